@@ -1,0 +1,3 @@
+"""ganvas: experiments with GANs and vector-quantized autoencoders."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,80 @@
+"""Counter-based randomness: a draw is a function of (seed, purpose, step), never of what else ran.
+
+A batch's draws are made for the whole global batch, from a CPU generator, and each rank takes its rows, so
+that one process and many, a CPU and a GPU, see the same numbers, and a resumed run needs no generator state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64: splitmix64's increment
+_MIX1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def hash64(*parts: int | str) -> int:
+    """A 63-bit number from any integers and strings; the same on every machine and Python version."""
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def hash_index(index: Tensor, *parts: int | str) -> Tensor:
+    """Hashes each element of ``index`` with ``parts`` (splitmix64, Steele 2014).
+
+    Args:
+        index: int64, any shape and device.
+
+    Returns:
+        int64 of the same shape, uniform over [0, 2^63).
+    """
+    z = index * _GOLDEN + hash64(*parts)
+    z = (z ^ _shift(z, 30)) * _MIX1
+    z = (z ^ _shift(z, 27)) * _MIX2
+    return (z ^ _shift(z, 31)) & 0x7FFFFFFFFFFFFFFF
+
+
+def _shift(z: Tensor, bits: int) -> Tensor:
+    """Logical right shift: torch's int64 shift is arithmetic, so the sign's copies are masked away."""
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+class Draws:
+    """One training step's randomness, sliced for one rank.
+
+    Args:
+        seed: the run's seed.
+        step: batches seen so far; each step has its own numbers.
+        rank: this process's number among ``world_size``.
+        world_size: number of processes that share the global batch.
+        device: where the draws are wanted.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        step: int,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.seed, self.step, self.rank, self.world_size, self.device = seed, step, rank, world_size, device
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(hash64(self.seed, self.step, purpose))
+
+    def _rows(self, drawn: Tensor, count: int) -> Tensor:
+        return drawn[self.rank * count : (self.rank + 1) * count].to(self.device)
+
+    def normal(self, purpose: str, *shape: int) -> Tensor:
+        """Standard normal float32 ``[shape]``; ``shape[0]`` is this rank's number of rows."""
+        whole = (shape[0] * self.world_size, *shape[1:])
+        return self._rows(torch.randn(whole, generator=self._generator(purpose)), shape[0])
+
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
+        """Uniform float32 on [0, 1) ``[shape]``; ``shape[0]`` is this rank's number of rows."""
+        whole = (shape[0] * self.world_size, *shape[1:])
+        return self._rows(torch.rand(whole, generator=self._generator(purpose)), shape[0])

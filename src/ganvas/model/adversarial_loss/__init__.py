@@ -1,0 +1,1 @@
+"""One part: adversarial loss. One file and one YAML each."""

@@ -1,0 +1,1 @@
+"""One part: decoder. One file and one YAML each."""

@@ -1,0 +1,1 @@
+"""One part: discriminator. One file and one YAML each."""

@@ -1,0 +1,1 @@
+"""One part: ema. One file and one YAML each."""

@@ -1,0 +1,25 @@
+"""What a recipe asks of an average of the generator's weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+
+class WeightAverage(nn.Module, ABC):
+    """A running average of one network; ``average`` is a frozen copy that is used for pictures and metrics.
+
+    The average is part of the recipe's state, and is updated inside the training step, so that a
+    checkpoint never holds a stale one.
+    """
+
+    average: nn.Module
+
+    @abstractmethod
+    def track(self, network: nn.Module) -> None:
+        """Starts the average as a copy of ``network``."""
+
+    @abstractmethod
+    def update(self, network: nn.Module, images: int) -> None:
+        """Moves the average toward ``network`` after ``images`` more training images."""

@@ -1,0 +1,1 @@
+"""One part: encoder. One file and one YAML each."""

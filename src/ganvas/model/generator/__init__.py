@@ -1,0 +1,1 @@
+"""One part: generator. One file and one YAML each."""

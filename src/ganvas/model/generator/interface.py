@@ -1,0 +1,21 @@
+"""What a recipe asks of a generator."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Generator(Protocol):
+    """A network from latents to samples.
+
+    A constructor takes at least what it needs of ``latent_dim``, ``sample_shape`` or ``channels`` and
+    ``image_size``; the YAML reads them from the model and the data by interpolation.
+    """
+
+    latent_dim: int
+
+    def __call__(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Latents float32 [B, latent_dim] and classes int64 [B] to samples [B, ...] in [-1, 1]."""
+        ...

@@ -1,0 +1,1 @@
+"""One part: gradient penalty. One file and one YAML each."""

@@ -1,0 +1,48 @@
+"""What callbacks and commands may ask of a recipe, whatever it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A recipe that makes samples from nothing (GANs)."""
+
+    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+        """``num`` samples [num, ...] in [-1, 1] on the model's device.
+
+        Sample number i is a function of (seed, i) alone, so that ``sample(4, s, start=2)`` is the tail of
+        ``sample(6, s)``. ``ema`` takes the averaged weights where the recipe has them.
+        """
+        ...
+
+
+class Reconstruction(NamedTuple):
+    """Samples through the bottleneck: x [B, ...] in [-1, 1], indices int64 [B, *positions]."""
+
+    x: Tensor
+    indices: Tensor
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A recipe that encodes and decodes (VQ-VAEs)."""
+
+    num_codes: int
+
+    def reconstruct(self, x: Tensor) -> Reconstruction:
+        """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""
+        ...
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """What every recipe keeps for those beside it."""
+
+    images_seen: Tensor  # int64 scalar buffer: real samples consumed, all ranks together
+    log: object
+    report: dict[str, torch.Tensor]  # tag -> scalar, filled on the steps on which a log is due, else empty

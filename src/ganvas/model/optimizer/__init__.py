@@ -1,0 +1,1 @@
+"""One part: optimizer. One file and one YAML each."""

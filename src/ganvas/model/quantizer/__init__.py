@@ -1,0 +1,1 @@
+"""One part: quantizer. One file and one YAML each."""

@@ -1,0 +1,1 @@
+"""One part: reconstruction loss. One file and one YAML each."""
