@@ -1,0 +1,85 @@
+"""``ganvas``: one thin file per command; this one only chooses. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "train": "train what config groups compose; -m sweeps; resume=RUN continues",
+    "resume": "continue a run in its own folder",
+    "sample": "samples of a GAN as a picture or an array",
+    "reconstruct": "originals and reconstructions of a VQ-VAE",
+    "evaluate": "figures of a run, with their protocol",
+    "runs": "runs ls: what there is",
+}
+
+_HELP = """ganvas: experiments with GANs and vector-quantized autoencoders
+
+usage: ganvas COMMAND ...
+
+{commands}
+
+ganvas COMMAND --help says more. First steps:
+  ganvas train                                     a small GAN on scanned digits
+  ganvas train model=mlp_vqvae                     a small VQ-VAE on the same
+  ganvas train model=dcgan data=fashion_mnist      other options of the groups
+  ganvas train -m seed=1,2 model=mlp_gan,mlp_vqvae a sweep of four jobs
+  ganvas sample latest --out samples.png           a grid of samples
+A RUN is a folder, the unique beginning of its name, or latest.
+Tab completion: eval "$(ganvas -sc install=bash)"
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the shell's exit code (0 done, 1 our fault, 2 an option's, 130 interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in ("-sc", "--shell-completion"):
+        words = ["train", *words]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end="")
+        return 0
+    if words[0] == "--version":
+        from ganvas import __version__
+
+        print(__version__)
+        return 0
+    if words[0] not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(COMMANDS)
+        print(f"command={words[0]}: there is no such command; {hint}", file=sys.stderr)
+        return 2
+    return _guarded(words[0], words[1:])
+
+
+def _guarded(command: str, words: list[str]) -> int:
+    """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
+    from ganvas.errors import OptionError
+
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        return int(importlib.import_module(f"ganvas.cli.{command}").run(words) or 0)
+    except OptionError as error:
+        if debug:
+            raise
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,113 @@
+"""``ganvas train -m``: Hydra's sweeper over isolated jobs, and one table of their results."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import OptionError
+
+
+def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
+    """Runs every combination; returns 0 only where every job ended well.
+
+    Raises:
+        OptionError: before the first job, where an override names nothing.
+    """
+    from ganvas.cli.compose import composition_errors, hydra_session
+
+    if config_dir is not None:
+        os.environ["GANVAS_CONFIG_DIR"] = str(Path(config_dir).resolve())
+    try:
+        with hydra_session(config_dir) as hydra:
+            with composition_errors(hydra, words):
+                sweep_dir = _sweep_dir(hydra, words, config_name)
+                returned = hydra.multirun(
+                    config_name=config_name,
+                    task_function=_never_called,
+                    overrides=[*words, f"hydra.sweep.dir='{sweep_dir}'"],
+                    with_log_configuration=False,
+                )
+    finally:
+        os.environ.pop("GANVAS_CONFIG_DIR", None)
+    jobs = [job for batch in returned for job in batch]
+    rows = [_row(index, job) for index, job in enumerate(jobs)]
+    _write_csv(sweep_dir / "results.csv", rows)
+    _print_table(rows)
+    print(f"table: {sweep_dir / 'results.csv'}")
+    failed = [row["job"] for row in rows if row["exit_code"] != 0]
+    if failed:
+        print(f"{len(failed)} of {len(rows)} jobs failed: {', '.join(map(str, failed))}")
+    return 1 if failed else 0
+
+
+def _never_called(config: Any) -> None:
+    raise AssertionError("jobs run in processes of their own")
+
+
+def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
+    """outputs/<name>/<date>_sweep-<hash>, from the overrides that are the same for every job."""
+    import hashlib
+
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.types import RunMode
+
+    from ganvas.runtime.run_folder import check_writable
+
+    fixed = [o.input_line for o in OverridesParser.create().parse_overrides(list(words)) if not o.is_sweep_override()]
+    config = hydra.compose_config(config_name, fixed, run_mode=RunMode.RUN, with_log_configuration=False)
+    digest = hashlib.sha256(f"{list(words)}{time.time_ns()}".encode()).hexdigest()[:6]
+    folder = Path(config.paths.output_dir) / config.name / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
+    check_writable(folder, "paths.output_dir")
+    return folder
+
+
+def _row(index: int, job: Any) -> dict[str, Any]:
+    """One job's line: what differed, how it ended, its figures."""
+    from ganvas.runtime.run_folder import RunFolder
+
+    status = RunFolder(Path(job.working_dir)).read_status()
+    code = job.return_value
+    if not isinstance(code, int):
+        raise OptionError("job", index, "returned no exit code")
+    return {
+        "job": index,
+        "overrides": " ".join(job.overrides),
+        "state": status.get("state", "refused" if code == 2 else "failed"),
+        "exit_code": code,
+        "images_seen": status.get("images_seen", 0),
+        "seconds": status.get("seconds", ""),
+        **(status.get("figures") or {}),
+        "folder": job.working_dir,
+    }
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for row in rows for name in row if name != "folder")
+    return [*names, "folder"]
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=_columns(rows), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = [name for name in _columns(rows) if name not in ("folder", "exit_code")]
+    table = Table()
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        values = (row.get(name, "") for name in columns)
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
+    Console().print(table)

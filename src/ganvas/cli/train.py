@@ -1,0 +1,145 @@
+"""``ganvas train``: compose, check, train; with -m, a sweep."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import OptionError
+
+_HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
+
+Overrides choose options (group=option) and set keys (path.to.key=value):
+{groups}
+
+often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size, data.num_workers,
+  trainer.max_images, trainer.val_every_images, accelerator.devices, accelerator.precision,
+  model.optimizer.lr (VQ-VAE), model.generator_optimizer.lr, model.discriminator_optimizer.lr (GAN),
+  callback.checkpoint.every_images, paths.output_dir
+-m, --multirun     every combination of the values a,b,c given to any key or group, one job each
+--config-dir DIR   your own groups, beside the packaged ones; Python files there can be imported
+--cfg job          print the composed config and stop (--resolve with values put in)
+--info             what Hydra knows (searchpath, defaults-tree ...)
+--debug            show tracebacks
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Trains once, sweeps, or prints; returns the exit code."""
+    if any(word in ("-h", "--help") for word in words):
+        print(_HELP.format(groups=_groups()), end="")
+        return 0
+    parser = argparse.ArgumentParser(prog="ganvas train", add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--config-name", "-cn", default="train")
+    arguments, rest = parser.parse_known_args(list(words))
+    if any(word.startswith("-") for word in rest):
+        return _hydra(words)
+    if arguments.multirun:
+        from ganvas.cli.sweep import sweep
+
+        return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
+    joined = os.environ.get("GANVAS_RUN_DIR")
+    if joined and os.environ.get("LOCAL_RANK", "0") != "0":
+        return _join(Path(joined), arguments.config_dir)
+    return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
+
+
+def train(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train") -> int:
+    """Composes and trains one experiment."""
+    from ganvas.cli.compose import compose, provenance
+
+    composed = compose(overrides, config_dir=config_dir, config_name=config_name)
+    config = composed.config
+    if config.get("resume"):
+        from ganvas.cli.resume import resume
+
+        others = [override for override in overrides if not override.startswith("resume=")]
+        return resume(str(config["resume"]), others, Path(config["paths"]["output_dir"]), config_dir)
+    from ganvas.runtime.build import check_targets  # before torch: a hostile or misspelt target costs nothing
+
+    config["allow_imports"] = [*(config.get("allow_imports") or []), *_own_modules(config_dir)]
+    check_targets(config, config["allow_imports"])
+    from ganvas.runtime.life import train as live
+
+    outcome = live({"ganvas": provenance(composed), "config": config})
+    return report(outcome)
+
+
+def report(outcome: Any) -> int:
+    """Says where everything lies, and how to go on."""
+    folder = outcome.folder.path
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return int(outcome.exit_code)
+    print(f"{outcome.state}: {folder}")
+    for name, value in sorted(outcome.figures.items()):
+        print(f"  {name:24} {value:.4f}")
+    if outcome.state == "interrupted":
+        print(f"go on with: ganvas resume {folder}")
+    else:
+        print(f"pictures: {folder / 'samples'}   figures: {folder / 'metrics.jsonl'}")
+        print(f"watch:    tensorboard --logdir {folder.parent}")
+    return int(outcome.exit_code)
+
+
+def _own_modules(config_dir: str | None) -> list[str]:
+    """What the user composes from their own conf/ needs no leave: the modules that lie there."""
+    if config_dir is None:
+        return []
+    folder = Path(config_dir)
+    beside = [path.stem for path in folder.resolve().parent.glob("*.py")]
+    packages = [path.parent.name for path in folder.resolve().parent.glob("*/__init__.py")]
+    inside = [path.stem for path in folder.rglob("*.py")]
+    dotted = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")]
+    return sorted({*beside, *packages, *inside, *dotted})
+
+
+def _join(run_dir: Path, config_dir: str | None) -> int:
+    """A further rank of a run: the config is the one that the first rank wrote."""
+    from ganvas.runtime.life import train as live
+    from ganvas.runtime.run_folder import RunFolder
+
+    if config_dir is not None:
+        from ganvas.cli.compose import make_importable
+
+        make_importable(Path(config_dir).resolve())
+    folder = RunFolder(run_dir)
+    resuming = folder if os.environ.get("GANVAS_RESUME") else None
+    return int(live(folder.read_run(), resume=resuming).exit_code)
+
+
+def _hydra(words: Sequence[str]) -> int:
+    """What Hydra itself answers: --cfg, --info, --hydra-help, -sc (tab completion)."""
+    import hydra
+
+    from ganvas.cli.compose import make_importable, packaged_conf, register_resolvers
+
+    register_resolvers()
+    if "--config-dir" in words:
+        make_importable(Path(words[list(words).index("--config-dir") + 1]).resolve())
+    sys.argv = ["ganvas", *words]
+
+    def nothing(config: Any) -> None:
+        raise OptionError(" ".join(words), "", "is not understood; ganvas train --help lists what is")
+
+    hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()
+    return 0
+
+
+def _groups() -> str:
+    """The groups and their options, read off the folders: no import of Hydra."""
+    from ganvas.cli.compose import packaged_conf
+
+    conf = packaged_conf()
+    lines = []
+    for folder in sorted(path for path in conf.rglob("*") if path.is_dir()):
+        name = folder.relative_to(conf).as_posix()
+        options = sorted(path.stem for path in folder.glob("*.yaml"))
+        if options and not name.startswith("hydra"):
+            lines.append(f"  {name:28} {', '.join(options)}")
+    return "\n".join(lines)

@@ -1,0 +1,168 @@
+"""CIFAR-10 (Krizhevsky 2009): 60,000 pictures of 32x32 in 10 classes, from the archive of Python pickles.
+
+A pickle can run code, so these are read by an unpickler that admits numpy arrays and plain values alone, and
+only after their hash has been checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ganvas.data.datamodule import TensorDataModule
+from ganvas.data.download import RemoteFile, download, require_mirrors
+from ganvas.data.stored import Stored, hold_out
+from ganvas.errors import OptionError, require
+
+_ADMITTED = {"_reconstruct", "ndarray", "dtype"}  # what a pickled array names
+_MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"}
+_MAX_BYTES = 200_000_000  # of the archive, which has 170,498,071
+
+
+class CIFAR10(TensorDataModule):
+    """45,000 training, 5,000 validation and 10,000 test pictures; 10 classes, 3 channels.
+
+    ``root`` may hold the archive, or the batches extracted from it (in ``cifar-10-batches-py`` or directly);
+    otherwise the archive is downloaded there.
+
+    Args:
+        root: that folder.
+        num_val: training pictures held out for validation, the same for every seed.
+        mirrors: addresses of folders that hold the archive, tried in turn; empty downloads nothing.
+
+    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    """
+
+    archive: ClassVar[str] = "cifar-10-python.tar.gz"
+    archive_sha256: ClassVar[str] = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+    folder: ClassVar[str] = "cifar-10-batches-py"
+    batch_md5: ClassVar[dict[str, str]] = {  # as published with the data set; the last one is the test set
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+    }
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        channels: int | None = 3,
+        image_size: int | None = 32,
+        num_classes: int | None = 10,
+        num_val: int = 5000,
+        mirrors: list[str] | None = None,
+        fit: str = "auto",
+        horizontal_flip: bool = False,
+        random_shift: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            channels=channels,
+            image_size=image_size,
+            num_classes=num_classes,
+            fit=fit,
+            horizontal_flip=horizontal_flip,
+            random_shift=random_shift,
+        )
+        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
+        require_mirrors(mirrors or [])
+        self.num_val, self.mirrors = num_val, list(mirrors or [])
+
+    def load(self) -> dict[str, Stored]:
+        require(self.root is not None, "root", "null", "name the folder of CIFAR-10; data.root=/path")
+        root = Path(str(self.root)).expanduser()
+        require(root.is_dir() or not root.exists(), "root", self.root, "is a file; name a folder")
+        try:
+            contents = self._read(root)
+            batches = [parse_batch(contents[name]) for name in self.batch_md5]
+        except OptionError:
+            raise
+        except (OSError, EOFError, tarfile.TarError, pickle.UnpicklingError, KeyError, ValueError) as error:
+            raise OptionError("root", str(root), f"cannot be read as CIFAR-10 ({error})") from error
+        *training, test = batches
+        whole = Stored(
+            x=torch.cat([batch.x for batch in training]),
+            label=torch.cat([batch.label for batch in training if batch.label is not None]),
+        )
+        require(
+            self.num_val < len(whole),
+            "num_val",
+            self.num_val,
+            f"leaves none of {len(whole)} pictures to train on; num_val=5000 is usual",
+        )
+        train, val = hold_out(len(whole), [self.num_val], "CIFAR-10")
+        return {"train": whole.rows(train), "val": whole.rows(val), "test": test}
+
+    def _read(self, root: Path) -> dict[str, bytes]:
+        """The batches' checked contents."""
+        for folder in (root / self.folder, root):
+            if all((folder / name).is_file() for name in self.batch_md5):
+                contents = {name: (folder / name).read_bytes() for name in self.batch_md5}
+                for name, md5 in self.batch_md5.items():
+                    found = hashlib.md5(contents[name], usedforsecurity=False).hexdigest()
+                    self._require_same(found == md5, folder / name)
+                return contents
+        path = root / self.archive
+        if path.is_file():
+            with path.open("rb") as file:
+                self._require_same(
+                    hashlib.file_digest(file, "sha256").hexdigest() == self.archive_sha256, path
+                )
+        else:
+            remote = RemoteFile(self.archive, self.archive_sha256, _MAX_BYTES)
+            (path,) = download([remote], folder=root, mirrors=self.mirrors)
+        return self._read_archive(path)
+
+    def _read_archive(self, path: Path) -> dict[str, bytes]:
+        contents = {}
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:  # one pass: a gzip stream cannot seek back cheaply
+                name = member.name.rpartition("/")[2]
+                file = archive.extractfile(member) if name in self.batch_md5 else None
+                if file is not None:
+                    contents[name] = file.read()
+        return contents
+
+    def _require_same(self, same: bool, path: Path) -> None:
+        reason = "is not CIFAR-10's file of this name, or is damaged (hash); delete it and fetch it again"
+        require(same, "root", str(path), reason)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Admits numpy arrays beside the values that a pickle holds without naming any class."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in _MODULES and name in _ADMITTED:
+            return getattr(np._core.multiarray if name == "_reconstruct" else np, name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no plain data")
+
+
+def parse_batch(content: bytes) -> Stored:
+    """A pickled batch: ``data`` uint8 [N, 3072] in the order channel, row, column; ``labels``, N integers.
+
+    Raises:
+        pickle.UnpicklingError: it names anything but arrays.
+        KeyError, ValueError: it does not hold these entries, or not in this shape.
+    """
+    batch = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
+    x = torch.from_numpy(np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32).copy())
+    label = torch.tensor(batch[b"labels"], dtype=torch.int64)
+    if len(x) != len(label):
+        raise ValueError(f"{len(x)} pictures have {len(label)} labels")
+    return Stored(x=x, label=label)

@@ -1,0 +1,221 @@
+"""The base of every data set: whole splits in memory, checked before a run writes anything."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+
+from pytorch_lightning import LightningDataModule
+
+from ganvas.data.augment import flip, shift
+from ganvas.data.fit import fit_pictures, require_mode
+from ganvas.data.loader import TensorLoader
+from ganvas.data.stored import Stored
+from ganvas.errors import require
+from ganvas.functional.batch import Batch, StoredBatch
+from ganvas.functional.images import to_float
+
+SPLITS = ("train", "val", "test")
+
+
+class TensorDataModule(LightningDataModule):
+    """Splits held as tensors; a subclass says how they are read (:meth:`load`).
+
+    Batches leave the loader as stored (uint8) and become float32 in [-1, 1] on the device, where training
+    pictures are also augmented.
+
+    Args:
+        root: folder of the files, or None where the data set needs none.
+        batch_size: global batch, samples of all ranks together.
+        num_workers: loader processes; 0 is fastest for data in memory.
+        seed: of order and augmentation.
+        channels: declared channels of a picture, checked against the data; None for points.
+        image_size: side of the pictures handed out, in pixels; None for points.
+        num_classes: declared number of classes, checked against the data; None takes what is there.
+        fit: how native pictures become ``image_size``: ``auto``, ``pad`` or ``resize``
+            (:func:`ganvas.data.fit.fit_pictures`).
+        horizontal_flip: mirrors half of the training pictures.
+        random_shift: largest shift of a training picture each way, in pixels.
+
+    Raises:
+        OptionError: an argument out of its range; more with :meth:`prepare`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        channels: int | None = None,
+        image_size: int | None = None,
+        num_classes: int | None = None,
+        fit: str = "auto",
+        horizontal_flip: bool = False,
+        random_shift: int = 0,
+    ) -> None:
+        super().__init__()
+        require(batch_size > 0, "batch_size", batch_size, "must be positive; 64 is usual")
+        require(num_workers >= 0, "num_workers", num_workers, "must be 0 or more; 0 is fastest in memory")
+        require(channels is None or channels > 0, "channels", channels, "must be positive")
+        require(image_size is None or image_size > 0, "image_size", image_size, "must be positive, in pixels")
+        require(num_classes is None or num_classes > 0, "num_classes", num_classes, "must be positive")
+        require_mode(fit)
+        limit = image_size or 1
+        require(
+            0 <= random_shift < limit,
+            "random_shift",
+            random_shift,
+            f"must be from 0 to {limit - 1} pixels" + ("" if image_size else "; points are not shifted"),
+        )
+        require(
+            image_size is not None or not horizontal_flip, "horizontal_flip", True, "points are not flipped"
+        )
+        self.root, self.batch_size, self.num_workers, self.seed = root, batch_size, num_workers, seed
+        self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
+        self.fit, self.horizontal_flip, self.random_shift = fit, horizontal_flip, random_shift
+        self._splits: dict[str, Stored] | None = None
+
+    @abstractmethod
+    def load(self) -> dict[str, Stored]:
+        """Reads ``train``, ``val`` and ``test`` at native size; every bad input is an OptionError."""
+
+    def count_classes(self, splits: dict[str, Stored]) -> int | None:
+        """Number of classes that the data holds, None without labels."""
+        labels = [stored.label for stored in splits.values() if stored.label is not None and len(stored)]
+        return int(max(label.max() for label in labels)) + 1 if labels else None
+
+    def prepare(self) -> None:
+        """Reads, checks and fits the data; a second call does nothing. A command calls it before it writes.
+
+        Raises:
+            OptionError: data missing or damaged, or not as declared.
+        """
+        if self._splits is not None:
+            return
+        splits = self.load()
+        assert tuple(splits) == SPLITS, tuple(splits)
+        self._check(splits)
+        if self.image_size is not None:
+            splits = {
+                name: Stored(fit_pictures(part.x, image_size=self.image_size, mode=self.fit), part.label)
+                for name, part in splits.items()
+            }
+        self._splits = splits
+
+    def _check(self, splits: dict[str, Stored]) -> None:
+        train = splits["train"].x
+        held = train.shape[1] if train.dim() == 4 else None
+        require(
+            self.channels == held,
+            "channels",
+            self.channels,
+            f"the pictures have {held}; channels={held}"
+            if held
+            else "the samples are no pictures; channels=null",
+        )
+        classes = self.count_classes(splits)
+        require(
+            self.num_classes in (None, classes),
+            "num_classes",
+            self.num_classes,
+            f"the data has {classes} classes; num_classes={classes}"
+            if classes
+            else "the data has no labels; num_classes=null",
+        )
+        self.num_classes = classes
+        require(
+            self.batch_size <= len(train),
+            "batch_size",
+            self.batch_size,
+            f"is more than the {len(train)} training samples; batch_size={len(train)} at most",
+        )
+
+    def setup(self, stage: str) -> None:
+        self.prepare()
+
+    def split(self, name: str) -> Stored:
+        """The split ``train``, ``val`` or ``test``, as stored, at ``image_size``."""
+        self.prepare()
+        assert self._splits is not None
+        return self._splits[name]
+
+    def num_samples(self, name: str) -> int:
+        return len(self.split(name))
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, (C, H, W) or (2,)."""
+        return tuple(self.split("train").x.shape[1:])
+
+    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        """A split in its fixed order, normalized, on the CPU, never augmented; the last batch may be short.
+
+        Args:
+            batch_size: samples a batch.
+            limit: samples in all, None for the whole split.
+        """
+        stored = self.split(name)
+        count = len(stored) if limit is None else min(limit, len(stored))
+        for start in range(0, count, batch_size):
+            rows = slice(start, min(start + batch_size, count))
+            x = stored.x[rows]
+            label = None if stored.label is None else stored.label[rows]
+            yield Batch(x=x.clone() if x.is_floating_point() else to_float(x), label=label)
+
+    def fingerprint(self) -> dict[str, object]:
+        """What the data is, as plain values: counts and shapes per split, sha256 of the training samples."""
+        self.prepare()
+        assert self._splits is not None
+        train = self._splits["train"].x.contiguous().numpy()
+        return {
+            "splits": {
+                name: {"count": len(part), "shape": list(part.x.shape[1:])}
+                for name, part in self._splits.items()
+            },
+            "train_sha256": hashlib.sha256(train.data).hexdigest(),
+        }
+
+    def train_dataloader(self) -> TensorLoader:
+        """Training batches from where the trainer stands; for anything else see :meth:`batches`."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> TensorLoader | list[TensorLoader]:
+        return self._loader("val") if self.num_samples("val") else []
+
+    def test_dataloader(self) -> TensorLoader | list[TensorLoader]:
+        return self._loader("test") if self.num_samples("test") else []
+
+    def _loader(self, name: str) -> TensorLoader:
+        training = name == "train"
+        return TensorLoader(
+            self.split(name),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            training=training,
+            num_workers=self.num_workers,
+            **({"position": self._position} if training else {}),
+        )
+
+    def _position(self) -> tuple[int, int]:
+        """(epoch, batches already taken in it) of the trainer, which restores both with a checkpoint."""
+        if self.trainer is None:
+            return 0, 0
+        return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+    def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
+        """Stored rows to what a recipe gets; uint8 becomes float32 in [-1, 1]. A Batch is left alone."""
+        if isinstance(batch, Batch):
+            return batch
+        x = batch.x
+        if x.is_floating_point():
+            return Batch(x=x, label=batch.label)
+        if self.trainer is not None and self.trainer.training:
+            epoch = self.trainer.current_epoch
+            if self.horizontal_flip:
+                x = flip(x, index=batch.index, seed=self.seed, epoch=epoch)
+            if self.random_shift:
+                x = shift(x, index=batch.index, seed=self.seed, epoch=epoch, pixels=self.random_shift)
+        return Batch(x=to_float(x), label=batch.label)

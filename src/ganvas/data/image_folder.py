@@ -1,0 +1,188 @@
+"""A folder of pictures of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.picture_cache import cached_pictures
+from ganvas.data.pictures import SUFFIXES
+from ganvas.data.stored import Stored, hold_out
+from ganvas.errors import OptionError, require
+
+_SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+class _Listed(NamedTuple):
+    """Pictures of one split, in sorted order, and the class folder of each (None without classes)."""
+
+    paths: list[Path]
+    classes: list[str] | None
+
+
+class ImageFolder(TensorDataModule):
+    """Pictures of any mode and size, decoded once into a cache of squares.
+
+    ``root`` holds pictures, or a subfolder of pictures for each class; or it holds a folder ``train``, beside it
+    ``val`` and ``test`` if wanted, each of them such a folder. A split that has no folder is held out of the
+    training pictures, the same for every seed. Hidden files and files that are not named as pictures are
+    passed over; how a file becomes a square is said in :func:`ganvas.data.pictures.decode`.
+
+    Args:
+        root: the folder.
+        cache_dir: folder of the decoded pictures; None takes one beside ``root``, or the user's cache folder.
+        val_fraction: part of the training pictures held out where there is no folder ``val``.
+        test_fraction: likewise for ``test``.
+        channels: 1 (grey) or 3 (colour): what the pictures are turned into.
+        image_size: side that they are resized to, in pixels.
+        num_classes: None takes the class folders that are there.
+
+    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        cache_dir: str | None = None,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        channels: int = 3,
+        image_size: int = 64,
+        num_classes: int | None = None,
+        horizontal_flip: bool = False,
+        random_shift: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            channels=channels,
+            image_size=image_size,
+            num_classes=num_classes,
+            horizontal_flip=horizontal_flip,
+            random_shift=random_shift,
+        )
+        require(channels in (1, 3), "channels", channels, "must be 1 (grey) or 3 (colour)")
+        require(0 <= val_fraction < 1, "val_fraction", val_fraction, "must be in [0, 1); 0.1 is usual")
+        require(
+            0 <= test_fraction < 1 - val_fraction,
+            "test_fraction",
+            test_fraction,
+            f"must be in [0, {1 - val_fraction:g}), which val_fraction={val_fraction} leaves; 0.1 is usual",
+        )
+        self.cache_dir, self.val_fraction, self.test_fraction = cache_dir, val_fraction, test_fraction
+        self._side, self._depth = image_size, channels
+        self.class_names: list[str] | None = None
+
+    def count_classes(self, splits: dict[str, Stored]) -> int | None:
+        return None if self.class_names is None else len(self.class_names)
+
+    def load(self) -> dict[str, Stored]:
+        root = self._root()
+        try:
+            listed = self._list(root)
+            paths = [path for name in SPLITS for path in listed[name].paths]
+            x = cached_pictures(
+                paths, root=root, channels=self._depth, image_size=self._side, cache_dir=self.cache_dir
+            )
+        except OSError as error:
+            raise OptionError("root", str(root), f"cannot be read ({error})") from error
+        names = listed["train"].classes
+        self.class_names = None if names is None else sorted(set(names))
+        splits, start = {}, 0
+        for name in SPLITS:
+            count = len(listed[name].paths)
+            splits[name] = Stored(x[start : start + count], self._labels(listed[name].classes))
+            start += count
+        return splits
+
+    def _root(self) -> Path:
+        require(self.root is not None, "root", "null", "name a folder of pictures; data.root=/path")
+        root = Path(str(self.root)).expanduser()
+        require(root.exists(), "root", self.root, "does not exist; name a folder of pictures")
+        require(root.is_dir(), "root", self.root, "is a file; name a folder of pictures")
+        return root
+
+    def _list(self, root: Path) -> dict[str, _Listed]:
+        """What each split holds, before anything is decoded."""
+        folders = {
+            name: next((root / folder for folder in names if (root / folder).is_dir()), None)
+            for name, names in _SPLIT_FOLDERS.items()
+        }
+        train = _list_folder(folders["train"] or root)
+        if folders["train"] is None:
+            folders = dict.fromkeys(SPLITS)
+        kept = [name for name in ("val", "test") if folders[name] is None]
+        fractions = {"val": self.val_fraction, "test": self.test_fraction}
+        sizes = [int(len(train.paths) * fractions[name]) for name in kept]
+        train_rows, *held_rows = hold_out(len(train.paths), sizes, "image_folder")
+        listed = {"train": _take(train, train_rows)}
+        for name, rows in zip(kept, held_rows):
+            listed[name] = _take(train, rows)
+        for name in ("val", "test"):
+            folder = folders[name]
+            if folder is not None:
+                listed[name] = _list_folder(folder)
+                _require_same_classes(listed[name], train=train, folder=folder)
+        return listed
+
+    def _labels(self, classes: list[str] | None) -> torch.Tensor | None:
+        if classes is None or self.class_names is None:
+            return None
+        number = {name: index for index, name in enumerate(self.class_names)}
+        return torch.tensor([number[name] for name in classes], dtype=torch.int64)
+
+
+def _list_folder(folder: Path) -> _Listed:
+    direct = [path for path in _visible(folder) if path.is_file() and path.suffix.lower() in SUFFIXES]
+    inside = {child.name: _pictures_below(child) for child in _visible(folder) if child.is_dir()}
+    by_class = {name: paths for name, paths in inside.items() if paths}
+    if direct and by_class:
+        reason = f"holds both pictures and class folders ({', '.join(by_class)}); keep one or the other"
+        raise OptionError("root", str(folder), reason)
+    if direct:
+        return _Listed(direct, None)
+    if by_class:
+        classes = [name for name, paths in by_class.items() for _ in paths]
+        return _Listed([path for paths in by_class.values() for path in paths], classes)
+    reason = f"holds no pictures; a picture is named {', '.join(sorted(SUFFIXES))}"
+    raise OptionError("root", str(folder), reason)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Sorted by name, so that order and labels are the same on every file system."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    found = []
+    for path in _visible(folder):
+        if path.is_dir():
+            found += _pictures_below(path)
+        elif path.suffix.lower() in SUFFIXES:
+            found.append(path)
+    return found
+
+
+def _take(listed: _Listed, rows: torch.Tensor) -> _Listed:
+    numbers = rows.tolist()
+    classes = None if listed.classes is None else [listed.classes[number] for number in numbers]
+    return _Listed([listed.paths[number] for number in numbers], classes)
+
+
+def _require_same_classes(listed: _Listed, *, train: _Listed, folder: Path) -> None:
+    unknown = sorted(set(listed.classes or [""]) - set(train.classes or [""]))
+    require(
+        not unknown,
+        "root",
+        str(folder),
+        f"and the training folder differ in classes ({', '.join(unknown) or 'none here'}); give both the same",
+    )

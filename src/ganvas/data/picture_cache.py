@@ -1,0 +1,132 @@
+"""Pictures decoded once: an .npy file that is mapped into memory, beside a .json that says what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.pictures import decode
+from ganvas.errors import OptionError
+
+_CHUNK = 1024  # pictures decoded before they are written
+_VERSION = 1  # raised when decoding changes
+
+
+def cached_pictures(
+    paths: Sequence[Path], *, root: Path, channels: int, image_size: int, cache_dir: str | None
+) -> Tensor:
+    """Pictures as uint8 [N, channels, image_size, image_size], mapped from the cache, which is made if need be.
+
+    The cache's name is a hash of the paths' names, sizes and times of change and of the options, so that
+    another set of pictures is another file. Writes to the tensor stay in memory.
+
+    Args:
+        root: folder of the pictures; names are kept relative to it.
+        cache_dir: folder of caches; None takes ``.<root>.ganvas`` beside ``root``, or the user's cache folder
+            where that cannot be written.
+
+    Raises:
+        OptionError: ``root`` where a picture cannot be read, ``cache_dir`` where it cannot be written.
+    """
+    key = _key(paths, root=root, channels=channels, image_size=image_size)
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    shape = (len(paths), channels, image_size, image_size)
+    places = _places(root, cache_dir)
+    for place in places:
+        pictures = _read(place / name, shape)
+        if pictures is not None:
+            return pictures
+    place = _writable(places)
+    try:
+        with _replacing(place / f"{name}.npy") as file:
+            _write(file, paths, shape)
+        with _replacing(place / f"{name}.json") as file:
+            file.write(json.dumps(key, indent=0).encode())
+    except OSError as error:
+        reason = f"cannot be written ({error}); name another folder"
+        raise OptionError("cache_dir", str(place), reason) from error
+    pictures = _read(place / name, shape)
+    assert pictures is not None, place / name
+    return pictures
+
+
+def _key(paths: Sequence[Path], *, root: Path, channels: int, image_size: int) -> dict[str, object]:
+    files = []
+    for path in paths:
+        stat = path.stat()
+        files.append([path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns])
+    return {"version": _VERSION, "channels": channels, "image_size": image_size, "files": files}
+
+
+def _places(root: Path, cache_dir: str | None) -> list[Path]:
+    if cache_dir is not None:
+        return [Path(cache_dir).expanduser()]
+    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    real = root.resolve()
+    return [real.parent / f".{real.name}.ganvas", user / "ganvas"]
+
+
+def _writable(places: Sequence[Path]) -> Path:
+    """The first folder that can be written, made if need be."""
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):
+                return place
+        except OSError as error:
+            failure = error
+    raise OptionError("cache_dir", str(places[-1]), f"cannot be written ({failure}); name another folder")
+
+
+def _read(base: Path, shape: tuple[int, ...]) -> Tensor | None:
+    """The cache, or None where there is none that is whole."""
+    if not base.with_suffix(".json").is_file():
+        return None
+    try:
+        pictures = np.load(base.with_suffix(".npy"), mmap_mode="c")
+    except (OSError, ValueError):
+        return None
+    return torch.from_numpy(pictures) if pictures.shape == shape and pictures.dtype == np.uint8 else None
+
+
+def _write(file: IO[bytes], paths: Sequence[Path], shape: tuple[int, ...]) -> None:
+    """An .npy file, written in order rather than mapped: a full disk is then an error and not a crash."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    _, channels, image_size, _ = shape
+    with ThreadPoolExecutor(
+        os.cpu_count()
+    ) as pool:  # Pillow decodes and resizes without the interpreter's lock
+        for start in range(0, len(paths), _CHUNK):
+            chunk = paths[start : start + _CHUNK]
+            for picture in pool.map(
+                lambda path: decode(path, channels=channels, image_size=image_size), chunk
+            ):
+                file.write(picture.tobytes())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that gets its name only when it is whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

@@ -1,0 +1,84 @@
+"""Mixtures of Gaussians in the plane, where every mode can be counted.
+
+The grid of 25 and the ring of 8 are those of VEEGAN (Srivastava 2017, arXiv:1705.07761), here scaled
+into [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.stored import Stored
+from ganvas.errors import require
+from ganvas.functional.random import hash64
+
+_SCALE = {"gaussians25": 5.0, "ring8": 2.5}  # the papers' units in one of ours
+
+
+class Toy(TensorDataModule):
+    """Points float32 [N, 2] in [-1, 1], labelled with the number of their mode.
+
+    Args:
+        shape: ``gaussians25``, a 5x5 grid with spacing 2, or ``ring8``, a circle of radius 2; then scaled by
+            1/5 and 1/2.5.
+        std: standard deviation of a mode before scaling; 0.05 is usual for the grid, 0.02 for the ring.
+        num_train: points to train on.
+        num_val: points to validate on.
+        num_test: points to test on.
+        seed: of the points too: they are drawn from it.
+
+    Attributes:
+        modes: centres float32 [M, 2], scaled.
+        mode_std: standard deviation of a mode, scaled.
+
+    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: str = "gaussians25",
+        std: float = 0.05,
+        num_train: int = 100_000,
+        num_val: int = 10_000,
+        num_test: int = 10_000,
+        batch_size: int = 256,
+        num_workers: int = 0,
+        seed: int = 0,
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed, num_classes=num_classes)
+        require(shape in _SCALE, "shape", shape, f"must be one of {', '.join(_SCALE)}")
+        require(0 < std <= 0.2, "std", std, "must be above 0 and at most 0.2, before scaling; 0.05 is usual")
+        require(num_train > 0, "num_train", num_train, "must be positive")
+        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
+        require(num_test >= 0, "num_test", num_test, "must be 0 or more")
+        self.sizes = dict(zip(SPLITS, (num_train, num_val, num_test)))
+        self.modes = _centres(shape) / _SCALE[shape]
+        self.mode_std = std / _SCALE[shape]
+
+    def count_classes(self, splits: dict[str, Stored]) -> int:
+        """Number of modes; a small draw may miss the last."""
+        return len(self.modes)
+
+    def load(self) -> dict[str, Stored]:
+        return {name: self._draw(name, count) for name, count in self.sizes.items()}
+
+    def _draw(self, name: str, count: int) -> Stored:
+        generator = torch.Generator().manual_seed(hash64("toy", self.seed, name))
+        label = torch.randint(len(self.modes), (count,), generator=generator)
+        noise = torch.randn((count, 2), generator=generator) * self.mode_std
+        return Stored((self.modes[label] + noise).clamp_(-1, 1), label)
+
+
+def _centres(shape: str) -> Tensor:
+    """Centres of the modes [M, 2] in the papers' units."""
+    if shape == "ring8":
+        angle = torch.arange(8) * (2 * math.pi / 8)
+        return 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    axis = torch.arange(-4.0, 5.0, 2.0)
+    return torch.cartesian_prod(axis, axis)

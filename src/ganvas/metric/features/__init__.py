@@ -1,0 +1,1 @@
+"""Fixed maps from samples to feature vectors."""

@@ -1,0 +1,31 @@
+"""Pixels as features: needs no weights; a coarse distance, for points and for tests of a setup."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ganvas.errors import require
+
+
+class Pixels:
+    """Pictures averaged down to at most ``size`` x ``size`` and flattened; points as they are.
+
+    Args:
+        size: largest side, pixels; smaller pictures are not enlarged.
+
+    Raises:
+        OptionError: a size below 1.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        require(size > 0, "size", size, "must be at least 1 pixel; 8 gives 64 features a channel")
+        self.size = size
+        self.protocol: dict[str, object] = {"name": "pixels", "resizer": "area average", "size": size}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] in [-1, 1] to float32 [B, F]."""
+        if x.ndim == 4:
+            height, width = (min(side, self.size) for side in x.shape[2:])
+            x = adaptive_avg_pool2d(x.float(), (height, width))  # [B, C, h, w]
+        return x.float().flatten(1)

@@ -1,0 +1,18 @@
+"""The non-saturating loss (Goodfellow 2014, arXiv:1406.2661, section 3)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganvas.model.adversarial_loss.interface import AdversarialLoss
+
+
+class NonSaturating(AdversarialLoss):
+    """Discriminator: E softplus(-D(x)) + E softplus(D(G(z))); generator: E softplus(-D(G(z)))."""
+
+    def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return softplus(-real_logits.float()).mean() + softplus(fake_logits.float()).mean()
+
+    def generator(self, *, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        return softplus(-fake_logits.float()).mean()

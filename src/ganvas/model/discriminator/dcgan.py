@@ -1,0 +1,63 @@
+"""The discriminator of the DCGAN (Radford 2015, arXiv:1511.06434), with a choice of normalization."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganvas.errors import require
+from ganvas.model.layers import (
+    initialize_dcgan,
+    require_channels,
+    require_positive,
+    require_power_of_two_size,
+)
+
+NORMS = ("batch", "spectral", "none")
+
+
+class DCGANDiscriminator(nn.Module):
+    """Strided 4x4 convolutions that halve the picture down to 4x4, each with LeakyReLU(0.2); a logit last.
+
+    Args:
+        channels: channels of a picture; None where the data are no pictures.
+        image_size: side of a picture in pixels, one of 16, 32, 64, 128.
+        base_channels: channels of the first stage; each later one has twice as many.
+        norm: ``batch`` normalizes all but the first and last layer (the paper; not with gradient penalties),
+            ``spectral`` every convolution's weight (Miyato 2018, arXiv:1802.05957), ``none`` nothing.
+
+    Raises:
+        OptionError: data that are no pictures, another image size or norm, or a size below 1.
+    """
+
+    def __init__(
+        self,
+        channels: int | None,
+        image_size: int | None,
+        base_channels: int = 64,
+        norm: str = "batch",
+    ) -> None:
+        super().__init__()
+        channels, image_size = require_channels(channels), require_power_of_two_size(image_size)
+        require_positive("base_channels", base_channels)
+        require(norm in NORMS, "norm", norm, f"must be one of {', '.join(NORMS)}; batch is the paper's")
+        halvings = int(math.log2(image_size // 4))
+        widths = [base_channels * 2**stage for stage in range(halvings)]  # 64, 128, 256, 512
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        for width, wider in pairwise(widths):
+            layers.append(nn.Conv2d(width, wider, 4, 2, 1, bias=norm != "batch"))
+            if norm == "batch":
+                layers.append(nn.BatchNorm2d(wider))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        layers += [nn.Conv2d(widths[-1], 1, 4), nn.Flatten(0)]  # [B, 1, 1, 1] to [B]
+        initialize_dcgan(nn.Sequential(*layers))
+        if norm == "spectral":  # after the initialization: the iteration starts from the final weights
+            layers = [spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """Pictures [B, C, H, W] in [-1, 1] to logits [B]; ``label`` is not read."""
+        return self.layers(x)

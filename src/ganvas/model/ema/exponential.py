@@ -1,0 +1,46 @@
+"""An exponential moving average of a network's weights (Karras 2018, arXiv:1710.10196, section 6.1)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from ganvas.errors import require
+from ganvas.model.ema.interface import WeightAverage
+
+
+class ExponentialAverage(WeightAverage):
+    """average <- d average + (1 - d) network, d = 0.5^(images / half_life), so batch size does not matter.
+
+    Parameters are averaged. Buffers are copied: BatchNorm's statistics are averages already and belong to
+    the network's latest batches, spectral norm's vectors lose their length in an average, and counters are
+    whole numbers.
+
+    Args:
+        half_life: training images after which an old weight counts half.
+
+    Raises:
+        OptionError: a ``half_life`` that is not positive.
+    """
+
+    def __init__(self, half_life: float = 10_000.0) -> None:
+        super().__init__()
+        require(half_life > 0, "half_life", half_life, "must be positive; model/ema=none switches it off")
+        self.half_life = half_life
+
+    def track(self, network: nn.Module) -> None:
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> ExponentialAverage:
+        """Stays in eval mode: the average makes pictures and never trains."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, images: int) -> None:
+        decay = 0.5 ** (images / self.half_life)
+        torch._foreach_lerp_(list(self.average.parameters()), list(network.parameters()), 1 - decay)
+        buffers = list(self.average.buffers())
+        if buffers:
+            torch._foreach_copy_(buffers, list(network.buffers()))

@@ -1,0 +1,256 @@
+"""The GAN recipe: alternating steps of a discriminator and a generator by manual optimization.
+
+One batch: the generator's fakes are made once and serve both networks (Radford 2015's loop); the
+discriminator steps on every batch, the generator on every ``d_steps_per_g_step``-th. Lightning counts
+the discriminator's steps alone, so ``global_step`` is the number of batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from pytorch_lightning.strategies import ParallelStrategy
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from ganvas.errors import OptionError, require
+from ganvas.functional.batch import Batch
+from ganvas.functional.distributed import is_distributed, mean_over_ranks_, sum_over_ranks
+from ganvas.functional.random import hash64
+from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.ema.interface import WeightAverage
+from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.model.recipe import Recipe, check_shape
+
+
+class GAN(Recipe):
+    """Generative adversarial network (Goodfellow 2014, arXiv:1406.2661) with exchangeable parts.
+
+    Args:
+        latent_dim: length of the latent vector, drawn from N(0, 1).
+        generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface).
+        discriminator: samples to logits [B].
+        adversarial_loss: both sides' losses.
+        gradient_penalty: added to the discriminator's loss, or None.
+        ema: average of the generator's weights that pictures and figures use, or None.
+        generator_optimizer: parameters to a torch optimizer.
+        discriminator_optimizer: likewise.
+        d_steps_per_g_step: batches (discriminator steps) per generator step; 5 is usual for critics.
+        grad_clip: largest gradient norm of each network, or None.
+        seed: the run's seed.
+
+    Raises:
+        OptionError: sizes that are not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        adversarial_loss: AdversarialLoss,
+        gradient_penalty: GradientPenalty | None,
+        ema: WeightAverage | None,
+        generator_optimizer: Callable[[Any], Optimizer],
+        discriminator_optimizer: Callable[[Any], Optimizer],
+        d_steps_per_g_step: int,
+        grad_clip: float | None,
+        seed: int,
+    ) -> None:
+        super().__init__(seed=seed)
+        require(latent_dim > 0, "latent_dim", latent_dim, "must be at least 1; 100 is usual")
+        require(d_steps_per_g_step > 0, "d_steps_per_g_step", d_steps_per_g_step, "must be at least 1")
+        require(grad_clip is None or grad_clip > 0, "grad_clip", grad_clip, "must be positive, or null")
+        self.automatic_optimization = False
+        self.latent_dim = latent_dim
+        self.generator, self.discriminator = generator, discriminator
+        self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
+        self.ema = ema
+        if ema is not None:
+            ema.track(generator)
+        self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
+        self.d_steps_per_g_step, self.grad_clip = d_steps_per_g_step, grad_clip
+        self.generator_steps = 0
+        self._generator_report: dict[str, Tensor] = {}
+        self._discriminator_parameters = list(discriminator.parameters())
+        self._generator_parameters = list(generator.parameters())
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def clock(self) -> dict[str, int]:
+        return super().clock() | {"generator_steps": self.generator_steps}
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        generator = _build_optimizer(self.generator_optimizer, self.generator, "generator_optimizer")
+        discriminator = _build_optimizer(
+            self.discriminator_optimizer, self.discriminator, "discriminator_optimizer"
+        )
+        return [generator, discriminator], []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        real, label = batch.x, batch.label
+        draws = self.begin_step()
+        self.report = {}
+        steps_generator = self.batches_seen % self.d_steps_per_g_step == self.d_steps_per_g_step - 1
+        z = draws.normal("latent", real.shape[0], self.latent_dim)  # [B, latent_dim]
+        with torch.set_grad_enabled(steps_generator):
+            fake = self.generator(z, label)  # [B, ...] in [-1, 1]
+        self._discriminator_step(real, fake.detach(), label, draws)
+        if steps_generator:
+            self._generator_step(real, fake, label)
+        if self.log_due:
+            self.report |= self._generator_report
+        self.end_step(real.shape[0])
+
+    def _discriminator_step(self, real: Tensor, fake: Tensor, label: Tensor | None, draws: Any) -> None:
+        optimizer = self.optimizers()[1]  # type: ignore[index]
+        real_logits = self.discriminator(real, label)  # [B]
+        fake_logits = self.discriminator(fake, label)  # [B]
+        loss = self.adversarial_loss.discriminator(real_logits=real_logits, fake_logits=fake_logits)
+        penalty = None
+        if self.gradient_penalty is not None and self.batches_seen % self.gradient_penalty.interval == 0:
+            penalty = self.gradient_penalty(
+                lambda x: self.discriminator(x, label), real=real, fake=fake, draws=draws
+            )
+        optimizer.zero_grad()
+        self._backward(loss if penalty is None else loss + penalty, self.discriminator)
+        norm = self._clip(self._discriminator_parameters, wanted=self.log_due)
+        optimizer.step()  # the one step that Lightning counts
+        if self.log_due:
+            self.report |= {
+                "loss/discriminator": loss.detach(),
+                "logits/real": real_logits.detach().mean(),
+                "logits/fake": fake_logits.detach().mean(),
+                "accuracy/real": (real_logits.detach() > 0).float().mean(),
+                "accuracy/fake": (fake_logits.detach() <= 0).float().mean(),
+                "gradient_norm/discriminator": norm,
+                "learning_rate/discriminator": torch.tensor(optimizer.param_groups[0]["lr"]),
+            }
+            if penalty is not None:
+                self.report["loss/gradient_penalty"] = penalty.detach()
+
+    def _generator_step(self, real: Tensor, fake: Tensor, label: Tensor | None) -> None:
+        optimizer = self.optimizers()[0]  # type: ignore[index]
+        with self._discriminator_frozen():
+            real_logits = None
+            if self.adversarial_loss.needs_real_logits:
+                with torch.no_grad():  # they move no generator parameter
+                    real_logits = self.discriminator(real, label)
+            loss = self.adversarial_loss.generator(
+                fake_logits=self.discriminator(fake, label), real_logits=real_logits
+            )
+            optimizer.zero_grad()
+            self._backward(loss, self.generator)
+        norm = self._clip(self._generator_parameters, wanted=self._reports_generator)
+        self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # not counted by Lightning
+        self.generator_steps += 1
+        if self.ema is not None:
+            images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
+            self.ema.update(self.generator, images)
+        if self._reports_generator:
+            self._generator_report = {
+                "loss/generator": loss.detach(),
+                "gradient_norm/generator": norm,
+                "learning_rate/generator": torch.tensor(optimizer.param_groups[0]["lr"]),
+            }
+
+    def _backward(self, loss: Tensor, network: nn.Module) -> None:
+        """Gradients of the global batch's mean loss: one flat all-reduce, after any double backward."""
+        if not is_distributed():
+            self.manual_backward(loss)
+            return
+        strategy = self.trainer.strategy
+        assert isinstance(strategy, ParallelStrategy)
+        with strategy.block_backward_sync():
+            self.manual_backward(loss)
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        # BatchNorm's running statistics ride along, so that they are the same on every rank.
+        statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        mean_over_ranks_(gradients + statistics)
+
+    @property
+    def _reports_generator(self) -> bool:
+        # With several batches per generator step a log can fall between two of them: keep the newest.
+        return self.log_due or self.d_steps_per_g_step > 1
+
+    def _clip(self, parameters: list[Parameter], *, wanted: bool) -> Tensor:
+        """Clips the gradient norm where asked; returns it (0 where neither clipping nor a log needs it)."""
+        if self.grad_clip is not None:
+            return torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        if wanted:
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            return torch.nn.utils.get_total_norm(gradients)
+        return torch.zeros(())
+
+    @contextmanager
+    def _discriminator_frozen(self) -> Iterator[None]:
+        """No gradients for the discriminator's parameters inside; samples' gradients still pass through."""
+        for parameter in self._discriminator_parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in self._discriminator_parameters:
+                parameter.requires_grad_(True)
+
+    def on_validation_epoch_start(self) -> None:
+        self._validation_sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The discriminator on held-out samples: where it falls behind training, it has memorized."""
+        logits = self.discriminator(batch.x, batch.label).double()
+        self._validation_sums += torch.stack(
+            [logits.sum(), (logits > 0).double().sum(), logits.new_tensor(len(logits))]
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        logits, hits, count = sum_over_ranks(self._validation_sums).tolist()
+        self.validation_report = {
+            "validation/real_logits": logits / max(count, 1),
+            "validation/real_accuracy": hits / max(count, 1),
+        }
+
+    @torch.no_grad()
+    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+        """See :class:`ganvas.model.interface.Samples`."""
+        network = self.ema.average if ema and self.ema is not None else self.generator
+        z = torch.stack(
+            [
+                torch.randn(self.latent_dim, generator=torch.Generator().manual_seed(hash64(seed, "z", i)))
+                for i in range(start, start + num)
+            ]
+        ).to(self.device)
+        training = network.training
+        network.eval()
+        try:
+            return network(z, None)
+        finally:
+            network.train(training)
+
+    @torch.no_grad()
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless the generator makes samples like ``x`` [B, ...]."""
+        made = self.sample(2, 0, ema=False)
+        check_shape("generator", made, x, "generator")
+        training = self.discriminator.training
+        self.discriminator.eval()
+        logits = self.discriminator(x, None)
+        self.discriminator.train(training)
+        if logits.shape != x.shape[:1]:
+            raise OptionError(
+                "discriminator", list(logits.shape), "must return one logit a sample, shape [B]"
+            )
+
+
+def _build_optimizer(build: Callable[[Any], Optimizer], network: nn.Module, option: str) -> Optimizer:
+    try:
+        return build(network.parameters())
+    except OptionError as error:
+        raise error.under(f"model.{option}") from None

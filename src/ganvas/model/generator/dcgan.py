@@ -1,0 +1,58 @@
+"""The generator of the DCGAN (Radford 2015, arXiv:1511.06434)."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ganvas.model.layers import (
+    initialize_dcgan,
+    require_channels,
+    require_positive,
+    require_power_of_two_size,
+)
+
+
+class DCGANGenerator(nn.Module):
+    """Transposed 4x4 convolutions that double the picture from 4x4, each with BatchNorm and ReLU; tanh last.
+
+    At 64 pixels and 64 base channels the stages have 512, 256, 128 and 64 channels, as in the paper's code.
+
+    Args:
+        latent_dim: length of a latent.
+        channels: channels of a picture; None where the data are no pictures.
+        image_size: side of a picture in pixels, one of 16, 32, 64, 128.
+        base_channels: channels of the last hidden stage; each earlier one has twice as many.
+
+    Raises:
+        OptionError: data that are no pictures, another image size, or a size below 1.
+    """
+
+    def __init__(
+        self, latent_dim: int, channels: int | None, image_size: int | None, base_channels: int = 64
+    ) -> None:
+        super().__init__()
+        channels, image_size = require_channels(channels), require_power_of_two_size(image_size)
+        require_positive("latent_dim", latent_dim)
+        require_positive("base_channels", base_channels)
+        self.latent_dim = latent_dim
+        doublings = int(math.log2(image_size // 4))
+        widths = [base_channels * 2**stage for stage in reversed(range(doublings))]  # 512, 256, 128, 64
+        layers: list[nn.Module] = [nn.Unflatten(1, (latent_dim, 1, 1))]
+        layers += _stage(nn.ConvTranspose2d(latent_dim, widths[0], 4, bias=False))  # [B, widths[0], 4, 4]
+        for width, narrower in pairwise(widths):
+            layers += _stage(nn.ConvTranspose2d(width, narrower, 4, 2, 1, bias=False))
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        initialize_dcgan(self)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Latents [B, latent_dim] to pictures [B, C, H, W] in (-1, 1); ``label`` is not read."""
+        return self.layers(z)
+
+
+def _stage(convolution: nn.ConvTranspose2d) -> list[nn.Module]:
+    """The convolution (without a bias, for BatchNorm has one) with its BatchNorm and ReLU."""
+    return [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)]

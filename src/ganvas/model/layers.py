@@ -1,0 +1,86 @@
+"""Layers, checks and initializations that several networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import require
+
+PICTURE_SIZES = (16, 32, 64, 128)  # pixels; what the DCGAN's doublings from 4x4 reach
+
+
+def require_positive(option: str, value: int) -> None:
+    """Raises OptionError unless ``value`` is at least 1."""
+    require(value >= 1, option, value, "must be at least 1; set a positive whole number")
+
+
+def require_shape(sample_shape: Sequence[int]) -> None:
+    """Raises OptionError unless every size of a sample is at least 1."""
+    require(
+        len(sample_shape) > 0 and all(size >= 1 for size in sample_shape),
+        "sample_shape",
+        list(sample_shape),
+        "must name at least one size, each at least 1; e.g. [1, 28, 28]",
+    )
+
+
+def require_channels(channels: int | None) -> int:
+    """The number of channels of pictures; raises OptionError where the data are no pictures."""
+    if channels is None:
+        require(False, "channels", None, "this network makes pictures; choose data of pictures, or an mlp")
+    assert channels is not None
+    require_positive("channels", channels)
+    return channels
+
+
+def require_power_of_two_size(image_size: int | None) -> int:
+    """The image size in pixels; raises OptionError unless doublings from 4x4 reach it."""
+    valid = image_size in PICTURE_SIZES
+    names = ", ".join(map(str, PICTURE_SIZES))
+    require(valid, "image_size", image_size, f"must be one of {names}; choose data of such a size, or an mlp")
+    assert image_size is not None
+    return image_size
+
+
+@torch.no_grad()
+def initialize_dcgan(network: nn.Module) -> None:
+    """Convolutions from N(0, 0.02), BatchNorm weights from N(1, 0.02), biases zero (Radford 2015, section 4).
+
+    It draws from torch's global generator, so that seeding it before the construction fixes every weight.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv1x1(relu(conv3x3(relu(x)))), as in the VQ-VAE (van den Oord 2017, section 4.1)."""
+
+    def __init__(self, channels: int, residual_channels: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.ReLU(),  # not in place: the skip connection still reads x
+            nn.Conv2d(channels, residual_channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(residual_channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, channels, H, W] to the same shape."""
+        return x + self.branch(x)
+
+
+def residual_stack(channels: int, residual_channels: int, blocks: int) -> nn.Sequential:
+    """``blocks`` residual blocks and a last ReLU, [B, channels, H, W] to the same shape."""
+    return nn.Sequential(
+        *(ResidualBlock(channels, residual_channels) for _ in range(blocks)), nn.ReLU(inplace=True)
+    )

@@ -1,0 +1,114 @@
+"""Finite scalar quantization (Mentzer 2023, arXiv:2309.15505).
+
+Symbols, per dimension j: L levels, h half the bounded width, o the offset of even L, s the shift.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import require
+from ganvas.functional.codes import count_codes, usage
+from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.straight_through import straight_through
+from ganvas.functional.vectors import grid_of, rows_of
+from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+
+_EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
+_LARGEST = 2**20  # codes; usage is counted code by code
+
+
+class FSQ(Quantizer):
+    """Each of D dimensions is squashed by tanh and rounded to one of its own few levels; nothing is learned.
+
+        b = h tanh(z + s) - o,   code = round(b) / floor(L/2),   h = (L - 1)(1 - 1e-3)/2,
+        o = 1/2 for even L, else 0,   s = atanh(o/h)  (the paper prints tan; atanh makes 0 map to 0)
+
+    The index is the mixed-radix number of round(b) + floor(L/2), the first dimension the lowest digit.
+
+    Args:
+        levels: L of each dimension, each at least 3; [8, 5, 5, 5] makes 1,000 codes.
+        embedding_dim: D, the length of one vector; it is ``len(levels)``.
+
+    Raises:
+        OptionError: a level below 3, more than 2^20 codes, or an ``embedding_dim`` that does not fit.
+    """
+
+    half_width: Tensor  # h, float32 [D]; these follow from the levels, so no checkpoint holds them
+    offset: Tensor  # o, float32 [D]
+    shift: Tensor  # s, float32 [D]
+    radix: Tensor  # int64 [D], what one step in a dimension adds to the index
+    width: Tensor  # floor(L/2), int64 [D]
+    levels: Tensor  # L, int64 [D]
+
+    def __init__(self, levels: list[int], embedding_dim: int) -> None:
+        super().__init__()
+        require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
+        require(
+            min(levels) >= 3,
+            "levels",
+            levels,
+            "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its place",
+        )
+        require(
+            math.prod(levels) <= _LARGEST,
+            "levels",
+            levels,
+            f"make {math.prod(levels)} codes, more than {_LARGEST}; name fewer or smaller levels",
+        )
+        require(
+            embedding_dim == len(levels),
+            "embedding_dim",
+            embedding_dim,
+            f"must be the number of levels, {len(levels)}; the YAML computes it",
+        )
+        self.num_codes, self.embedding_dim = math.prod(levels), embedding_dim
+        count = torch.tensor(levels, dtype=torch.int64)
+        half = (count.double() - 1) * (1 - _EPSILON) / 2
+        offset = torch.where(count % 2 == 0, 0.5, 0.0).double()
+        constants = {
+            "half_width": half.float(),
+            "offset": offset.float(),
+            "shift": torch.atanh(offset / half).float(),
+            "radix": torch.tensor([math.prod(levels[:j]) for j in range(len(levels))], dtype=torch.int64),
+            "width": count // 2,
+            "levels": count,
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, z: Tensor) -> QuantizerOutput:
+        bounded = self._bounded(rows_of(z))  # [N, D]
+        rounded = bounded.detach().round()
+        indices = self._index(rounded)  # [N]
+        quantized = straight_through(quantized=rounded, latent=bounded) / self.width
+        counts = count_codes(indices, self.num_codes)
+        if self.training:  # in eval mode a rank may be alone
+            counts = sum_over_ranks(counts)
+        shape = (z.shape[0], *z.shape[2:])
+        loss = torch.zeros((), device=z.device)
+        return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, usage(counts))
+
+    def encode(self, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self._index(self._bounded(rows_of(z)).round()).view(z.shape[0], *z.shape[2:])
+
+    def decode(self, indices: Tensor) -> Tensor:
+        digits = indices.flatten()[:, None] // self.radix % self.levels  # [N, D] in [0, L)
+        return grid_of((digits - self.width).float() / self.width, indices.shape)
+
+    def index_of(self, codes: Tensor) -> Tensor:
+        """Code vectors [B, D, *positions] back to their indices int64 [B, *positions]; undoes ``decode``."""
+        rounded = (rows_of(codes).float() * self.width).round()
+        return self._index(rounded).view(codes.shape[0], *codes.shape[2:])
+
+    def _bounded(self, rows: Tensor) -> Tensor:
+        """[N, D] to b, float32 [N, D], which rounds to one of the levels."""
+        return self.half_width * torch.tanh(rows.float() + self.shift) - self.offset
+
+    def _index(self, rounded: Tensor) -> Tensor:
+        """round(b), float [N, D], to int64 [N]."""
+        return ((rounded.to(torch.int64) + self.width) * self.radix).sum(1)

@@ -1,0 +1,146 @@
+"""The VQ-VAE recipe (van den Oord 2017, arXiv:1711.00937): reconstruction + codebook + commitment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganvas.errors import OptionError, require
+from ganvas.functional.batch import Batch
+from ganvas.functional.distributed import sum_over_ranks
+from ganvas.model.interface import Reconstruction
+from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.recipe import Recipe, check_shape
+from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
+
+
+class VQVAE(Recipe):
+    """Vector-quantized autoencoder by automatic optimization.
+
+    Args:
+        encoder: samples [B, ...] to latents [B, D, *positions].
+        quantizer: latents to codes (see the part's interface).
+        decoder: quantized latents back to samples.
+        reconstruction_loss: distance of two samples, a scalar.
+        optimizer: parameters to a torch optimizer; one for all three.
+        grad_clip: largest gradient norm of all parameters together, or None.
+        seed: the run's seed.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        quantizer: Quantizer,
+        decoder: nn.Module,
+        reconstruction_loss: ReconstructionLoss,
+        optimizer: Callable[[Any], Optimizer],
+        grad_clip: float | None,
+        seed: int,
+    ) -> None:
+        super().__init__(seed=seed)
+        require(grad_clip is None or grad_clip > 0, "grad_clip", grad_clip, "must be positive, or null")
+        self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
+        self.reconstruction_loss = reconstruction_loss
+        self.optimizer, self.grad_clip = optimizer, grad_clip
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"encoder": self.encoder, "quantizer": self.quantizer, "decoder": self.decoder}
+
+    @property
+    def num_codes(self) -> int:
+        return self.quantizer.num_codes
+
+    def configure_optimizers(self) -> Optimizer:
+        try:
+            return self.optimizer([p for p in self.parameters() if p.requires_grad])
+        except OptionError as error:
+            raise error.under("model.optimizer") from None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.begin_step()
+        latents = self.encoder(batch.x)  # [B, D, *positions]
+        quantized, _, quantizer_loss, metrics = self.quantizer(latents)
+        reconstruction = self.decoder(quantized)  # [B, ...]
+        reconstruction_loss = self.reconstruction_loss(reconstruction=reconstruction, target=batch.x)
+        loss = reconstruction_loss + quantizer_loss
+        self.report = {}
+        if self.log_due:
+            self.report = {
+                "loss/total": loss.detach(),
+                "loss/reconstruction": reconstruction_loss.detach(),
+                **{_TAGS.get(name, f"codes/{name}"): value.detach() for name, value in metrics.items()},
+            }
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.grad_clip is not None:
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
+        elif self.report:
+            norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        if self.report:
+            self.report["gradient_norm/all"] = norm.detach()
+            self.report["learning_rate/all"] = torch.tensor(optimizer.param_groups[0]["lr"])
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.end_step(self._local_batch_size)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        self._local_batch_size = len(batch.x)
+
+    def on_validation_epoch_start(self) -> None:
+        self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self._code_counts = torch.zeros(self.num_codes, dtype=torch.float64, device=self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        if len(batch.x) == 0:  # a rank's share of the last batch can be empty
+            return
+        reconstruction, indices = self.reconstruct(batch.x)
+        loss = self.reconstruction_loss(reconstruction=reconstruction, target=batch.x)
+        squared = ((reconstruction - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
+        count = len(batch.x)
+        self._sums += torch.stack([loss.double() * count, squared.double().sum(), loss.new_tensor(count)])
+        self._code_counts += torch.bincount(indices.flatten(), minlength=self.num_codes)
+
+    def on_validation_epoch_end(self) -> None:
+        loss, squared, count = sum_over_ranks(self._sums).tolist()
+        counts = sum_over_ranks(self._code_counts)
+        share = counts / counts.sum().clamp(min=1)
+        self.validation_report = {
+            "validation/reconstruction_loss": loss / max(count, 1),
+            "validation/psnr": -10 * math.log10(max(squared / max(count, 1), 1e-12)),
+            "validation/perplexity": torch.special.entr(share).sum().exp().item(),
+            "validation/codes_used": float((counts > 0).sum()),
+        }
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Reconstruction:
+        """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
+        training = {network: network.training for network in self.networks.values()}
+        for network in training:
+            network.eval()
+        try:
+            output = self.quantizer(self.encoder(x))
+            return Reconstruction(self.decoder(output.quantized).clamp(-1, 1), output.indices)
+        finally:
+            for network, mode in training.items():
+                network.train(mode)
+
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless the decoder gives back samples like ``x`` [B, ...]."""
+        check_shape("decoder", self.reconstruct(x).x, x, "decoder")
+
+
+_TAGS = {
+    "codebook_loss": "loss/codebook",
+    "commitment_loss": "loss/commitment",
+    "codes_used": "codes/used",
+    "perplexity": "codes/perplexity",
+}

@@ -1,0 +1,181 @@
+"""A run's folder: how it is named, found, and what status.json and run.yaml say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganvas.errors import OptionError
+
+_SECRET = ("key", "token", "password", "secret")
+STATES = ("running", "finished", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk; self-contained: nothing outside it is needed to read it."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def read_status(self) -> dict[str, Any]:
+        """status.json, or an empty dict where it is absent or broken."""
+        try:
+            return json.loads((self.path / "status.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def write_status(self, **values: Any) -> None:
+        """Updates status.json atomically."""
+        status = self.read_status() | values | {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        write_text(self.path / "status.json", json.dumps(status, indent=2) + "\n")
+
+    def read_run(self) -> dict[str, Any]:
+        """run.yaml: keys ``ganvas`` (where it came from) and ``config`` (plain values)."""
+        try:
+            run = yaml.safe_load((self.path / "run.yaml").read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise OptionError("RUN", self.path, f"run.yaml cannot be read ({error})") from error
+        if not isinstance(run, dict) or not isinstance(run.get("config"), dict):
+            raise OptionError("RUN", self.path, "run.yaml holds no config; this is no run of ganvas")
+        return run
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest checkpoint whose sha256 is right; None where there is none."""
+        for path in sorted(self.checkpoints.glob("*.ckpt"), reverse=True):
+            if checksum_matches(path):
+                return path
+        return None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksum_matches(path: Path) -> bool:
+    """Whether the file's sha256 is the one in the file of the same name with ``.sha256`` behind it."""
+    try:
+        return path.with_name(path.name + ".sha256").read_text().split()[0] == sha256_of(path)
+    except (OSError, IndexError):
+        return False
+
+
+def redacted(tree: Any) -> Any:
+    """A copy in which the values of secret-looking keys are hidden."""
+    if isinstance(tree, dict):
+        return {
+            key: "<redacted>"
+            if isinstance(value, str) and any(part in str(key).lower().split("_") for part in _SECRET)
+            else redacted(value)
+            for key, value in tree.items()
+        }
+    return [redacted(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
+    """outputs/<name>/<date>_<slug>-<hash>; the hash tells runs of one second and one slug apart."""
+    slug = f"{choices.get('model', 'model')}-{choices.get('data', 'data')}-s{config.get('seed')}"
+    text = json.dumps(config, sort_keys=True, default=str) + f"{time.time_ns()}{os.getpid()}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{slug}-{digest}"
+    return Path(config["paths"]["output_dir"]) / str(config["name"]) / name
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Raises OptionError unless a folder at ``path`` could be made, without making it."""
+    parent = path
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        raise OptionError(option, path, f"{parent} is a file; name a folder")
+    if not _can_write(parent):
+        raise OptionError(option, path, f"{parent} cannot be written; name a folder of your own")
+
+
+def _can_write(folder: Path) -> bool:
+    """os.access says yes to root on a read-only file system's every folder: try for real."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    probe = folder / f".ganvas-{os.getpid()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def create(path: Path, run: dict[str, Any]) -> RunFolder:
+    """Makes the folder (it must not exist) and writes run.yaml and status.json.
+
+    Raises:
+        OptionError: the folder exists, or cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=False)
+    except FileExistsError:
+        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own") from None
+    except OSError as error:
+        raise OptionError("paths.output_dir", path.parent, f"cannot be written ({error.strerror})") from None
+    for name in ("checkpoints", "tensorboard", "samples"):
+        (path / name).mkdir()
+    folder = RunFolder(path)
+    write_text(path / "run.yaml", yaml.safe_dump(redacted(run), sort_keys=False))
+    folder.write_status(state="running", images_seen=0, error=None, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    return folder
+
+
+def all_runs(output_dir: Path) -> list[RunFolder]:
+    """Every run under ``output_dir``, also inside sweeps, oldest first."""
+    found = [
+        path.parent
+        for pattern in ("*/status.json", "*/*/status.json", "*/*/*/status.json")
+        for path in output_dir.glob(pattern)
+        if (path.parent / "run.yaml").exists()
+    ]
+    return [RunFolder(path) for path in sorted(found, key=lambda p: (RunFolder(p).read_status().get("started", ""), p.name))]
+
+
+def find_run(name: str, output_dir: Path) -> RunFolder:
+    """RUN as a user writes it: a folder, ``latest``, or the unique prefix of a run folder's name.
+
+    Raises:
+        OptionError: none or several fit.
+    """
+    path = Path(name)
+    if (path / "run.yaml").exists():
+        return RunFolder(path)
+    runs = all_runs(output_dir)
+    if not runs:
+        raise OptionError("RUN", name, f"there is no run under {output_dir}; ganvas train makes one")
+    if name == "latest":
+        return runs[-1]
+    fitting = [run for run in runs if run.path.name.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        some = ", ".join(run.path.name for run in fitting[:3])
+        raise OptionError("RUN", name, f"fits {len(fitting)} runs ({some} ...); give more letters")
+    import difflib
+
+    close = difflib.get_close_matches(name, [run.path.name for run in runs], n=1, cutoff=0.3)
+    hint = f"did you mean {close[0]}?" if close else f"see ganvas runs ls (folder {output_dir})"
+    raise OptionError("RUN", name, f"no run's name begins so; {hint}")

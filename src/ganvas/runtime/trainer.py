@@ -1,0 +1,212 @@
+"""From the trainer and accelerator sections to a Lightning Trainer: one clock, stated in images."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.strategies import DDPStrategy
+
+from ganvas.errors import OptionError, require
+from ganvas.runtime.checkpoint_io import DurableCheckpointIO
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What one recipe needs wherever it runs; every count in images unless its name says otherwise.
+
+    Budgets: the smallest of ``max_images``, ``max_epochs``, ``max_steps`` and ``max_time`` ends the run.
+    The limits and switches below them are Lightning's, with Lightning's meaning.
+    """
+
+    max_images: int | None
+    max_epochs: int | None
+    max_steps: int | None
+    max_time: str | None
+    log_every_images: int
+    val_every_images: int | None
+    val_check_interval: int | float | None
+    check_val_every_n_epoch: int | None
+    limit_train_batches: int | float | None
+    limit_val_batches: int | float | None
+    limit_test_batches: int | float | None
+    overfit_batches: int | float
+    num_sanity_val_steps: int
+    fast_dev_run: bool | int
+    deterministic: bool
+    detect_anomaly: bool
+    inference_mode: bool
+    profiler: str | None
+    enable_model_summary: bool
+
+    def __post_init__(self) -> None:
+        for name in ("max_images", "max_epochs", "max_steps", "val_every_images", "log_every_images"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, value, "must be at least 1, or null")
+        for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, name, value, "must be 0 or more (a float is a share)")
+            require(not isinstance(value, float) or value <= 1, name, value, "a share is at most 1.0")
+        budgets = (self.max_images, self.max_epochs, self.max_steps, self.max_time)
+        require(
+            bool(self.fast_dev_run) or any(budget is not None for budget in budgets),
+            "max_images", "null", "one budget is needed: max_images, max_epochs, max_steps or max_time",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorOptions:
+    """The machine: it never changes the result beyond float noise."""
+
+    accelerator: str
+    devices: int | str | list[int]
+    num_nodes: int
+    strategy: str
+    precision: str
+    process_group_backend: str | None
+    sync_batchnorm: bool
+    benchmark: bool
+    matmul_precision: str
+    channels_last: bool
+    compile: bool
+    threads: int | None
+
+    def __post_init__(self) -> None:
+        require(self.num_nodes > 0, "num_nodes", self.num_nodes, "must be at least 1")
+        require(
+            self.threads is None or self.threads > 0, "threads", self.threads, "must be at least 1, or null"
+        )
+        for name, known in (
+            ("accelerator", ("auto", "cpu", "gpu", "cuda", "mps")),
+            ("strategy", ("auto", "ddp")),
+            ("precision", ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")),
+            ("matmul_precision", ("highest", "high", "medium")),
+        ):
+            value = getattr(self, name)
+            require(value in known, name, value, "there are: " + ", ".join(known))
+        if self.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+            raise OptionError("accelerator", self.accelerator, "this machine has no CUDA device; accelerator=cpu")
+        if self.accelerator == "mps" and not torch.backends.mps.is_available():
+            raise OptionError("accelerator", "mps", "this machine has no MPS device; accelerator=cpu")
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        devices = self.devices
+        if isinstance(devices, str):
+            require(devices == "auto" or devices.isdigit() and int(devices) > 0, "devices", devices,
+                    "must be a whole number of at least 1, a list or auto")  # fmt: skip
+            return
+        count = len(devices) if isinstance(devices, list) else devices
+        require(count > 0, "devices", devices, "must be at least 1")
+        there = available_devices(self.accelerator)
+        require(count <= there, "devices", devices, f"this machine has {there}; ask for at most so many")
+
+    @property
+    def uses_cpu(self) -> bool:
+        return self.accelerator == "cpu" or (self.accelerator == "auto" and not torch.cuda.is_available()
+                                             and not torch.backends.mps.is_available())  # fmt: skip
+
+
+def available_devices(accelerator: str) -> int:
+    """How many devices (for a CPU: cores) a run may ask for."""
+    if accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available()):
+        return torch.cuda.device_count()
+    return 1 if accelerator == "mps" else (os.cpu_count() or 1)
+
+
+def make_trainer(
+    options: TrainerOptions,
+    machine: AcceleratorOptions,
+    *,
+    batch_size: int,
+    train_samples: int,
+    callbacks: list[pl.Callback],
+    loggers: list[Any],
+    run_dir: str,
+) -> pl.Trainer:
+    """The Trainer; ``max_images`` is set on it for whoever wants to know the budget (None: open)."""
+    batches_an_epoch = max(1, train_samples // batch_size)
+    budgets = [batch_count(options.max_images, batch_size), options.max_steps]
+    steps = min((budget for budget in budgets if budget is not None), default=-1)
+    every, epochs = validation_interval(options, batch_size, batches_an_epoch)
+    arguments: dict[str, Any] = {}
+    if options.fast_dev_run:
+        arguments["fast_dev_run"] = options.fast_dev_run
+        loggers = []
+    trainer = pl.Trainer(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy=_strategy(machine),
+        precision=machine.precision,  # type: ignore[arg-type]
+        sync_batchnorm=machine.sync_batchnorm,
+        benchmark=machine.benchmark,
+        max_steps=steps,
+        max_epochs=options.max_epochs if options.max_epochs is not None else -1,
+        max_time=options.max_time,
+        val_check_interval=every,
+        check_val_every_n_epoch=epochs,
+        limit_train_batches=options.limit_train_batches,
+        limit_val_batches=options.limit_val_batches,
+        limit_test_batches=options.limit_test_batches,
+        overfit_batches=options.overfit_batches,
+        num_sanity_val_steps=options.num_sanity_val_steps,
+        deterministic=options.deterministic,
+        detect_anomaly=options.detect_anomaly,
+        inference_mode=options.inference_mode,
+        profiler=options.profiler,
+        enable_model_summary=options.enable_model_summary,
+        # What follows is ours: the bar, the checkpoints, the sharding and the clock of the logs.
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=10**9,
+        logger=loggers,
+        callbacks=callbacks,
+        plugins=[DurableCheckpointIO()],
+        default_root_dir=run_dir,
+        **arguments,
+    )
+    trainer.max_images = _total_images(options, steps, batch_size, batches_an_epoch)  # type: ignore[attr-defined]
+    return trainer
+
+
+def batch_count(images: int | None, batch_size: int) -> int | None:
+    """Batches that hold at least so many images."""
+    return None if images is None else max(1, -(-images // batch_size))
+
+
+def validation_interval(
+    options: TrainerOptions, batch_size: int, batches_an_epoch: int
+) -> tuple[int | float | None, int | None]:
+    """Lightning's (val_check_interval, check_val_every_n_epoch) from whichever option was given."""
+    if options.val_every_images is not None:
+        return batch_count(options.val_every_images, batch_size), None
+    if isinstance(options.val_check_interval, int) and options.check_val_every_n_epoch is None:
+        return options.val_check_interval, None
+    return options.val_check_interval, options.check_val_every_n_epoch or 1
+
+
+def _total_images(options: TrainerOptions, steps: int, batch_size: int, batches_an_epoch: int) -> int | None:
+    totals = [steps * batch_size] if steps > 0 else []
+    if options.max_epochs is not None:
+        totals.append(options.max_epochs * batches_an_epoch * batch_size)
+    return min(totals, default=None)
+
+
+def _strategy(machine: AcceleratorOptions) -> Any:
+    single = machine.devices in (1, "1") and machine.num_nodes == 1
+    if machine.strategy != "ddp" or single:
+        return "auto"
+    # The recipes keep buffers equal on all ranks themselves, and use every parameter in each backward
+    # that Lightning reduces, so neither buffer broadcasts nor a search for unused parameters is needed.
+    return DDPStrategy(
+        process_group_backend=machine.process_group_backend,
+        broadcast_buffers=False,
+        find_unused_parameters=False,
+        timeout=timedelta(minutes=5),
+    )
