@@ -30,6 +30,7 @@ import argparse
 import gzip
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,11 +104,11 @@ class Recipe:
     """Both networks, both optimizers and the step."""
 
     def __init__(self) -> None:
-        self.generator = make_generator().apply(initialize).to(memory_format=torch.channels_last)
-        self.discriminator = make_discriminator().apply(initialize).to(memory_format=torch.channels_last)
-        settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
-        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), **settings)
+        self.generator = make_generator().apply(initialize).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = make_discriminator().apply(initialize).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
+        self.generator_optimizer = adam(self.generator.parameters())
+        self.discriminator_optimizer = adam(self.discriminator.parameters())
 
     def step(self, real: Tensor) -> tuple[float, float]:
         """One step of each network; returns their losses (discriminator, generator)."""

@@ -7,12 +7,12 @@ test images at 28x28 with values in [0, 1] (one MSE for the whole set, not a mea
 coding each image with k-means (Lloyd's iteration on k-means++ seeds, scikit-learn, float32). Fitted on the
 first 55,000 rows of the training file (MIT licence, Zalando SE); the patches on a sample of theirs.
 
+    whole image         one code an image: at most K distinct images
     patches 4x4         the image cut into 49 patches without overlap, one codebook of K patches
-    whole image         one code an image: at most K distinct images; K=1 is the mean image
     PCA-64              no code: 64 principal components in float32, the ceiling of the products below
-    PCA-64, 8 x 8       the components cut into 8 groups of 8, a code for each: `separate` codebooks or one that
-                        is `shared`. Components are dealt to the groups in turn, there and back (1..8, 8..1), so
-                        that the groups have about equal variance; `consecutive` cuts them in order instead.
+    PCA-64, 8 x 8       the components cut into 8 groups of 8, a code for each: `separate` codebooks or one
+                        that is `shared`. Components are dealt to the groups in turn, there and back (1..8,
+                        8..1), so that the variances are less unequal; `consecutive` cuts them in order.
     residual            the whole image, then k-means on what is left, eight times
 
 Bits are codes x log2 K: a fixed-length code, and no cost of the codebooks.
@@ -144,6 +144,7 @@ def baselines(train: np.ndarray, test: np.ndarray, seed: int) -> list[tuple[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description="k-means floors for vector-quantized autoencoders.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--only", default="", help="run only the methods whose name begins so")
     parser.add_argument(
         "--data",
         type=Path,
@@ -158,6 +159,8 @@ def main() -> None:
     print(f"{'method':<37} {'codes':>5} {'K':>4} {'bits':>5} {'seed':>4} {'PSNR dB':>8} {'seconds':>8}")
     for seed in arguments.seeds:
         for name, codes, num_codes, run in baselines(train, test, seed):
+            if not name.startswith(arguments.only):
+                continue
             start = time.perf_counter()
             figure = psnr(test, run())
             seconds = time.perf_counter() - start

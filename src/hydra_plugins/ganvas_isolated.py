@@ -1,5 +1,7 @@
 """Where Hydra looks for plugins; the launcher itself lives in ganvas.cli.launcher."""
 
-from ganvas.cli.launcher import IsolatedLauncher
+from ganvas.cli import launcher
 
-__all__ = ["IsolatedLauncher"]
+
+class IsolatedLauncher(launcher.IsolatedLauncher):
+    """Hydra instantiates only classes defined under hydra_plugins."""

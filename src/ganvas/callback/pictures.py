@@ -43,7 +43,9 @@ def draw_pairs(original: Tensor, reconstruction: Tensor) -> Tensor:
     """Originals beside their reconstructions [N, ...], as one picture, uint8 [1 or 3, H, W]."""
     if original.ndim == 2:
         return draw(reconstruction, background=original)
-    pairs = torch.stack([original.cpu(), reconstruction.detach().cpu()], dim=1).flatten(0, 1)  # [2 N, C, H, W]
+    pairs = torch.stack([original.cpu(), reconstruction.detach().cpu()], dim=1).flatten(
+        0, 1
+    )  # [2 N, C, H, W]
     return draw(pairs, columns=2 * max(1, round(len(original) ** 0.5)))
 
 

@@ -6,8 +6,8 @@ import difflib
 import os
 import re
 import sys
-from contextlib import contextmanager
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,20 @@ class Composed:
         config: plain values, all interpolations resolved.
         choices: group -> chosen option, e.g. ``{"model": "dcgan"}``.
         overrides: what the user wrote.
+        origins: key -> the key that it takes its value from by interpolation.
     """
 
     config: dict[str, Any]
     choices: dict[str, str]
     overrides: list[str]
+    origins: dict[str, str]
+
+    def named_as_written(self, error: OptionError) -> OptionError:
+        """The error with the key that the user can set: ``model.latent_dim``, not the part's copy of it."""
+        option = error.option
+        while option in self.origins:
+            option = self.origins[option]
+        return OptionError(option, "null" if error.value is None else error.value, error.reason)
 
 
 def packaged_conf() -> Path:
@@ -89,7 +98,9 @@ def hydra_session(config_dir: str | None) -> Iterator[Any]:
     if config_dir is not None:
         folder = Path(config_dir)
         if not folder.is_dir():
-            raise OptionError("--config-dir", config_dir, "there is no such folder; name the folder of your YAMLs")
+            raise OptionError(
+                "--config-dir", config_dir, "there is no such folder; name the folder of your YAMLs"
+            )
         # Before the packaged groups, so that a file of the same name shadows the packaged one.
         search.prepend("user", f"file://{folder.resolve()}")
         make_importable(folder.resolve())
@@ -100,7 +111,9 @@ def hydra_session(config_dir: str | None) -> Iterator[Any]:
         GlobalHydra.instance().clear()
 
 
-def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train") -> Composed:
+def compose(
+    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train"
+) -> Composed:
     """Composes one experiment; ``paths.run_dir`` is named after it where the user named none.
 
     Raises:
@@ -119,6 +132,7 @@ def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_n
         choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
         with open_dict(config):
             del config["hydra"]
+        origins = _origins(OmegaConf.to_container(config, resolve=False))
         try:
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             if plain["paths"]["run_dir"] is None:  # type: ignore[index, call-overload]
@@ -130,7 +144,18 @@ def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_n
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     assert isinstance(plain, dict)
-    return Composed(plain, choices, list(overrides))
+    return Composed(plain, choices, list(overrides), origins)
+
+
+def _origins(tree: Any, path: str = "") -> dict[str, str]:
+    """Every key whose whole value is another key's: ``${model.latent_dim}``."""
+    if not isinstance(tree, dict):
+        source = re.fullmatch(r"\$\{([A-Za-z_][\w.]*)\}", tree) if isinstance(tree, str) else None
+        return {path: source.group(1)} if source else {}
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        found |= _origins(value, f"{path}.{key}".lstrip("."))
+    return found
 
 
 @contextmanager
@@ -162,7 +187,9 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         return OptionError(key, by_key.get(key, ""), "there is no such key or group" + _near(key, known))
     bad = next((override for override in overrides if override in text), None)
     key, _, value = (bad or "override").partition("=")
-    return OptionError(key, value, f"cannot be read ({_first_line(error)}); write key=value, quote special characters")
+    return OptionError(
+        key, value, f"cannot be read ({_first_line(error)}); write key=value, quote special characters"
+    )
 
 
 def _known_keys(hydra: Any) -> list[str]:
@@ -178,7 +205,11 @@ def _known_keys(hydra: Any) -> list[str]:
             full = f"{path}.{name}".lstrip(".")
             keys.append(full)
             child = node._get_node(name)
-            if isinstance(child, DictConfig) and not OmegaConf.is_missing(node, name) and not child._is_none():
+            if (
+                isinstance(child, DictConfig)
+                and not OmegaConf.is_missing(node, name)
+                and not child._is_none()
+            ):
                 walk(child, full)
 
     walk(config, "")
@@ -193,7 +224,11 @@ def _near(name: str, known: Sequence[str]) -> str:
         close = [key for key in known if key.rpartition(".")[2] == tail][:1]
     if close:
         return f"; did you mean {close[0]}?"
-    return "; there are: " + ", ".join(known) if 0 < len(known) < 25 else "; ganvas train --help lists the groups"
+    return (
+        "; there are: " + ", ".join(known)
+        if 0 < len(known) < 25
+        else "; ganvas train --help lists the groups"
+    )
 
 
 def _key(override: str) -> str:
@@ -214,7 +249,9 @@ def provenance(composed: Composed) -> dict[str, Any]:
     import ganvas
 
     try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         git = None
     return {

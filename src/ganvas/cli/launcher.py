@@ -18,7 +18,15 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 # What a rank of an enclosing job would leave in the environment.
-_RANK_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GANVAS_RUN_DIR")
+_RANK_VARIABLES = (
+    "LOCAL_RANK",
+    "RANK",
+    "WORLD_SIZE",
+    "NODE_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "GANVAS_RUN_DIR",
+)
 
 
 class IsolatedLauncher(Launcher):
@@ -44,7 +52,9 @@ class IsolatedLauncher(Launcher):
         if os.environ.get("GANVAS_CONFIG_DIR"):
             words += ["--config-dir", os.environ["GANVAS_CONFIG_DIR"]]
         environment = {key: value for key, value in os.environ.items() if key not in _RANK_VARIABLES}
-        code = subprocess.run([sys.executable, "-m", "ganvas", "train", *words], env=environment, check=False).returncode
+        code = subprocess.run(
+            [sys.executable, "-m", "ganvas", "train", *words], env=environment, check=False
+        ).returncode
         result = JobReturn(overrides=overrides, working_dir=str(folder), task_name=f"job {index}")
         result.status = JobStatus.COMPLETED  # the exit code is the result: Hydra raises on FAILED
         result.return_value = code
@@ -53,5 +63,8 @@ class IsolatedLauncher(Launcher):
 
 def slug(overrides: Sequence[str]) -> str:
     """A folder name from a job's overrides: last key and value of each, no ``=`` (Hydra's grammar)."""
-    parts = [f"{o.partition('=')[0].rpartition('.')[2].rpartition('/')[2]}-{o.partition('=')[2]}" for o in overrides]
+    parts = [
+        f"{o.partition('=')[0].rpartition('.')[2].rpartition('/')[2]}-{o.partition('=')[2]}"
+        for o in overrides
+    ]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts)).strip("-")[:80] or "job"

@@ -33,12 +33,14 @@ Tab completion: eval "$(ganvas -sc install=bash)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the shell's exit code (0 done, 1 our fault, 2 an option's, 130 interrupted)."""
+    """Runs one command; returns the exit code: 0 done, 1 our fault, 2 an option's, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in ("-sc", "--shell-completion"):
         words = ["train", *words]
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end="")
+        print(
+            _HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end=""
+        )
         return 0
     if words[0] == "--version":
         from ganvas import __version__

@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
+from ganvas.cli.arguments import named_run, run_parser
 from ganvas.errors import OptionError
+from ganvas.runtime.run_folder import RunFolder
 
 
 def run(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="ganvas resume", description=__doc__)
-    parser.add_argument("run", help="a run's folder, the unique beginning of its name, or latest")
+    parser = run_parser("resume", __doc__)
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_images=2000000")
-    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for")
-    parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
     arguments = parser.parse_args(list(words))
-    return resume(arguments.run, arguments.overrides, Path(arguments.output_dir), arguments.config_dir)
+    folder, allow = named_run(arguments)
+    return resume(folder, arguments.overrides, allow)
 
 
-def resume(name: str, overrides: Sequence[str], output_dir: Path, config_dir: str | None = None) -> int:
-    """Continues a run; its stored config with ``overrides`` on existing keys.
+def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) -> int:
+    """Continues a run: its stored config, with ``overrides`` on existing keys.
+
+    Args:
+        folder: the run.
+        overrides: ``key=value``.
+        allow: what the user allows on this command line; the run's own word is data.
 
     Raises:
-        OptionError: no such run, or no valid checkpoint in it.
+        OptionError: no valid checkpoint in it, or a key that it does not have.
     """
-    from ganvas.cli.train import _own_modules, report
-    from ganvas.runtime.run_folder import find_run
+    from ganvas.cli.train import report
 
-    folder = find_run(name, output_dir)
     if folder.newest_checkpoint() is None:
         raise OptionError("RUN", folder.path, "holds no valid checkpoint to resume from; train anew")
     run = folder.read_run()
-    config = run["config"]
+    config = moved(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         _override(config, override)
-    config["paths"]["run_dir"] = str(folder.path)
-    if config_dir is not None:
-        from ganvas.cli.compose import make_importable
-
-        make_importable(Path(config_dir).resolve())
-    # Only what the user allows on this command line counts: the run's own word is data.
-    config["allow_imports"] = _own_modules(config_dir)
+    config["allow_imports"] = list(allow)
     from ganvas.runtime.life import train
 
     os.environ["GANVAS_RESUME"] = "1"  # read by the ranks that Lightning starts
     try:
-        return report(train(run, resume=folder))
+        return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder))
     finally:
         os.environ.pop("GANVAS_RESUME", None)
+
+
+def moved(tree: Any, old: str, new: str) -> Any:
+    """A copy in which the run's folder is where it lies now, whatever folder it was trained in."""
+    if isinstance(tree, dict):
+        return {key: moved(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [moved(value, old, new) for value in tree]
+    if isinstance(tree, str) and (tree == old or tree.startswith(old + "/")):
+        return new + tree[len(old) :]
+    return tree
 
 
 def _override(config: dict, override: str) -> None:

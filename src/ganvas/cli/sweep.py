@@ -23,15 +23,14 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
     if config_dir is not None:
         os.environ["GANVAS_CONFIG_DIR"] = str(Path(config_dir).resolve())
     try:
-        with hydra_session(config_dir) as hydra:
-            with composition_errors(hydra, words):
-                sweep_dir = _sweep_dir(hydra, words, config_name)
-                returned = hydra.multirun(
-                    config_name=config_name,
-                    task_function=_never_called,
-                    overrides=[*words, f"hydra.sweep.dir='{sweep_dir}'"],
-                    with_log_configuration=False,
-                )
+        with hydra_session(config_dir) as hydra, composition_errors(hydra, words):
+            sweep_dir = _sweep_dir(hydra, words, config_name)
+            returned = hydra.multirun(
+                config_name=config_name,
+                task_function=_never_called,
+                overrides=[*words, f"hydra.sweep.dir='{sweep_dir}'"],
+                with_log_configuration=False,
+            )
     finally:
         os.environ.pop("GANVAS_CONFIG_DIR", None)
     jobs = [job for batch in returned for job in batch]
@@ -58,7 +57,11 @@ def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
 
     from ganvas.runtime.run_folder import check_writable
 
-    fixed = [o.input_line for o in OverridesParser.create().parse_overrides(list(words)) if not o.is_sweep_override()]
+    fixed = [
+        o.input_line
+        for o in OverridesParser.create().parse_overrides(list(words))
+        if not o.is_sweep_override()
+    ]
     config = hydra.compose_config(config_name, fixed, run_mode=RunMode.RUN, with_log_configuration=False)
     digest = hashlib.sha256(f"{list(words)}{time.time_ns()}".encode()).hexdigest()[:6]
     folder = Path(config.paths.output_dir) / config.name / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"

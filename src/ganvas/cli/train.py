@@ -58,17 +58,21 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     config = composed.config
     if config.get("resume"):
         from ganvas.cli.resume import resume
+        from ganvas.runtime.run_folder import find_run
 
         others = [override for override in overrides if not override.startswith("resume=")]
-        return resume(str(config["resume"]), others, Path(config["paths"]["output_dir"]), config_dir)
+        folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
+        return resume(folder, others, own_modules(config_dir))
     from ganvas.runtime.build import check_targets  # before torch: a hostile or misspelt target costs nothing
 
-    config["allow_imports"] = [*(config.get("allow_imports") or []), *_own_modules(config_dir)]
+    config["allow_imports"] = [*(config.get("allow_imports") or []), *own_modules(config_dir)]
     check_targets(config, config["allow_imports"])
     from ganvas.runtime.life import train as live
 
-    outcome = live({"ganvas": provenance(composed), "config": config})
-    return report(outcome)
+    try:
+        return report(live({"ganvas": provenance(composed), "config": config}))
+    except OptionError as error:
+        raise composed.named_as_written(error) from error
 
 
 def report(outcome: Any) -> int:
@@ -87,8 +91,8 @@ def report(outcome: Any) -> int:
     return int(outcome.exit_code)
 
 
-def _own_modules(config_dir: str | None) -> list[str]:
-    """What the user composes from their own conf/ needs no leave: the modules that lie there."""
+def own_modules(config_dir: str | None) -> list[str]:
+    """Names that ``--config-dir`` makes importable: what users compose from their own conf/ needs no leave."""
     if config_dir is None:
         return []
     folder = Path(config_dir)

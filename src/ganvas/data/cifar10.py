@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
 
 from ganvas.data.datamodule import TensorDataModule
 from ganvas.data.download import RemoteFile, download, require_mirrors
@@ -149,7 +150,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module in _MODULES and name in _ADMITTED:
-            return getattr(np._core.multiarray if name == "_reconstruct" else np, name)
+            return _reconstruct if name == "_reconstruct" else getattr(np, name)
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no plain data")
 
 

@@ -26,7 +26,7 @@ class _Listed(NamedTuple):
 class ImageFolder(TensorDataModule):
     """Pictures of any mode and size, decoded once into a cache of squares.
 
-    ``root`` holds pictures, or a subfolder of pictures for each class; or it holds a folder ``train``, beside it
+    ``root`` holds pictures, or a subfolder of pictures for each class; or it holds a folder ``train``, and
     ``val`` and ``test`` if wanted, each of them such a folder. A split that has no folder is held out of the
     training pictures, the same for every seed. Hidden files and files that are not named as pictures are
     passed over; how a file becomes a square is said in :func:`ganvas.data.pictures.decode`.
@@ -184,5 +184,5 @@ def _require_same_classes(listed: _Listed, *, train: _Listed, folder: Path) -> N
         not unknown,
         "root",
         str(folder),
-        f"and the training folder differ in classes ({', '.join(unknown) or 'none here'}); give both the same",
+        f"has other classes than the training folder ({', '.join(unknown) or 'none'}); give both the same",
     )

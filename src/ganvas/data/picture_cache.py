@@ -26,7 +26,7 @@ _VERSION = 1  # raised when decoding changes
 def cached_pictures(
     paths: Sequence[Path], *, root: Path, channels: int, image_size: int, cache_dir: str | None
 ) -> Tensor:
-    """Pictures as uint8 [N, channels, image_size, image_size], mapped from the cache, which is made if need be.
+    """Pictures as uint8 [N, channels, image_size, image_size], mapped from a cache, made if need be.
 
     The cache's name is a hash of the paths' names, sizes and times of change and of the options, so that
     another set of pictures is another file. Writes to the tensor stay in memory.
@@ -56,6 +56,10 @@ def cached_pictures(
     except OSError as error:
         reason = f"cannot be written ({error}); name another folder"
         raise OptionError("cache_dir", str(place), reason) from error
+    except OptionError:
+        with contextlib.suppress(OSError):  # a folder made for nothing; one that holds caches stays
+            place.rmdir()
+        raise
     pictures = _read(place / name, shape)
     assert pictures is not None, place / name
     return pictures

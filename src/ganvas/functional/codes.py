@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.functional.distributed import rank, sum_over_ranks, world_size
+from ganvas.functional.distributed import all_rows, rank, sum_over_ranks, world_size
 from ganvas.functional.random import hash_index
 
 
@@ -25,27 +25,39 @@ def usage(counts: Tensor) -> dict[str, Tensor]:
     return {"perplexity": torch.special.entr(share).sum().exp(), "codes_used": (counts > 0).sum().float()}
 
 
-def spread_rows(rows: Tensor, num: int, key: Tensor) -> Tensor:
-    """``num`` rows of the global batch, one from each of ``num`` equal stretches; the same on every rank.
+def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = None) -> Tensor:
+    """``num`` rows of the global batch, drawn by systematic sampling; the same on every rank.
+
+    The batch's weight is cut into ``num`` equal stretches, and each gives the row at one drawn place, so
+    that a row of twice the weight comes twice as often, and without weights no row comes twice.
 
     Args:
         rows: this rank's [N, D]; N is equal on all ranks.
         num: how many; more than all ranks' rows together come with repeats.
-        key: int64 scalar on the rows' device; it decides which row of each stretch.
+        key: int64 scalar on the rows' device; it decides the places.
+        weight: float [N], at least 0; equal ones without.
 
     Returns:
         [num, D], detached.
     """
-    total = rows.shape[0] * world_size()
+    rows = rows.detach()
+    # whole numbers: their sums are exact in any order, on any device and over any ranks
+    steps = torch.full_like(rows[:, 0], 2**20, dtype=torch.int64)
+    if weight is not None:
+        mean = sum_over_ranks(weight.double().sum()) / (rows.shape[0] * world_size())
+        # one more keeps a total above zero where every weight is zero
+        steps = (weight.double() / mean.clamp(min=1e-30) * 2**20).to(torch.int64) + 1
+    until = steps.cumsum(0)  # [N]
+    totals = all_rows(until[-1:])  # [ranks]
+    total, before = totals.sum(), totals[: rank()].sum()
     number = torch.arange(num, device=rows.device)
     start, end = number * total // num, (number + 1) * total // num
-    draw = hash_index(number + key * num, "spread_rows")
-    choice = start + draw % (end - start).clamp(min=1)  # [num], numbers in the global batch
+    place = start + hash_index(number + key * num, "spread_rows") % (end - start).clamp(min=1) - before
+    local = torch.searchsorted(until, place, right=True)  # [num]
+    picked = rows[local.clamp(max=rows.shape[0] - 1)]
     if world_size() == 1:
-        return rows.detach()[choice]
-    local = choice - rank() * rows.shape[0]
-    own = (local >= 0) & (local < rows.shape[0])
-    picked = rows.detach()[local.clamp(0, rows.shape[0] - 1)]
+        return picked
+    own = (place >= 0) & (place < totals[rank()])
     return sum_over_ranks(picked.where(own[:, None], picked.new_zeros(())))
 
 

@@ -73,7 +73,7 @@ def real_statistics(
     for number, batch in enumerate(batches):
         if distance is None:  # every rank learns the number of features, also one without a batch
             num_features = features(batch.x[:1].to(device)).shape[1]
-            distance = FrechetDistance(num_features).to(device)
+            distance = FrechetDistance(num_features).to(_home_of_sums(device))
         if _mine(number):
             distance.update(features(batch.x.to(device)), real=True)
     require(distance is not None, "split", "", "holds no samples; choose another split")
@@ -160,23 +160,24 @@ def evaluate_reconstruction(
     quality: ReconstructionQuality | None = None
     distance: FrechetDistance | None = None
     with evaluating(module) as device:
-        usage = CodeUsage(reconstructor.num_codes).to(device)
+        home = _home_of_sums(device)
+        usage = CodeUsage(reconstructor.num_codes).to(home)
         for number, batch in enumerate(batches):
             if quality is None:  # every rank learns the shapes, also one without a batch
                 first = batch.x[:1].to(device)
-                quality = ReconstructionQuality(list(first.shape[1:])).to(device)
+                quality = ReconstructionQuality(list(first.shape[1:])).to(home)
                 indices_per_sample = reconstructor.reconstruct(first).indices[0].numel()
                 if features is not None:
-                    distance = FrechetDistance(features(first).shape[1]).to(device)
+                    distance = FrechetDistance(features(first).shape[1]).to(home)
             if not _mine(number):
                 continue
             original = batch.x.to(device)
-            reconstruction, indices = (made := reconstructor.reconstruct(original)).x, made.indices
-            quality.update(original=original, reconstruction=reconstruction)
-            usage.update(indices)
+            made = reconstructor.reconstruct(original)
+            quality.update(original=original.to(home), reconstruction=made.x.to(home))
+            usage.update(made.indices.to(home))
             if distance is not None and features is not None:
                 distance.update(features(original), real=True)
-                distance.update(features(reconstruction), real=False)
+                distance.update(features(made.x), real=False)
         require(quality is not None, "split", split, "holds no samples; choose another split")
         assert quality is not None
         figures = {name: float(value) for name, value in (quality.compute() | usage.compute()).items()}
@@ -199,3 +200,9 @@ def evaluate_reconstruction(
 def _mine(number: int) -> bool:
     """Whether this rank takes batch ``number``."""
     return number % world_size() == rank()
+
+
+def _home_of_sums(device: torch.device | str) -> torch.device:
+    """Where float64 sums are kept: beside the module, but on the CPU where the device has no float64."""
+    device = torch.device(device)
+    return torch.device("cpu") if device.type == "mps" else device

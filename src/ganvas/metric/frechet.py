@@ -25,6 +25,7 @@ class FrechetDistance(Metric):
     full_state_update = False
 
     real_count: Tensor
+    real_sum: Tensor
     generated_count: Tensor
 
     def __init__(self, num_features: int) -> None:
@@ -38,7 +39,7 @@ class FrechetDistance(Metric):
     def update(self, features: Tensor, *, real: bool) -> None:
         """Adds features float [B, F] to the real or to the generated side."""
         side = "real" if real else "generated"
-        features = features.double()
+        features = features.to(self.real_sum.device).double()
         setattr(self, f"{side}_count", getattr(self, f"{side}_count") + len(features))
         setattr(self, f"{side}_sum", getattr(self, f"{side}_sum") + features.sum(0))
         setattr(self, f"{side}_outer", getattr(self, f"{side}_outer") + features.T @ features)

@@ -19,7 +19,13 @@ from typing import Any
 
 from ganvas.errors import OptionError
 
-ALLOWED = ("ganvas.", "torch.optim.", "torch.nn.", "pytorch_lightning.loggers.", "pytorch_lightning.callbacks.")
+ALLOWED = (
+    "ganvas.",
+    "torch.optim.",
+    "torch.nn.",
+    "pytorch_lightning.loggers.",
+    "pytorch_lightning.callbacks.",
+)
 _RESERVED = {"_target_", "_partial_", "_shared_"}
 
 

@@ -35,7 +35,9 @@ class DurableCheckpointIO(CheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
         path = Path(path)
         if not checksum_matches(path):
-            raise OptionError("checkpoint", path, "its sha256 is wrong or missing: the file is damaged; use an older one")
+            raise OptionError(
+                "checkpoint", path, "its sha256 is wrong or missing: the file is damaged; use an older one"
+            )
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)
 
     def remove_checkpoint(self, path: Any) -> None:

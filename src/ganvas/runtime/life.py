@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -94,7 +93,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
     torch.manual_seed(hash64(config["seed"], "init"))
     model = build(config["model"], "model")
     if not isinstance(model, Recipe):
-        raise OptionError("model._target_", config["model"]["_target_"], "is no recipe (ganvas.model.recipe.Recipe)")
+        raise OptionError("model._target_", config["model"]["_target_"], "is no ganvas.model.recipe.Recipe")
     sample = next(iter(data.batches("train", 2, limit=2))).x
     with _named("model"):
         try:
@@ -131,7 +130,7 @@ class _named:
 
 
 def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
-    """Trains what ``run["config"]`` describes, in a new folder or (``resume``) from a run's newest checkpoint.
+    """Trains what ``run["config"]`` describes, in a new folder or from the newest checkpoint of ``resume``.
 
     Args:
         run: ``config`` (plain values, ``paths.run_dir`` set) and ``ganvas`` (provenance), as in run.yaml.
@@ -158,6 +157,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
             folder.write_status(state="running", error=None)
     os.environ["GANVAS_RUN_DIR"] = str(run_dir.resolve())  # ranks that Lightning starts join this run
     handler = _log_to(folder.path / "train.log") if first_rank else None
+    _quiet_libraries()
     lifeline = Lifeline(folder)
     restore = _handle_signals(lifeline)
     try:
@@ -169,8 +169,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
         )  # fmt: skip
         model.log_every_batches = max(1, options.log_every_images // data.batch_size)
         _lay_out(model, machine)
-        log.info("%s on %s, batch %d, folder %s", type(model).__name__, config["data"]["_target_"].rpartition(".")[2],
-                 data.batch_size, folder.path)  # fmt: skip
+        log.info("%s on %s, folder %s", config["model"]["_target_"], config["data"]["_target_"], folder.path)
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
     except OptionError as error:
         _fail(folder, error, first_rank)
@@ -225,7 +224,7 @@ def _fail(folder: RunFolder, error: BaseException, first_rank: bool) -> None:
 
 
 def _log_to(path: Path) -> logging.Handler:
-    """train.log gets what Lightning and ganvas say."""
+    """train.log gets what Lightning, its warnings and ganvas say; the terminal stays for the user."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -234,5 +233,11 @@ def _log_to(path: Path) -> logging.Handler:
     return handler
 
 
-__all__ = ["Lifeline", "Outcome", "build_model", "prepare", "train"]
-assert sys.version_info >= (3, 11)
+def _quiet_libraries() -> None:
+    """Lightning's own talk goes to train.log alone."""
+    logging.captureWarnings(True)
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger().addHandler(logging.NullHandler())  # else logging prints where no handler is

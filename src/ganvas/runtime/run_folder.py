@@ -139,7 +139,9 @@ def create(path: Path, run: dict[str, Any]) -> RunFolder:
         (path / name).mkdir()
     folder = RunFolder(path)
     write_text(path / "run.yaml", yaml.safe_dump(redacted(run), sort_keys=False))
-    folder.write_status(state="running", images_seen=0, error=None, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    folder.write_status(
+        state="running", images_seen=0, error=None, started=time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    )
     return folder
 
 
@@ -151,7 +153,10 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
         for path in output_dir.glob(pattern)
         if (path.parent / "run.yaml").exists()
     ]
-    return [RunFolder(path) for path in sorted(found, key=lambda p: (RunFolder(p).read_status().get("started", ""), p.name))]
+    return [
+        RunFolder(path)
+        for path in sorted(found, key=lambda p: (RunFolder(p).read_status().get("started", ""), p.name))
+    ]
 
 
 def find_run(name: str, output_dir: Path) -> RunFolder:

@@ -89,7 +89,9 @@ class AcceleratorOptions:
             value = getattr(self, name)
             require(value in known, name, value, "there are: " + ", ".join(known))
         if self.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-            raise OptionError("accelerator", self.accelerator, "this machine has no CUDA device; accelerator=cpu")
+            raise OptionError(
+                "accelerator", self.accelerator, "this machine has no CUDA device; accelerator=cpu"
+            )
         if self.accelerator == "mps" and not torch.backends.mps.is_available():
             raise OptionError("accelerator", "mps", "this machine has no MPS device; accelerator=cpu")
         self._check_devices()
@@ -97,7 +99,7 @@ class AcceleratorOptions:
     def _check_devices(self) -> None:
         devices = self.devices
         if isinstance(devices, str):
-            require(devices == "auto" or devices.isdigit() and int(devices) > 0, "devices", devices,
+            require(devices == "auto" or (devices.isdigit() and int(devices) > 0), "devices", devices,
                     "must be a whole number of at least 1, a list or auto")  # fmt: skip
             return
         count = len(devices) if isinstance(devices, list) else devices

@@ -62,7 +62,7 @@ class VectorQuantizer(Quantizer):
     def forward(self, z: Tensor) -> QuantizerOutput:
         rows = rows_of(z).float()  # [N, D]
         if self.training:
-            self._renew(rows)
+            self._start(rows)
         indices = nearest_code(rows, self.codebook)  # [N]
         codes = F.embedding(indices, self.codebook)  # [N, D]
         codebook_loss = F.mse_loss(codes, rows.detach())
@@ -71,8 +71,7 @@ class VectorQuantizer(Quantizer):
         counts = count_codes(indices, self.num_codes)
         if self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
-            self.idle.add_(1).masked_fill_(counts > 0, 0)
-            self.batches += 1
+            self._restart(rows.detach(), codes.detach(), counts)
         quantized = straight_through(quantized=codes, latent=rows)
         shape = (z.shape[0], *z.shape[2:])
         metrics = {
@@ -89,19 +88,29 @@ class VectorQuantizer(Quantizer):
         return grid_of(F.embedding(indices.flatten(), self.codebook), indices.shape)
 
     @torch.no_grad()
-    def _renew(self, rows: Tensor) -> None:
-        """Before a batch is quantized: makes the codes from the first one, later those that idle."""
-        if not self._started:
-            if self.batches == 0:
-                self.codebook.copy_(first_codes(rows, self.num_codes))
-            self._started = True
+    def _start(self, rows: Tensor) -> None:
+        """Makes the codes from the first training batch."""
+        if not self._started and self.batches == 0:
+            self.codebook.copy_(first_codes(rows, self.num_codes))
+        self._started = True
+
+    @torch.no_grad()
+    def _restart(self, rows: Tensor, codes: Tensor, counts: Tensor) -> None:
+        """Puts codes that idle onto vectors of this batch, which are drawn by their squared error [N].
+
+        So does k-means++ (Arthur & Vassilvitskii 2007): drawn evenly, most would come from where the vectors,
+        and so the codes, are dense already. ``codes`` [N, D] are copies, and no gradient reaches idle ones.
+        """
+        self.batches += 1
+        self.idle.add_(1).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
+            error = (rows - codes).square().sum(1)
+            fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
             dead = self.idle >= self.restart_after  # [K]
-            fresh = spread_rows(rows, self.num_codes, self.batches)
             self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
             self.idle.masked_fill_(dead, 0)
 
 
 def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
     """A checkpoint may be from before the first batch, or from after it."""
-    quantizer._started = False
+    quantizer._started = False  # type: ignore[assignment]

@@ -88,7 +88,7 @@ class EMAVectorQuantizer(Quantizer):
         commitment_loss = F.mse_loss(rows, codes)
         counts = count_codes(indices, self.num_codes)
         if self.training:
-            counts = self._update(rows.detach(), indices, counts)
+            counts = self._update(rows.detach(), codes, indices, counts)
         quantized = straight_through(quantized=codes, latent=rows)
         shape = (z.shape[0], *z.shape[2:])
         distance = commitment_loss.detach()
@@ -111,7 +111,7 @@ class EMAVectorQuantizer(Quantizer):
         self._started = True
 
     @torch.no_grad()
-    def _update(self, rows: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
+    def _update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
         """Moves the codes toward the batch; returns the counts n over all ranks, float32 [K]."""
         sums = torch.zeros_like(self.total).index_add_(0, indices, rows)
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
@@ -123,13 +123,17 @@ class EMAVectorQuantizer(Quantizer):
         self.codebook.copy_(self.total / smoothed[:, None])
         self.batches += 1
         if self.restart_threshold > 0:
-            self._restart(rows, vectors / self.num_codes)
+            self._restart(rows, (rows - codes).square().sum(1), vectors / self.num_codes)
         return counts
 
-    def _restart(self, rows: Tensor, average: Tensor) -> None:
-        """Puts codes that hardly a vector chooses onto vectors of this batch, with the average count."""
+    def _restart(self, rows: Tensor, error: Tensor, average: Tensor) -> None:
+        """Puts codes that hardly a vector chooses onto vectors of this batch, with the average count.
+
+        Vectors are drawn by their squared error [N], as k-means++ does (Arthur & Vassilvitskii 2007): drawn
+        evenly, most would come from where the vectors, and so the codes, are dense already.
+        """
         dead = self.count < self.restart_threshold * average  # [K]
-        fresh = spread_rows(rows, self.num_codes, self.batches)  # [K, D]
+        fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
         self.count.copy_(torch.where(dead, average, self.count))
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
         self.total.copy_(torch.where(dead[:, None], fresh * average, self.total))
@@ -137,4 +141,4 @@ class EMAVectorQuantizer(Quantizer):
 
 def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
     """A checkpoint may be from before the first batch, or from after it."""
-    quantizer._started = False
+    quantizer._started = False  # type: ignore[assignment]

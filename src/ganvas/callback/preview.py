@@ -1,0 +1,100 @@
+"""Pictures of what the recipe makes, while it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
+
+from ganvas.callback.pictures import draw, draw_pairs, save_png
+from ganvas.errors import require
+from ganvas.metric.evaluate import evaluating
+from ganvas.model.interface import Reconstructs, Samples
+
+
+class Preview(pl.Callback):
+    """Writes samples/<images>.png, and the same picture to TensorBoard.
+
+    A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
+    reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard a
+    histogram of the codes that these use. The first preview is of the untrained networks.
+
+    Args:
+        run_dir: the run's folder.
+        every_images: images between two previews; 0 makes the first and the last alone.
+        num: pictures in a preview.
+        num_points: points in a preview, where the samples are points.
+        seed: of the latents.
+    """
+
+    def __init__(self, *, run_dir: str, every_images: int, num: int, num_points: int, seed: int) -> None:
+        require(every_images >= 0, "every_images", every_images, "must be 0 (start and end) or more")
+        require(num >= 1, "num", num, "must be at least 1; 64 is usual")
+        require(num_points >= 1, "num_points", num_points, "must be at least 1; 2000 is usual")
+        self.run_dir, self.every_images, self.seed = run_dir, every_images, seed
+        self.num, self.num_points = num, num_points
+        self._shown_at = -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._shown_at = int(pl_module.images_seen)
+        if self._shown_at == 0:
+            self.show(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        images, every = int(pl_module.images_seen), self.every_images
+        if every and images // every > self._shown_at // every:
+            self.show(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if int(pl_module.images_seen) > self._shown_at:
+            self.show(trainer, pl_module)
+
+    def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Makes the preview of now; rank 0 alone works."""
+        self._shown_at = int(pl_module.images_seen)
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        with evaluating(pl_module) as device:
+            picture, indices = self._make(trainer, pl_module, device)
+        if picture is None:
+            return
+        save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", picture)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("samples", picture, self._shown_at)
+                if indices is not None:
+                    _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
+
+    def _make(
+        self, trainer: pl.Trainer, pl_module: Any, device: torch.device
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The picture uint8 [C, H, W], and the codes where there are any."""
+        real = self._first_samples(trainer)
+        if isinstance(pl_module, Reconstructs):
+            reconstruction, indices = pl_module.reconstruct(real.to(device))
+            return draw_pairs(real, reconstruction), indices
+        if isinstance(pl_module, Samples):
+            samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
+            return draw(samples, background=real if real.ndim == 2 else None), None
+        return None, None
+
+    def _first_samples(self, trainer: pl.Trainer) -> Tensor:
+        """The first validation samples (training samples where none are held out), on the CPU."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        split = "val" if data.num_samples("val") else "train"
+        first = next(iter(data.batches(split, self.num, limit=self.num))).x
+        if first.ndim == 2:
+            first = next(iter(data.batches(split, self.num_points, limit=self.num_points))).x
+        return first
+
+
+def _add_code_histogram(logger: TensorBoardLogger, indices: Tensor, num_codes: int, images: int) -> None:
+    edges = np.linspace(0, num_codes, min(num_codes, 256) + 1)  # a bar a code, or a bar for several
+    logger.experiment.add_histogram("codes/usage", indices.flatten().cpu(), images, bins=edges)

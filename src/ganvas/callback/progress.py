@@ -1,0 +1,90 @@
+"""A progress bar for people at a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from ganvas.callback.record import read_scalars
+from ganvas.errors import require
+
+
+class Progress(pl.Callback):
+    """Images seen of the total, images a second, time left and the newest losses, on stderr.
+
+    Silent where stderr is no terminal. A training step costs one look at the clock.
+
+    Args:
+        refresh_per_second: most refreshes a second, by the clock on the wall.
+    """
+
+    def __init__(self, *, refresh_per_second: float = 2.0) -> None:
+        require(refresh_per_second > 0, "refresh_per_second", refresh_per_second, "must be positive")
+        self.interval = 1 / refresh_per_second
+        self._bar: Any = None
+        self._newest: dict[str, Tensor] = {}
+        self._due_at = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if not (trainer.is_global_zero and sys.stderr.isatty()):
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.fields[images]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f}%"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[losses]}"),
+            console=Console(stderr=True),
+            auto_refresh=False,
+        )
+        self._total: int | None = getattr(trainer, "max_images", None)
+        self._started = time.monotonic(), int(pl_module.images_seen)
+        self._task = self._bar.add_task(
+            "", total=self._total, completed=self._started[1], images="", speed="", losses=""
+        )
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is None:
+            return
+        if pl_module.report:
+            self._newest = dict(pl_module.report)
+        if time.monotonic() >= self._due_at:
+            self._refresh(int(pl_module.images_seen))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if self._bar is not None:
+            self._refresh(int(pl_module.images_seen))
+        self._stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        self._stop()
+
+    def _refresh(self, images: int) -> None:
+        now = time.monotonic()
+        self._due_at = now + self.interval
+        speed = (images - self._started[1]) / max(now - self._started[0], 1e-9)  # since the (re)start
+        losses = read_scalars({tag: value for tag, value in self._newest.items() if tag.startswith("loss/")})
+        self._bar.update(
+            self._task,
+            completed=images,
+            images=f"{images:,} of {self._total:,} images" if self._total else f"{images:,} images",
+            speed=f"{speed:,.0f} images/s",
+            losses="  ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items()),
+        )
+        self._bar.refresh()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None

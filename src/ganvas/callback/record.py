@@ -1,0 +1,107 @@
+"""Scalars, to every logger and to metrics.jsonl, against images seen."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+
+class Record(pl.Callback):
+    """Writes what a recipe reports: ``report`` of a training step, ``validation_report`` of a validation.
+
+    A row of metrics.jsonl is ``{"images": ..., "batch": ..., tag: value, ...}``; a value that is not
+    finite is null there. On a resume the rows beyond the checkpoint are dropped, because they come again.
+
+    Args:
+        run_dir: the run's folder.
+    """
+
+    def __init__(self, *, run_dir: str) -> None:
+        self.run_dir = run_dir
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            drop_later_rows(Path(self.run_dir) / "metrics.jsonl", pl_module.images_seen)
+        self._since = time.monotonic(), int(pl_module.images_seen)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if not pl_module.report:
+            return
+        values = read_scalars(pl_module.report)
+        now, images = time.monotonic(), int(pl_module.images_seen)
+        before, images_before = self._since
+        self._since = now, images
+        # By the clock on the wall: previews, validations and evaluations in between count as well.
+        values["speed/images_per_second"] = (images - images_before) / max(now - before, 1e-9)
+        record(trainer, pl_module, self.run_dir, values)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if pl_module.validation_report and not trainer.sanity_checking:
+            record(trainer, pl_module, self.run_dir, pl_module.validation_report)
+
+
+def record(trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float]) -> None:
+    """Logs scalars at the images seen so far and appends one row to metrics.jsonl; rank 0 alone writes."""
+    images = int(pl_module.images_seen)
+    for logger in trainer.loggers:
+        logger.log_metrics(dict(values), step=images)
+    if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        row = {"images": images, "batch": trainer.global_step, **values}
+        append_row(Path(run_dir) / "metrics.jsonl", row)
+
+
+def read_scalars(report: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """Scalar tensors to numbers, with one synchronization for all that lie on an accelerator."""
+    values = {tag: value for tag, value in report.items() if not isinstance(value, Tensor)}
+    tensors = {tag: value.detach() for tag, value in report.items() if isinstance(value, Tensor)}
+    for on_cpu in (True, False):
+        group = {tag: value for tag, value in tensors.items() if (value.device.type == "cpu") == on_cpu}
+        if group:
+            stacked = torch.stack([value.reshape(()).float() for value in group.values()])
+            values |= dict(zip(group, stacked.tolist(), strict=True))
+    return {tag: float(values[tag]) for tag in report}
+
+
+def append_row(path: Path, row: Mapping[str, object]) -> None:
+    """Adds one line of strict JSON; the file is whole again after each row."""
+    row = {name: _finite(value) for name, value in row.items()}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def drop_later_rows(path: Path, images: int) -> None:
+    """Rewrites a file of rows, atomically, without those beyond ``images`` and without a torn last line."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if (row := _parse(line)) is not None and row["images"] <= images]
+    if kept == lines:
+        return
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in kept)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,56 @@
+"""``ganvas runs ls``: the runs under a folder, oldest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganvas.cli.arguments import Parser
+from ganvas.errors import OptionError
+from ganvas.runtime.run_folder import RunFolder, all_runs
+
+
+def run(words: Sequence[str]) -> int:
+    """Prints a table, or with ``--json`` a list of objects."""
+    parser = Parser(prog="ganvas runs", description=__doc__)
+    parser.add_argument("what", choices=("ls",))
+    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args(list(words))
+    rows = [describe(folder) for folder in all_runs(Path(arguments.output_dir))]
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        print(f"there is no run under {arguments.output_dir}; ganvas train makes one")
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("run", "state", "images_seen", "model", "data", "figures")
+    table = Table(*columns)
+    for row in rows:
+        figures = " ".join(f"{name} {value:.4g}" for name, value in row["figures"].items())
+        table.add_row(*(str(row[name]) for name in columns[:-1]), figures)
+    Console().print(table)
+    return 0
+
+
+def describe(folder: RunFolder) -> dict[str, Any]:
+    """One run in a line; a broken folder says so in ``state``."""
+    status = folder.read_status()
+    try:
+        choices = folder.read_run()["ganvas"]["choices"]
+    except (OptionError, KeyError, TypeError):
+        choices = {}
+    return {
+        "run": folder.path.name,
+        "folder": str(folder.path),
+        "state": status.get("state", "broken") if choices else "broken",
+        "images_seen": status.get("images_seen", 0),
+        "model": choices.get("model"),
+        "data": choices.get("data"),
+        "figures": status.get("figures") or {},
+    }

@@ -1,0 +1,170 @@
+"""Tiny recipes and data that keep the contracts, for a real Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ganvas.functional.batch import Batch
+from ganvas.model.interface import Reconstruction
+
+BATCH = 4
+
+
+class Data(pl.LightningDataModule):
+    """20 training and 12 other samples."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        counts = {"train": 20, "val": 12, "test": 12}
+        self.parts = {
+            name: torch.rand(count, *shape, generator=generator) * 2 - 1 for name, count in counts.items()
+        }
+
+    def num_samples(self, name: str) -> int:
+        return len(self.parts[name])
+
+    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        for part in self.parts[name][:limit].split(batch_size):
+            yield Batch(part, None)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.parts["train"], batch_size=BATCH)  # type: ignore[arg-type]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.parts["val"], batch_size=BATCH)  # type: ignore[arg-type]
+
+
+class Recipe(pl.LightningModule):
+    """Reports at every second batch; ``weight`` falls by the learning rate each batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(1.0))
+        self.images_seen, self.batches_seen = 0, 0
+        self.report: dict[str, Tensor] = {}
+        self.validation_report: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.125)
+
+    def training_step(self, x: Tensor, batch_idx: int) -> Tensor:
+        self.report = {}
+        if self.batches_seen % 2 == 0:
+            self.report = {"loss/total": self.weight.detach().clone(), "loss/nan": torch.tensor(torch.nan)}
+        self.batches_seen += 1
+        self.images_seen += len(x)
+        return self.weight
+
+    def validation_step(self, x: Tensor, batch_idx: int) -> None:
+        pass
+
+    def on_validation_epoch_end(self) -> None:
+        self.validation_report = {"validation/psnr": float(self.images_seen) / 8}
+
+
+class Sampler(Recipe):
+    """A GAN's face: sample i is a constant picture (or a point) of level i / 100 times the weight."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+        level = torch.arange(start, start + num).float() / 100 * self.weight
+        noise = torch.linspace(-0.1, 0.1, int(torch.tensor(self.shape).prod())).view(self.shape)
+        return level.view(-1, *[1] * len(self.shape)) + noise * (
+            level.view(-1, *[1] * len(self.shape)) + seed
+        )
+
+
+class Autoencoder(Recipe):
+    """A VQ-VAE's face: the reconstruction is the negative, the code is 1 or 6 by the first value's sign."""
+
+    num_codes = 8
+
+    def reconstruct(self, x: Tensor) -> Reconstruction:
+        return Reconstruction(-x, (x.flatten(1)[:, :2] > 0).long() * 5 + 1)
+
+
+class Interrupter(pl.Callback):
+    """Asks for a stop after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if trainer.global_step >= self.batches:
+            trainer.should_stop = True
+
+
+@pytest.fixture
+def sampler() -> Callable[[tuple[int, ...]], Sampler]:
+    return Sampler
+
+
+@pytest.fixture
+def autoencoder() -> Callable[[], Autoencoder]:
+    return Autoencoder
+
+
+@pytest.fixture
+def interrupter() -> Callable[[int], Interrupter]:
+    return Interrupter
+
+
+@pytest.fixture
+def data() -> Callable[[tuple[int, ...]], Data]:
+    return Data
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
+    """Trains for so many batches with the callbacks; logs to tmp_path/tensorboard."""
+
+    def run(
+        recipe: Recipe,
+        callbacks: list[pl.Callback],
+        *,
+        batches: int = 5,
+        shape: tuple[int, ...] = (1, 8, 8),
+        max_images: int | None = None,
+    ) -> pl.Trainer:
+        trainer = pl.Trainer(
+            max_steps=batches,
+            max_epochs=-1,
+            accelerator="cpu",
+            logger=TensorBoardLogger(tmp_path, name="", version="tensorboard"),
+            callbacks=callbacks,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=1,
+            default_root_dir=tmp_path,
+        )
+        trainer.max_images = max_images  # type: ignore[attr-defined]
+        trainer.fit(recipe, datamodule=Data(shape))
+        return trainer
+
+    return run
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Callable[[], EventAccumulator]:
+    """What TensorBoard reads of the run."""
+
+    def read() -> EventAccumulator:
+        return EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"images": 0}).Reload()
+
+    return read

@@ -1,0 +1,119 @@
+"""TensorBoard's own readers find the layout, the config and one session of hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import yaml
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from ganvas.callback.charts import Charts, chosen
+
+CONFIG = {
+    "seed": 3,
+    "model": {
+        "_target_": "ganvas.model.gan.GAN",
+        "generator": {"_target_": "ganvas.model.generator.mlp.MLP", "hidden": 128, "_shared_": ["x"]},
+        "ema": {"_target_": None},
+        "generator_optimizer": {"lr": 0.0002, "betas": [0.5, 0.999], "_partial_": True},
+        "grad_clip": None,
+    },
+    "data": {"_target_": "ganvas.data.mnist.MNIST", "batch_size": 64, "root": "somewhere"},
+    "trainer": {"max_images": 20, "log_every_images": 4},
+    "paths": {"run_dir": "elsewhere"},
+}
+
+
+class Figures(pl.Callback):
+    """Stands for the evaluation, which may come later in the list."""
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        pl_module.figures = {"fid": 12.5}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"ganvas": "0.1.0", "config": CONFIG}))
+    return tmp_path
+
+
+def test_hyper_parameters_are_flat_and_plain() -> None:
+    assert chosen(CONFIG) == {
+        "model": "GAN",
+        "model.generator": "MLP",
+        "model.generator.hidden": 128,
+        "model.generator_optimizer.lr": 0.0002,
+        "model.generator_optimizer.betas": "0.5, 0.999",
+        "data": "MNIST",
+        "data.batch_size": 64,
+        "seed": 3,
+        "trainer.max_images": 20,
+    }
+
+
+def test_a_finished_run(
+    run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Figures()], batches=5)
+    read = events()
+    files = list((run_dir / "tensorboard").rglob("events.out.tfevents.*"))
+    assert [file.parent for file in files] == [run_dir / "tensorboard"]  # one file, no run beside the run
+
+    (event,) = read.Tensors("config/text_summary")
+    text = event.tensor_proto.string_val[0].decode()
+    assert yaml.safe_load(text.removeprefix("```yaml\n").removesuffix("```"))["config"] == CONFIG
+
+    layout = layout_pb2.Layout.FromString(
+        read.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
+    charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
+    assert charts["losses"] == ["loss/generator", "loss/discriminator"]
+    assert charts["logits of D"] == ["logits/real", "logits/fake"]
+
+    metadata = read.summary_metadata
+    start = plugin_data_pb2.HParamsPluginData.FromString(
+        metadata["_hparams_/session_start_info"].plugin_data.content
+    )
+    hparams = start.session_start_info.hparams
+    assert set(hparams) == set(chosen(CONFIG))
+    assert hparams["model.generator"].string_value == "MLP"
+    assert hparams["data.batch_size"].number_value == 64
+    experiment = plugin_data_pb2.HParamsPluginData.FromString(
+        metadata["_hparams_/experiment"].plugin_data.content
+    ).experiment
+    assert [info.name.tag for info in experiment.metric_infos] == ["final/fid"]
+    assert "_hparams_/session_end_info" in metadata
+    assert [(e.step, e.value) for e in read.Scalars("final/fid")] == [(20, 12.5)]
+
+
+def test_a_stopped_run_has_no_row(
+    run_dir: Path,
+    fit: Callable[..., Any],
+    sampler: Callable[..., Any],
+    interrupter: Callable[..., Any],
+    events: Callable[[], Any],
+) -> None:
+    fit(
+        sampler((1, 8, 8)),
+        [Charts(run_dir=str(run_dir)), Figures(), interrupter(2)],
+        batches=5,
+        max_images=20,
+    )
+    assert "_hparams_/experiment" not in events().summary_metadata
+
+
+def test_a_vqvae_has_charts_of_its_own(
+    run_dir: Path, fit: Callable[..., Any], autoencoder: Callable[[], Any], events: Callable[[], Any]
+) -> None:
+    fit(autoencoder(), [Charts(run_dir=str(run_dir))], batches=1)
+    layout = layout_pb2.Layout.FromString(
+        events().Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
+    tags = [tag for chart in layout.category[0].chart for tag in chart.multiline.tag]
+    assert "loss/reconstruction" in tags
+    assert "codes/perplexity" in tags

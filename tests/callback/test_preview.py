@@ -1,0 +1,103 @@
+"""Which previews a run leaves, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas.callback.pictures import draw, draw_pairs
+from ganvas.callback.preview import Preview
+from ganvas.errors import OptionError
+
+
+def preview(folder: Path, **options: Any) -> Preview:
+    settings = {"every_images": 8, "num": 6, "num_points": 5, "seed": 2} | options
+    return Preview(run_dir=str(folder), **settings)
+
+
+def names(folder: Path) -> list[int]:
+    return [int(path.stem) for path in sorted((folder / "samples").iterdir())]
+
+
+def read(folder: Path, images: int) -> torch.Tensor:
+    pixels = np.array(Image.open(folder / "samples" / f"{images:012d}.png"))
+    return torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None]).permute(2, 0, 1)
+
+
+def test_a_gan_shows_the_same_latents(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    recipe = sampler((1, 8, 8))
+    fit(recipe, [preview(tmp_path)], batches=5)
+    assert names(tmp_path) == [0, 8, 16, 20]
+    first = sampler((1, 8, 8))
+    assert torch.equal(read(tmp_path, 0), draw(first.sample(6, 2)))
+    assert torch.equal(read(tmp_path, 20), draw(recipe.sample(6, 2)))
+    assert not torch.equal(read(tmp_path, 0), read(tmp_path, 20))
+    assert [event.step for event in events().Images("samples")] == [0, 8, 16, 20]
+    assert "codes/usage" not in events().Tags()["histograms"]
+
+
+def test_a_vqvae_shows_pairs_and_its_codes(
+    tmp_path: Path,
+    fit: Callable[..., Any],
+    autoencoder: Callable[[], Any],
+    data: Callable[..., Any],
+    events: Callable[[], Any],
+) -> None:
+    recipe = autoencoder()
+    fit(recipe, [preview(tmp_path, every_images=0)], batches=3)
+    assert names(tmp_path) == [0, 12]
+    x = data((1, 8, 8)).parts["val"][:6]
+    assert torch.equal(read(tmp_path, 12), draw_pairs(x, -x))
+    histogram = events().Histograms("codes/usage")[-1]
+    assert histogram.step == 12
+    positive = int((x.flatten(1)[:, :2] > 0).sum())
+    counts = dict(
+        zip(
+            histogram.histogram_value.bucket_limit,
+            histogram.histogram_value.bucket,
+            strict=True,
+        )
+    )
+    assert {limit: count for limit, count in counts.items() if count} == {2.0: 12 - positive, 7.0: positive}
+
+
+def test_points_are_scattered_over_real_ones(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], data: Callable[..., Any]
+) -> None:
+    fit(sampler((2,)), [preview(tmp_path, every_images=0)], batches=1, shape=(2,))
+    background = data((2,)).parts["val"][:5]
+    assert torch.equal(read(tmp_path, 0), draw(sampler((2,)).sample(5, 2), background=background))
+
+
+def test_a_continuation_goes_on_at_the_next_multiple(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
+) -> None:
+    recipe = sampler((1, 8, 8))
+    recipe.images_seen = 12
+    fit(recipe, [preview(tmp_path)], batches=2)  # to 20 images
+    assert names(tmp_path) == [16, 20]
+
+
+def test_without_held_out_samples_training_samples_are_shown(
+    tmp_path: Path, data: Callable[..., Any]
+) -> None:
+    class Trainer:
+        datamodule = data((1, 8, 8))
+
+    Trainer.datamodule.parts["val"] = torch.zeros(0, 1, 8, 8)
+    shown = preview(tmp_path)._first_samples(Trainer())  # type: ignore[arg-type]
+    assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
+
+
+@pytest.mark.parametrize(("option", "value"), [("every_images", -1), ("num", 0), ("num_points", 0)])
+def test_sizes_are_checked(tmp_path: Path, option: str, value: int) -> None:
+    with pytest.raises(OptionError, match=f"{option}={value}"):
+        preview(tmp_path, **{option: value})

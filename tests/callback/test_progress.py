@@ -1,0 +1,77 @@
+"""What a terminal sees, and that nothing else sees anything."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ganvas.callback import progress as module
+from ganvas.callback.progress import Progress
+from ganvas.errors import OptionError
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_images_speed_and_losses(
+    fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    fit(autoencoder(), [Progress(refresh_per_second=1000.0)], batches=5, max_images=20)
+    shown = terminal.getvalue()
+    assert "20 of 20 images" in shown
+    assert "100%" in shown
+    assert "images/s" in shown
+    assert "total 0.5" in shown
+
+
+def test_no_terminal_sees_nothing(
+    fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = Progress(refresh_per_second=1000.0)
+    monkeypatch.setattr(Progress, "_refresh", lambda *args: pytest.fail("a bar without a terminal"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    fit(autoencoder(), [callback], batches=2)
+    assert callback._bar is None
+
+
+def test_refreshes_keep_to_the_clock(autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten steps a second for three seconds at two refreshes a second."""
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    callback, recipe, refreshed = Progress(refresh_per_second=2.0), autoencoder(), []
+    callback._bar, callback._total, callback._started, callback._task = (
+        StandIn(refreshed),
+        None,
+        (100.0, 0),
+        0,
+    )
+    for _ in range(31):
+        callback.on_train_batch_end(None, recipe, None, None, 0)  # type: ignore[arg-type]
+        now[0] = round(now[0] + 0.1, 6)
+    assert len(refreshed) == 7
+
+
+class StandIn:
+    def __init__(self, refreshed: list[int]) -> None:
+        self.refreshed = refreshed
+
+    def update(self, *args: Any, **fields: Any) -> None:
+        pass
+
+    def refresh(self) -> None:
+        self.refreshed.append(1)
+
+
+def test_a_rate_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(OptionError, match="refresh_per_second=0"):
+        Progress(refresh_per_second=0)

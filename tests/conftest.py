@@ -1,0 +1,54 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+_PREAMBLE = """
+import sys
+import torch
+import torch.distributed as dist
+
+torch.set_num_threads(1)
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+"""
+_END = """
+torch.save(result, f"{folder}/{rank}.pt")
+dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def two_ranks(tmp_path: Path) -> Callable[[str], list[Any]]:
+    """Runs source text on two gloo ranks, where ``rank`` is set; gives back each rank's ``result``."""
+
+    def run(source: str) -> list[Any]:
+        script = _PREAMBLE + textwrap.dedent(source) + _END
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(rank), str(tmp_path)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        try:
+            for process in ranks:
+                output, _ = process.communicate(timeout=120)
+                assert process.returncode == 0, output
+        finally:
+            for process in ranks:
+                process.kill()
+        return [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+    return run

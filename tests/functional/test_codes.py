@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from ganvas.functional.codes import count_codes, first_codes, spread_rows, usage
+
+
+def test_count_codes() -> None:
+    counts = count_codes(torch.tensor([[0, 3], [3, 1]]), 5)
+    assert counts.tolist() == [1.0, 1.0, 0.0, 2.0, 0.0]
+    assert counts.dtype == torch.float32
+
+
+def test_usage_is_the_exponential_of_the_entropy() -> None:
+    figures = usage(torch.tensor([1.0, 3.0, 0.0]))
+    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert figures["perplexity"].item() == pytest.approx(math.exp(entropy), rel=1e-6)
+    assert figures["codes_used"].item() == 2
+    assert usage(torch.full((7,), 4.0))["perplexity"].item() == pytest.approx(7, rel=1e-6)
+
+
+def test_spread_rows_takes_one_row_of_each_stretch() -> None:
+    rows = torch.arange(30.0)[:, None]
+    chosen = [spread_rows(rows, 10, torch.tensor(key)).squeeze(1) for key in range(40)]
+    for values in chosen:
+        assert torch.equal((values / 3).floor(), torch.arange(10.0))
+    assert torch.equal(chosen[3], spread_rows(rows, 10, torch.tensor(3)).squeeze(1))
+    assert len({tuple(values.tolist()) for values in chosen}) == 40  # each key its own choice
+    assert torch.stack(chosen).unique().numel() == 30  # every row has its turn
+
+
+def test_spread_rows_repeats_where_there_are_too_few() -> None:
+    values = spread_rows(torch.tensor([[1.0], [2.0], [4.0]]), 6, torch.tensor(1)).squeeze(1)
+    assert values.tolist() == [1.0, 1.0, 2.0, 2.0, 4.0, 4.0]
+
+
+def test_spread_rows_follows_the_weights() -> None:
+    rows, weight = torch.arange(4.0)[:, None], torch.tensor([0.0, 1.0, 3.0, 0.0])
+    chosen = torch.stack([spread_rows(rows, 4, torch.tensor(key), weight).squeeze(1) for key in range(200)])
+    share = chosen.long().flatten().bincount(minlength=4) / chosen.numel()
+    assert share.tolist() == pytest.approx([0.0, 0.25, 0.75, 0.0], abs=0.02)
+    equal = spread_rows(rows, 4, torch.tensor(1), torch.zeros(4)).squeeze(1)
+    assert equal.tolist() == [0.0, 1.0, 2.0, 3.0]  # without any weight, evenly
+
+
+def test_first_codes_are_rows_with_a_little_noise() -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(50, 3)
+    codes = first_codes(rows, 8)
+    distance = (codes[:, None] - rows[None]).abs().amax(2)
+    nearest, number = distance.min(1)
+    assert number.unique().numel() == 8
+    assert 0 < nearest.max().item() <= 0.0101 * rows.std().item() * 1.5
+    assert torch.equal(codes, first_codes(rows, 8))
+    equal = first_codes(torch.cat([torch.zeros(9, 3), torch.ones(1, 3)]), 8)
+    assert equal.unique(dim=0).shape[0] == 8  # equal rows make codes that differ
+
+
+_TWO_RANKS = """
+    from ganvas.functional.codes import first_codes, spread_rows
+
+    torch.manual_seed(0)
+    rows, weight = torch.randn(24, 3), torch.randint(0, 50, (24,)).float()
+    mine = slice(12 * rank, 12 * rank + 12)
+    result = {
+        "even": [spread_rows(rows[mine], 7, torch.tensor(key)) for key in range(5)],
+        "weighted": [spread_rows(rows[mine], 7, torch.tensor(key), weight[mine]) for key in range(5)],
+        "first": first_codes(rows[mine], 7),
+    }
+"""
+
+
+def test_two_ranks_choose_as_one_process_does(two_ranks: Callable[[str], list[Any]]) -> None:
+    torch.manual_seed(0)
+    rows, weight = torch.randn(24, 3), torch.randint(0, 50, (24,)).float()
+    for result in two_ranks(_TWO_RANKS):
+        for key in range(5):
+            assert torch.equal(result["even"][key], spread_rows(rows, 7, torch.tensor(key)))
+            assert torch.equal(result["weighted"][key], spread_rows(rows, 7, torch.tensor(key), weight))
+        torch.testing.assert_close(result["first"], first_codes(rows, 7))

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.model.reconstruction_loss.l1 import L1
+
+
+def test_closed_form_and_gradient() -> None:
+    reconstruction = torch.tensor([[0.5, -1.0], [2.0, 0.0]], requires_grad=True)
+    target = torch.tensor([[0.0, -0.5], [-1.0, 0.25]])
+    loss = L1()(reconstruction=reconstruction, target=target)
+    assert loss.item() == pytest.approx((0.5 + 0.5 + 3 + 0.25) / 4, rel=1e-6)
+    loss.backward()
+    torch.testing.assert_close(reconstruction.grad, torch.tensor([[0.25, -0.25], [0.25, -0.25]]))
+
+
+def test_it_is_float32_from_halves() -> None:
+    loss = L1()(reconstruction=torch.ones(3, dtype=torch.bfloat16), target=torch.zeros(3))
+    assert loss.dtype == torch.float32
