@@ -35,9 +35,9 @@ def test_auto_resizes_beyond(size):
 
 def test_resize_is_antialiased():
     stripes = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
-    stripes[..., ::2] = 200  # without antialiasing a quarter's size sees only one phase of them
+    stripes[..., ::4] = 200  # plain bilinear sampling at a quarter's size sees none of them
     out = fit_pictures(stripes, image_size=7, mode="resize")
-    assert ((out > 85) & (out < 115)).all()
+    assert ((out > 35) & (out < 70)).all()
 
 
 def test_resize_keeps_orientation():

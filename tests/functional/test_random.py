@@ -14,7 +14,15 @@ def test_hash64_is_a_fixed_function_of_its_parts() -> None:
 
 
 def test_hash64_tells_types_order_and_boundaries_apart() -> None:
-    values = [hash64(1, 2), hash64(2, 1), hash64("1", 2), hash64(12), hash64("1", "2"), hash64("12"), hash64()]
+    values = [
+        hash64(1, 2),
+        hash64(2, 1),
+        hash64("1", 2),
+        hash64(12),
+        hash64("1", "2"),
+        hash64("12"),
+        hash64(),
+    ]
     assert len(set(values)) == len(values)
     assert all(0 <= value < 2**63 for value in values)
 

@@ -52,15 +52,15 @@ def test_a_size_below_one_is_refused() -> None:
 def _rank(rank: int, port_file: str, results: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{port_file}", rank=rank, world_size=2)
     metric = CodeUsage(4)
-    metric.update(torch.tensor([0, 0, 1]) if rank == 0 else torch.tensor([2]))
+    metric.update(torch.tensor([0, 0, 1]) if rank == 0 else torch.tensor([0, 2]))
     torch.save(metric.compute()["perplexity"], f"{results}.{rank}")
     dist.destroy_process_group()
 
 
 def test_ranks_sum_their_counts_before_the_entropy(tmp_path: os.PathLike[str]) -> None:
-    """Counts [2, 1, 1, 0]; a mean of the ranks' own perplexities would be (1.89 + 1) / 2."""
+    """Counts [3, 1, 1, 0]; a mean of the ranks' own perplexities would be (1.89 + 2) / 2."""
     mp.spawn(_rank, args=(os.path.join(tmp_path, "meet"), os.path.join(tmp_path, "made")), nprocs=2)
-    expected = math.exp(0.5 * math.log(2) + 2 * 0.25 * math.log(4))
+    expected = math.exp(-0.6 * math.log(0.6) - 2 * 0.2 * math.log(0.2))
     for rank in (0, 1):
         made = torch.load(os.path.join(tmp_path, f"made.{rank}"), weights_only=True).item()
         assert made == pytest.approx(expected, rel=1e-12)

@@ -36,6 +36,10 @@ def test_residual_stack_ends_in_a_relu() -> None:
 def test_checks_give_back_what_they_checked() -> None:
     assert require_channels(3) == 3
     assert require_power_of_two_size(32) == 32
-    for call in (lambda: require_channels(0), lambda: require_power_of_two_size(33), lambda: require_shape([2, -1])):
+    for call in (
+        lambda: require_channels(0),
+        lambda: require_power_of_two_size(33),
+        lambda: require_shape([2, -1]),
+    ):
         with pytest.raises(OptionError):
             call()

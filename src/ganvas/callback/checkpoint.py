@@ -36,15 +36,19 @@ class Checkpoint(pl.Callback):
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         images, every = pl_module.images_seen, self.every_images
-        if every and images // every > self._saved_at // every:
+        # The last batch's state is saved here, before Lightning counts the cut epoch as a whole one.
+        last = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
+        if last or (every and images // every > self._saved_at // every):
             self.save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.images_seen > self._saved_at and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if pl_module.images_seen > self._saved_at:
             self.save(trainer, pl_module)
 
     def save(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the state of now; every rank calls it, the first one writes."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
         self._saved_at = pl_module.images_seen
         trainer.save_checkpoint(self.folder / f"{pl_module.images_seen:012d}.ckpt")
         if trainer.is_global_zero:

@@ -56,15 +56,12 @@ def make_importable(config_dir: Path) -> None:
 
 
 def register_resolvers() -> None:
-    """The interpolations that the packaged YAMLs use; see each lambda."""
+    """The functions that the packaged YAMLs use inside ``${...}``."""
     from omegaconf import OmegaConf
 
-    for name, function in {
-        "ganvas.length": len,
-        "ganvas.floordiv": lambda a, b: int(a) // int(b),
-        "ganvas.image_size": pick_image_size,
-    }.items():
-        OmegaConf.register_new_resolver(name, function, replace=True)
+    OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
+    OmegaConf.register_new_resolver("ganvas.floordiv", lambda a, b: int(a) // int(b), replace=True)
+    OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
 
 
 def pick_image_size(native: int | None, allowed: Any) -> int | None:
@@ -134,16 +131,15 @@ def compose(
             del config["hydra"]
         origins = _origins(OmegaConf.to_container(config, resolve=False))
         try:
-            plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            if plain["paths"]["run_dir"] is None:  # type: ignore[index, call-overload]
-                config.paths.run_dir = str(new_folder_path(plain, choices))  # type: ignore[arg-type]
+            plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            if plain["paths"]["run_dir"] is None:
+                config.paths.run_dir = str(new_folder_path(plain, choices))
                 plain = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
             key = getattr(error, "full_key", None) or "config"
             raise OptionError(str(key), "", f"cannot be resolved ({_first_line(error)})") from error
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
-    assert isinstance(plain, dict)
     return Composed(plain, choices, list(overrides), origins)
 
 

@@ -14,7 +14,7 @@ from ganvas.errors import OptionError
 
 
 def run(words: Sequence[str]) -> int:
-    """Evaluates, prints, and appends to <run>/evaluation.jsonl."""
+    """Evaluates, prints, and appends to <run>/evaluations.jsonl."""
     parser = run_parser("evaluate", __doc__)
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument(
@@ -34,6 +34,7 @@ def run(words: Sequence[str]) -> int:
     folder, allow = named_run(arguments)
     features = _features(arguments.features)
 
+    from ganvas.callback.record import append_row
     from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples
     from ganvas.model.interface import Reconstructs, Samples
     from ganvas.runtime.load import load_run
@@ -54,8 +55,8 @@ def run(words: Sequence[str]) -> int:
         )
     protocol |= {"images_seen": model.images_seen, "data": data.fingerprint()}
     result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
-    with (folder.path / "evaluation.jsonl").open("a") as file:
-        file.write(json.dumps(result) + "\n")
+    row = {"images": model.images_seen, "figures": metrics, "protocol": protocol}
+    append_row(folder.path / "evaluations.jsonl", json.loads(json.dumps(row)))
     if arguments.json:
         print(json.dumps(result))
     else:

@@ -40,13 +40,13 @@ class IsolatedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         sweep_dir = Path(self.config.hydra.sweep.dir)
-        returns = []
-        for index, overrides in enumerate(job_overrides, start=initial_job_idx):
-            returns.append(self._launch_one(index, list(overrides), sweep_dir))
-        return returns
+        varied = differing(job_overrides)
+        return [
+            self._launch_one(index, list(overrides), sweep_dir / f"{index:03d}_{slug(differs)}")
+            for index, (overrides, differs) in enumerate(zip(job_overrides, varied), start=initial_job_idx)
+        ]
 
-    def _launch_one(self, index: int, overrides: list[str], sweep_dir: Path) -> JobReturn:
-        folder = sweep_dir / f"{index:03d}_{slug(overrides)}"
+    def _launch_one(self, index: int, overrides: list[str], folder: Path) -> JobReturn:
         print(f"[job {index}] {' '.join(overrides)}", flush=True)
         words = [*overrides, f"paths.run_dir='{folder}'"]
         if os.environ.get("GANVAS_CONFIG_DIR"):
@@ -59,6 +59,12 @@ class IsolatedLauncher(Launcher):
         result.status = JobStatus.COMPLETED  # the exit code is the result: Hydra raises on FAILED
         result.return_value = code
         return result
+
+
+def differing(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each job's overrides, those that not every job has (all of them where there is one job)."""
+    shared = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
+    return [[override for override in job if override not in shared] for job in jobs]
 
 
 def slug(overrides: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.cli.launcher import differing
 from ganvas.errors import OptionError
 
 
@@ -34,7 +35,8 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
     finally:
         os.environ.pop("GANVAS_CONFIG_DIR", None)
     jobs = [job for batch in returned for job in batch]
-    rows = [_row(index, job) for index, job in enumerate(jobs)]
+    varied = differing([job.overrides for job in jobs])
+    rows = [_row(index, job, differs) for index, (job, differs) in enumerate(zip(jobs, varied))]
     _write_csv(sweep_dir / "results.csv", rows)
     _print_table(rows)
     print(f"table: {sweep_dir / 'results.csv'}")
@@ -69,7 +71,7 @@ def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
     return folder
 
 
-def _row(index: int, job: Any) -> dict[str, Any]:
+def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:
     """One job's line: what differed, how it ended, its figures."""
     from ganvas.runtime.run_folder import RunFolder
 
@@ -79,7 +81,7 @@ def _row(index: int, job: Any) -> dict[str, Any]:
         raise OptionError("job", index, "returned no exit code")
     return {
         "job": index,
-        "overrides": " ".join(job.overrides),
+        "overrides": " ".join(differs),
         "state": status.get("state", "refused" if code == 2 else "failed"),
         "exit_code": code,
         "images_seen": status.get("images_seen", 0),
@@ -103,14 +105,16 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """The table for people: all figures of a job in one column, so that eighty characters suffice."""
     from rich.console import Console
     from rich.table import Table
 
-    columns = [name for name in _columns(rows) if name not in ("folder", "exit_code")]
-    table = Table()
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    table = Table("job", "overrides", "state", "images", "seconds", "figures")
     for row in rows:
-        values = (row.get(name, "") for name in columns)
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
+        figures = (f"{key} {value:.4g}" for key, value in row.items() if key not in _FIXED)
+        fixed = (str(row[key]) for key in ("job", "overrides", "state", "images_seen", "seconds"))
+        table.add_row(*fixed, ", ".join(figures))
     Console().print(table)
+
+
+_FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
+from weakref import WeakSet
 
 from pytorch_lightning import LightningDataModule
 
 from ganvas.data.augment import flip, shift
 from ganvas.data.fit import fit_pictures, require_mode
-from ganvas.data.loader import TensorLoader
+from ganvas.data.loader import TensorLoader, from_the_start
 from ganvas.data.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.batch import Batch, StoredBatch
@@ -77,6 +78,7 @@ class TensorDataModule(LightningDataModule):
         self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
         self.fit, self.horizontal_flip, self.random_shift = fit, horizontal_flip, random_shift
         self._splits: dict[str, Stored] | None = None
+        self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
 
     @abstractmethod
     def load(self) -> dict[str, Stored]:
@@ -190,20 +192,33 @@ class TensorDataModule(LightningDataModule):
 
     def _loader(self, name: str) -> TensorLoader:
         training = name == "train"
-        return TensorLoader(
+        loader = TensorLoader(
             self.split(name),
             batch_size=self.batch_size,
             seed=self.seed,
             training=training,
             num_workers=self.num_workers,
-            **({"position": self._position} if training else {}),
+            position=self._position if training else from_the_start,
         )
+        self._loaders.add(loader)
+        return loader
+
+    def teardown(self, stage: str) -> None:
+        for loader in self._loaders:
+            loader.close()
 
     def _position(self) -> tuple[int, int]:
-        """(epoch, batches already taken in it) of the trainer, which restores both with a checkpoint."""
+        """(epoch, batches already taken in it), by the recipe's own clock where it has one.
+
+        Lightning counts an epoch that the budget cut short as a whole one, so that a resumed run would
+        skip the rest of it.
+        """
         if self.trainer is None:
             return 0, 0
-        return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        batches_seen = getattr(self.trainer.lightning_module, "batches_seen", None)
+        if batches_seen is None:
+            return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return divmod(batches_seen, int(self.trainer.num_training_batches))
 
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
         """Stored rows to what a recipe gets; uint8 becomes float32 in [-1, 1]. A Batch is left alone."""
@@ -213,7 +228,7 @@ class TensorDataModule(LightningDataModule):
         if x.is_floating_point():
             return Batch(x=x, label=batch.label)
         if self.trainer is not None and self.trainer.training:
-            epoch = self.trainer.current_epoch
+            epoch, _ = self._position()
             if self.horizontal_flip:
                 x = flip(x, index=batch.index, seed=self.seed, epoch=epoch)
             if self.random_shift:

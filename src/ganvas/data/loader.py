@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -20,6 +21,7 @@ from ganvas.functional.distributed import rank, world_size
 from ganvas.functional.random import hash64
 
 Position = Callable[[], tuple[int, int]]
+Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def permutation(count: int, *, seed: int, epoch: int) -> Tensor:
@@ -29,6 +31,39 @@ def permutation(count: int, *, seed: int, epoch: int) -> Tensor:
 
 def from_the_start() -> tuple[int, int]:
     return 0, 0
+
+
+class Order:
+    """This rank's rows, batch by batch; a batch sampler too.
+
+    It knows nothing of its loader: a cycle would leave worker processes to the garbage collector, which takes
+    down their queues first, and each then takes five seconds to end.
+    """
+
+    def __init__(self, *, count: int, batch_size: int, seed: int, training: bool, position: Position) -> None:
+        self.count, self.batch_size, self.seed, self.training = count, batch_size, seed, training
+        self.position = position
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.count, self.batch_size)
+        return whole + (rest > 0 and not self.training)
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Row numbers [B / world_size] from the position on, as arrays: process queues take them cheaply."""
+        ranks, me = world_size(), rank()
+        require(
+            not self.training or self.batch_size % ranks == 0,
+            "batch_size",
+            self.batch_size,
+            f"is shared by {ranks} processes; take a multiple of {ranks}",
+        )
+        epoch, first = self.position()
+        order = torch.arange(self.count)
+        if self.training:
+            order = permutation(self.count, seed=self.seed, epoch=epoch)
+        for number in range(first, len(self)):
+            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield rows.tensor_split(ranks)[me].numpy()
 
 
 class TensorLoader:
@@ -44,7 +79,7 @@ class TensorLoader:
         training: shuffles, and drops an incomplete last batch; otherwise rows come in order, each once over
             all ranks, where a rank's share of the last batch may be smaller, even empty.
         num_workers: processes that gather ahead; 0 gathers in this process, which is fastest for data in
-            memory. Batches and order are the same.
+            memory. Batches and order are the same. They live on between epochs, until :meth:`close`.
         position: ``() -> (epoch, first_batch)``, asked when the first batch is taken, not when the iterator
             is made: Lightning makes it before it has restored its counters.
 
@@ -62,39 +97,30 @@ class TensorLoader:
         num_workers: int = 0,
         position: Position = from_the_start,
     ) -> None:
-        self.stored, self.batch_size, self.seed, self.training = stored, batch_size, seed, training
-        self.position = position
+        self.stored, self.num_workers = stored, num_workers
+        self.order = Order(
+            count=len(stored), batch_size=batch_size, seed=seed, training=training, position=position
+        )
         self.pin_memory = torch.cuda.is_available()
-        self._workers = self._make_workers(num_workers) if num_workers else None
+        self._workers: DataLoader[StoredBatch] | None = None
 
     def __len__(self) -> int:
         """Number of global batches in an epoch, wherever it is started."""
-        whole, rest = divmod(len(self.stored), self.batch_size)
-        return whole + (rest > 0 and not self.training)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[StoredBatch]:
-        if self._workers is not None:
+        if self.num_workers:
+            if self._workers is None:
+                self._workers = self._make_workers()
             yield from self._workers
             return
-        for rows in self.rows():
+        for rows in self.order:
             batch = gather(self.stored, rows)
             yield _pin(batch) if self.pin_memory else batch
 
-    def rows(self) -> Iterator[Tensor]:
-        """This rank's row numbers, int64 [B / world_size], batch by batch from the position on."""
-        ranks, me = world_size(), rank()
-        require(
-            not self.training or self.batch_size % ranks == 0,
-            "batch_size",
-            self.batch_size,
-            f"is shared by {ranks} processes; take a multiple of {ranks}",
-        )
-        epoch, first = self.position()
-        count = len(self.stored)
-        order = permutation(count, seed=self.seed, epoch=epoch) if self.training else torch.arange(count)
-        for number in range(first, len(self)):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield rows.tensor_split(ranks)[me]
+    def close(self) -> None:
+        """Ends the worker processes; the next iteration starts new ones."""
+        self._workers = None
 
     def state_dict(self) -> dict[str, int]:
         """Empty: the order is a function of the trainer's counters. Tells Lightning that resuming is safe."""
@@ -103,11 +129,11 @@ class TensorLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         pass
 
-    def _make_workers(self, num_workers: int) -> DataLoader[StoredBatch]:
+    def _make_workers(self) -> DataLoader[StoredBatch]:
         return DataLoader(
-            _Rows(self.stored),  # type: ignore[arg-type]
-            batch_sampler=_Order(self),  # type: ignore[arg-type]
-            num_workers=num_workers,
+            _Samples(self.stored),
+            batch_sampler=self.order,  # type: ignore[arg-type]
+            num_workers=self.num_workers,
             collate_fn=_identity,  # type: ignore[arg-type]
             pin_memory=self.pin_memory,
             persistent_workers=True,
@@ -115,10 +141,11 @@ class TensorLoader:
         )
 
 
-def gather(stored: Stored, rows: Tensor) -> StoredBatch:
-    """Rows int64 [B] of a split; index_select, at a sixth of the time of ``x[rows]``."""
-    label = None if stored.label is None else stored.label.index_select(0, rows)
-    return StoredBatch(x=stored.x.index_select(0, rows), label=label, index=rows)
+def gather(stored: Stored, rows: Rows) -> StoredBatch:
+    """Rows [B] of a split; index_select, at a sixth of the time of ``x[rows]``."""
+    index = torch.from_numpy(rows)
+    label = None if stored.label is None else stored.label.index_select(0, index)
+    return StoredBatch(x=stored.x.index_select(0, index), label=label, index=index)
 
 
 def _pin(batch: StoredBatch) -> StoredBatch:
@@ -130,25 +157,11 @@ def _identity(batch: StoredBatch) -> StoredBatch:
     return batch
 
 
-class _Order:
-    """The loader's rows as a batch sampler; numpy arrays, which cross a process queue without a file."""
-
-    def __init__(self, loader: TensorLoader) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[Any]:
-        for rows in self.loader.rows():
-            yield rows.numpy()
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-
-class _Rows(Dataset[StoredBatch]):
+class _Samples(Dataset[StoredBatch]):
     """A split that torch's DataLoader asks for a whole batch at a time."""
 
     def __init__(self, stored: Stored) -> None:
         self.stored = stored
 
-    def __getitems__(self, rows: Any) -> StoredBatch:
-        return gather(self.stored, torch.from_numpy(rows))
+    def __getitems__(self, rows: Rows) -> StoredBatch:
+        return gather(self.stored, rows)

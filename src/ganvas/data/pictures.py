@@ -18,8 +18,8 @@ def decode(path: Path, *, channels: int, image_size: int) -> np.ndarray[Any, np.
     """Reads a picture as uint8 [channels, image_size, image_size].
 
     The camera's orientation is applied, transparency is composited on black, 16-bit levels become 8-bit
-    (divided by 257), colour becomes grey by ITU-R 601 luma, an animation is its first frame. Then the largest
-    centred square is resized, bicubic with antialiasing.
+    (divided by 257), colour becomes grey by ITU-R 601 luma, an animation is its first frame. Then the shorter
+    side is resized, bicubic with antialiasing, and the centre cropped.
 
     Raises:
         OptionError: ``root``, naming the file, where it is empty, truncated, no picture, or so large that it

@@ -35,7 +35,8 @@ def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:
     """Replaces each tensor by its mean over ranks, in place, by one flat all-reduce per dtype."""
     if not is_distributed() or not tensors:
         return
-    for dtype in {tensor.dtype for tensor in tensors}:
+    # in the order of the tensors: a set has another order on each rank, and the ranks would mix their sums
+    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
         same = [tensor for tensor in tensors if tensor.dtype == dtype]
         flat = torch.cat([tensor.reshape(-1) for tensor in same])
         dist.all_reduce(flat)

@@ -7,6 +7,7 @@ the discriminator's steps alone, so ``global_step`` is the number of batches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,9 +77,13 @@ class GAN(Recipe):
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.d_steps_per_g_step, self.grad_clip = d_steps_per_g_step, grad_clip
         self.generator_steps = 0
-        self._generator_report: dict[str, Tensor] = {}
         self._discriminator_parameters = list(discriminator.parameters())
         self._generator_parameters = list(generator.parameters())
+
+    @property
+    def cadence(self) -> int:
+        penalty_interval = self.gradient_penalty.interval if self.gradient_penalty is not None else 1
+        return math.lcm(self.d_steps_per_g_step, penalty_interval)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -98,15 +103,13 @@ class GAN(Recipe):
         real, label = batch.x, batch.label
         draws = self.begin_step()
         self.report = {}
-        steps_generator = self.batches_seen % self.d_steps_per_g_step == self.d_steps_per_g_step - 1
+        steps_generator = _last_of(self.d_steps_per_g_step, self.batches_seen)
         z = draws.normal("latent", real.shape[0], self.latent_dim)  # [B, latent_dim]
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
         self._discriminator_step(real, fake.detach(), label, draws)
         if steps_generator:
             self._generator_step(real, fake, label)
-        if self.log_due:
-            self.report |= self._generator_report
         self.end_step(real.shape[0])
 
     def _discriminator_step(self, real: Tensor, fake: Tensor, label: Tensor | None, draws: Any) -> None:
@@ -115,13 +118,13 @@ class GAN(Recipe):
         fake_logits = self.discriminator(fake, label)  # [B]
         loss = self.adversarial_loss.discriminator(real_logits=real_logits, fake_logits=fake_logits)
         penalty = None
-        if self.gradient_penalty is not None and self.batches_seen % self.gradient_penalty.interval == 0:
+        if self.gradient_penalty is not None and _last_of(self.gradient_penalty.interval, self.batches_seen):
             penalty = self.gradient_penalty(
                 lambda x: self.discriminator(x, label), real=real, fake=fake, draws=draws
             )
         optimizer.zero_grad()
         self._backward(loss if penalty is None else loss + penalty, self.discriminator)
-        norm = self._clip(self._discriminator_parameters, wanted=self.log_due)
+        norm = self._clip(self._discriminator_parameters)
         optimizer.step()  # the one step that Lightning counts
         if self.log_due:
             self.report |= {
@@ -148,14 +151,14 @@ class GAN(Recipe):
             )
             optimizer.zero_grad()
             self._backward(loss, self.generator)
-        norm = self._clip(self._generator_parameters, wanted=self._reports_generator)
+        norm = self._clip(self._generator_parameters)
         self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # not counted by Lightning
         self.generator_steps += 1
         if self.ema is not None:
             images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
             self.ema.update(self.generator, images)
-        if self._reports_generator:
-            self._generator_report = {
+        if self.log_due:
+            self.report |= {
                 "loss/generator": loss.detach(),
                 "gradient_norm/generator": norm,
                 "learning_rate/generator": torch.tensor(optimizer.param_groups[0]["lr"]),
@@ -175,16 +178,11 @@ class GAN(Recipe):
         statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
         mean_over_ranks_(gradients + statistics)
 
-    @property
-    def _reports_generator(self) -> bool:
-        # With several batches per generator step a log can fall between two of them: keep the newest.
-        return self.log_due or self.d_steps_per_g_step > 1
-
-    def _clip(self, parameters: list[Parameter], *, wanted: bool) -> Tensor:
+    def _clip(self, parameters: list[Parameter]) -> Tensor:
         """Clips the gradient norm where asked; returns it (0 where neither clipping nor a log needs it)."""
         if self.grad_clip is not None:
             return torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
-        if wanted:
+        if self.log_due:
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             return torch.nn.utils.get_total_norm(gradients)
         return torch.zeros(())
@@ -247,6 +245,11 @@ class GAN(Recipe):
             raise OptionError(
                 "discriminator", list(logits.shape), "must return one logit a sample, shape [B]"
             )
+
+
+def _last_of(count: int, batch: int) -> bool:
+    """Whether batch number ``batch`` is the last one of its ``count``; logs fall on such batches too."""
+    return batch % count == count - 1
 
 
 def _build_optimizer(build: Callable[[Any], Optimizer], network: nn.Module, option: str) -> Optimizer:

@@ -22,7 +22,7 @@ class Recipe(pl.LightningModule):
         report: tag -> detached scalar; filled on the steps on which a log is due, else empty.
         validation_report: tag -> number, filled at the end of a validation.
         figures: name -> number, the newest evaluation.
-        log_every_batches: how often ``report`` is filled; set by the runtime from images.
+        log_every_batches: how often ``report`` is filled; see :meth:`log_every`.
     """
 
     def __init__(self, *, seed: int) -> None:
@@ -46,12 +46,27 @@ class Recipe(pl.LightningModule):
 
     def begin_step(self) -> Draws:
         """Opens a training step: its draws, and torch's own stream (dropout) as functions of the step."""
-        torch.manual_seed(hash64(self.seed, rank(), self.batches_seen, "step"))
+        number = hash64(self.seed, rank(), self.batches_seen, "step")
+        # What torch.manual_seed sets for this device; it also queues a call, with its stack trace, for every
+        # kind of device that is not in use: a tenth of a small model's step, and memory that grows.
+        torch.default_generator.manual_seed(number)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(number)
         return Draws(self.seed, self.batches_seen, rank(), world_size(), self.device)
 
     @property
     def log_due(self) -> bool:
-        return self.batches_seen % self.log_every_batches == 0
+        return (self.batches_seen + 1) % self.log_every_batches == 0
+
+    @property
+    def cadence(self) -> int:
+        """Batches after which everything that a step may do has been done once."""
+        return 1
+
+    def log_every(self, images: int, batch_size: int) -> None:
+        """Logs about every ``images``, on batches on which everything is done."""
+        wanted = max(1, images // batch_size)
+        self.log_every_batches = -(-wanted // self.cadence) * self.cadence
 
     def end_step(self, local_batch_size: int) -> None:
         """Closes a training step: the clock moves by the global batch."""

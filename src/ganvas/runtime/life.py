@@ -139,6 +139,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
     Raises:
         OptionError: before anything is written.
     """
+    began = time.monotonic()
     config = run["config"]
     check_targets(config, config.get("allow_imports") or ())
     run_dir = Path(config["paths"]["run_dir"])
@@ -167,7 +168,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
             callbacks=[lifeline, *(c for c in callbacks if c is not None)],
             loggers=[one for one in loggers if one is not None], run_dir=str(folder.path),
         )  # fmt: skip
-        model.log_every_batches = max(1, options.log_every_images // data.batch_size)
+        model.log_every(options.log_every_images, data.batch_size)
         _lay_out(model, machine)
         log.info("%s on %s, folder %s", config["model"]["_target_"], config["data"]["_target_"], folder.path)
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
@@ -191,14 +192,17 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
     if lifeline.signal is not None:
         return _interrupted(folder, model, lifeline, first_rank)
     if first_rank:
-        folder.write_status(state="finished", images_seen=model.images_seen, figures=model.figures)
+        seconds = round(time.monotonic() - began, 1)
+        folder.write_status(
+            state="finished", images_seen=model.images_seen, figures=model.figures, seconds=seconds
+        )
     return Outcome(folder, "finished", 0, model.figures)
 
 
 def _lay_out(model: Recipe, machine: AcceleratorOptions) -> None:
     for network in model.networks.values():
         if machine.channels_last:
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if machine.compile:
             network.compile()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import DDPStrategy
 
 from ganvas.errors import OptionError, require
@@ -160,7 +162,7 @@ def make_trainer(
         deterministic=options.deterministic,
         detect_anomaly=options.detect_anomaly,
         inference_mode=options.inference_mode,
-        profiler=options.profiler,
+        profiler=options.profiler or _NoProfiler(),
         enable_model_summary=options.enable_model_summary,
         # What follows is ours: the bar, the checkpoints, the sharding and the clock of the logs.
         enable_progress_bar=False,
@@ -175,6 +177,15 @@ def make_trainer(
     )
     trainer.max_images = _total_images(options, steps, batch_size, batches_an_epoch)  # type: ignore[attr-defined]
     return trainer
+
+
+class _NoProfiler(PassThroughProfiler):
+    """Lightning's own makes a generator for each of the eighty hooks of a step; this one makes nothing."""
+
+    _nothing: AbstractContextManager[Any] = nullcontext()
+
+    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
+        return self._nothing
 
 
 def batch_count(images: int | None, batch_size: int) -> int | None:

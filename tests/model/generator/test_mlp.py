@@ -25,7 +25,8 @@ def test_it_is_its_formula(sample_shape: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("latent_dim", 0), ("hidden_dim", -1), ("sample_shape", [1, 0, 28]), ("sample_shape", [])]
+    ("option", "value"),
+    [("latent_dim", 0), ("hidden_dim", -1), ("sample_shape", [1, 0, 28]), ("sample_shape", [])],
 )
 def test_sizes_are_checked(option: str, value: object) -> None:
     options = {"latent_dim": 4, "sample_shape": [2], "hidden_dim": 3} | {option: value}

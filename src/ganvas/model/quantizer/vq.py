@@ -104,9 +104,11 @@ class VectorQuantizer(Quantizer):
         self.batches += 1
         self.idle.add_(1).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
+            dead = self.idle >= self.restart_after  # [K]
+            if dead.device.type == "cpu" and not dead.any():  # an accelerator would wait for the answer
+                return
             error = (rows - codes).square().sum(1)
             fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
-            dead = self.idle >= self.restart_after  # [K]
             self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
             self.idle.masked_fill_(dead, 0)
 

@@ -53,7 +53,7 @@ class EMAVectorQuantizer(Quantizer):
         commitment_cost: float = 0.25,
         decay: float = 0.99,
         epsilon: float = 1e-5,
-        restart_threshold: float = 0.01,
+        restart_threshold: float = 0.1,
     ) -> None:
         super().__init__()
         require(num_embeddings >= 1, "num_embeddings", num_embeddings, "must be at least 1; 512 is usual")
@@ -123,16 +123,19 @@ class EMAVectorQuantizer(Quantizer):
         self.codebook.copy_(self.total / smoothed[:, None])
         self.batches += 1
         if self.restart_threshold > 0:
-            self._restart(rows, (rows - codes).square().sum(1), vectors / self.num_codes)
+            self._restart(rows, codes, vectors / self.num_codes)
         return counts
 
-    def _restart(self, rows: Tensor, error: Tensor, average: Tensor) -> None:
+    def _restart(self, rows: Tensor, codes: Tensor, average: Tensor) -> None:
         """Puts codes that hardly a vector chooses onto vectors of this batch, with the average count.
 
-        Vectors are drawn by their squared error [N], as k-means++ does (Arthur & Vassilvitskii 2007): drawn
+        Vectors are drawn by their squared error, as k-means++ does (Arthur & Vassilvitskii 2007): drawn
         evenly, most would come from where the vectors, and so the codes, are dense already.
         """
         dead = self.count < self.restart_threshold * average  # [K]
+        if dead.device.type == "cpu" and not dead.any():  # an accelerator would wait for the answer
+            return
+        error = (rows - codes).square().sum(1)  # [N]
         fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
         self.count.copy_(torch.where(dead, average, self.count))
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))

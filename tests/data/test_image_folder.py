@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ganvas.data import picture_cache
+from ganvas.data.image_folder import ImageFolder
+from ganvas.errors import OptionError
+
+
+def write(folder: Path, levels: list[int], suffix: str = ".png") -> None:
+    """A constant grey picture for each level, each of another size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, level in enumerate(levels):
+        Image.new("L", (9 + number, 12), level).save(folder / f"{level:03}{suffix}")
+
+
+def make(root: Path, **options) -> ImageFolder:
+    defaults = {"batch_size": 1, "image_size": 8, "val_fraction": 0.0, "test_fraction": 0.0, "channels": 1}
+    return ImageFolder(root=str(root), **(defaults | options))
+
+
+def levels(module: ImageFolder, name: str = "train") -> list[int]:
+    x = module.split(name).x
+    assert x.shape[1:] == module.sample_shape
+    assert (x == x[:, :, :1, :1]).all()
+    return x[:, 0, 0, 0].tolist()
+
+
+def caches(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.npy"))
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return tmp_path / "pictures"
+
+
+def test_a_flat_folder_in_sorted_order(root):
+    write(root, [30, 10, 20])
+    write(root, [15], suffix=".BMP")
+    (root / "notes.txt").write_text("no picture")
+    (root / ".hidden.png").write_text("no picture")
+    (root / "empty").mkdir()
+    module = make(root, channels=3)
+    assert levels(module) == [10, 15, 20, 30]
+    assert module.split("train").label is None
+    assert module.sample_shape == (3, 8, 8)
+    assert module.num_classes is None
+    assert [module.num_samples(name) for name in ("val", "test")] == [0, 0]
+
+
+def test_class_folders(root):
+    write(root / "dog", [40, 50])
+    write(root / "cat" / "deeper", [10])
+    write(root / "cat", [60])
+    module = make(root)
+    assert levels(module) == [60, 10, 40, 50]
+    assert module.split("train").label.tolist() == [0, 0, 1, 1]
+    assert (module.class_names, module.num_classes) == (["cat", "dog"], 2)
+    make(root, num_classes=2).prepare()
+    with pytest.raises(OptionError, match="num_classes=2"):
+        make(root, num_classes=3).prepare()
+
+
+def test_split_folders(root):
+    write(root / "train" / "a", [10, 20])
+    write(root / "train" / "b", [30])
+    write(root / "valid" / "b", [40])
+    module = make(root, test_fraction=0.4)
+    assert levels(module, "val") == [40]
+    assert module.split("val").label.tolist() == [1]
+    assert module.num_samples("test") == 1  # held out of training, where there is no folder test
+    assert sorted(levels(module) + levels(module, "test")) == [10, 20, 30]
+
+
+def test_held_out_splits_are_fixed_and_keep_labels(root):
+    write(root / "a", list(range(10, 20)))
+    write(root / "b", list(range(110, 120)))
+    first = make(root, val_fraction=0.2, test_fraction=0.3, seed=1)
+    second = make(root, val_fraction=0.2, test_fraction=0.3, seed=2)
+    assert [first.num_samples(name) for name in ("train", "val", "test")] == [10, 4, 6]
+    everything = []
+    for name in ("train", "val", "test"):
+        assert levels(first, name) == levels(second, name) == sorted(levels(first, name))
+        assert first.split(name).label.tolist() == [int(level > 100) for level in levels(first, name)]
+        everything += levels(first, name)
+    assert sorted(everything) == [*range(10, 20), *range(110, 120)]
+
+
+def test_decoding_happens_once(root, monkeypatch):
+    write(root, [10, 20])
+    cache = root.parent / ".pictures.ganvas"
+    make(root).prepare()
+    assert len(caches(cache)) == 1
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
+    monkeypatch.setattr(picture_cache, "decode", None)  # a call would fail
+    assert levels(make(root)) == [10, 20]
+
+
+@pytest.mark.parametrize("change", ["touched", "added", "renamed", "size", "channels"])
+def test_a_change_is_another_cache(root, change):
+    write(root, [10, 20])
+    make(root).prepare()
+    options, want = {}, [10, 20]
+    if change == "touched":
+        Image.new("L", (9, 12), 70).save(root / "010.png")
+        os.utime(root / "010.png", ns=(1, 1))
+        want = [70, 20]
+    elif change == "added":
+        write(root, [5])
+        want = [5, 10, 20]
+    elif change == "renamed":
+        (root / "010.png").rename(root / "030.png")
+        want = [20, 10]
+    else:
+        options = {"image_size": 4} if change == "size" else {"channels": 3}
+    assert levels(make(root, **options)) == want
+    assert len(caches(root.parent / ".pictures.ganvas")) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone", "other shape"])
+def test_a_damaged_cache_is_made_anew(root, damage):
+    write(root, [10, 20])
+    make(root).prepare()
+    (path,) = caches(root.parent / ".pictures.ganvas")
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[:-1] if damage == "truncated" else content.replace(b"(2, 1", b"(1, 2"))
+    assert levels(make(root)) == [10, 20]
+    assert path.read_bytes() == content
+
+
+def test_the_caches_place(root, tmp_path, monkeypatch):
+    write(root, [10, 20])
+    make(root, cache_dir=str(tmp_path / "mine")).prepare()
+    assert len(caches(tmp_path / "mine")) == 1
+    (tmp_path / ".pictures.ganvas").write_text("in the way")  # as good as a folder that cannot be written
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    make(root).prepare()
+    assert len(caches(tmp_path / "user" / "ganvas")) == 1
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match=r"cache_dir=.*cannot be written"):
+        make(root, cache_dir=str(tmp_path / "file")).prepare()
+
+
+def test_writes_stay_in_memory(root):
+    write(root, [10, 20])
+    make(root).split("train").x.zero_()
+    assert levels(make(root)) == [10, 20]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n"])
+def test_a_bad_picture_is_named_and_nothing_is_left(root, content):
+    write(root, [10, 20])
+    (root / "015.png").write_bytes(content)
+    with pytest.raises(OptionError, match=r"015\.png: cannot be read as a picture") as caught:
+        make(root).prepare()
+    assert caught.value.option == "root"
+    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"]
+
+
+def test_roots_that_cannot_be_taken(root, tmp_path):
+    with pytest.raises(OptionError, match=r"root=null: name a folder of pictures; data.root=/path"):
+        ImageFolder().prepare()
+    with pytest.raises(OptionError, match="does not exist"):
+        make(root).prepare()
+    root.mkdir()
+    with pytest.raises(OptionError, match="holds no pictures"):
+        make(root).prepare()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="is a file"):
+        make(tmp_path / "file").prepare()
+    write(root, [10])
+    write(root / "a", [20])
+    with pytest.raises(OptionError, match=r"both pictures and class folders \(a\)"):
+        make(root).prepare()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_root(root):
+    write(root, [10])
+    root.chmod(0)
+    with pytest.raises(OptionError, match="cannot be read"):
+        make(root).prepare()
+
+
+def test_an_unreadable_root_by_its_error(root, monkeypatch):
+    write(root, [10])
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(OptionError, match=r"root=.*cannot be read .*Permission denied"):
+        make(root).prepare()
+
+
+def test_splits_must_have_the_same_classes(root):
+    write(root / "train" / "a", [10])
+    write(root / "test" / "b", [20])
+    with pytest.raises(OptionError, match=r"other classes than the training folder \(b\)"):
+        make(root).prepare()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("channels", 2),
+        ("val_fraction", -0.1),
+        ("val_fraction", 1.0),
+        ("test_fraction", 1.0),
+        ("image_size", 0),
+    ],
+)
+def test_arguments_out_of_range(root, option, value):
+    with pytest.raises(OptionError) as caught:
+        make(root, **{option: value})
+    assert caught.value.option == option
+
+
+def test_more_pictures_than_a_chunk(root, monkeypatch):
+    monkeypatch.setattr(picture_cache, "_CHUNK", 2)
+    write(root, [10, 20, 30, 40, 50])
+    module = make(root, batch_size=5)
+    assert levels(module) == [10, 20, 30, 40, 50]
+    batch = next(iter(module.train_dataloader()))
+    assert sorted(batch.x[:, 0, 0, 0].tolist()) == [10, 20, 30, 40, 50]
+    assert torch.equal(batch.x, module.split("train").x[batch.index])

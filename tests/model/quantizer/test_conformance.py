@@ -1,0 +1,132 @@
+"""What holds for every quantizer; an option of conf/model/quantizer that the table lacks fails here."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.vq import VectorQuantizer
+from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
+
+BUILD: dict[str, Callable[[], Quantizer]] = {
+    "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
+    "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
+    "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
+}
+OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
+SHAPES = [(6, 3), (6, 3, 5), (6, 3, 4, 5)]
+
+
+@pytest.fixture(params=OPTIONS)
+def quantizer(request: pytest.FixtureRequest) -> Quantizer:
+    """In eval mode, after a few batches of training."""
+    torch.manual_seed(0)
+    built = BUILD[request.param]()
+    for _ in range(3):
+        built(torch.randn(8, 3, 7))
+    return built.eval()
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes_and_types(quantizer: Quantizer, shape: tuple[int, ...], training: bool) -> None:
+    output = quantizer.train(training)(torch.randn(shape))
+    assert output.quantized.shape == shape
+    assert output.indices.shape == (shape[0], *shape[2:])
+    assert (output.quantized.dtype, output.indices.dtype) == (torch.float32, torch.int64)
+    assert output.indices.min().item() >= 0
+    assert output.indices.max().item() < quantizer.num_codes
+    assert output.loss.shape == ()
+    assert {"perplexity", "codes_used"} <= set(output.metrics)
+    assert all(value.shape == () and not value.requires_grad for value in output.metrics.values())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_encode_and_decode_are_the_two_halves(quantizer: Quantizer, shape: tuple[int, ...]) -> None:
+    z = torch.randn(shape)
+    output = quantizer(z)
+    assert torch.equal(quantizer.encode(z), output.indices)
+    assert torch.equal(quantizer.decode(output.indices), output.quantized)
+
+
+def test_every_code_decodes_to_its_own_vector(quantizer: Quantizer) -> None:
+    codes = quantizer.decode(torch.arange(quantizer.num_codes))
+    assert codes.shape == (quantizer.num_codes, quantizer.embedding_dim)
+    assert codes.unique(dim=0).shape[0] == quantizer.num_codes
+    assert torch.equal(codes, quantizer.decode(torch.arange(quantizer.num_codes)))
+
+
+def test_bits_and_usage(quantizer: Quantizer) -> None:
+    assert quantizer.bits_per_vector == pytest.approx(math.log2(quantizer.num_codes))
+    output = quantizer(torch.randn(6, 3, 9))
+    share = output.indices.flatten().bincount(minlength=quantizer.num_codes) / output.indices.numel()
+    used = share[share > 0]
+    assert output.metrics["codes_used"].item() == len(used)
+    assert output.metrics["perplexity"].item() == pytest.approx(
+        (-used * used.log()).sum().exp().item(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_reaches_the_encoder(quantizer: Quantizer, training: bool) -> None:
+    z = torch.randn(6, 3, 4).requires_grad_(True)
+    output = quantizer.train(training)(z)
+    (output.quantized * torch.randn(6, 3, 4)).sum().backward()
+    assert z.grad is not None
+    assert z.grad.abs().min().item() > 0
+
+
+def test_eval_mode_changes_no_state(quantizer: Quantizer) -> None:
+    before = copy.deepcopy(quantizer.state_dict())
+    quantizer(torch.randn(6, 3, 4) + 5)
+    quantizer.encode(torch.randn(6, 3, 4))
+    for name, value in quantizer.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_fresh_one_goes_on_from_its_checkpoint(
+    quantizer: Quantizer, request: pytest.FixtureRequest
+) -> None:
+    fresh = BUILD[request.node.callspec.params["quantizer"]]()
+    fresh(torch.randn(8, 3, 7))  # it has started on its own, and must forget that
+    fresh.load_state_dict(quantizer.state_dict())
+    torch.manual_seed(1)
+    for _ in range(3):
+        z = torch.randn(6, 3, 4)
+        first, second = quantizer.train()(z), fresh.train()(z)
+        assert torch.equal(first.indices, second.indices)
+        assert torch.equal(first.quantized, second.quantized)
+    for name, value in fresh.state_dict().items():
+        assert torch.equal(value, quantizer.state_dict()[name]), name
+
+
+def test_an_unstarted_checkpoint_starts_again(quantizer: Quantizer, request: pytest.FixtureRequest) -> None:
+    fresh = BUILD[request.node.callspec.params["quantizer"]]()
+    quantizer.load_state_dict(fresh.state_dict())
+    z = 3 * torch.randn(8, 3, 7)
+    assert torch.equal(quantizer.train()(z).quantized, fresh(z).quantized)
+
+
+def _indices(quantizer: Quantizer, z: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return quantizer(z).indices
+
+
+def test_autocast_changes_no_code(quantizer: Quantizer) -> None:
+    z = torch.randn(64, 3, 7)
+    assert torch.equal(_indices(quantizer, z), quantizer(z).indices)
+
+
+def test_the_global_generator_is_left_alone(quantizer: Quantizer) -> None:
+    z = torch.randn(6, 3, 4)
+    before = torch.get_rng_state()
+    quantizer.train()(z)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,107 @@
+"""A run that is stopped and resumed ends as one that was not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from run_files import newest_checkpoint, newest_state, only_run
+
+_CASES = {
+    "mlp_gan": ["model=mlp_gan", "model/gradient_penalty=r1", "model.d_steps_per_g_step=2"],
+    "dcgan": ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8",
+              "data.horizontal_flip=true"],
+    "vqvae": ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
+              "data.num_workers=1"],
+}  # fmt: skip
+
+
+def equal(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Path) -> None:
+    common = [
+        "train",
+        "data.batch_size=64",
+        "callback=minimal",
+        "trainer.log_every_images=128",
+        *_CASES[case],
+    ]
+    ganvas(*common, "trainer.max_images=2560", "paths.output_dir=whole")  # 22 batches an epoch, 40 in all
+    ganvas(*common, "trainer.max_images=1664")  # 26: four batches into the second epoch
+    run = only_run(tmp_path)
+    ganvas("resume", "latest", "trainer.max_images=2560")
+    (whole,) = tmp_path.glob("whole/*/*/")
+    resumed, straight = newest_checkpoint(run), newest_checkpoint(whole)
+    assert straight["ganvas_clock"]["images_seen"] == 2560
+    for key in ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch"):
+        assert equal(resumed[key], straight[key]), key
+    rows = [
+        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        for path in (run, whole)
+    ]
+    logged = [
+        {
+            row["images"]: {k: v for k, v in row.items() if k.startswith("loss/")}
+            for row in side
+            if "loss/" in str(row)
+        }
+        for side in rows
+    ]
+    assert logged[0] == logged[1]
+
+
+def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganvas", "train", "callback=minimal", "trainer.max_images=100000000"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("outputs/*/*/metrics.jsonl")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    run = only_run(tmp_path)
+    assert f"ganvas resume {run.relative_to(tmp_path)}" in out
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert status["images_seen"] == newest_checkpoint(run)["ganvas_clock"]["images_seen"] > 0
+    assert "Traceback" not in err
+
+
+def test_a_damaged_checkpoint_is_passed_over(ganvas, tmp_path: Path) -> None:
+    ganvas("train", "callback=minimal", "trainer=smoke", "callback.checkpoint.every_images=320")
+    run = only_run(tmp_path)
+    old, new = sorted(run.glob("checkpoints/*.ckpt"))
+    data = bytearray(new.read_bytes())
+    data[len(data) // 2] ^= 1
+    new.write_bytes(bytes(data))
+    ganvas("resume", "latest")
+    assert newest_checkpoint(run)["ganvas_clock"]["images_seen"] == 640
+
+
+def test_a_run_folder_can_move(ganvas, tmp_path: Path) -> None:
+    ganvas("train", "callback=minimal", "trainer=smoke")
+    moved = tmp_path / "elsewhere"
+    shutil.move(only_run(tmp_path), moved)
+    ganvas("resume", "elsewhere", "trainer.max_images=1280")
+    assert newest_checkpoint(moved)["ganvas_clock"]["images_seen"] == 1280
+    assert not list(tmp_path.glob("outputs/*/*"))
+    assert newest_state(moved)
