@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and spins where cores are shared
+
 _PREAMBLE = """
 import sys
 import torch

@@ -1,4 +1,4 @@
-"""The real command line, run in an empty folder."""
+"""The command line, run in an empty folder."""
 
 from __future__ import annotations
 
@@ -7,22 +7,45 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from ganvas.cli.main import main
+
+
+class Done(NamedTuple):
+    """What a command left: its exit code and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
 
 @pytest.fixture
-def ganvas(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """``ganvas("train", "model=dcgan")`` in tmp_path; ``code`` is the exit code that must come (None: any)."""
+def ganvas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """``ganvas("train", "model=dcgan")`` in tmp_path, in this process, or with ``fresh`` in one of its own.
 
-    def run(*words: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | env
-        done = subprocess.run(
-            [sys.executable, "-m", "ganvas", *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+    ``code`` is the exit code that must come (None: any).
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, code: int | None = 0, fresh: bool = False) -> Done:
+        if fresh:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            command = [sys.executable, "-m", "ganvas", *words]
+            ended = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
+            done = Done(ended.returncode, ended.stdout, ended.stderr)
+        else:
+            capsys.readouterr()
+            returned = main(list(words))
+            done = Done(returned, *capsys.readouterr())
         if code is not None:
-            assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+            assert done.returncode == code, done
         return done
 
     return run

@@ -44,10 +44,9 @@ def test_two_ranks_equal_one_process(case: str, ganvas, tmp_path: Path) -> None:
           folder: {tmp_path}
         """)
     )
-    common = ["train", "--config-dir", "conf", "callback=dump", "trainer.max_steps=8", "trainer.max_images=null",
-              "data.batch_size=32", "logger=none", *_CASES[case]]  # fmt: skip
-    ganvas(*common, "accelerator=cpu")
-    ganvas(*common, "accelerator=ddp_cpu")
+    common = ["train", "--config-dir", "conf", "callback=dump", "trainer.max_steps=8", "data.batch_size=32"]
+    ganvas(*common, *_CASES[case], "logger=none", "accelerator=cpu")
+    ganvas(*common, *_CASES[case], "logger=none", "accelerator=ddp_cpu", fresh=True)
     one, first, second = (
         torch.load(tmp_path / f"rank{name}.pt", weights_only=True) for name in ("0of1", "0of2", "1of2")
     )

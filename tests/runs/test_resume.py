@@ -73,7 +73,8 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("outputs/*/*/metrics.jsonl")):
-        assert time.monotonic() < deadline and process.poll() is None
+        assert time.monotonic() < deadline
+        assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -89,7 +90,7 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_passed_over(ganvas, tmp_path: Path) -> None:
     ganvas("train", "callback=minimal", "trainer=smoke", "callback.checkpoint.every_images=320")
     run = only_run(tmp_path)
-    old, new = sorted(run.glob("checkpoints/*.ckpt"))
+    _, new = sorted(run.glob("checkpoints/*.ckpt"))
     data = bytearray(new.read_bytes())
     data[len(data) // 2] ^= 1
     new.write_bytes(bytes(data))

@@ -92,7 +92,7 @@ def report(outcome: Any) -> int:
 
 
 def own_modules(config_dir: str | None) -> list[str]:
-    """Names that ``--config-dir`` makes importable: what users compose from their own conf/ needs no leave."""
+    """Names that ``--config-dir`` makes importable; users' own conf/ needs no leave."""
     if config_dir is None:
         return []
     folder = Path(config_dir)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.stored import Stored, hold_out
@@ -43,12 +47,25 @@ class Digits(TensorDataModule):
         )
 
     def load(self) -> dict[str, Stored]:
-        from sklearn.datasets import (
-            load_digits,
-        )  # here, since it takes a second that other data sets need not wait
-
-        digits = load_digits()
-        levels = np.round(digits.images * (255 / 16)).astype(np.uint8)  # stored as 0 .. 16
-        whole = Stored(torch.from_numpy(levels)[:, None], torch.from_numpy(digits.target.astype(np.int64)))
+        table = _read_table()
+        levels = np.round(table[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)  # stored as 0 .. 16
+        whole = Stored(torch.from_numpy(levels)[:, None], torch.from_numpy(table[:, 64].astype(np.int64)))
         parts = hold_out(len(whole), [_NUM_HELD_OUT, _NUM_HELD_OUT], "digits")
         return {name: whole.rows(rows) for name, rows in zip(SPLITS, parts)}
+
+
+def _read_table() -> NDArray[np.float64]:
+    """64 levels and the class of each picture, float64 [1797, 65].
+
+    From scikit-learn's file: the import of ``sklearn.datasets`` takes longer than all else between the
+    import of torch and the first step. Where a version keeps it elsewhere, scikit-learn is asked.
+    """
+    package = find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return np.column_stack([digits.data, digits.target])

@@ -1,4 +1,4 @@
-"""What holds for every quantizer; an option of conf/model/quantizer that the table lacks fails here."""
+"""What holds for every quantizer; an option in conf/model/quantizer without a line here fails."""
 
 from __future__ import annotations
 

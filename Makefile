@@ -1,0 +1,36 @@
+# make train: set up and run the quickstart.  make test: set up and run the tests.  make check: lint and types.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+OUT ?= outputs
+
+.PHONY: setup train test check wheel clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+train: setup
+	$(BIN)/ganvas train experiment=quickstart_gan paths.output_dir=$(OUT)
+	$(BIN)/ganvas train experiment=quickstart_vqvae paths.output_dir=$(OUT)
+	@echo
+	@echo "samples and reconstructions: $(OUT)/quickstart/*/samples/    figures: $(OUT)/quickstart/*/metrics.jsonl"
+	@echo "watch:  $(BIN)/tensorboard --logdir $(OUT)/quickstart"
+	@echo "next:   $(BIN)/ganvas runs ls    $(BIN)/ganvas train --help"
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: setup
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+
+clean:
+	rm -rf dist build .pytest_cache .ruff_cache .mypy_cache

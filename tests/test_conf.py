@@ -1,0 +1,74 @@
+"""Every option of every group composes, and what it describes can be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganvas.cli.compose import compose
+from ganvas.runtime.build import build, check_targets
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def words(name: Path) -> list[str]:
+    """The override that chooses an option, with a model that has such a part."""
+    group, option = name.parent.as_posix(), name.stem
+    if group in ("model/optimizer",):
+        return [f"model/optimizer@model.generator_optimizer={option}"]
+    vqvae = ("model/encoder", "model/decoder", "model/quantizer", "model/reconstruction_loss")
+    chosen = [f"{group}={option}"]
+    if group in vqvae:
+        model = "vqvae" if option == "conv" else "mlp_vqvae"
+        other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
+        chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
+    elif group in ("model/generator", "model/discriminator"):
+        chosen = ["model=dcgan" if option == "dcgan" else "model=mlp_gan", *chosen]
+    return chosen
+
+
+def options() -> list[Path]:
+    names = (path.relative_to(CONF) for path in sorted(CONF.rglob("*.yaml")))
+    return [name for name in names if len(name.parts) > 1 and name.parts[0] != "hydra"]
+
+
+@pytest.mark.parametrize("name", options(), ids=str)
+def test_composes_and_builds(name: Path, tmp_path: Path) -> None:
+    group, option = name.parent.as_posix(), name.stem
+    composed = compose([*words(name), f"paths.output_dir={tmp_path}"])
+    config = composed.config
+    check_targets(config)
+    if group == "metric/features" and option != "pixels":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    assert build(config["model"], "model") is not None
+    for name_, node in {**config["callback"], **config["logger"]}.items():
+        build(node, f"callback.{name_}")
+    if config["data"].get("root") is not None or group != "data" or option == "toy":
+        assert build(config["data"], "data") is not None
+    assert not list(tmp_path.iterdir()), "composing and building writes nothing"
+
+
+@pytest.mark.parametrize("model", ["mlp_gan", "dcgan", "mlp_vqvae", "vqvae"])
+@pytest.mark.parametrize("data", ["digits", "fashion_mnist", "mnist", "cifar10", "image_folder"])
+def test_every_model_takes_every_picture_data(model: str, data: str) -> None:
+    config = compose([f"model={model}", f"data={data}"]).config
+    size = config["data"]["image_size"]
+    assert config["data"]["sample_shape"] == [config["data"]["channels"], size, size]
+    assert build(config["model"], "model") is not None
+    if model == "dcgan":
+        assert size == {"digits": 16, "image_folder": 64}.get(data, 32)
+
+
+def test_the_articles_networks_have_its_parameter_counts() -> None:
+    model = build(compose(["model=mlp_gan", "data=fashion_mnist"]).config["model"], "model")
+    count = {name: sum(p.numel() for p in net.parameters()) for name, net in model.networks.items()}
+    assert count == {"generator": 114_064, "discriminator": 100_609}
+
+
+def test_one_option_gives_one_vector_of_64() -> None:
+    config = compose(["model=mlp_vqvae", "model.num_vectors=1", "data=fashion_mnist"]).config
+    assert config["model"]["quantizer"]["embedding_dim"] == 64
+    shapes = {name: tuple(p.shape) for name, p in build(config["model"], "model").encoder.named_parameters()}
+    assert (128, 784) in shapes.values()
+    assert (64, 128) in shapes.values()
