@@ -80,7 +80,7 @@ def require_equal(data: TensorDataModule) -> None:
     stored = next(iter(data.train_dataloader()))
     ours = data.on_after_batch_transfer(stored, 0)
     dataset = PictureDataset(data.split("train"))
-    pictures, labels = zip(*(dataset[row] for row in stored.index.tolist()))
+    pictures, labels = zip(*(dataset[row] for row in stored.row.tolist()))
     torch.testing.assert_close(ours.x, torch.stack(pictures), rtol=0, atol=1e-6)
     assert ours.label is not None
     assert ours.label.tolist() == list(labels)

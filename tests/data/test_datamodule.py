@@ -40,11 +40,12 @@ def make(**options) -> Pictures:
 
 
 def stored_batch(rows: list[int]) -> StoredBatch:
-    return StoredBatch(x=PICTURES[rows], label=torch.tensor(rows) % 5, index=torch.tensor(rows))
+    return StoredBatch(x=PICTURES[rows], label=torch.tensor(rows) % 5, row=torch.tensor(rows))
 
 
 def with_trainer(module: TensorDataModule, *, training: bool, epoch: int = 0) -> TensorDataModule:
-    module.trainer = SimpleNamespace(training=training, current_epoch=epoch)
+    recipe = SimpleNamespace(batches_seen=5 * epoch + 2)  # the clock that epochs are counted by
+    module.trainer = SimpleNamespace(training=training, lightning_module=recipe, num_training_batches=5)
     return module
 
 

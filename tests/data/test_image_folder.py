@@ -231,4 +231,4 @@ def test_more_pictures_than_a_chunk(root, monkeypatch):
     assert levels(module) == [10, 20, 30, 40, 50]
     batch = next(iter(module.train_dataloader()))
     assert sorted(batch.x[:, 0, 0, 0].tolist()) == [10, 20, 30, 40, 50]
-    assert torch.equal(batch.x, module.split("train").x[batch.index])
+    assert torch.equal(batch.x, module.split("train").x[batch.row])

@@ -32,7 +32,7 @@ def test_training_order_is_the_permutation_of_seed_and_epoch():
     assert sorted(order.tolist()) == list(range(11))
     for number, batch in enumerate(batches):
         rows = order[4 * number : 4 * number + 4]
-        assert torch.equal(batch.index, rows)
+        assert torch.equal(batch.row, rows)
         assert torch.equal(batch.x[:, 0, 1, 1], rows.to(torch.uint8))
         assert torch.equal(batch.label, 2 * rows)
 
@@ -45,14 +45,14 @@ def test_order_differs_between_epochs_and_between_seeds():
 def test_evaluation_keeps_order_and_the_last_batch():
     batches = list(make(training=False))
     assert [len(batch.x) for batch in batches] == [4, 4, 3]
-    assert torch.cat([batch.index for batch in batches]).tolist() == list(range(11))
+    assert torch.cat([batch.row for batch in batches]).tolist() == list(range(11))
     assert len(make(training=False)) == 3
 
 
 def test_position_gives_the_remaining_batches():
     whole = list(make(count=20, position=lambda: (1, 0)))
     rest = list(make(count=20, position=lambda: (1, 3)))
-    assert [b.index.tolist() for b in rest] == [b.index.tolist() for b in whole[3:]]
+    assert [b.row.tolist() for b in rest] == [b.row.tolist() for b in whole[3:]]
     assert len(make(count=20, position=lambda: (1, 3))) == 5  # Lightning reads the epoch's length
 
 
@@ -60,17 +60,17 @@ def test_position_is_asked_at_the_first_batch():
     where = [0, 0]
     batches = iter(make(count=20, position=lambda: tuple(where)))
     where[:] = [2, 1]
-    assert next(batches).index.tolist() == permutation(20, seed=5, epoch=2)[4:8].tolist()
+    assert next(batches).row.tolist() == permutation(20, seed=5, epoch=2)[4:8].tolist()
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_ranks_together_see_what_one_process_sees(monkeypatch, training):
-    alone = [batch.index for batch in make(training=training)]
+    alone = [batch.row for batch in make(training=training)]
     shares = []
     for rank in range(2):
         monkeypatch.setattr(loader_module, "world_size", lambda: 2)
         monkeypatch.setattr(loader_module, "rank", lambda rank=rank: rank)
-        shares.append([batch.index for batch in make(training=training)])
+        shares.append([batch.row for batch in make(training=training)])
     joint = [torch.cat(parts) for parts in zip(*shares, strict=True)]
     assert [j.tolist() for j in joint] == [a.tolist() for a in alone]
 
@@ -100,14 +100,14 @@ def test_workers_give_the_same_batches(training):
         for a, b in zip(first, second):
             assert torch.equal(a.x, b.x)
             assert torch.equal(a.label, b.label)
-            assert torch.equal(a.index, b.index)
+            assert torch.equal(a.row, b.row)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_epoch_left_early_does_not_leak_into_the_next(workers):
     helped = make(count=40, num_workers=workers)
     next(iter(helped))
-    assert [b.index.tolist() for b in helped] == [b.index.tolist() for b in make(count=40)]
+    assert [b.row.tolist() for b in helped] == [b.row.tolist() for b in make(count=40)]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -148,11 +148,11 @@ class Recorder(pl.LightningModule):
         self.seen: list[tuple[int, list[int]]] = []
 
     def on_before_batch_transfer(self, batch, dataloader_idx):
-        self.index = batch.index.tolist()
+        self.row = batch.row.tolist()
         return batch
 
     def training_step(self, batch, batch_idx):
-        self.seen.append((self.trainer.current_epoch, self.index))
+        self.seen.append((self.trainer.current_epoch, self.row))
         loss = (self.weight * batch.x).square().mean()
         if self.automatic_optimization:
             return loss
@@ -238,7 +238,7 @@ def test_a_resumed_fit_with_workers(tmp_path):
 def _rank_main(rank: int, port: int, queue) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    queue.put((rank, [b.index.tolist() for t in (True, False) for b in make(training=t)]))
+    queue.put((rank, [b.row.tolist() for t in (True, False) for b in make(training=t)]))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
@@ -260,5 +260,5 @@ def test_two_gloo_ranks_share_each_batch(free_port):
     for process in ranks:
         process.join(timeout=60)
         assert process.exitcode == 0
-    alone = [b.index.tolist() for t in (True, False) for b in make(training=t)]
+    alone = [b.row.tolist() for t in (True, False) for b in make(training=t)]
     assert [a + b for a, b in zip(shares[0], shares[1], strict=True)] == alone

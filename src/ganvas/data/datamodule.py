@@ -230,7 +230,7 @@ class TensorDataModule(LightningDataModule):
         if self.trainer is not None and self.trainer.training:
             epoch, _ = self._position()
             if self.horizontal_flip:
-                x = flip(x, index=batch.index, seed=self.seed, epoch=epoch)
+                x = flip(x, index=batch.row, seed=self.seed, epoch=epoch)
             if self.random_shift:
-                x = shift(x, index=batch.index, seed=self.seed, epoch=epoch, pixels=self.random_shift)
+                x = shift(x, index=batch.row, seed=self.seed, epoch=epoch, pixels=self.random_shift)
         return Batch(x=to_float(x), label=batch.label)

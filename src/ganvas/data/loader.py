@@ -145,12 +145,12 @@ def gather(stored: Stored, rows: Rows) -> StoredBatch:
     """Rows [B] of a split; index_select, at a sixth of the time of ``x[rows]``."""
     index = torch.from_numpy(rows)
     label = None if stored.label is None else stored.label.index_select(0, index)
-    return StoredBatch(x=stored.x.index_select(0, index), label=label, index=index)
+    return StoredBatch(x=stored.x.index_select(0, index), label=label, row=index)
 
 
 def _pin(batch: StoredBatch) -> StoredBatch:
     label = None if batch.label is None else batch.label.pin_memory()
-    return StoredBatch(x=batch.x.pin_memory(), label=label, index=batch.index.pin_memory())
+    return StoredBatch(x=batch.x.pin_memory(), label=label, row=batch.row.pin_memory())
 
 
 def _identity(batch: StoredBatch) -> StoredBatch:

@@ -25,9 +25,9 @@ class StoredBatch(NamedTuple):
     Attributes:
         x: pictures uint8 [B, C, H, W], or points float32 [B, 2].
         label: int64 [B] or None.
-        index: int64 [B], each row's number in the split; augmentation is a function of it.
+        row: int64 [B], each sample's number in the split; augmentation is a function of it.
     """
 
     x: Tensor
     label: Tensor | None
-    index: Tensor
+    row: Tensor

@@ -35,6 +35,14 @@ class Recipe(pl.LightningModule):
         self.validation_report: dict[str, float] = {}
         self.figures: dict[str, float] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """torch looks through parameters and submodules at every assignment; Lightning notes the name of
+        the hook that it calls, forty times a step, in an attribute that is neither."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The trained networks by name; compiled and laid out in memory as the accelerator asks."""
