@@ -72,3 +72,23 @@ def test_one_option_gives_one_vector_of_64() -> None:
     shapes = {name: tuple(p.shape) for name, p in build(config["model"], "model").encoder.named_parameters()}
     assert (128, 784) in shapes.values()
     assert (64, 128) in shapes.values()
+
+
+def test_a_machines_own_settings_and_shadowed_options(tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "default.yaml").write_text("# @package _global_\npaths: {data_dir: /somewhere}\n")
+    (tmp_path / "model" / "ema").mkdir(parents=True)
+    (tmp_path / "model" / "ema" / "exponential.yaml").write_text(
+        "_target_: ganvas.model.ema.exponential.ExponentialAverage\nhalf_life: 7.0\n"
+    )
+    config = compose([], config_dir=str(tmp_path)).config
+    assert config["paths"]["data_dir"] == "/somewhere"
+    assert config["model"]["ema"]["half_life"] == 7.0
+    assert compose([]).config["model"]["ema"]["half_life"] != 7.0
+
+
+@pytest.mark.parametrize("model", ["mlp_gan", "mlp_vqvae"])
+def test_points_need_no_edit(model: str) -> None:
+    config = compose([f"model={model}", "data=toy"]).config
+    assert config["data"]["sample_shape"] == [2]
+    assert build(config["model"], "model") is not None

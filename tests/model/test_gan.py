@@ -1,0 +1,178 @@
+"""The GAN recipe against the same steps written out in plain PyTorch."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from ganvas.data.digits import Digits
+from ganvas.errors import OptionError
+from ganvas.functional.random import Draws
+from ganvas.model.adversarial_loss.non_saturating import NonSaturating
+from ganvas.model.adversarial_loss.rpgan import RpGAN
+from ganvas.model.discriminator.mlp import MLPDiscriminator
+from ganvas.model.ema.exponential import ExponentialAverage
+from ganvas.model.gan import GAN
+from ganvas.model.generator.mlp import MLPGenerator
+from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.optimizer.adam import adam
+
+
+def make(**options: Any) -> GAN:
+    torch.manual_seed(0)
+    parts: dict[str, Any] = {
+        "latent_dim": 6,
+        "generator": MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16),
+        "discriminator": MLPDiscriminator(sample_shape=[1, 8, 8], hidden_dim=16),
+        "adversarial_loss": NonSaturating(),
+        "gradient_penalty": None,
+        "ema": ExponentialAverage(half_life=100.0),
+        "generator_optimizer": partial(adam, lr=1e-2, betas=(0.5, 0.9)),
+        "discriminator_optimizer": partial(adam, lr=2e-2, betas=(0.5, 0.9)),
+        "d_steps_per_g_step": 1,
+        "grad_clip": None,
+        "seed": 3,
+    }
+    return GAN(**parts | options)
+
+
+def data() -> Digits:
+    return Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
+
+
+class Keep(pl.Callback):
+    """Every batch as the recipe got it, and what it reported."""
+
+    def __init__(self) -> None:
+        self.batches: list[Tensor] = []
+        self.reports: list[dict[str, Tensor]] = []
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.batches.append(batch.x.clone())
+        self.reports.append(dict(pl_module.report))
+
+
+def fit(model: GAN, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
+    keep = Keep()
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False, limit_val_batches=0,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep], **options,
+    )  # fmt: skip
+    trainer.fit(model, datamodule=data())
+    return trainer, keep
+
+
+@pytest.mark.parametrize("d_steps", [1, 2])
+def test_steps_equal_a_plain_loop(d_steps: int) -> None:
+    model = make(d_steps_per_g_step=d_steps, gradient_penalty=R1(gamma=0.3, interval=2))
+    generator, discriminator = copy.deepcopy(model.generator), copy.deepcopy(model.discriminator)
+    average = copy.deepcopy(generator)
+    trainer, keep = fit(model, 6)
+
+    g_adam = torch.optim.Adam(generator.parameters(), 1e-2, (0.5, 0.9))
+    d_adam = torch.optim.Adam(discriminator.parameters(), 2e-2, (0.5, 0.9))
+    softplus = nn.functional.softplus
+    for step, real in enumerate(keep.batches):
+        z = Draws(3, step).normal("latent", 16, 6)
+        fake = generator(z)
+        d_loss = softplus(-discriminator(real)).mean() + softplus(discriminator(fake.detach())).mean()
+        if step % 2 == 1:  # lazy: every second step, times two
+            x = real.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+            d_loss = d_loss + 2 * 0.3 / 2 * gradient.square().sum((1, 2, 3)).mean()
+        d_adam.zero_grad()
+        d_loss.backward()
+        d_adam.step()
+        if step % d_steps == d_steps - 1:
+            g_adam.zero_grad()
+            softplus(-discriminator(fake)).mean().backward()
+            g_adam.step()
+            decay = 0.5 ** (16 * d_steps / 100)
+            for mean, now in zip(average.parameters(), generator.parameters(), strict=True):
+                mean.data.mul_(decay).add_(now.data, alpha=1 - decay)
+
+    for ours, plain in (
+        (model.generator, generator),
+        (model.discriminator, discriminator),
+        (model.ema.average, average),
+    ):  # type: ignore[union-attr]
+        for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    assert trainer.global_step == 6, "global_step counts batches, whatever the number of optimizers"
+    assert model.clock() == {"images_seen": 96, "batches_seen": 6, "generator_steps": 6 // d_steps}
+    assert all(p.requires_grad for p in model.discriminator.parameters())
+
+
+def test_the_generator_moves_by_the_updated_discriminator_alone() -> None:
+    model = make(generator_optimizer=partial(torch.optim.SGD, lr=0.0))
+    before = copy.deepcopy(model.generator.state_dict())
+    fit(model, 2)
+    assert all(torch.equal(before[key], value) for key, value in model.generator.state_dict().items())
+
+
+def test_reports_on_batches_on_which_everything_is_done() -> None:
+    model = make(d_steps_per_g_step=2, gradient_penalty=R1(gamma=1.0, interval=3))
+    assert model.cadence == 6
+    model.log_every(images=64, batch_size=16)  # 4 batches: the next multiple of 6 is taken
+    _, keep = fit(model, 12)
+    due = [bool(report) for report in keep.reports]
+    assert due == [False] * 5 + [True] + [False] * 5 + [True]
+    assert {
+        "loss/generator",
+        "loss/discriminator",
+        "loss/gradient_penalty",
+        "gradient_norm/generator",
+    } <= set(keep.reports[5])
+
+
+def test_relativistic_pairing_gets_real_logits_in_the_generators_step() -> None:
+    _, keep = fit(make(adversarial_loss=RpGAN()), 1)
+    assert keep.reports[0]["loss/generator"].isfinite()
+
+
+def test_grad_clip_bounds_both_networks() -> None:
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    model = make(grad_clip=1e-3, generator_optimizer=sgd, discriminator_optimizer=sgd, ema=None)
+    before = copy.deepcopy(model)
+    fit(model, 1)
+    for name, network in model.networks.items():
+        old = before.networks[name]
+        moved = [a - b for a, b in zip(network.parameters(), old.parameters(), strict=True)]
+        assert torch.nn.utils.get_total_norm(moved).item() == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_bf16_trains() -> None:
+    model = make()
+    fit(model, 2, precision="bf16-mixed")
+    assert all(p.isfinite().all() and p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_a_sample_is_a_function_of_seed_and_number() -> None:
+    model = make()
+    fit(model, 2)
+    whole = model.sample(6, 5)
+    torch.testing.assert_close(model.sample(4, 5, start=2), whole[2:], rtol=0, atol=1e-6)
+    assert not torch.equal(model.sample(6, 4), whole)
+    assert not torch.equal(model.sample(6, 5, ema=False), whole)
+    assert model.generator.training
+
+
+def test_refuses_networks_of_another_shape() -> None:
+    with pytest.raises(OptionError, match="generator"):
+        make().check_sample(torch.zeros(2, 1, 9, 9))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("latent_dim", 0), ("d_steps_per_g_step", 0), ("grad_clip", -1.0)]
+)
+def test_refuses(option: str, value: float) -> None:
+    with pytest.raises(OptionError, match=f"{option}={value}"):
+        make(**{option: value})

@@ -1,0 +1,124 @@
+"""The VQ-VAE recipe against the same steps written out in plain PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from ganvas.data.digits import Digits
+from ganvas.errors import OptionError
+from ganvas.model.decoder.mlp import MLPDecoder
+from ganvas.model.encoder.mlp import MLPEncoder
+from ganvas.model.optimizer.adam import adam
+from ganvas.model.quantizer.vq import VectorQuantizer
+from ganvas.model.reconstruction_loss.mse import MSE
+from ganvas.model.vqvae import VQVAE
+
+
+def make(**options: Any) -> VQVAE:
+    torch.manual_seed(0)
+    parts: dict[str, Any] = {
+        "encoder": MLPEncoder(sample_shape=[1, 8, 8], embedding_dim=3, num_vectors=4, hidden_dim=16),
+        "quantizer": VectorQuantizer(num_embeddings=7, embedding_dim=3, commitment_cost=0.4, restart_after=0),
+        "decoder": MLPDecoder(sample_shape=[1, 8, 8], embedding_dim=3, num_vectors=4, hidden_dim=16),
+        "reconstruction_loss": MSE(),
+        "optimizer": partial(adam, lr=1e-2),
+        "grad_clip": None,
+        "seed": 3,
+    }
+    return VQVAE(**parts | options)
+
+
+class Keep(pl.Callback):
+    def __init__(self) -> None:
+        self.batches: list[torch.Tensor] = []
+        self.reports: list[dict[str, torch.Tensor]] = []
+        self.start: dict[str, torch.Tensor] = {}
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.batches.append(batch.x.clone())
+        self.reports.append(dict(pl_module.report))
+        if not self.start:  # after the first step: the codebook has started from the data
+            self.start = copy.deepcopy(pl_module.state_dict())
+            self.optimizer = copy.deepcopy(trainer.optimizers[0].state_dict())
+
+
+def fit(model: VQVAE, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
+    keep = Keep()
+    data = Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep], **options,
+    )  # fmt: skip
+    trainer.fit(model, datamodule=data)
+    return trainer, keep
+
+
+def test_steps_equal_a_plain_loop() -> None:
+    model = make()
+    plain = copy.deepcopy(model)
+    trainer, keep = fit(model, 5, limit_val_batches=0)
+    plain.load_state_dict(keep.start)
+    (codebook,) = (p for p in plain.quantizer.parameters())
+    optimizer = torch.optim.Adam(plain.parameters(), 1e-2)
+    optimizer.load_state_dict(keep.optimizer)
+    for number, x in enumerate(keep.batches[1:], start=1):
+        z = plain.encoder(x)  # [16, 3, 4]
+        rows = z.movedim(1, -1).reshape(-1, 3)
+        codes = torch.cdist(rows, codebook).argmin(1)
+        e = codebook[codes].reshape(16, 4, 3).movedim(-1, 1)
+        reconstruction = (plain.decoder(z + (e - z).detach()) - x).square().mean()
+        codebook_loss, commitment = (z.detach() - e).square().mean(), (z - e.detach()).square().mean()
+        loss = reconstruction + codebook_loss + 0.4 * commitment
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        report = keep.reports[number]
+        for tag, value in {
+            "loss/total": loss, "loss/reconstruction": reconstruction,
+            "loss/codebook": codebook_loss, "loss/commitment": commitment,
+        }.items():  # fmt: skip
+            torch.testing.assert_close(report[tag], value.detach(), rtol=1e-3, atol=1e-5)
+    for a, b in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+    assert trainer.global_step == 5
+    assert model.clock() == {"images_seen": 80, "batches_seen": 5}
+
+
+def test_validation_figures_are_those_of_the_whole_split() -> None:
+    model = make()
+    trainer, _ = fit(model, 89)  # one epoch, then validation
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    x = torch.cat([batch.x for batch in data.batches("val", 50)])
+    made, indices = model.reconstruct(x)
+    mse = ((made - x) / 2).square().mean().item()
+    share = torch.bincount(indices.flatten(), minlength=7) / indices.numel()
+    perplexity = math.exp(-sum(p * math.log(p) for p in share.tolist() if p))
+    report = model.validation_report
+    assert report["validation/psnr"] == pytest.approx(-10 * math.log10(mse), rel=1e-4)
+    assert report["validation/reconstruction_loss"] == pytest.approx(4 * mse, rel=1e-4)
+    assert report["validation/perplexity"] == pytest.approx(perplexity, rel=1e-4)
+    assert report["validation/codes_used"] == (share > 0).sum()
+
+
+def test_grad_clip_bounds_all_parameters_together() -> None:
+    model = make(grad_clip=1e-3, optimizer=partial(torch.optim.SGD, lr=1.0))
+    fit(model, 1)  # the codebook starts from the first batch
+    before = copy.deepcopy(model)
+    fit(model, 1)
+    moved = [a - b for a, b in zip(model.parameters(), before.parameters(), strict=True)]
+    assert torch.nn.utils.get_total_norm(moved).item() == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_refuses_networks_of_another_shape() -> None:
+    model = make(decoder=MLPDecoder(sample_shape=[1, 4, 4], embedding_dim=3, num_vectors=4, hidden_dim=16))
+    with pytest.raises(OptionError, match="decoder"):
+        model.check_sample(torch.zeros(2, 1, 8, 8))
