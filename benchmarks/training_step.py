@@ -210,9 +210,8 @@ class Stopwatch(pl.Callback):
         self.other.advance(self.turn)
         after = time.process_time(), time.perf_counter()
         if self._seen > self.warm_up:
-            parts = [
-                end[0] - self._began[0], end[1] - self._began[1], after[0] - end[0], after[1] - end[1]
-            ]  # fmt: skip
+            own, others = zip(self._began, end), zip(end, after)
+            parts = [later - earlier for earlier, later in (*own, *others)]
             self._sums = [total + part for total, part in zip(self._sums, parts)]
             self._turns_done += 1
             if self._turns_done == self.turns:
@@ -234,10 +233,8 @@ def run(overrides: Sequence[str], extra: pl.Callback) -> None:
 
 
 def _with(extra: pl.Callback) -> Any:
-    make_trainer = _MAKE_TRAINER
-
     def make(*arguments: Any, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
-        return make_trainer(*arguments, callbacks=[*callbacks, extra], **options)
+        return _MAKE_TRAINER(*arguments, callbacks=[*callbacks, extra], **options)
 
     return make
 

@@ -43,8 +43,8 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     return folder, [*arguments.allow_imports, *own_modules(arguments.config_dir)]
 
 
-def check_num(num: int) -> None:
-    require(num >= 1, "--num", num, "must be at least 1")
+def check_num(num: int, option: str = "--num") -> None:
+    require(num >= 1, option, num, "must be at least 1; leave the option out for the usual number")
 
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz")) -> None:

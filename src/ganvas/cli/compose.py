@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import OptionError
-from ganvas.runtime.run_folder import new_folder_path
+from ganvas.cli.explain import composition_errors, unresolved, values_written
+from ganvas.errors import OptionError, require
+from ganvas.runtime.run_folder import check_name, new_folder_path
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,48 @@ class Composed:
         config: plain values, all interpolations resolved.
         choices: group -> chosen option, e.g. ``{"model": "dcgan"}``.
         overrides: what the user wrote.
-        origins: key -> the key that it takes its value from by interpolation.
+        origins: key -> the keys that its interpolation reads.
     """
 
     config: dict[str, Any]
     choices: dict[str, str]
     overrides: list[str]
-    origins: dict[str, str]
+    origins: dict[str, list[str]]
 
     def named_as_written(self, error: OptionError) -> OptionError:
-        """The error with the key that the user can set: ``model.latent_dim``, not the part's copy of it."""
-        option = error.option
-        while option in self.origins:
-            option = self.origins[option]
-        return OptionError(option, "null" if error.value is None else error.value, error.reason)
+        """The error with the key and the value that the user wrote.
+
+        ``model.latent_dim``, not the part's copy of it; where none was written, what the part's copy reads.
+        """
+        written = values_written(self.overrides)
+        option = next((key for key in self._behind(error.option) if key in written), None)
+        if option is None:
+            option = error.option
+            while len(self._sources(option)) == 1:
+                (option,) = self._sources(option)
+        group = option.rpartition(".")[0]
+        if option not in written and written.get(group) == str(error.value):
+            option = group  # accelerator=gpu chose accelerator.accelerator
+        value = "null" if error.value is None else error.value
+        if option in written and not str(value).startswith(written[option]):
+            value = written[option]
+        return OptionError(option, value, error.reason)
+
+    def _sources(self, option: str) -> list[str]:
+        """What the key, or the section that it lies in, is interpolated from."""
+        head = option
+        while head:
+            if head in self.origins:
+                return [source + option[len(head) :] for source in self.origins[head]]
+            head = head.rpartition(".")[0]
+        return []
+
+    def _behind(self, option: str) -> list[str]:
+        """The key and all that stand behind it, nearest first."""
+        found = [option]
+        for key in found:
+            found += [source for source in self._sources(key) if source not in found]
+        return found
 
 
 def packaged_conf() -> Path:
@@ -60,8 +88,13 @@ def register_resolvers() -> None:
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
-    OmegaConf.register_new_resolver("ganvas.floordiv", lambda a, b: int(a) // int(b), replace=True)
+    OmegaConf.register_new_resolver("ganvas.floordiv", _floordiv, replace=True)
     OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
+
+
+def _floordiv(a: Any, b: Any) -> int:
+    """a // b; 0, which every size refuses by its name, where b is 0."""
+    return int(a) // int(b) if int(b) else 0
 
 
 def pick_image_size(native: int | None, allowed: Any) -> int | None:
@@ -132,107 +165,32 @@ def compose(
         origins = _origins(OmegaConf.to_container(config, resolve=False))
         try:
             plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            for section in ("paths", "data", "model", "trainer", "accelerator"):
+                require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
+            place = plain["paths"]["output_dir"]
+            require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
+            check_name(plain.get("name"))
             if plain["paths"]["run_dir"] is None:
                 config.paths.run_dir = str(new_folder_path(plain, choices))
                 plain = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
-            key = getattr(error, "full_key", None) or "config"
-            raise OptionError(str(key), "", f"cannot be resolved ({_first_line(error)})") from error
+            named = Composed({}, {}, list(overrides), origins).named_as_written
+            raise named(unresolved(error, overrides)) from error
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins)
 
 
-def _origins(tree: Any, path: str = "") -> dict[str, str]:
-    """Every key whose whole value is another key's: ``${model.latent_dim}``."""
+def _origins(tree: Any, path: str = "") -> dict[str, list[str]]:
+    """Every key that reads others: ``${model.latent_dim}``, ``${ganvas.length:${.levels}}``."""
     if not isinstance(tree, dict):
-        source = re.fullmatch(r"\$\{([A-Za-z_][\w.]*)\}", tree) if isinstance(tree, str) else None
-        return {path: source.group(1)} if source else {}
-    found: dict[str, str] = {}
+        names = re.findall(r"\$\{(\.?[A-Za-z_][\w.]*)\}", tree) if isinstance(tree, str) else []
+        section = path.rpartition(".")[0]
+        return {path: [section + name if name[0] == "." else name for name in names]} if names else {}
+    found: dict[str, list[str]] = {}
     for key, value in tree.items():
         found |= _origins(value, f"{path}.{key}".lstrip("."))
     return found
-
-
-@contextmanager
-def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
-    """Turns Hydra's errors inside into one OptionError that names the override and the nearest valid one."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise explain(error, hydra, overrides) from error
-
-
-def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionError:
-    """What Hydra's exception means for the user."""
-    text = str(error)
-    by_key = {_key(override): override.partition("=")[2] for override in overrides}
-    missing = re.search(r"Could not find '([^']+)'", text) or re.search(r"find config file '?([^'\n]+)", text)
-    if missing:
-        group, _, option = missing.group(1).rpartition("/")
-        there = sorted(hydra.config_loader.get_group_options(group)) if group else []
-        return OptionError(group or "config", option, "there is no such option" + _near(option, there))
-    unknown = re.search(r"Could not override '([^']+)'", text)
-    key = unknown.group(1) if unknown else next((key for key in by_key if key in text), None)
-    if key is not None:
-        key = key.partition("@")[0] if "@" in key and key not in by_key else key
-        known = _known_keys(hydra)
-        return OptionError(key, by_key.get(key, ""), "there is no such key or group" + _near(key, known))
-    bad = next((override for override in overrides if override in text), None)
-    key, _, value = (bad or "override").partition("=")
-    return OptionError(
-        key, value, f"cannot be read ({_first_line(error)}); write key=value, quote special characters"
-    )
-
-
-def _known_keys(hydra: Any) -> list[str]:
-    """Every key and group of the default experiment."""
-    from hydra.types import RunMode
-    from omegaconf import DictConfig, OmegaConf
-
-    config = hydra.compose_config("train", [], run_mode=RunMode.RUN, with_log_configuration=False)
-    keys: list[str] = []
-
-    def walk(node: Any, path: str) -> None:
-        for name in node:
-            full = f"{path}.{name}".lstrip(".")
-            keys.append(full)
-            child = node._get_node(name)
-            if (
-                isinstance(child, DictConfig)
-                and not OmegaConf.is_missing(node, name)
-                and not child._is_none()
-            ):
-                walk(child, full)
-
-    walk(config, "")
-    groups = [key for key in config.hydra.runtime.choices if not key.startswith("hydra/")]
-    return [key for key in keys if not key.startswith("hydra.")] + groups
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close and "." in name:  # the right path under a wrong head, or the other way round
-        tail = name.rpartition(".")[2]
-        close = [key for key in known if key.rpartition(".")[2] == tail][:1]
-    if close:
-        return f"; did you mean {close[0]}?"
-    return (
-        "; there are: " + ", ".join(known)
-        if 0 < len(known) < 25
-        else "; ganvas train --help lists the groups"
-    )
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def provenance(composed: Composed) -> dict[str, Any]:

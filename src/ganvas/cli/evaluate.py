@@ -31,6 +31,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args(list(words))
     check_num(arguments.num)
+    check_num(arguments.batch_size, "--batch-size")
     folder, allow = named_run(arguments)
     features = _features(arguments.features)
 

@@ -67,7 +67,10 @@ def _guarded(command: str, words: list[str]) -> int:
         return int(importlib.import_module(f"ganvas.cli.{command}").run(words) or 0)
     except OptionError as error:
         if debug:
-            raise
+            import traceback
+
+            traceback.print_exc()
+            return 2
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

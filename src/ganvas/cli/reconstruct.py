@@ -20,6 +20,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--batch-size", type=int, default=256)
     arguments = parser.parse_args(list(words))
     check_num(arguments.num)
+    check_num(arguments.batch_size, "--batch-size")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"reconstructions-{arguments.split}-{arguments.num}.png"
     check_out(out)

@@ -44,6 +44,8 @@ def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) ->
     os.environ["GANVAS_RESUME"] = "1"  # read by the ranks that Lightning starts
     try:
         return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder))
+    except OptionError as error:
+        raise _named_as_written(error, overrides) from error
     finally:
         os.environ.pop("GANVAS_RESUME", None)
 
@@ -57,6 +59,15 @@ def moved(tree: Any, old: str, new: str) -> Any:
     if isinstance(tree, str) and (tree == old or tree.startswith(old + "/")):
         return new + tree[len(old) :]
     return tree
+
+
+def _named_as_written(error: OptionError, overrides: Sequence[str]) -> OptionError:
+    """The error under the override that made it: a network's size has copies that it does not reach."""
+    written = dict(override.split("=", 1) for override in overrides)
+    sized = [key for key in written if key.startswith(("model.", "data."))]
+    if error.option in written or not sized:
+        return error
+    return OptionError(sized[0], written[sized[0]], f"does not fit the run ({error}); leave it as it was")
 
 
 def _override(config: dict, override: str) -> None:

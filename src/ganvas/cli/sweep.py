@@ -19,13 +19,15 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
     Raises:
         OptionError: before the first job, where an override names nothing.
     """
-    from ganvas.cli.compose import composition_errors, hydra_session
+    from ganvas.cli.compose import hydra_session
+    from ganvas.cli.explain import composition_errors
 
     if config_dir is not None:
         os.environ["GANVAS_CONFIG_DIR"] = str(Path(config_dir).resolve())
     try:
         with hydra_session(config_dir) as hydra, composition_errors(hydra, words):
             sweep_dir = _sweep_dir(hydra, words, config_name)
+            _compose_every_job(hydra, words, config_name)
             returned = hydra.multirun(
                 config_name=config_name,
                 task_function=_never_called,
@@ -57,7 +59,7 @@ def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.types import RunMode
 
-    from ganvas.runtime.run_folder import check_writable
+    from ganvas.runtime.run_folder import check_name, check_writable
 
     fixed = [
         o.input_line
@@ -65,10 +67,25 @@ def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
         if not o.is_sweep_override()
     ]
     config = hydra.compose_config(config_name, fixed, run_mode=RunMode.RUN, with_log_configuration=False)
+    check_name(config.name)
     digest = hashlib.sha256(f"{list(words)}{time.time_ns()}".encode()).hexdigest()[:6]
     folder = Path(config.paths.output_dir) / config.name / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
     check_writable(folder, "paths.output_dir")
     return folder
+
+
+def _compose_every_job(hydra: Any, words: Sequence[str], config_name: str) -> None:
+    """Lets Hydra refuse a job's overrides here: its own sweeper does so after it has made the folder."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.types import RunMode
+
+    if any(word.startswith("hydra/sweeper=") for word in words):
+        return  # another sweeper than the basic one has a grammar of its own
+    overrides = OverridesParser.create().parse_overrides(list(words))
+    for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None):
+        for job in batch:
+            hydra.compose_config(config_name, job, run_mode=RunMode.RUN, with_log_configuration=False)
 
 
 def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -61,15 +62,18 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
         from ganvas.runtime.run_folder import find_run
 
         others = [override for override in overrides if not override.startswith("resume=")]
-        folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
+        try:
+            folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
+        except OptionError as error:
+            raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, own_modules(config_dir))
     from ganvas.runtime.build import check_targets  # before torch: a hostile or misspelt target costs nothing
 
     config["allow_imports"] = [*(config.get("allow_imports") or []), *own_modules(config_dir)]
-    check_targets(config, config["allow_imports"])
-    from ganvas.runtime.life import train as live
-
     try:
+        check_targets(config, config["allow_imports"])
+        from ganvas.runtime.life import train as live
+
         return report(live({"ganvas": provenance(composed), "config": config}))
     except OptionError as error:
         raise composed.named_as_written(error) from error
@@ -123,7 +127,18 @@ def _hydra(words: Sequence[str]) -> int:
 
     from ganvas.cli.compose import make_importable, packaged_conf, register_resolvers
 
+    _check_flags(words)
     register_resolvers()
+    line = os.environ.get("COMP_LINE")
+    if line is not None and "query=bash" in words:
+        from ganvas.cli.completion import line_for_hydra, matching_commands
+        from ganvas.cli.main import COMMANDS
+
+        for_hydra = line_for_hydra(line)
+        if for_hydra is None:
+            print(" ".join(matching_commands(line, list(COMMANDS))))
+            return 0
+        os.environ["COMP_LINE"] = for_hydra
     if "--config-dir" in words:
         make_importable(Path(words[list(words).index("--config-dir") + 1]).resolve())
     sys.argv = ["ganvas", *words]
@@ -133,6 +148,19 @@ def _hydra(words: Sequence[str]) -> int:
 
     hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()
     return 0
+
+
+def _check_flags(words: Sequence[str]) -> None:
+    """Raises OptionError at a flag that neither ganvas nor Hydra has, where Hydra would print its usage."""
+    from hydra._internal.utils import get_args_parser
+
+    known = {flag for action in get_args_parser()._actions for flag in action.option_strings} | {"--debug"}
+    for word in words:
+        flag = word.partition("=")[0]
+        if flag.startswith("-") and flag not in known:
+            near = difflib.get_close_matches(flag, sorted(known), n=1)
+            hint = f"did you mean {near[0]}?" if near else "ganvas train --help lists what is"
+            raise OptionError(flag, word.partition("=")[2], f"there is no such flag; {hint}")
 
 
 def _groups() -> str:

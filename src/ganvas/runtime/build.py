@@ -12,6 +12,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -126,7 +127,8 @@ def bind(
     known = [n for n, p in signature.parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for name, value in arguments.items():
         if name not in known and not takes_any:
-            raise OptionError(f"{path}.{name}", value, f"is not an option of {path}" + nearest(name, known))
+            shown = value if isinstance(value, _PLAIN) else type(value).__name__
+            raise OptionError(f"{path}.{name}", shown, f"is not an option of {path}" + nearest(name, known))
     if not partial:
         for name, parameter in signature.parameters.items():
             if name in known and name not in arguments and parameter.default is parameter.empty:
@@ -143,6 +145,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else "; there are: " + ", ".join(sorted(known))
 
 
+_PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
@@ -203,6 +206,6 @@ def _coerce_plain(value: Any, options: Sequence[Any], path: str) -> Any:
 
 
 def _finite(value: Any, path: str) -> Any:
-    if isinstance(value, float) and value != value:
-        raise OptionError(path, value, "is not a number; give a finite value")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise OptionError(path, value, "is not finite; give a finite number")
     return value

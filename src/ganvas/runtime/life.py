@@ -78,6 +78,8 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     data = build(config["data"], "data")
+    require(isinstance(data, pl.LightningDataModule),
+            "data._target_", config["data"].get("_target_"), "is no data; choose data=digits")  # fmt: skip
     with _named("data"):
         data.prepare()
     model = build_model(config, data)
@@ -85,6 +87,12 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         world = machine.devices * machine.num_nodes
         require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
                 f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    every, batches = options.val_check_interval, data.num_samples("train") // data.batch_size
+    require(
+        not isinstance(every, int) or options.check_val_every_n_epoch is None or every <= batches,
+        "trainer.val_check_interval", every,
+        f"an epoch has {batches} batches; add trainer.check_val_every_n_epoch=null to count across epochs",
+    )  # fmt: skip
     return data, model, options, machine
 
 
@@ -98,6 +106,11 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
     with _named("model"):
         try:
             model.check_sample(sample)
+        except OptionError as error:
+            if error.option not in ("generator", "decoder"):
+                raise
+            # It makes other shapes than the data's, whose size is what the user sets.
+            raise OptionError("data.image_size", list(sample.shape[1:]), error.reason) from error
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise OptionError(
@@ -107,6 +120,18 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
             ) from error
         model.configure_optimizers()
     return model
+
+
+def _check_fits(model: Recipe, checkpoint: Path, run: RunFolder) -> None:
+    """Raises OptionError where the checkpoint's tensors are of other names or sizes than the model's."""
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    sizes, wanted = (
+        {key: tuple(x.shape) for key, x in state.items()} for state in (stored, model.state_dict())
+    )
+    for key in sorted(sizes.keys() | wanted.keys()):
+        if sizes.get(key) != wanted.get(key):
+            reason = f"holds {key} of {sizes.get(key)}, the model {wanted.get(key)}; keep the model as it was"
+            raise OptionError("RUN", run.path, reason)
 
 
 def _section(kind: Any, values: dict[str, Any], path: str) -> Any:
@@ -125,7 +150,8 @@ class _named:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OptionError) and not error.option.startswith(("data.", "model.", self.path)):
+        known = ("data.", "model.", f"{self.path}.")
+        if isinstance(error, OptionError) and not error.option.startswith(known):
             raise error.under(self.path) from error
 
 
@@ -145,9 +171,12 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
     run_dir = Path(config["paths"]["run_dir"])
     first_rank = int(os.environ.get("LOCAL_RANK", 0)) == 0
     if resume is None and first_rank:
-        check_writable(run_dir, "paths.output_dir")
+        below = run_dir.is_relative_to(config["paths"]["output_dir"])
+        check_writable(run_dir, "paths.output_dir" if below else "paths.run_dir")
     data, model, options, machine = prepare(config)
     checkpoint = resume.newest_checkpoint() if resume else None
+    if resume and checkpoint:
+        _check_fits(model, checkpoint, resume)
     callbacks = [build(node, f"callback.{name}") for name, node in (config.get("callback") or {}).items()]
     logger_nodes = (config.get("logger") or {}).items()
     if resume is None and first_rank:

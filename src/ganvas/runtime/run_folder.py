@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 _SECRET = ("key", "token", "password", "secret")
 STATES = ("running", "finished", "failed", "interrupted")
@@ -61,8 +61,12 @@ class RunFolder:
 def write_text(path: Path, text: str) -> None:
     """Writes a file so that a reader sees the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sha256_of(path: Path) -> str:
@@ -88,6 +92,13 @@ def redacted(tree: Any) -> Any:
             for key, value in tree.items()
         }
     return [redacted(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def check_name(name: Any) -> None:
+    """Raises OptionError unless the experiment's name is that of one folder."""
+    text = "null" if name is None else str(name)
+    fits = name is not None and text not in ("", ".", "..") and "/" not in text
+    require(fits, "name", text, "must be the name of one folder, without /")
 
 
 def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
@@ -160,7 +171,7 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
 
 
 def find_run(name: str, output_dir: Path) -> RunFolder:
-    """RUN as a user writes it: a folder, ``latest``, or the unique prefix of a run folder's name.
+    """RUN as a user writes it: a folder, ``latest``, or the name or unique prefix of a run folder.
 
     Raises:
         OptionError: none or several fit.
@@ -173,7 +184,8 @@ def find_run(name: str, output_dir: Path) -> RunFolder:
         raise OptionError("RUN", name, f"there is no run under {output_dir}; ganvas train makes one")
     if name == "latest":
         return runs[-1]
-    fitting = [run for run in runs if run.path.name.startswith(name)]
+    fitting = [run for run in runs if run.path.name == name]
+    fitting = fitting or [run for run in runs if run.path.name.startswith(name)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

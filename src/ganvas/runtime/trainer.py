@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,13 +47,26 @@ class TrainerOptions:
     enable_model_summary: bool
 
     def __post_init__(self) -> None:
-        for name in ("max_images", "max_epochs", "max_steps", "val_every_images", "log_every_images"):
+        counts = ("max_images", "max_epochs", "max_steps", "val_every_images", "log_every_images",
+                  "check_val_every_n_epoch", "val_check_interval")  # fmt: skip
+        for name in counts:
             value = getattr(self, name)
             require(value is None or value > 0, name, value, "must be at least 1, or null")
-        for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches"):
+        shares = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
+        for name in (*shares, "val_check_interval"):
             value = getattr(self, name)
             require(value is None or value >= 0, name, value, "must be 0 or more (a float is a share)")
             require(not isinstance(value, float) or value <= 1, name, value, "a share is at most 1.0")
+        sanity, fast = self.num_sanity_val_steps, self.fast_dev_run
+        require(sanity >= -1, "num_sanity_val_steps", sanity, "must be 0 or more batches, or -1 for all")
+        require(fast >= 0, "fast_dev_run", fast, "must be true, false or a number of batches")
+        time = self.max_time
+        require(
+            time is None or re.fullmatch(r"\d+:\d\d:\d\d:\d\d", time) is not None,
+            "max_time", time, "must be DD:HH:MM:SS, e.g. 00:12:00:00",
+        )  # fmt: skip
+        profilers = (None, "simple", "advanced", "pytorch")
+        require(self.profiler in profilers, "profiler", self.profiler, "there are: simple, advanced, pytorch")
         budgets = (self.max_images, self.max_epochs, self.max_steps, self.max_time)
         require(
             bool(self.fast_dev_run) or any(budget is not None for budget in budgets),
@@ -104,6 +118,12 @@ class AcceleratorOptions:
             require(devices == "auto" or (devices.isdigit() and int(devices) > 0), "devices", devices,
                     "must be a whole number of at least 1, a list or auto")  # fmt: skip
             return
+        if isinstance(devices, list) and self.uses_cpu:
+            raise OptionError("devices", devices, "CPU processes have no numbers; give how many")
+        if isinstance(devices, list):
+            there = available_devices(self.accelerator)
+            fits = len(set(devices)) == len(devices) and all(0 <= number < there for number in devices)
+            require(fits, "devices", devices, f"must be different numbers from 0 to {there - 1}")
         count = len(devices) if isinstance(devices, list) else devices
         require(count > 0, "devices", devices, "must be at least 1")
         there = available_devices(self.accelerator)

@@ -95,7 +95,7 @@ class EfficientNetLite0:
 
 
 def _fold_batch_norms(network: Any) -> None:
-    """Moves each frozen BatchNorm into the convolution before it: half the time on a CPU, the same map."""
+    """Moves each frozen BatchNorm into the convolution before it; the same map in fewer passes."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         if hasattr(block, "_expand_conv"):

@@ -1,0 +1,169 @@
+"""What Hydra's and OmegaConf's exceptions mean for the user: one OptionError with the key as written."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ganvas.errors import OptionError
+
+
+@contextmanager
+def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
+    """Turns Hydra's errors inside into one OptionError that names the override and the nearest valid one."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, hydra, overrides) from error
+    except ValueError as error:  # Hydra's own for model=null and model=5
+        if "Config group override" not in str(error):
+            raise
+        raise explain(error, hydra, overrides) from error
+
+
+def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionError:
+    """What Hydra's exception means for the user."""
+    unreadable = _unreadable(overrides)
+    if unreadable is not None:
+        return unreadable
+    text = str(error)
+    written = values_written(overrides)
+    primary = re.search(r"Cannot find primary config '([^']+)'", text)
+    if primary:
+        return OptionError("--config-name", primary.group(1), "there is no such config; leave the flag out")
+    missing = re.search(r"Could not find '([^']+)'", text) or re.search(r"find config file '?([^'\n]+)", text)
+    group, option = missing.group(1).rpartition("/")[::2] if missing else ("", "")
+    if "Config group override must be" in text:
+        group = next((key for key, value in written.items() if _is_group(hydra, key) and _no_word(value)), "")
+        option = written.get(group, "")
+    if group:
+        there = sorted(hydra.config_loader.get_group_options(group))
+        return OptionError(group, option, "there is no such option" + near(option, there))
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    by_length = sorted(written, key=len, reverse=True)
+    key = unknown.group(1) if unknown else next((key for key in by_length if key in text), None)
+    if key is None:
+        return OptionError("override", " ".join(overrides), f"cannot be read ({first_line(error)})")
+    value = written.get(key, "")
+    if "Ambiguous value" in text:
+        return OptionError(
+            key, value, f"has several values; add -m for a sweep over them, or write the list {key}=[{value}]"
+        )
+    if "already at" in text:
+        return OptionError(key, value, "is there already; write it without the +")
+    key = key.partition("@")[0] if "@" in key and key not in written else key
+    groups = [o for o in overrides if _is_group(hydra, key_of(o)) and key_of(o) != key]
+    known = _known_keys(hydra, groups)
+    return OptionError(key, value, "there is no such key or group" + near(key, known))
+
+
+def unresolved(error: Exception, overrides: Sequence[str]) -> OptionError:
+    """What an interpolation that cannot be resolved means for the user."""
+    text = first_line(error)
+    key = str(getattr(error, "full_key", None) or "config")
+    written = values_written(overrides)
+    absent = re.search(r"Interpolation key '([^']+)' not found", text)
+    removed = [o for o in overrides if o.startswith("~")]
+    for override in removed:
+        if absent and f"{absent.group(1)}.".startswith(f"{key_of(override)}."):
+            return OptionError(override, "", f"{key} takes its value from it; leave it where it is")
+    if "Recursive" in text:
+        return OptionError(
+            key, written.get(key, ""), "its interpolations form a cycle; give one of the keys a value"
+        )
+    return OptionError(key, written.get(key, ""), f"cannot be resolved ({text}); write another value")
+
+
+def _unreadable(overrides: Sequence[str]) -> OptionError | None:
+    """The first override that Hydra's grammar does not take."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        try:
+            if sign and not key:
+                return OptionError("", value, "has no key; write key=value")
+            parser.parse_override(override)
+        except HydraException as error:
+            reason = f"cannot be read ({first_line(error)}); write key=value, quote special characters"
+            return OptionError(key, value, reason)
+    return None
+
+
+def _is_group(hydra: Any, key: str) -> bool:
+    return bool(key) and bool(hydra.config_loader.get_group_options(key.partition("@")[0]))
+
+
+def _no_word(value: str) -> bool:
+    """Whether Hydra reads the value as null or a number, which no option is named."""
+    return value == "null" or re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value) is not None
+
+
+def _known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:
+    """Every key and group of the experiment with the options that were chosen."""
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, OmegaConf
+
+    arguments = {"run_mode": RunMode.RUN, "with_log_configuration": False}
+    try:
+        config = hydra.compose_config("train", list(groups), **arguments)
+    except HydraException:
+        config = hydra.compose_config("train", [], **arguments)
+    keys: list[str] = []
+
+    def walk(node: Any, path: str) -> None:
+        for name in node:
+            full = f"{path}.{name}".lstrip(".")
+            keys.append(full)
+            child = node._get_node(name)
+            if (
+                isinstance(child, DictConfig)
+                and not OmegaConf.is_missing(node, name)
+                and not child._is_none()
+            ):
+                walk(child, full)
+
+    walk(config, "")
+    chosen = [key for key in config.hydra.runtime.choices if not key.startswith("hydra/")]
+    return [key for key in keys if not key.startswith("hydra.")] + chosen
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """``; did you mean X?``, from the same section where that exists, or what there is."""
+    head, _, tail = name.rpartition(".")
+    beside = [key for key in known if key.rpartition(".")[0] == head] if head in known else []
+    if beside:
+        ends = {key.rpartition(".")[2]: key for key in beside}
+        close = [ends[end] for end in difflib.get_close_matches(tail, ends, n=1, cutoff=0.6)]
+        known = sorted(end for end in ends if not end.startswith("_"))
+    else:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        if not close and head:  # the right key under a wrong head
+            close = [key for key in known if key.rpartition(".")[2] == tail][:1]
+    if close:
+        return f"; did you mean {close[0]}?"
+    if 0 < len(known) < 25:
+        return "; there are: " + ", ".join(known)
+    return "; ganvas train --help lists the groups"
+
+
+def values_written(overrides: Sequence[str]) -> dict[str, str]:
+    """Key -> value of every override, as the user wrote them."""
+    return {key_of(override): override.partition("=")[2] for override in overrides}
+
+
+def key_of(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

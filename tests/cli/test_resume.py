@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ganvas.cli.resume import moved
+
+
+def test_moved_takes_the_folder_itself_and_what_lies_in_it() -> None:
+    tree = {
+        "run_dir": "outputs/a",
+        "deep": [{"x": "outputs/a/samples"}, "outputs/ab", "see outputs/a", 3, None, True],
+    }
+    assert moved(tree, "outputs/a", "/new") == {
+        "run_dir": "/new",
+        "deep": [{"x": "/new/samples"}, "outputs/ab", "see outputs/a", 3, None, True],
+    }
+    assert tree["run_dir"] == "outputs/a"
+
+
+@pytest.mark.parametrize("command", ["resume", "train"])
+def test_goes_on_in_the_same_folder(command: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    first = ["resume", "a_gan"] if command == "resume" else ["train", "resume=a_gan"]
+    ganvas(*first, "trainer.max_images=256")
+    assert json.loads((run / "status.json").read_text())["images_seen"] == 256
+    assert (run / "checkpoints" / "000000000256.ckpt").exists()
+    assert [path.name for path in run.parent.iterdir()] == ["a_gan"]
+
+
+def test_a_run_cannot_name_foreign_code(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    text = (run / "run.yaml").read_text()
+    (run / "run.yaml").write_text(text.replace("ganvas.data.digits.Digits", "os.system"))
+    for words in (["resume", "a_gan"], ["sample", "a_gan"], ["evaluate", "a_gan"]):
+        assert ganvas(*words, code=2).stderr.startswith("data._target_=os.system: ")
+
+
+def test_a_run_without_a_valid_checkpoint(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    (run / "checkpoints" / "000000000128.ckpt").write_bytes(b"short")
+    for command in ("resume", "sample", "evaluate"):
+        assert "holds no valid checkpoint" in ganvas(command, "a_gan", code=2).stderr
