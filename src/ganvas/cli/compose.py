@@ -93,7 +93,9 @@ def register_resolvers() -> None:
 
 
 def _floordiv(a: Any, b: Any) -> int:
-    """a // b; 0, which every size refuses by its name, where b is 0."""
+    """a / b, a whole number; 0, which every size refuses by its name, where b is 0."""
+    if int(b) and int(a) % int(b):
+        raise ValueError(f"{a} is not a multiple of {b}")
     return int(a) // int(b) if int(b) else 0
 
 
