@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganvas.errors import require
 from ganvas.model.ema.interface import WeightAverage
@@ -29,6 +29,7 @@ class ExponentialAverage(WeightAverage):
         super().__init__()
         require(half_life > 0, "half_life", half_life, "must be positive; model/ema=none switches it off")
         self.half_life = half_life
+        self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])
 
     def track(self, network: nn.Module) -> None:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -39,8 +40,11 @@ class ExponentialAverage(WeightAverage):
 
     @torch.no_grad()
     def update(self, network: nn.Module, images: int) -> None:
+        if self._pairs[0] is not network:  # a walk through both networks costs a small one 1 % of its step
+            self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
+        _, averages, values = self._pairs
         decay = 0.5 ** (images / self.half_life)
-        torch._foreach_lerp_(list(self.average.parameters()), list(network.parameters()), 1 - decay)
+        torch._foreach_lerp_(averages, values, 1 - decay)
         buffers = list(self.average.buffers())
         if buffers:
             torch._foreach_copy_(buffers, list(network.buffers()))
