@@ -99,14 +99,15 @@ class Autoencoder(Recipe):
 
 
 class Interrupter(pl.Callback):
-    """Asks for a stop after so many batches."""
+    """Asks for a stop after so many batches: as a signal does, or as a time limit does."""
 
-    def __init__(self, batches: int) -> None:
-        self.batches = batches
+    def __init__(self, batches: int, *, by_signal: bool = True) -> None:
+        self.batches, self.by_signal = batches, by_signal
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
         if trainer.global_step >= self.batches:
             trainer.should_stop = True
+            trainer.stopped_by_signal = self.by_signal
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def autoencoder() -> Callable[[], Autoencoder]:
 
 
 @pytest.fixture
-def interrupter() -> Callable[[int], Interrupter]:
+def interrupter() -> Callable[..., Interrupter]:
     return Interrupter
 
 

@@ -91,6 +91,16 @@ def test_a_stopped_run_is_not_evaluated(
     assert not (tmp_path / "evaluations.jsonl").exists()
 
 
+def test_a_run_that_ended_by_itself_is_evaluated(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], interrupter: Callable[..., Any]
+) -> None:
+    """A time limit stops a run as a signal does, but asks for no continuation."""
+    recipe = sampler((1, 8, 8))
+    fit(recipe, [evaluation(tmp_path), interrupter(2, by_signal=False)], batches=4, max_images=16)
+    assert recipe.images_seen < 16
+    assert set(recipe.figures) == {"fid"}
+
+
 def test_a_run_that_reached_its_budget_is_finished_though_it_was_asked_to_stop(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], interrupter: Callable[..., Any]
 ) -> None:

@@ -106,10 +106,10 @@ class Evaluation(pl.Callback):
 
 
 def finished(trainer: pl.Trainer, pl_module: Any) -> bool:
-    """Whether training reached its budget, or otherwise ended without being asked to stop."""
+    """Whether training ended by a budget or by its own decision, not by a signal (see ``Lifeline``)."""
     max_images = getattr(trainer, "max_images", None)
     return bool(
         (max_images and int(pl_module.images_seen) >= max_images)
         or 0 < trainer.max_steps <= trainer.global_step
-        or not (trainer.should_stop or trainer.interrupted)
+        or not (trainer.interrupted or getattr(trainer, "stopped_by_signal", False))
     )

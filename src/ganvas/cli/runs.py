@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,18 @@ def run(words: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("run", "state", "images_seen", "model", "data", "figures")
-    table = Table(*columns)
+    table = Table("run", "state", "images", "figures")
+    table.columns[0].no_wrap = True  # a name is there to be copied
     for row in rows:
-        figures = " ".join(f"{name} {value:.4g}" for name, value in row["figures"].items())
-        table.add_row(*(str(row[name]) for name in columns[:-1]), figures)
-    Console().print(table)
+        table.add_row(row["run"], row["state"], str(row["images_seen"]), headline(row["figures"]))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
+
+
+def headline(figures: dict[str, Any]) -> str:
+    """The figures that a table has room for; the others are in status.json and evaluations.jsonl."""
+    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if figures.get(name) is not None]
+    return ", ".join(f"{name} {figures[name]:.4g}" for name in shown or list(figures)[:2])
 
 
 def describe(folder: RunFolder) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,16 +123,18 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """The table for people: all figures of a job in one column, so that eighty characters suffice."""
+    """The table for people: the figures of a job in one column, so that eighty characters suffice."""
     from rich.console import Console
     from rich.table import Table
 
+    from ganvas.cli.runs import headline
+
     table = Table("job", "overrides", "state", "images", "seconds", "figures")
     for row in rows:
-        figures = (f"{key} {value:.4g}" for key, value in row.items() if key not in _FIXED)
+        figures = {key: value for key, value in row.items() if key not in _FIXED}
         fixed = (str(row[key]) for key in ("job", "overrides", "state", "images_seen", "seconds"))
-        table.add_row(*fixed, ", ".join(figures))
-    Console().print(table)
+        table.add_row(*fixed, headline(figures))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 _FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder")

@@ -59,6 +59,7 @@ class Lifeline(pl.Callback):
         if stop:
             self.signal = self.signal or signal.SIGTERM
             trainer.should_stop = True
+            trainer.stopped_by_signal = True  # type: ignore[attr-defined]  # read by callbacks: no last figures
             trainer.limit_val_batches = 0  # no validation on the way out
         now = time.monotonic()
         if now - self._written > self.every_seconds and trainer.is_global_zero:
