@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--options", action="store_true", help="options against the default step instead")
     parser.add_argument("--data", default=None, help="folder of Fashion-MNIST")
     arguments = parser.parse_args()
-    if not any(arguments.only in name for name in CASES):
+    if not any(arguments.only.lower() in name.lower() for name in CASES):
         parser.error(f"--only {arguments.only}: there are " + "; ".join(CASES))
     torch.set_num_threads(arguments.threads)
     data = [f"data.root={arguments.data}"] if arguments.data else []

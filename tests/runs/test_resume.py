@@ -106,3 +106,17 @@ def test_a_run_folder_can_move(ganvas, tmp_path: Path) -> None:
     assert newest_checkpoint(moved)["ganvas_clock"]["images_seen"] == 1280
     assert not list(tmp_path.glob("outputs/*/*"))
     assert newest_state(moved)
+
+
+def test_a_finished_run_says_so_and_keeps_its_figures(ganvas, tmp_path: Path) -> None:
+    ganvas("train", "callback=minimal", "trainer=smoke", "callback.evaluation.num_samples=50")
+    run = only_run(tmp_path)
+    files = {path.name: path.read_bytes() for path in run.glob("*.jsonl")}
+    before = json.loads((run / "status.json").read_text())
+    assert set(before["figures"]) == {"fid"}
+    assert "finished already" in ganvas("resume", "latest").stdout
+    after = json.loads((run / "status.json").read_text())
+    for key in ("state", "images_seen", "figures", "error"):
+        assert after[key] == before[key]
+    assert {path.name: path.read_bytes() for path in run.glob("*.jsonl")} == files
+    assert "finished already" not in ganvas("resume", "latest", "trainer.max_images=1280").stdout

@@ -41,9 +41,13 @@ def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) ->
     config["allow_imports"] = list(allow)
     from ganvas.runtime.life import train
 
+    before = folder.read_status()
     os.environ["GANVAS_RESUME"] = "1"  # read by the ranks that Lightning starts
     try:
-        return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder))
+        outcome = train({"ganvas": run["ganvas"], "config": config}, resume=folder)
+        if before.get("state") == "finished" and before["images_seen"] == folder.read_status()["images_seen"]:
+            print("it was finished already; a larger trainer.max_images=... would go on")
+        return report(outcome)
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
     finally:

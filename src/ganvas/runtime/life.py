@@ -221,12 +221,12 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None) -> Outcome:
         os.environ.pop("GANVAS_RUN_DIR", None)
     if lifeline.signal is not None:
         return _interrupted(folder, model, lifeline, first_rank)
+    # A resumed run with nothing left to train keeps the figures that it has.
+    figures = model.figures or folder.read_status().get("figures") or {}
     if first_rank:
         seconds = round(time.monotonic() - began, 1)
-        folder.write_status(
-            state="finished", images_seen=model.images_seen, figures=model.figures, seconds=seconds
-        )
-    return Outcome(folder, "finished", 0, model.figures)
+        folder.write_status(state="finished", images_seen=model.images_seen, figures=figures, seconds=seconds)
+    return Outcome(folder, "finished", 0, figures)
 
 
 def _lay_out(model: Recipe, machine: AcceleratorOptions) -> None:
