@@ -176,3 +176,19 @@ def test_refuses_networks_of_another_shape() -> None:
 def test_refuses(option: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         make(**{option: value})
+
+
+def test_torchs_own_stream_is_a_function_of_seed_and_step() -> None:
+    """What dropout draws must not depend on what else drew before."""
+    model = make()
+    drawn = {}
+    for step in (0, 1, 0):
+        model.batches_seen = step
+        torch.rand(step + 3)
+        model.begin_step()
+        values = torch.rand(4)
+        assert torch.equal(drawn.setdefault(step, values), values)
+    assert not torch.equal(drawn[0], drawn[1])
+    other = make(seed=4)
+    other.begin_step()
+    assert not torch.equal(torch.rand(4), drawn[0])
