@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_files import newest_checkpoint, only_run
 
 _DUMP = '''
 """Writes every rank's networks at the end: what a checkpoint of the first rank cannot show."""
@@ -60,3 +61,17 @@ def test_two_ranks_equal_one_process(case: str, ganvas, tmp_path: Path) -> None:
         )
     runs = list(tmp_path.glob("outputs/*/*/run.yaml"))
     assert len(runs) == 2, "the second rank must join the first one's run folder"
+
+
+@pytest.mark.parametrize("words", [["resume", "latest"], ["train", "resume=latest"]], ids=" ".join)
+def test_two_ranks_resume_with_a_larger_budget(words: list[str], ganvas, tmp_path: Path) -> None:
+    common = ["train", "data.batch_size=32", "logger=none", "callback=none", "accelerator=ddp_cpu"]
+    ganvas(*common, "trainer.max_images=160", fresh=True)
+    run = only_run(tmp_path)
+    ganvas(*words, "trainer.max_images=320", fresh=True)
+    ganvas(*common, "trainer.max_images=320", "paths.output_dir=whole", fresh=True)
+    (whole,) = tmp_path.glob("whole/*/*/")
+    straight, resumed = newest_checkpoint(whole), newest_checkpoint(run)
+    assert resumed["ganvas_clock"]["images_seen"] == straight["ganvas_clock"]["images_seen"] == 320
+    for key, value in straight["state_dict"].items():
+        assert torch.equal(resumed["state_dict"][key], value), key

@@ -42,7 +42,7 @@ def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) ->
     from ganvas.runtime.life import train
 
     before = folder.read_status()
-    os.environ["GANVAS_RESUME"] = "1"  # read by the ranks that Lightning starts
+    os.environ["GANVAS_RESUME"] = "1"  # ranks that Lightning starts come here too, not to run.yaml
     try:
         outcome = train({"ganvas": run["ganvas"], "config": config}, resume=folder)
         if before.get("state") == "finished" and before["images_seen"] == folder.read_status()["images_seen"]:

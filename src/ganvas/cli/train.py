@@ -46,7 +46,8 @@ def run(words: Sequence[str]) -> int:
 
         return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
     joined = os.environ.get("GANVAS_RUN_DIR")
-    if joined and os.environ.get("LOCAL_RANK", "0") != "0":
+    # A rank of a resumed run reads the overrides again, which run.yaml does not hold.
+    if joined and os.environ.get("LOCAL_RANK", "0") != "0" and "GANVAS_RESUME" not in os.environ:
         return _join(Path(joined), arguments.config_dir)
     return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
 
@@ -116,9 +117,7 @@ def _join(run_dir: Path, config_dir: str | None) -> int:
         from ganvas.cli.compose import make_importable
 
         make_importable(Path(config_dir).resolve())
-    folder = RunFolder(run_dir)
-    resuming = folder if os.environ.get("GANVAS_RESUME") else None
-    return int(live(folder.read_run(), resume=resuming).exit_code)
+    return int(live(RunFolder(run_dir).read_run()).exit_code)
 
 
 def _hydra(words: Sequence[str]) -> int:
