@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from functools import partial
 from typing import Any
 
@@ -192,3 +193,13 @@ def test_torchs_own_stream_is_a_function_of_seed_and_step() -> None:
     other = make(seed=4)
     other.begin_step()
     assert not torch.equal(torch.rand(4), drawn[0])
+
+
+def test_warns_of_a_penalty_beside_batch_norm() -> None:
+    coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 1))
+    with pytest.warns(UserWarning, match=r"model\.discriminator\.norm=none"):
+        make(discriminator=coupled, gradient_penalty=R1(gamma=1.0, interval=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(discriminator=coupled)
+        make(gradient_penalty=R1(gamma=1.0, interval=1))

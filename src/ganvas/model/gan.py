@@ -8,6 +8,7 @@ the discriminator's steps alone, so ``global_step`` is the number of batches.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,6 +77,12 @@ class GAN(Recipe):
             ema.track(generator)
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.d_steps_per_g_step, self.grad_clip = d_steps_per_g_step, grad_clip
+        if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
+            warnings.warn(
+                "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of a "
+                "batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
+                stacklevel=2,
+            )
         self.generator_steps = 0
         self._discriminator_parameters = list(discriminator.parameters())
         self._generator_parameters = list(generator.parameters())
@@ -245,6 +252,10 @@ class GAN(Recipe):
             raise OptionError(
                 "discriminator", list(logits.shape), "must return one logit a sample, shape [B]"
             )
+
+
+def _is_batch_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
 def _last_of(count: int, batch: int) -> bool:
