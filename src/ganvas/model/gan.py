@@ -79,8 +79,8 @@ class GAN(Recipe):
         self.d_steps_per_g_step, self.grad_clip = d_steps_per_g_step, grad_clip
         if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
             warnings.warn(
-                "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of a "
-                "batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
+                "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
+                "a batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
                 stacklevel=2,
             )
         self.generator_steps = 0
