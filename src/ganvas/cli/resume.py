@@ -45,7 +45,9 @@ def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) ->
     os.environ["GANVAS_RESUME"] = "1"  # ranks that Lightning starts come here too, not to run.yaml
     try:
         outcome = train({"ganvas": run["ganvas"], "config": config}, resume=folder)
-        if before.get("state") == "finished" and before["images_seen"] == folder.read_status()["images_seen"]:
+        first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
+        unmoved = before.get("images_seen") == folder.read_status().get("images_seen")
+        if first_rank and before.get("state") == "finished" and unmoved:
             print("it was finished already; a larger trainer.max_images=... would go on")
         return report(outcome)
     except OptionError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
 
@@ -37,12 +36,3 @@ class Reconstructs(Protocol):
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""
         ...
-
-
-@runtime_checkable
-class Recipe(Protocol):
-    """What every recipe keeps for those beside it."""
-
-    images_seen: Tensor  # int64 scalar buffer: real samples consumed, all ranks together
-    log: object
-    report: dict[str, torch.Tensor]  # tag -> scalar, filled on the steps on which a log is due, else empty

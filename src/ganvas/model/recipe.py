@@ -56,7 +56,7 @@ class Recipe(pl.LightningModule):
         """Opens a training step: its draws, and torch's own stream (dropout) as functions of the step."""
         number = hash64(self.seed, rank(), self.batches_seen, "step")
         # What torch.manual_seed sets for this device; it also queues a call, with its stack trace, for every
-        # kind of device that is not in use: a tenth of a small model's step, and memory that grows.
+        # kind of device that is not in use, at every step.
         torch.default_generator.manual_seed(number)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(number)

@@ -15,7 +15,6 @@ import yaml
 from ganvas.errors import OptionError, require
 
 _SECRET = ("key", "token", "password", "secret")
-STATES = ("running", "finished", "failed", "interrupted")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class ExponentialAverage(WeightAverage):
 
     @torch.no_grad()
     def update(self, network: nn.Module, images: int) -> None:
-        if self._pairs[0] is not network:  # a walk through both networks costs a small one 1 % of its step
+        if self._pairs[0] is not network:  # not a walk through both networks at every step
             self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
         _, averages, values = self._pairs
         decay = 0.5 ** (images / self.half_life)
