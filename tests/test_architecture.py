@@ -18,13 +18,14 @@ ROOMS = {
     "data": ("functional",),
     "model": ("functional",),
     "callback": ("metric", "model.interface", "functional"),
-    "runtime": ("data", "model", "callback", "metric", "functional"),
+    "logger": ("functional",),
+    "runtime": ("data", "model", "callback", "logger", "metric", "functional"),
     "cli": ("runtime", "data", "model", "callback", "metric", "functional"),
 }
 OUTSIDE = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "pytorch_lightning": {"model", "data", "callback", "runtime"},
+    "pytorch_lightning": {"model", "data", "callback", "logger", "runtime"},
 }
 
 

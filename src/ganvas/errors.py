@@ -1,4 +1,4 @@
-"""The one error that a user's option can cause.
+"""The errors that a run can end with and that are not ours: a user's option, and numbers that diverged.
 
 Parts, data modules and metrics raise it with the name of their own constructor's argument; the command
 line puts the path of the part in front of it (``num_embeddings`` becomes ``model.quantizer.num_embeddings``)
@@ -7,9 +7,14 @@ and prints it as one line. It imports nothing, so that every room may use it.
 
 from __future__ import annotations
 
+import re
+
+_SECRET = {"key", "token", "password", "secret"}
+REDACTED = "<redacted>"
+
 
 class OptionError(ValueError):
-    """An option of the user's that cannot be taken.
+    """An option of the user's that cannot be taken; the text hides the value of a secret.
 
     Args:
         option: name of the argument, dotted when nested, e.g. ``num_embeddings``.
@@ -19,14 +24,39 @@ class OptionError(ValueError):
 
     def __init__(self, option: str, value: object, reason: str) -> None:
         self.option, self.value, self.reason = option, value, reason
-        super().__init__(f"{option}={value}: {reason}")
+        shown, why = str(value), reason
+        if shown and is_secret(option.rpartition(".")[2]):
+            shown, why = REDACTED, reason.replace(shown, REDACTED)
+        super().__init__(f"{option}={shown}: {why}")
 
     def under(self, prefix: str) -> OptionError:
         """The same error with the option's path completed, e.g. ``under("model.quantizer")``."""
         return OptionError(f"{prefix}.{self.option}" if prefix else self.option, self.value, self.reason)
 
 
+def is_secret(key: object) -> bool:
+    """Whether the value under a key is hidden: one of the words in it is key, token, password or secret."""
+    return not _SECRET.isdisjoint(re.split(r"[^a-z0-9]+", str(key).lower()))
+
+
 def require(condition: bool, option: str, value: object, reason: str) -> None:
     """Raises :class:`OptionError` unless ``condition`` holds."""
     if not condition:
         raise OptionError(option, value, reason)
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss, a gradient or a parameter that is not finite; raised before it reaches an optimizer or a file.
+
+    Args:
+        term: what is not finite, by its name in the logs, e.g. ``loss/discriminator``.
+        reason: where (batch, images seen), the last finite values, and what usually helps.
+    """
+
+    def __init__(self, term: str, reason: str) -> None:
+        self.term = term
+        super().__init__(f"{term} is not finite: {reason}")
+
+
+class RollbackError(NonFiniteError):
+    """The same, where the run's policy is to go back to its last checkpoint and on with other data."""

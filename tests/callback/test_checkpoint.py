@@ -11,11 +11,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ganvas.callback.checkpoint import Checkpoint
-from ganvas.errors import OptionError
+from ganvas.callback import checkpoint as module
+from ganvas.callback.checkpoint import Checkpoint, kept_checkpoints
+from ganvas.callback.trouble import troubles
+from ganvas.errors import NonFiniteError, OptionError
 from ganvas.model.recipe import Recipe
+from ganvas.runtime import checkpoint_io as io_module
 from ganvas.runtime.checkpoint_io import DurableCheckpointIO
-from ganvas.runtime.run_folder import checksum_matches
+from ganvas.runtime.checksum import checksum_matches
 
 
 class Line(Recipe):
@@ -25,17 +28,46 @@ class Line(Recipe):
         super().__init__(seed=0)
         self.layer = nn.Linear(1, 1)
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"line": self.layer}
+
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         self.begin_step()
         self.end_step(len(batch))
         return self.layer(batch).square().mean()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), 0.1)
+        return torch.optim.Adam(self.parameters(), 0.1)
 
 
-def fit(folder: Path, batches: int, **options: int) -> list[str]:
-    checkpoint = Checkpoint(run_dir=str(folder), **options)
+USUAL: dict[str, Any] = {
+    "every_images": 0, "every_minutes": None, "keep_last": 1, "keep_every_images": 0, "monitor": None,
+    "mode": "min", "keep_best": 1,
+}  # fmt: skip
+
+
+class Report(pl.Callback):
+    """Reports ``quality`` as the callback Record does, one value a batch (None: nothing)."""
+
+    def __init__(self, values: list[float | None]) -> None:
+        self.values = values
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        value = self.values[pl_module.batches_seen - 1]
+        if value is not None:
+            trainer.__dict__.setdefault("ganvas_reported", {})["quality"] = (pl_module.images_seen, value)
+
+
+def fit(
+    folder: Path,
+    batches: int,
+    *,
+    others: list[pl.Callback] | None = None,
+    line: Line | None = None,
+    **options: Any,
+) -> list[str]:
+    checkpoint = Checkpoint(run_dir=str(folder), **(USUAL | options))
     trainer = pl.Trainer(
         accelerator="cpu",
         max_steps=batches,
@@ -44,10 +76,10 @@ def fit(folder: Path, batches: int, **options: int) -> list[str]:
         enable_progress_bar=False,
         enable_model_summary=False,
         plugins=[DurableCheckpointIO()],
-        callbacks=[checkpoint],
+        callbacks=[*(others or []), checkpoint],
     )
-    trainer.fit(Line(), DataLoader(torch.rand(8 * 4, 1), batch_size=8))
-    return sorted(path.name for path in (folder / "checkpoints").glob("*"))
+    trainer.fit(line or Line(), DataLoader(torch.rand(8 * 4, 1), batch_size=8))
+    return sorted(path.name for path in (folder / "checkpoints").glob("*.ckpt*"))
 
 
 def names(*images: int) -> list[str]:
@@ -72,13 +104,104 @@ def test_holds_clock_and_weights_and_a_right_hash(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints" / f"{40:012d}.ckpt"
     assert checksum_matches(path)
     checkpoint = torch.load(path, weights_only=True)
-    assert checkpoint["ganvas_clock"] == {"images_seen": 40, "batches_seen": 5}
+    assert checkpoint["ganvas_clock"] == {"images_seen": 40, "batches_seen": 5, "rollbacks": 0}
     assert checkpoint["global_step"] == 5
     assert (checkpoint["epoch"], list(checkpoint["state_dict"])) == (1, ["layer.weight", "layer.bias"])
 
 
-@pytest.mark.parametrize(("option", "value"), [("every_images", -1), ("keep_last", 0)])
-def test_refuses(tmp_path: Path, option: str, value: int) -> None:
-    options = {"every_images": 1, "keep_last": 1} | {option: value}
+def test_the_first_of_every_so_many_images_stays(tmp_path: Path) -> None:
+    # Saved at 8, 16, ... 80; the first at or after 24, 48 and 72, and the newest.
+    assert fit(tmp_path, 10, every_images=8, keep_every_images=24) == names(24, 48, 72, 80)
+
+
+@pytest.mark.parametrize(
+    ("there", "last", "every", "best", "kept"),
+    [
+        ([8, 16, 24], 1, 0, [], {24}),
+        ([8, 16, 24], 2, 0, [8], {8, 16, 24}),
+        ([8, 16, 24], 1, 0, [99], {24}),
+        ([10, 21, 22, 35, 41, 50], 1, 20, [], {21, 41, 50}),
+        ([], 3, 5, [1], set()),
+    ],
+)
+def test_which_are_kept(there: list[int], last: int, every: int, best: list[int], kept: set[int]) -> None:
+    assert kept_checkpoints(there, last=last, every=every, best=best) == kept
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", (16, 40)), ("max", (8, 32))])
+def test_the_best_by_a_metric_stay(mode: str, best: tuple[int, int], tmp_path: Path) -> None:
+    values = [5.0, 1.0, None, 7.0, 2.0, 3.0, 4.0]
+    written = fit(tmp_path, 7, others=[Report(values)], monitor="quality", mode=mode, keep_best=2)
+    assert written == names(*best, 56)
+
+
+def test_a_continuation_knows_what_was_best(tmp_path: Path) -> None:
+    fit(tmp_path, 3, others=[Report([5.0, 1.0, 4.0])], monitor="quality")
+    assert fit(tmp_path, 5, others=[Report([9.0] * 5)], monitor="quality", line=Line()) == names(8, 40)
+    # the ranking is that of its images: what lay beyond the continuation's start is forgotten
+    folder = tmp_path / "again"
+    fit(folder, 3, others=[Report([5.0, 1.0, 4.0])], monitor="quality")
+    line = Line()
+    line.images_seen, line.batches_seen = 24, 3
+    assert fit(folder, 2, others=[Report([None] * 3 + [2.0, 3.0])], monitor="quality", line=line) == names(
+        16, 40
+    )
+
+
+def test_the_clock_on_the_wall_makes_checkpoints_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under Lightning's ModelCheckpoint and manual optimization it makes none (#21699)."""
+    clock = iter(range(0, 10**6, 20))  # each look is 20 seconds later
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    # Looks at the start, at every batch and at every save: batch 3 is 60 s after the start, batch 6 after that.
+    assert fit(tmp_path, 7, every_minutes=1.0, keep_last=9) == names(24, 48, 56)
+
+
+def test_a_full_disk_is_told_once_and_the_old_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, seen = module.Checkpoint.save, []
+
+    def save(self: Any, trainer: Any, pl_module: Any) -> None:
+        io = trainer.strategy.checkpoint_io
+        full = 16 <= pl_module.images_seen <= 32
+        with monkeypatch.context() as patch:
+            if full:
+                patch.setattr(io_module.os, "fsync", _full)
+            real(self, trainer, pl_module)
+        seen.append((pl_module.images_seen, io.error is None, len(troubles(trainer).events)))
+
+    monkeypatch.setattr(module.Checkpoint, "save", save)
+    assert fit(tmp_path, 5, every_images=8) == names(40)
+    assert seen == [(8, True, 0), (16, False, 1), (24, False, 1), (32, False, 1), (40, True, 1)]
+    assert caplog.text.count("could not be written") == 1
+    assert caplog.text.count("can be written again") == 1
+
+
+def _full(handle: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["parameter", "optimizer"])
+def test_no_checkpoint_of_a_state_that_is_not_finite(where: str, tmp_path: Path) -> None:
+    class Break(pl.Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            if pl_module.batches_seen == 3 and where == "parameter":
+                pl_module.layer.weight.data.fill_(torch.nan)
+            if pl_module.batches_seen == 3 and where == "optimizer":
+                moments = trainer.optimizers[0].state
+                moments[pl_module.layer.bias]["exp_avg"] = torch.tensor([torch.inf])
+
+    term = "layer.weight" if where == "parameter" else "exp_avg"
+    with pytest.raises(NonFiniteError, match=f"{term}.*batch 3 .24 images"):
+        fit(tmp_path, 5, every_images=8, others=[Break()])
+    assert sorted(path.name for path in (tmp_path / "checkpoints").glob("*.ckpt*")) == names(16)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("every_images", -1), ("keep_last", 0), ("every_minutes", 0.0), ("keep_every_images", -5),
+     ("mode", "best"), ("keep_best", 0)],
+)  # fmt: skip
+def test_refuses(tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
-        Checkpoint(run_dir=str(tmp_path), **options)
+        Checkpoint(run_dir=str(tmp_path), **(USUAL | {option: value}))

@@ -46,7 +46,7 @@ def test_a_gan_is_evaluated_at_the_end(
     )
     assert recipe.figures == pytest.approx(expected)
     (row,) = rows(tmp_path)
-    assert row == {"images": 12, "figures": recipe.figures, "protocol": protocol}
+    assert row == {"images": 12, "source": "run", "figures": recipe.figures, "protocol": protocol}
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line) == {"images": 12, "batch": 3, "evaluation/fid": recipe.figures["fid"]}
     (event,) = events().Scalars("evaluation/fid")
@@ -108,16 +108,6 @@ def test_a_run_that_reached_its_budget_is_finished_though_it_was_asked_to_stop(
     fit(recipe, [evaluation(tmp_path), interrupter(2)], batches=100, max_images=8)
     assert recipe.images_seen == 8
     assert set(recipe.figures) == {"fid"}
-
-
-def test_a_continuation_drops_the_rows_that_come_again(
-    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
-) -> None:
-    (tmp_path / "evaluations.jsonl").write_text('{"images": 4}\n{"images": 9}\n')
-    recipe = sampler((1, 8, 8))
-    recipe.images_seen = 8
-    fit(recipe, [evaluation(tmp_path, every_images=8)], batches=1)
-    assert [row["images"] for row in rows(tmp_path)] == [4, 12]
 
 
 def test_evaluation_does_not_change_training(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganvas.callback import record as module
-from ganvas.callback.record import Record, append_row, drop_later_rows, read_scalars
+from ganvas.callback.record import Record, read_scalars
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -62,28 +62,13 @@ def test_the_speed_is_images_over_the_clock(
     assert [row["speed/images_per_second"] for row in rows(tmp_path)] == [8.0, 2.0]
 
 
-def test_a_continuation_drops_the_rows_that_come_again(
+def test_the_newest_value_of_each_tag_is_kept_for_whoever_ranks_by_it(
     tmp_path: Path, fit: Callable[..., Any], autoencoder: Callable[[], Any]
 ) -> None:
-    for images in (4, 8, 12, 16):
-        append_row(tmp_path / "metrics.jsonl", {"images": images, "loss/total": 7.0})
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"images": 5, "lo')  # torn by a kill
-    recipe = autoencoder()
-    recipe.images_seen = 8
-    fit(recipe, [Record(run_dir=str(tmp_path))], batches=1)
-    assert [(row["images"], row["loss/total"]) for row in rows(tmp_path)] == [(4, 7.0), (8, 7.0), (12, 1.0)]
-
-
-def test_a_file_without_later_rows_is_not_touched(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    append_row(path, {"images": 4})
-    inode = path.stat().st_ino
-    drop_later_rows(path, 4)
-    assert path.stat().st_ino == inode
-    drop_later_rows(path, 3)
-    assert path.read_text() == ""
-    assert [file.name for file in tmp_path.iterdir()] == ["metrics.jsonl"]
+    trainer = fit(autoencoder(), [Record(run_dir=str(tmp_path))], batches=5)
+    reported = trainer.ganvas_reported
+    assert reported["validation/psnr"] == (20, 2.5)
+    assert reported["loss/total"] == (20, 0.5)
 
 
 def test_scalars_of_any_type_in_their_order() -> None:

@@ -45,5 +45,6 @@ def test_a_run_without_a_valid_checkpoint(ganvas, outputs: Path, tmp_path: Path)
     run = tmp_path / "outputs" / "train" / "a_gan"
     shutil.copytree(outputs / "train" / "a_gan", run)
     (run / "checkpoints" / "000000000128.ckpt").write_bytes(b"short")
-    for command in ("resume", "sample", "evaluate"):
+    for command in ("sample", "evaluate"):
         assert "holds no valid checkpoint" in ganvas(command, "a_gan", code=2).stderr
+    assert "damaged, their sha256 is wrong (000000000128.ckpt)" in ganvas("resume", "a_gan", code=2).stderr

@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 
 def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
     first, second = json.loads(ganvas("runs", "ls", "--json", "--output-dir", str(outputs)).stdout)
@@ -27,6 +29,47 @@ def test_a_broken_run_is_listed_as_broken(ganvas, outputs: Path, tmp_path: Path)
     (run / "run.yaml").write_text("{")
     (row,) = json.loads(ganvas("runs", "ls", "--json").stdout)
     assert row["state"] == "broken"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "[1]",
+        "3",
+        '{"state": 3}',
+        '{"figures": "x"}',
+        '{"figures": {"fid": "x"}}',
+        '{"images_seen": [1]}',
+        "{",
+    ],
+)
+def test_a_status_of_other_types_is_broken(status: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    (run / "status.json").write_text(status)
+    (row,) = json.loads(ganvas("runs", "ls", "--json").stdout)
+    assert (row["run"], row["state"], row["images_seen"], row["figures"]) == ("a_gan", "broken", 0, {})
+    assert "broken" in ganvas("runs", "ls").stdout
+
+
+def test_choices_of_another_type_are_a_broken_run(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    (run / "run.yaml").write_text("ganvas: {choices: [1, 2]}\nconfig: {}\n")
+    (row,) = json.loads(ganvas("runs", "ls", "--json").stdout)
+    assert (row["state"], row["model"]) == ("broken", None)
+
+
+def test_a_table_shows_what_a_status_says_and_does_not_obey_it(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    (run / "status.json").write_text(
+        json.dumps({"state": "a[/b]\x1b[2J\n", "figures": {"fid": None, "x": 2.5}})
+    )
+    shown = ganvas("runs", "ls").stdout
+    assert "a[/b]?[2J?" in shown
+    assert "\x1b" not in shown
+    assert "x 2.5" in shown
 
 
 def test_no_runs(ganvas) -> None:

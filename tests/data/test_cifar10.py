@@ -119,6 +119,52 @@ def test_an_archive_without_a_batch(tmp_path, contents, monkeypatch):
         make(tmp_path).prepare()
 
 
+def write_members(folder: Path, members: list[tuple[tarfile.TarInfo, bytes]], monkeypatch) -> None:
+    """An archive of any members, taken as the pinned one."""
+    path = folder / CIFAR10.archive
+    with tarfile.open(path, "w:gz") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    monkeypatch.setattr(CIFAR10, "archive_sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_members_are_read_by_their_whole_name_and_nothing_is_extracted(tmp_path, contents, monkeypatch):
+    root = tmp_path / "root"
+    root.mkdir()
+    members = [(tarfile.TarInfo(f"{CIFAR10.folder}/{name}"), content) for name, content in contents.items()]
+    others = ["../data_batch_1", "/data_batch_1", "data_batch_1", f"{CIFAR10.folder}/../data_batch_1", "x/y"]
+    members += [(tarfile.TarInfo(name), b"not a batch") for name in others]
+    write_members(root, members, monkeypatch)
+    assert make(root).prepare() is None
+    assert [path.name for path in tmp_path.rglob("*")] == ["root", CIFAR10.archive]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_a_member_that_is_no_file_is_no_batch(kind, tmp_path, contents, monkeypatch):
+    members = [(tarfile.TarInfo(f"{CIFAR10.folder}/{name}"), content) for name, content in contents.items()]
+    link = tarfile.TarInfo(f"{CIFAR10.folder}/data_batch_1")
+    link.type, link.linkname = kind, f"{CIFAR10.folder}/data_batch_2"
+    write_members(tmp_path, [(link, b""), *members[1:]], monkeypatch)
+    with pytest.raises(OptionError, match="data_batch_1"):
+        make(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("change", ["many", "large"])
+def test_members_are_limited(change, tmp_path, contents, monkeypatch):
+    monkeypatch.setattr("ganvas.data.cifar10._MAX_MEMBER", 20_000)
+    members = [(tarfile.TarInfo(f"{CIFAR10.folder}/{name}"), content) for name, content in contents.items()]
+    extra = (
+        [(tarfile.TarInfo("x"), b"x")] * 26 if change == "many" else [(tarfile.TarInfo("x"), bytes(20_000))]
+    )
+    write_members(tmp_path, [*members, *extra], monkeypatch)
+    make(tmp_path).prepare()  # at the limit
+    extra = [*extra, (tarfile.TarInfo("x"), bytes(20_001 if change == "large" else 1))]
+    write_members(tmp_path, [*extra, *members], monkeypatch)
+    with pytest.raises(OptionError, match="more or larger"):
+        make(tmp_path).prepare()
+
+
 class Harm:
     def __init__(self, path: str) -> None:
         self.path = path

@@ -11,6 +11,7 @@ from ganvas.data.datamodule import TensorDataModule
 from ganvas.data.stored import Stored
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch, StoredBatch
+from ganvas.functional.random import hash64
 
 PICTURES = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 DEFAULTS = {"batch_size": 4, "channels": 3, "image_size": 8, "num_classes": 5, "seed": 9}
@@ -185,6 +186,24 @@ def test_augmentation_only_in_training_and_by_index_not_by_place():
     assert not torch.equal(other_epoch.on_after_batch_transfer(stored_batch(rows), 0).x, x)
     other_seed = with_trainer(make(**options, **{"seed": 10}), training=True, epoch=3)
     assert not torch.equal(other_seed.on_after_batch_transfer(stored_batch(rows), 0).x, x)
+
+
+def test_after_a_rollback_the_same_epoch_comes_in_another_order_and_augmented_otherwise():
+    rows = [4, 1, 7, 12, 0, 3]
+    seen = {}
+    for rollbacks in (None, 0, 1, 2):
+        module = with_trainer(make(horizontal_flip=True, random_shift=2), training=True, epoch=3)
+        if rollbacks is not None:  # None: a recipe that has no such count
+            module.trainer.lightning_module.rollbacks = rollbacks
+        order = [row for batch in module.train_dataloader() for row in batch.row.tolist()]
+        assert len(order) == 4, "it goes on after the two of three batches that it has seen"
+        seen[rollbacks] = order, module.on_after_batch_transfer(stored_batch(rows), 0).x
+    whole = torch.randperm(13, generator=torch.Generator().manual_seed(hash64("perm", 9, 3))).tolist()
+    assert seen[None][0] == seen[0][0] == whole[8:12]
+    assert torch.equal(seen[None][1], seen[0][1])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert seen[one][0] != seen[other][0]
+        assert not torch.equal(seen[one][1], seen[other][1])
 
 
 def test_flip_mirrors_half():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ganvas.functional.gradients import input_gradient, mean_squared_gradient
+from ganvas.functional.gradients import gradient_norm, input_gradient, mean_squared_gradient
 
 
 def test_input_gradient_of_a_quadratic_form() -> None:
@@ -23,3 +23,17 @@ def test_input_gradient_of_a_quadratic_form() -> None:
     assert matrix.grad is not None
     assert matrix.grad.abs().sum() > 0
     assert not x.requires_grad
+
+
+def test_gradient_norm_is_that_of_all_gradients_together() -> None:
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((3, 4), (5,), (2, 2, 2))]
+    for parameter in parameters[:2]:
+        parameter.grad = torch.randn_like(parameter)
+    norm = gradient_norm(parameters)
+    everything = torch.cat([parameter.grad.flatten() for parameter in parameters[:2]])
+    torch.testing.assert_close(norm, everything.double().square().sum().sqrt().float())
+    assert torch.equal(norm, torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters[:2]]))
+    assert gradient_norm(parameters[2:]).item() == 0
+    parameters[1].grad[4] = torch.inf
+    assert gradient_norm(parameters).item() == torch.inf

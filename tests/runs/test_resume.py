@@ -94,8 +94,9 @@ def test_a_damaged_checkpoint_is_passed_over(ganvas, tmp_path: Path) -> None:
     data = bytearray(new.read_bytes())
     data[len(data) // 2] ^= 1
     new.write_bytes(bytes(data))
-    ganvas("resume", "latest")
+    assert f"{new.name} is damaged" in ganvas("resume", "latest").stderr
     assert newest_checkpoint(run)["ganvas_clock"]["images_seen"] == 640
+    assert new.with_name(f"{new.name}.damaged").read_bytes() == bytes(data)  # passed over, not thrown away
 
 
 def test_a_run_folder_can_move(ganvas, tmp_path: Path) -> None:

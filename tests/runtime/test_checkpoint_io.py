@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from io import FileIO
 from pathlib import Path
 
 import pytest
 import torch
 
 from ganvas.errors import OptionError
+from ganvas.runtime import checkpoint_io as module
 from ganvas.runtime.checkpoint_io import DurableCheckpointIO
+from ganvas.runtime.checksum import checksum_matches, checksums
 
 STATE = {"state_dict": {"w": torch.arange(6.0).reshape(2, 3)}, "global_step": 7, "name": "x"}
 io = DurableCheckpointIO()
@@ -61,29 +64,61 @@ def test_no_code_is_loaded(tmp_path: Path) -> None:
         io.load_checkpoint(path)
 
 
-@pytest.mark.parametrize("broken", ["replace", "fsync", "second_replace"])
-def test_an_interrupted_write_leaves_the_old_file(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("call", range(1, 8))
+@pytest.mark.parametrize("name", ["replace", "fsync"])
+def test_a_write_that_fails_anywhere_leaves_a_whole_file(
+    name: str, call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of the same name: until it is replaced, both hashes stand beside it."""
     path = save(tmp_path)
-    old = path.read_bytes()
-    calls = iter([None, "stop"] if broken == "second_replace" else ["stop"])
-    real = getattr(os, broken.removeprefix("second_"))
+    real, calls = getattr(os, name), iter(range(1, 100))
 
     def fail(*arguments: object) -> object:
-        if next(calls, None):
+        if next(calls) == call:
             raise OSError(28, "No space left on device")
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, broken.removeprefix("second_"), fail)
-        with pytest.raises(OSError, match="No space"):
-            save(tmp_path, STATE | {"global_step": 8})
-    assert path.read_bytes() == old
+        patch.setattr(os, name, fail)
+        save(tmp_path, STATE | {"global_step": 8})
+    failed = next(calls) > call
+    assert (io.error is not None) == failed
+    assert io.load_checkpoint(path)["global_step"] in ((7, 8) if failed else (8,))
     assert not list(path.parent.glob(".*"))
     assert len(list(path.parent.iterdir())) == 2
-    if broken != "second_replace":  # there the hash is already the new file's
-        assert io.load_checkpoint(path)["global_step"] == 7
+    save(tmp_path, STATE | {"global_step": 9})
+    assert io.error is None
+    assert io.load_checkpoint(path)["global_step"] == 9
+    assert len(checksums(path)) == 1
+
+
+def test_what_torch_writes_on_a_full_disk_ends_in_an_error_and_not_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error comes from inside torch's C++ writer, at every piece that it writes."""
+
+    class Full(FileIO):
+        def write(self, data: object) -> int:
+            if self.tell() > 300:
+                raise OSError(28, "No space left on device")
+            return super().write(data)  # type: ignore[arg-type]
+
+    path = save(tmp_path)
+    monkeypatch.setattr(module, "FileIO", Full)
+    save(tmp_path, STATE | {"global_step": 8})
+    assert io.error is not None
+    assert "No space" in str(io.error)
+    assert io.load_checkpoint(path)["global_step"] == 7
+    assert not list(path.parent.glob(".*"))
+
+
+def test_the_hash_is_that_of_the_file_for_large_tensors_too(tmp_path: Path) -> None:
+    """They are hashed in a second thread."""
+    path = save(
+        tmp_path, {"large": torch.arange(3_000_000), "small": torch.arange(3), "more": torch.rand(400_000)}
+    )
+    assert checksum_matches(path)
+    assert torch.equal(torch.load(path, weights_only=True)["large"], torch.arange(3_000_000))
 
 
 def test_a_new_file_appears_under_its_name_only_when_whole(

@@ -49,6 +49,9 @@ def machine(**changes: Any) -> AcceleratorOptions:
         ("max_time", "12 hours"),
         ("max_time", "1:2:3"),
         ("profiler", "none"),
+        ("non_finite", "ignore"),
+        ("max_skips", 0),
+        ("max_rollbacks", 0),
     ],
 )
 def test_trainer_options_refuse(name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.evaluation import finished
+from ganvas.callback.trouble import surviving
 from ganvas.model.interface import Reconstructs
 
 _GAN_CHARTS = {
@@ -39,20 +40,24 @@ class Charts(pl.Callback):
         self.run_file = Path(run_dir) / "run.yaml"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if pl_module.images_seen:  # a resumed run's event files hold them already
+            return
         charts = _VQVAE_CHARTS if isinstance(pl_module, Reconstructs) else _GAN_CHARTS
         layout = {"training": {title: ["Multiline", tags] for title, tags in charts.items()}}
-        for writer in _writers(trainer):
-            writer.add_custom_scalars(layout)
-            if self.run_file.exists():
-                text = self.run_file.read_text(encoding="utf-8")
-                writer.add_text("config", f"```yaml\n{text}\n```", int(pl_module.images_seen))
+        with surviving(trainer, "TensorBoard"):
+            for writer in _writers(trainer):
+                writer.add_custom_scalars(layout)
+                if self.run_file.exists():
+                    text = self.run_file.read_text(encoding="utf-8")
+                    writer.add_text("config", f"```yaml\n{text}\n```", 0)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """After every callback's ``on_train_end``, so that the final figures are there in any order."""
         if finished(trainer, pl_module) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
-            for writer in _writers(trainer):
-                _add_hparams(writer, chosen(config), pl_module.figures, int(pl_module.images_seen))
+            with surviving(trainer, "TensorBoard"):
+                for writer in _writers(trainer):
+                    _add_hparams(writer, chosen(config), pl_module.figures, int(pl_module.images_seen))
 
 
 def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:

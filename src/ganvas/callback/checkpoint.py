@@ -1,56 +1,225 @@
-"""Checkpoints by images seen; the newest few are kept."""
+"""Checkpoints by images seen and by the clock on the wall, and which of them are kept."""
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.errors import require
+from ganvas.callback.trouble import surviving, troubles
+from ganvas.errors import NonFiniteError, RollbackError, require
+from ganvas.functional.distributed import max_over_ranks
+from ganvas.functional.finite import non_finite_name
 
 
 class Checkpoint(pl.Callback):
-    """Writes checkpoints/<images>.ckpt every ``every_images`` and at the end, and prunes old ones.
+    """Writes checkpoints/<images>.ckpt at the end of a batch, after everything else that the batch brings.
 
-    Lightning's ModelCheckpoint counts optimizer steps and saves nothing by time under manual
-    optimization (#21699); this one counts images.
+    So a resumed run neither misses nor repeats a validation, a row or a picture. Lightning's ModelCheckpoint
+    counts optimizer steps and saves nothing by time under manual optimization (#21699). Kept are the newest
+    ``keep_last``, the ``keep_best`` best by ``monitor``, and the first of every ``keep_every_images``.
 
     Args:
         run_dir: the run's folder.
-        every_images: images between two checkpoints; 0 writes one at the end alone.
-        keep_last: how many are kept, at least 1.
+        every_images: images between two checkpoints; 0: not by images.
+        every_minutes: minutes between two checkpoints, whatever else wrote one; None: not by time.
+        keep_last: how many of the newest are kept, at least 1.
+        keep_every_images: the first checkpoint of every so many images is kept for good; 0 keeps none so.
+        monitor: a scalar by its name in metrics.jsonl; each time it is among the best, there is a checkpoint.
+        mode: which values of ``monitor`` are good: ``min`` or ``max``.
+        keep_best: how many of the best are kept.
     """
 
-    def __init__(self, *, run_dir: str, every_images: int, keep_last: int) -> None:
-        require(every_images >= 0, "every_images", every_images, "must be 0 (only at the end) or more")
+    def __init__(
+        self,
+        *,
+        run_dir: str,
+        every_images: int,
+        every_minutes: float | None,
+        keep_last: int,
+        keep_every_images: int,
+        monitor: str | None,
+        mode: str,
+        keep_best: int,
+    ) -> None:
+        require(every_images >= 0, "every_images", every_images, "must be 0 (not by images) or more")
+        require(every_minutes is None or every_minutes > 0, "every_minutes", every_minutes,
+                "must be positive, or null for none by time")  # fmt: skip
         require(keep_last >= 1, "keep_last", keep_last, "must be at least 1")
+        require(keep_every_images >= 0, "keep_every_images", keep_every_images, "must be 0 (none) or more")
+        require(mode in ("min", "max"), "mode", mode, "must be min or max")
+        require(keep_best >= 1, "keep_best", keep_best, "must be at least 1; monitor=null keeps none")
         self.folder = Path(run_dir) / "checkpoints"
         self.every_images, self.keep_last = every_images, keep_last
-        self._saved_at = 0
+        self.every_seconds = None if every_minutes is None else every_minutes * 60
+        self.keep_every_images, self.keep_best = keep_every_images, keep_best
+        self.monitor, self.sign = monitor, 1 if mode == "min" else -1
+        self._saved_at, self._due, self._failed, self._in_time = 0, False, False, 0.0
+        self._scores: dict[int, float] = {}  # images -> monitored value, smaller is better
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._saved_at = pl_module.images_seen
+        self._saved_at, self._due, self._in_time = pl_module.images_seen, False, time.monotonic()
+        self._scores = self._read_scores(pl_module.images_seen)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         images, every = pl_module.images_seen, self.every_images
         # The last batch's state is saved here, before Lightning counts the cut epoch as a whole one.
-        last = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
-        if last or (every and images // every > self._saved_at // every):
-            self.save(trainer, pl_module)
+        self._due = bool(
+            trainer.should_stop
+            or budget_reached(trainer, pl_module)
+            or (every and images // every > self._saved_at // every)
+            or self._time_is_up()
+        )
+        if not validation_is_due(trainer):
+            self._end_batch(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if not trainer.sanity_checking:
+            self._end_batch(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.images_seen > self._saved_at:
+        if pl_module.images_seen > self._saved_at or max_over_ranks(int(self._failed)):
+            self.save(trainer, pl_module)  # the last state is worth a second try
+        self._note_score(trainer, pl_module.images_seen)  # of the evaluation at the end
+        reported = trainer.__dict__.get("ganvas_reported", {})
+        if self.monitor is not None and reported and self.monitor not in reported:
+            names = ", ".join(sorted(reported))
+            troubles(trainer).failed("the best checkpoint", LookupError(
+                f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
+            ))  # fmt: skip
+
+    def _time_is_up(self) -> bool:
+        if self.every_seconds is None:
+            return False
+        up = time.monotonic() - self._in_time >= self.every_seconds
+        return max_over_ranks(int(up)) > 0  # the ranks' clocks differ, and all of them save
+
+    def _end_batch(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        images = int(pl_module.images_seen)
+        due = self._due
+        if self.monitor is not None:  # the first rank alone keeps the ranking
+            due = max_over_ranks(int(due or self._is_among_best(self._score(trainer, images)))) > 0
+        if due:
             self.save(trainer, pl_module)
+        self._due = False
 
     def save(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Writes the state of now; every rank calls it, the first one writes."""
+        """Writes the state of now; every rank calls it, the first one writes.
+
+        Where the disk is full the older files stay and the run goes on, to the next checkpoint that is due.
+
+        Raises:
+            NonFiniteError: a parameter or an optimizer's number is not finite; nothing is written.
+        """
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        self._saved_at = pl_module.images_seen
-        trainer.save_checkpoint(self.folder / f"{pl_module.images_seen:012d}.ckpt")
-        if trainer.is_global_zero:
-            for path in sorted(self.folder.glob("*.ckpt"))[: -self.keep_last]:
-                trainer.strategy.checkpoint_io.remove_checkpoint(path)
+        refuse_non_finite(trainer, pl_module)
+        images = int(pl_module.images_seen)
+        self._saved_at, self._in_time = images, time.monotonic()
+        trainer.save_checkpoint(self.folder / f"{images:012d}.ckpt")
+        if not trainer.is_global_zero:
+            return
+        error = getattr(trainer.strategy.checkpoint_io, "error", None)
+        self._failed = error is not None
+        if error is not None:
+            troubles(trainer).failed("checkpoint", error)
+            return  # and nothing is pruned
+        troubles(trainer).works("checkpoint")
+        trainer.ganvas_checkpoint = images  # type: ignore[attr-defined]  # the newest that is on the disk
+        self._note_score(trainer, images)
+        self._prune(trainer)
+
+    def _prune(self, trainer: pl.Trainer) -> None:
+        there = {int(path.stem): path for path in self.folder.glob("*.ckpt") if path.stem.isdigit()}
+        kept = kept_checkpoints(
+            sorted(there), last=self.keep_last, every=self.keep_every_images,
+            best=self._best() if self.monitor is not None else [],
+        )  # fmt: skip
+        with surviving(trainer, "an old checkpoint (to remove it)"):
+            for images in sorted(there.keys() - kept):
+                trainer.strategy.checkpoint_io.remove_checkpoint(there[images])
+
+    def _score(self, trainer: pl.Trainer, images: int) -> float | None:
+        reported = trainer.__dict__.get("ganvas_reported", {}).get(self.monitor)
+        if reported is None or reported[0] != images or reported[1] != reported[1]:
+            return None
+        return self.sign * float(reported[1])
+
+    def _best(self) -> list[int]:
+        return sorted(self._scores, key=lambda images: (self._scores[images], images))[: self.keep_best]
+
+    def _is_among_best(self, score: float | None) -> bool:
+        best = self._best()
+        return score is not None and (len(best) < self.keep_best or score < self._scores[best[-1]])
+
+    def _note_score(self, trainer: pl.Trainer, images: int) -> None:
+        score = self._score(trainer, images)
+        if score is None or not trainer.is_global_zero:
+            return
+        self._scores[images] = score
+        rows = {str(number): value for number, value in sorted(self._scores.items())}
+        with surviving(trainer, "checkpoints/scores.json"):
+            part = self.folder / ".scores.json.part"
+            part.write_text(json.dumps({"monitor": self.monitor, "sign": self.sign, "scores": rows}))
+            part.replace(self.folder / "scores.json")
+
+    def _read_scores(self, images: int) -> dict[int, float]:
+        """The scores up to now that an earlier process of the run noted under the same monitor."""
+        try:
+            held = json.loads((self.folder / "scores.json").read_text())
+            if (held["monitor"], held["sign"]) != (self.monitor, self.sign):
+                return {}
+            return {int(key): float(value) for key, value in held["scores"].items() if int(key) <= images}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+
+def kept_checkpoints(there: list[int], *, last: int, every: int, best: list[int]) -> set[int]:
+    """Which of the checkpoints (images, ascending) stay.
+
+    Args:
+        last: the newest so many.
+        every: the first one at or after each multiple of so many images (0: none so).
+        best: these, where they are there.
+    """
+    first_of: dict[int, int] = {}
+    if every:
+        for images in there:
+            first_of.setdefault(images // every, images)
+        first_of.pop(0, None)
+    return set(there[-last:]) | set(first_of.values()) | (set(best) & set(there))
+
+
+def refuse_non_finite(trainer: pl.Trainer, pl_module: Any) -> None:
+    """Raises NonFiniteError (RollbackError where that is the policy) unless the state can be gone on from."""
+    states = {"state_dict": pl_module.state_dict()}
+    states |= {f"optimizer {number}": one.state_dict() for number, one in enumerate(trainer.optimizers)}
+    name = non_finite_name(states)
+    if name is None:
+        return
+    rolls_back = getattr(getattr(pl_module, "guard", None), "policy", "stop") == "rollback"
+    raise (RollbackError if rolls_back else NonFiniteError)(
+        name.removeprefix("state_dict."),
+        f"after batch {pl_module.batches_seen} ({pl_module.images_seen} images); no checkpoint of it is "
+        "written; a smaller learning rate or accelerator.precision=32-true usually helps",
+    )
+
+
+def budget_reached(trainer: pl.Trainer, pl_module: Any) -> bool:
+    """Whether this batch is the budget's last one."""
+    if 0 < trainer.max_steps <= trainer.global_step:
+        return True
+    epochs = trainer.max_epochs or -1
+    return 0 < epochs * int(trainer.num_training_batches) <= int(pl_module.batches_seen)
+
+
+def validation_is_due(trainer: pl.Trainer) -> bool:
+    """Whether Lightning validates after this batch; asked within ``on_train_batch_end``."""
+    loop = trainer.fit_loop.epoch_loop
+    fetcher = trainer.fit_loop._data_fetcher
+    return fetcher is not None and loop._should_check_val_fx(fetcher)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.callback.record import append_row, drop_later_rows, record
+from ganvas.callback.record import record
+from ganvas.callback.rows import rows_of
+from ganvas.callback.trouble import surviving
 from ganvas.errors import require
 from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples, evaluating, real_statistics
 from ganvas.metric.frechet import FrechetDistance
@@ -19,7 +21,7 @@ from ganvas.model.interface import Reconstructs, Samples
 class Evaluation(pl.Callback):
     """Sets the recipe's ``figures``, records them under ``evaluation/<name>``, and keeps their protocol.
 
-    evaluations.jsonl in the run's folder gets a row ``{"images": ..., "figures": ..., "protocol": ...}``.
+    evaluations.jsonl in the run's folder gets a row ``{"images", "source": "run", "figures", "protocol"}``.
     A run that was stopped before its end is not evaluated; its continuation is.
 
     Args:
@@ -50,12 +52,19 @@ class Evaluation(pl.Callback):
         self.run_dir, self.every_images, self.num_samples = run_dir, every_images, num_samples
         self.features, self.split, self.batch_size, self.seed = features, split, batch_size, seed
         self._evaluated_at = -1
+        self._figures: dict[str, float] = {}
         self._distance: FrechetDistance | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"evaluated_at": self._evaluated_at, "figures": self._figures}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._evaluated_at, self._figures = int(state_dict["evaluated_at"]), dict(state_dict["figures"])
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._started_at, self._evaluated_at = int(pl_module.images_seen), -1
-        if trainer.is_global_zero:
-            drop_later_rows(Path(self.run_dir) / "evaluations.jsonl", self._started_at)
+        self._started_at = int(pl_module.images_seen)
+        if self._evaluated_at == self._started_at:  # a run that goes on right after an evaluation
+            pl_module.figures = dict(self._figures)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -97,12 +106,14 @@ class Evaluation(pl.Callback):
             )
         else:
             return
-        pl_module.figures = figures
+        pl_module.figures = self._figures = figures
         tagged = {f"evaluation/{name}": value for name, value in figures.items()}
         record(trainer, pl_module, self.run_dir, tagged)
         if trainer.is_global_zero:
-            row = {"images": self._evaluated_at, "figures": figures, "protocol": protocol}
-            append_row(Path(self.run_dir) / "evaluations.jsonl", json.loads(json.dumps(row)))
+            row = {"images": self._evaluated_at, "source": "run", "figures": figures, "protocol": protocol}
+            path = Path(self.run_dir) / "evaluations.jsonl"
+            with surviving(trainer, path.name):
+                rows_of(trainer, path).append(json.loads(json.dumps(row)))
 
 
 def finished(trainer: pl.Trainer, pl_module: Any) -> bool:

@@ -11,7 +11,9 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from ganvas.callback.evaluation import finished
 from ganvas.callback.pictures import draw, draw_pairs, save_png
+from ganvas.callback.trouble import surviving
 from ganvas.errors import require
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
@@ -40,10 +42,17 @@ class Preview(pl.Callback):
         self.num, self.num_points = num, num_points
         self._shown_at = -1
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"shown_at": self._shown_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._shown_at = int(state_dict["shown_at"])
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._shown_at = int(pl_module.images_seen)
-        if self._shown_at == 0:
+        if int(pl_module.images_seen) == 0:
             self.show(trainer, pl_module)
+        elif self._shown_at < 0:  # nothing says when the last one was made: go on from here
+            self._shown_at = int(pl_module.images_seen)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -53,7 +62,8 @@ class Preview(pl.Callback):
             self.show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if int(pl_module.images_seen) > self._shown_at:
+        # A run that was stopped goes on; its continuation makes the pictures that are due.
+        if finished(trainer, pl_module) and int(pl_module.images_seen) > self._shown_at:
             self.show(trainer, pl_module)
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -65,12 +75,14 @@ class Preview(pl.Callback):
             picture, indices = self._make(trainer, pl_module, device)
         if picture is None:
             return
-        save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", picture)
+        with surviving(trainer, "samples"):
+            save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", picture)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", picture, self._shown_at)
-                if indices is not None:
-                    _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
+                with surviving(trainer, type(logger).__name__):
+                    logger.experiment.add_image("samples", picture, self._shown_at)
+                    if indices is not None:
+                        _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +10,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+
+from ganvas.callback.rows import rows_of
+from ganvas.callback.trouble import surviving
 
 
 class Record(pl.Callback):
@@ -29,8 +29,6 @@ class Record(pl.Callback):
         self.run_dir = run_dir
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if trainer.is_global_zero:
-            drop_later_rows(Path(self.run_dir) / "metrics.jsonl", pl_module.images_seen)
         self._since = time.monotonic(), int(pl_module.images_seen)
 
     def on_train_batch_end(
@@ -52,13 +50,21 @@ class Record(pl.Callback):
 
 
 def record(trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float]) -> None:
-    """Logs scalars at the images seen so far and appends one row to metrics.jsonl; rank 0 alone writes."""
+    """Logs scalars at the images seen so far and appends one row to metrics.jsonl; rank 0 alone writes.
+
+    The newest value of each tag, with its images, is kept on the trainer for whoever ranks by it.
+    """
     images = int(pl_module.images_seen)
+    reported = trainer.__dict__.setdefault("ganvas_reported", {})
+    reported.update({tag: (images, float(value)) for tag, value in values.items()})
     for logger in trainer.loggers:
-        logger.log_metrics(dict(values), step=images)
+        with surviving(trainer, type(logger).__name__):
+            logger.log_metrics(dict(values), step=images)
     if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         row = {"images": images, "batch": trainer.global_step, **values}
-        append_row(Path(run_dir) / "metrics.jsonl", row)
+        path = Path(run_dir) / "metrics.jsonl"
+        with surviving(trainer, path.name):
+            rows_of(trainer, path).append(row)
 
 
 def read_scalars(report: Mapping[str, Tensor | float]) -> dict[str, float]:
@@ -71,37 +77,3 @@ def read_scalars(report: Mapping[str, Tensor | float]) -> dict[str, float]:
             stacked = torch.stack([value.reshape(()).float() for value in group.values()])
             values |= dict(zip(group, stacked.tolist(), strict=True))
     return {tag: float(values[tag]) for tag in report}
-
-
-def append_row(path: Path, row: Mapping[str, object]) -> None:
-    """Adds one line of strict JSON; the file is whole again after each row."""
-    row = {name: _finite(value) for name, value in row.items()}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, allow_nan=False) + "\n")
-
-
-def drop_later_rows(path: Path, images: int) -> None:
-    """Rewrites a file of rows, atomically, without those beyond ``images`` and without a torn last line."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if (row := _parse(line)) is not None and row["images"] <= images]
-    if kept == lines:
-        return
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in kept)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def _parse(line: str) -> dict[str, Any] | None:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:
-        return None
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.explain import composition_errors, unresolved, values_written
+from ganvas.cli.secrets import remember_environment
 from ganvas.errors import OptionError, require
+from ganvas.runtime.redact import redacted_override, remember
 from ganvas.runtime.run_folder import check_name, new_folder_path
+
+_MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Composed:
         written = values_written(self.overrides)
         option = next((key for key in self._behind(error.option) if key in written), None)
         if option is None:
-            option = error.option
-            while len(self._sources(option)) == 1:
+            option, seen = error.option, set()
+            while len(self._sources(option)) == 1 and option not in seen:  # seen before: a cycle
+                seen.add(option)
                 (option,) = self._sources(option)
         group = option.rpartition(".")[0]
         if option not in written and written.get(group) == str(error.value):
@@ -164,23 +169,42 @@ def compose(
         choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
         with open_dict(config):
             del config["hydra"]
-        origins = _origins(OmegaConf.to_container(config, resolve=False))
+        unresolved_config = OmegaConf.to_container(config, resolve=False)
+        origins = _origins(unresolved_config)
+        remember_environment(unresolved_config)
         try:
             plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            remember(plain)
             for section in ("paths", "data", "model", "trainer", "accelerator"):
                 require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
             place = plain["paths"]["output_dir"]
             require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
             check_name(plain.get("name"))
+            for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
+                _check_text(key, plain["paths"][key[6:]] if "." in key else plain.get(key))
             if plain["paths"]["run_dir"] is None:
                 config.paths.run_dir = str(new_folder_path(plain, choices))
                 plain = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
             named = Composed({}, {}, list(overrides), origins).named_as_written
-            raise named(unresolved(error, overrides)) from error
+            raise named(unresolved(error, overrides, unresolved_config)) from error
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins)
+
+
+def _check_text(key: str, value: Any) -> None:
+    """A name that a file system can take, or null. An empty one is an unset variable of the shell's."""
+    if value is None:
+        return
+    text = str(value)
+    named = isinstance(value, str) or (type(value) is int and not key.startswith("paths."))
+    require(named, key, value, "must be the name of a folder")
+    require(text != "", key, "", "is empty; give a name, or leave it out")
+    short = len(os.fsencode(text)) <= _MAX_PATH
+    short = short and all(len(os.fsencode(part)) <= _MAX_NAME for part in Path(text).parts)
+    reason = f"is too long; a name has at most {_MAX_NAME} bytes, a path {_MAX_PATH}"
+    require(short, key, f"{text[:40]}...", reason)
 
 
 def _origins(tree: Any, path: str = "") -> dict[str, list[str]]:
@@ -212,7 +236,7 @@ def provenance(composed: Composed) -> dict[str, Any]:
         git = None
     return {
         "version": ganvas.__version__,
-        "command": " ".join(["ganvas", *sys.argv[1:]]),
+        "command": " ".join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

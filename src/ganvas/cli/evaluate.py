@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
     folder, allow = named_run(arguments)
     features = _features(arguments.features)
 
-    from ganvas.callback.record import append_row
+    from ganvas.callback.rows import Rows
     from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples
     from ganvas.model.interface import Reconstructs, Samples
     from ganvas.runtime.load import load_run
@@ -56,8 +56,8 @@ def run(words: Sequence[str]) -> int:
         )
     protocol |= {"images_seen": model.images_seen, "data": data.fingerprint()}
     result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
-    row = {"images": model.images_seen, "figures": metrics, "protocol": protocol}
-    append_row(folder.path / "evaluations.jsonl", json.loads(json.dumps(row)))
+    row = {"images": model.images_seen, "source": "evaluate", "figures": metrics, "protocol": protocol}
+    Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
     if arguments.json:
         print(json.dumps(result))
     else:

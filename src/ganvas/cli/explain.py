@@ -6,25 +6,70 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
+from ganvas.runtime.redact import redacted_override
 
 
 @contextmanager
 def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
     """Turns Hydra's errors inside into one OptionError that names the override and the nearest valid one."""
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     try:
         yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        path, line = (Path(mark.name), mark.line + 1) if mark else (Path(), 0)
+        reason = f"{path} is no YAML ({error.problem} in line {line}); mend the file"
+        raise OptionError(*_chosen_by(path, hydra), reason) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        path = next((path for path in _yaml_files(hydra) if not _is_text(path)), Path())
+        raise OptionError(*_chosen_by(path, hydra), f"{path} is no text (UTF-8); mend the file") from error
+    except RecursionError as error:
+        group = next((o for o in overrides if _is_group(hydra, key_of(o))), "config=")
+        reason = "its defaults list names itself, directly or through others; break the circle"
+        raise OptionError(key_of(group), group.partition("=")[2], reason) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, hydra, overrides) from error
     except ValueError as error:  # Hydra's own for model=null and model=5
         if "Config group override" not in str(error):
             raise
         raise explain(error, hydra, overrides) from error
+
+
+def _search_path(hydra: Any) -> list[Path]:
+    """The folders of config groups, the user's first."""
+    paths = (entry.path for entry in hydra.config_loader.get_search_path().get_path())
+    return [Path(path.removeprefix("file://")) for path in paths if path.startswith("file://")]
+
+
+def _yaml_files(hydra: Any) -> Iterator[Path]:
+    for folder in _search_path(hydra):
+        yield from sorted(folder.rglob("*.yaml"))
+
+
+def _is_text(path: Path) -> bool:
+    content = path.read_bytes()
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(byte >= 32 or byte in b"\t\n\r" for byte in content)
+
+
+def _chosen_by(path: Path, hydra: Any) -> tuple[str, str]:
+    """Group and option that a file of the user's is: conf/data/x.yaml is data=x."""
+    for folder in _search_path(hydra):
+        if path.is_relative_to(folder):
+            name = path.relative_to(folder).with_suffix("")
+            group = name.parent.as_posix()
+            return ("--config-name" if group == "." else group), name.name
+    return "--config-dir", str(path)
 
 
 def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionError:
@@ -49,7 +94,8 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     by_length = sorted(written, key=len, reverse=True)
     key = unknown.group(1) if unknown else next((key for key in by_length if key in text), None)
     if key is None:
-        return OptionError("override", " ".join(overrides), f"cannot be read ({first_line(error)})")
+        shown = " ".join(map(redacted_override, overrides))
+        return OptionError("override", shown, f"cannot be read ({first_line(error)})")
     value = written.get(key, "")
     if "Ambiguous value" in text:
         return OptionError(
@@ -63,11 +109,11 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     return OptionError(key, value, "there is no such key or group" + near(key, known))
 
 
-def unresolved(error: Exception, overrides: Sequence[str]) -> OptionError:
-    """What an interpolation that cannot be resolved means for the user."""
+def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> OptionError:
+    """What an interpolation that cannot be resolved means for the user; ``tree`` is the unresolved config."""
     text = first_line(error)
     key = str(getattr(error, "full_key", None) or "config")
-    written = values_written(overrides)
+    written = {key: _value_at(tree, key)} | values_written(overrides)
     absent = re.search(r"Interpolation key '([^']+)' not found", text)
     removed = [o for o in overrides if o.startswith("~")]
     for override in removed:
@@ -78,6 +124,13 @@ def unresolved(error: Exception, overrides: Sequence[str]) -> OptionError:
             key, written.get(key, ""), "its interpolations form a cycle; give one of the keys a value"
         )
     return OptionError(key, written.get(key, ""), f"cannot be resolved ({text}); write another value")
+
+
+def _value_at(tree: Any, key: str) -> str:
+    """What stands at a key, as written; empty where nothing does."""
+    for name in key.split("."):
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return "" if tree is None else str(tree)
 
 
 def _unreadable(overrides: Sequence[str]) -> OptionError | None:

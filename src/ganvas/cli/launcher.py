@@ -14,8 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
+
+from ganvas.runtime.orphan import LAUNCHER
+from ganvas.runtime.plain_yaml import dump_plain
+from ganvas.runtime.redact import redacted, redacted_override
 
 # What a rank of an enclosing job would leave in the environment.
 _RANK_VARIABLES = (
@@ -40,6 +45,7 @@ class IsolatedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         sweep_dir = Path(self.config.hydra.sweep.dir)
+        _redact(sweep_dir / "multirun.yaml")
         varied = differing(job_overrides)
         return [
             self._launch_one(index, list(overrides), sweep_dir / f"{index:03d}_{slug(differs)}")
@@ -47,11 +53,12 @@ class IsolatedLauncher(Launcher):
         ]
 
     def _launch_one(self, index: int, overrides: list[str], folder: Path) -> JobReturn:
-        print(f"[job {index}] {' '.join(overrides)}", flush=True)
+        print(f"[job {index}] {' '.join(map(redacted_override, overrides))}", flush=True)
         words = [*overrides, f"paths.run_dir='{folder}'"]
         if os.environ.get("GANVAS_CONFIG_DIR"):
             words += ["--config-dir", os.environ["GANVAS_CONFIG_DIR"]]
         environment = {key: value for key, value in os.environ.items() if key not in _RANK_VARIABLES}
+        environment[LAUNCHER] = str(os.getpid())  # a job ends soon after its sweep, however that ended
         code = subprocess.run(
             [sys.executable, "-m", "ganvas", "train", *words], env=environment, check=False
         ).returncode
@@ -59,6 +66,12 @@ class IsolatedLauncher(Launcher):
         result.status = JobStatus.COMPLETED  # the exit code is the result: Hydra raises on FAILED
         result.return_value = code
         return result
+
+
+def _redact(path: Path) -> None:
+    """Hides the secrets in the file that Hydra's sweeper writes before the first job."""
+    if path.exists():
+        path.write_text(dump_plain(redacted(yaml.safe_load(path.read_text()))))
 
 
 def differing(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -71,6 +84,6 @@ def slug(overrides: Sequence[str]) -> str:
     """A folder name from a job's overrides: last key and value of each, no ``=`` (Hydra's grammar)."""
     parts = [
         f"{o.partition('=')[0].rpartition('.')[2].rpartition('/')[2]}-{o.partition('=')[2]}"
-        for o in overrides
+        for o in map(redacted_override, overrides)
     ]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts)).strip("-")[:80] or "job"

@@ -12,8 +12,11 @@ COMMANDS = {
     "sample": "samples of a GAN as a picture or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "evaluate": "figures of a run, with their protocol",
+    "export": "the trained weights as a safetensors file",
     "runs": "runs ls: what there is",
 }
+
+_LONGEST = 4000  # letters of an error; a list of what there is may be long
 
 _HELP = """ganvas: experiments with GANs and vector-quantized autoencoders
 
@@ -33,7 +36,8 @@ Tab completion: eval "$(ganvas -sc install=bash)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 1 our fault, 2 an option's, 130 interrupted."""
+    """Runs one command; returns the exit code: 0 done, 1 our fault or numbers that diverged, 2 an option's,
+    128 + a signal's number: stopped by it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in ("-sc", "--shell-completion"):
         words = ["train", *words]
@@ -59,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(command: str, words: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
-    from ganvas.errors import OptionError
+    from ganvas.errors import NonFiniteError, OptionError
+    from ganvas.runtime.redact import remember_words, scrub
 
+    remember_words(words)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
@@ -69,10 +75,18 @@ def _guarded(command: str, words: list[str]) -> int:
         if debug:
             import traceback
 
-            traceback.print_exc()
+            print(scrub(traceback.format_exc()), end="", file=sys.stderr)
             return 2
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(_one_line(scrub(str(error))), file=sys.stderr)
         return 2
+    except NonFiniteError as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+            return 1
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -81,8 +95,17 @@ def _guarded(command: str, words: list[str]) -> int:
         return 141
 
 
+def _one_line(text: str) -> str:
+    """A message that may quote a file of anyone's: short, and nothing in it moves a terminal's cursor."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line[:_LONGEST])
+
+
 def entry() -> None:
     """The console script."""
+    from ganvas.runtime.orphan import watch_parent
+
+    watch_parent()
     sys.exit(main())
 
 

@@ -1,4 +1,7 @@
-"""``ganvas resume RUN [overrides]``: continue in the run's own folder from its newest valid checkpoint."""
+"""``ganvas resume RUN [overrides]``: continue in the run's own folder from its newest whole checkpoint.
+
+A run that was stopped before its first one begins anew there.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ganvas.runtime.run_folder import RunFolder
 def run(words: Sequence[str]) -> int:
     parser = run_parser("resume", __doc__)
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_images=2000000")
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_intermixed_args(list(words))
     folder, allow = named_run(arguments)
     return resume(folder, arguments.overrides, allow)
 
@@ -28,28 +31,25 @@ def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) ->
         allow: what the user allows on this command line; the run's own word is data.
 
     Raises:
-        OptionError: no valid checkpoint in it, or a key that it does not have.
+        OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
+            ``allow_drift``), another process writes it, or an override names a key that it does not have.
     """
+    from ganvas.cli.secrets import require_secrets
     from ganvas.cli.train import report
+    from ganvas.runtime.stored import check_places, read_stored
 
-    if folder.newest_checkpoint() is None:
-        raise OptionError("RUN", folder.path, "holds no valid checkpoint to resume from; train anew")
-    run = folder.read_run()
+    run = read_stored(folder, allow)
     config = moved(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         _override(config, override)
+    check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
+    require_secrets(config)
     config["allow_imports"] = list(allow)
     from ganvas.runtime.life import train
 
-    before = folder.read_status()
     os.environ["GANVAS_RESUME"] = "1"  # ranks that Lightning starts come here too, not to run.yaml
     try:
-        outcome = train({"ganvas": run["ganvas"], "config": config}, resume=folder)
-        first_rank = os.environ.get("LOCAL_RANK", "0") == "0"
-        unmoved = before.get("images_seen") == folder.read_status().get("images_seen")
-        if first_rank and before.get("state") == "finished" and unmoved:
-            print("it was finished already; a larger trainer.max_images=... would go on")
-        return report(outcome)
+        return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides))
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError
+from ganvas.runtime.lock import is_held
 from ganvas.runtime.run_folder import RunFolder, all_runs
 
 
@@ -33,15 +34,24 @@ def run(words: Sequence[str]) -> int:
     table = Table("run", "state", "images", "figures")
     table.columns[0].no_wrap = True  # a name is there to be copied
     for row in rows:
-        table.add_row(row["run"], row["state"], str(row["images_seen"]), headline(row["figures"]))
+        shown = (row["run"], row["state"], str(row["images_seen"]), headline(row["figures"]))
+        table.add_row(*map(printable, shown))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 
 def headline(figures: dict[str, Any]) -> str:
     """The figures that a table has room for; the others are in status.json and evaluations.jsonl."""
-    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if figures.get(name) is not None]
+    figures = {name: value for name, value in figures.items() if value is not None}
+    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in figures]
     return ", ".join(f"{name} {figures[name]:.4g}" for name in shown or list(figures)[:2])
+
+
+def printable(text: str) -> Any:
+    """What a run says of itself, as one short line: no markup and nothing that moves a terminal's cursor."""
+    from rich.text import Text
+
+    return Text("".join(letter if letter.isprintable() else "?" for letter in text[:200]))
 
 
 def describe(folder: RunFolder) -> dict[str, Any]:
@@ -51,10 +61,15 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         choices = folder.read_run()["ganvas"]["choices"]
     except (OptionError, KeyError, TypeError):
         choices = {}
+    choices = choices if isinstance(choices, dict) else {}
+    absent = not (folder.path / "status.json").exists()  # killed before it could say anything
+    state = status.get("state", "killed" if absent else "broken") if choices else "broken"
+    if state == "running" and not is_held(folder.path):
+        state = "killed"  # it says that it runs, and no process does
     return {
         "run": folder.path.name,
         "folder": str(folder.path),
-        "state": status.get("state", "broken") if choices else "broken",
+        "state": state,
         "images_seen": status.get("images_seen", 0),
         "model": choices.get("model"),
         "data": choices.get("data"),

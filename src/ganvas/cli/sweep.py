@@ -91,6 +91,7 @@ def _compose_every_job(hydra: Any, words: Sequence[str], config_name: str) -> No
 
 def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:
     """One job's line: what differed, how it ended, its figures."""
+    from ganvas.runtime.redact import redacted_override
     from ganvas.runtime.run_folder import RunFolder
 
     status = RunFolder(Path(job.working_dir)).read_status()
@@ -99,7 +100,7 @@ def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:
         raise OptionError("job", index, "returned no exit code")
     return {
         "job": index,
-        "overrides": " ".join(differs),
+        "overrides": " ".join(map(redacted_override, differs)),
         "state": status.get("state", "refused" if code == 2 else "failed"),
         "exit_code": code,
         "images_seen": status.get("images_seen", 0),

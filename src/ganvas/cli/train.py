@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import os
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError
 
 _HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(_HELP.format(groups=_groups()), end="")
         return 0
-    parser = argparse.ArgumentParser(prog="ganvas train", add_help=False, allow_abbrev=False)
+    parser = Parser(prog="ganvas train", add_help=False, allow_abbrev=False)
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--config-name", "-cn", default="train")
@@ -48,7 +48,7 @@ def run(words: Sequence[str]) -> int:
     joined = os.environ.get("GANVAS_RUN_DIR")
     # A rank of a resumed run reads the overrides again, which run.yaml does not hold.
     if joined and os.environ.get("LOCAL_RANK", "0") != "0" and "GANVAS_RESUME" not in os.environ:
-        return _join(Path(joined), arguments.config_dir)
+        return _join(Path(joined), rest, arguments.config_dir, arguments.config_name)
     return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
 
 
@@ -67,7 +67,7 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
             folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
-        return resume(folder, others, own_modules(config_dir))
+        return resume(folder, others, [*(config.get("allow_imports") or []), *own_modules(config_dir)])
     from ganvas.runtime.build import check_targets  # before torch: a hostile or misspelt target costs nothing
 
     config["allow_imports"] = [*(config.get("allow_imports") or []), *own_modules(config_dir)]
@@ -85,6 +85,8 @@ def report(outcome: Any) -> int:
     folder = outcome.folder.path
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return int(outcome.exit_code)
+    for note in outcome.notes:
+        print(note, file=sys.stderr if outcome.exit_code else sys.stdout)
     print(f"{outcome.state}: {folder}")
     for name, value in sorted(outcome.figures.items()):
         print(f"  {name:24} {value:.4f}")
@@ -97,7 +99,10 @@ def report(outcome: Any) -> int:
 
 
 def own_modules(config_dir: str | None) -> list[str]:
-    """Names that ``--config-dir`` makes importable; users' own conf/ needs no leave."""
+    """Names that ``--config-dir`` makes importable; users' own conf/ needs no leave.
+
+    A file that is called as a module of Python's or of ours is not what an import of that name finds.
+    """
     if config_dir is None:
         return []
     folder = Path(config_dir)
@@ -105,19 +110,24 @@ def own_modules(config_dir: str | None) -> list[str]:
     packages = [path.parent.name for path in folder.resolve().parent.glob("*/__init__.py")]
     inside = [path.stem for path in folder.rglob("*.py")]
     dotted = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")]
-    return sorted({*beside, *packages, *inside, *dotted})
+    taken = {*sys.stdlib_module_names, "ganvas", "torch", "pytorch_lightning"}
+    return sorted(name for name in {*beside, *packages, *inside, *dotted} if name not in taken)
 
 
-def _join(run_dir: Path, config_dir: str | None) -> int:
-    """A further rank of a run: the config is the one that the first rank wrote."""
+def _join(run_dir: Path, overrides: Sequence[str], config_dir: str | None, config_name: str) -> int:
+    """A further rank of a run: the config is the one that the first rank wrote, without its secrets."""
+    from ganvas.cli.compose import compose, make_importable
+    from ganvas.cli.secrets import hidden_keys, with_secrets
     from ganvas.runtime.life import train as live
     from ganvas.runtime.run_folder import RunFolder
 
     if config_dir is not None:
-        from ganvas.cli.compose import make_importable
-
         make_importable(Path(config_dir).resolve())
-    return int(live(RunFolder(run_dir).read_run()).exit_code)
+    run = RunFolder(run_dir).read_run()
+    if hidden_keys(run["config"]):
+        composed = compose(overrides, config_dir=config_dir, config_name=config_name)
+        run["config"] = with_secrets(run["config"], composed.config)
+    return int(live(run).exit_code)
 
 
 def _hydra(words: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """CIFAR-10 (Krizhevsky 2009): 60,000 pictures of 32x32 in 10 classes, from the archive of Python pickles.
 
 A pickle can run code, so these are read by an unpickler that admits numpy arrays and plain values alone, and
-only after their hash has been checked.
+only after their hash has been checked. Nothing is extracted: members are read into memory, by their names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,13 @@ from ganvas.errors import OptionError, require
 _ADMITTED = {"_reconstruct", "ndarray", "dtype"}  # what a pickled array names
 _MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"}
 _MAX_BYTES = 200_000_000  # of the archive, which has 170,498,071
+_MAX_MEMBERS = 32  # of the archive, which has 9
+_MAX_MEMBER = 40_000_000  # bytes of one, unpacked; a batch has 31,035,704
+
+
+# What a damaged or forged archive or pickle ends in.
+_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, pickle.UnpicklingError, LookupError,
+               ValueError, TypeError, AttributeError, OverflowError, MemoryError)  # fmt: skip
 
 
 class CIFAR10(TensorDataModule):
@@ -94,7 +102,7 @@ class CIFAR10(TensorDataModule):
             batches = [parse_batch(contents[name]) for name in self.batch_md5]
         except OptionError:
             raise
-        except (OSError, EOFError, tarfile.TarError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        except _UNREADABLE as error:
             raise OptionError("root", str(root), f"cannot be read as CIFAR-10 ({error})") from error
         *training, test = batches
         whole = Stored(
@@ -133,9 +141,12 @@ class CIFAR10(TensorDataModule):
     def _read_archive(self, path: Path) -> dict[str, bytes]:
         contents = {}
         with tarfile.open(path, "r:gz") as archive:
-            for member in archive:  # one pass: a gzip stream cannot seek back cheaply
-                name = member.name.rpartition("/")[2]
-                file = archive.extractfile(member) if name in self.batch_md5 else None
+            for count, member in enumerate(archive):  # one pass: a gzip stream cannot seek back cheaply
+                if count >= _MAX_MEMBERS or member.size > _MAX_MEMBER:
+                    raise ValueError("its members are more or larger than CIFAR-10's")
+                folder, _, name = member.name.rpartition("/")
+                wanted = folder == self.folder and name in self.batch_md5 and member.isreg()
+                file = archive.extractfile(member) if wanted else None
                 if file is not None:
                     contents[name] = file.read()
         return contents

@@ -10,14 +10,16 @@ from weakref import WeakSet
 from pytorch_lightning import LightningDataModule
 
 from ganvas.data.augment import flip, shift
+from ganvas.data.check import check_labels, check_memory, check_splits
 from ganvas.data.fit import fit_pictures, require_mode
 from ganvas.data.loader import TensorLoader, from_the_start
 from ganvas.data.stored import Stored
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, StoredBatch
 from ganvas.functional.images import to_float
 
 SPLITS = ("train", "val", "test")
+_MAX_WORKERS = 128  # each is a process that imports torch
 
 
 class TensorDataModule(LightningDataModule):
@@ -59,10 +61,23 @@ class TensorDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         require(batch_size > 0, "batch_size", batch_size, "must be positive; 64 is usual")
-        require(num_workers >= 0, "num_workers", num_workers, "must be 0 or more; 0 is fastest in memory")
-        require(channels is None or channels > 0, "channels", channels, "must be positive")
-        require(image_size is None or image_size > 0, "image_size", image_size, "must be positive, in pixels")
-        require(num_classes is None or num_classes > 0, "num_classes", num_classes, "must be positive")
+        require(root != "", "root", "", "is empty; name a folder")
+        require(
+            0 <= num_workers <= _MAX_WORKERS,
+            "num_workers",
+            num_workers,
+            f"must be from 0 to {_MAX_WORKERS} processes; 0 is fastest in memory",
+        )
+        require(channels is None or channels > 0, "channels", channels, "must be positive; 1 grey, 3 colour")
+        require(
+            image_size is None or image_size > 0, "image_size", image_size, "must be positive, in pixels; 64"
+        )
+        require(
+            num_classes is None or num_classes > 0,
+            "num_classes",
+            num_classes,
+            "must be positive; null takes what is there",
+        )
         require_mode(fit)
         limit = image_size or 1
         require(
@@ -97,10 +112,18 @@ class TensorDataModule(LightningDataModule):
         """
         if self._splits is not None:
             return
-        splits = self.load()
-        assert tuple(splits) == SPLITS, tuple(splits)
+        try:
+            splits = self.load()
+        except OSError as error:
+            if self.root is None:
+                raise
+            reason = f"cannot be read ({error.strerror or error}); name a folder that can"
+            raise OptionError("root", self.root, reason) from error
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        check_splits(splits, kind=kind, image_size=self.image_size)
         self._check(splits)
         if self.image_size is not None:
+            check_memory([part.x for part in splits.values()], self.image_size)
             splits = {
                 name: Stored(fit_pictures(part.x, image_size=self.image_size, mode=self.fit), part.label)
                 for name, part in splits.items()
@@ -119,6 +142,12 @@ class TensorDataModule(LightningDataModule):
             else "the samples are no pictures; channels=null",
         )
         classes = self.count_classes(splits)
+        check_labels(splits, declared=self.num_classes, classes=classes)
+        self.check_counts(classes, len(train))
+        self.num_classes = classes
+
+    def check_counts(self, classes: int | None, train_count: int) -> None:
+        """Raises OptionError where the number of classes or of training samples is not as declared."""
         require(
             self.num_classes in (None, classes),
             "num_classes",
@@ -127,12 +156,11 @@ class TensorDataModule(LightningDataModule):
             if classes
             else "the data has no labels; num_classes=null",
         )
-        self.num_classes = classes
         require(
-            self.batch_size <= len(train),
+            self.batch_size <= train_count,
             "batch_size",
             self.batch_size,
-            f"is more than the {len(train)} training samples; batch_size={len(train)} at most",
+            f"is more than the {train_count} training samples; batch_size={train_count} at most",
         )
 
     def setup(self, stage: str) -> None:
@@ -211,14 +239,16 @@ class TensorDataModule(LightningDataModule):
         """(epoch, batches already taken in it), by the recipe's own clock where it has one.
 
         Lightning counts an epoch that the budget cut short as a whole one, so that a resumed run would
-        skip the rest of it.
+        skip the rest of it. After a rollback the epoch goes by another number: the same samples come in
+        another order, augmented otherwise, so that the run does not meet the same batch again.
         """
         if self.trainer is None:
             return 0, 0
         batches_seen = getattr(self.trainer.lightning_module, "batches_seen", None)
         if batches_seen is None:
             return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        return divmod(batches_seen, int(self.trainer.num_training_batches))
+        epoch, first = divmod(batches_seen, int(self.trainer.num_training_batches))
+        return epoch + getattr(self.trainer.lightning_module, "rollbacks", 0) * 2**32, first
 
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
         """Stored rows to what a recipe gets; uint8 becomes float32 in [-1, 1]. A Batch is left alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,7 @@ class ImageFolder(TensorDataModule):
             test_fraction,
             f"must be in [0, {1 - val_fraction:g}), which val_fraction={val_fraction} leaves; 0.1 is usual",
         )
+        require(cache_dir != "", "cache_dir", "", "is empty; name a folder, or null")
         self.cache_dir, self.val_fraction, self.test_fraction = cache_dir, val_fraction, test_fraction
         self._side, self._depth = image_size, channels
         self.class_names: list[str] | None = None
@@ -89,14 +91,16 @@ class ImageFolder(TensorDataModule):
         root = self._root()
         try:
             listed = self._list(root)
+            names = listed["train"].classes
+            self.class_names = None if names is None else sorted(set(names))
+            # Before anything is decoded: that takes long, and leaves a cache.
+            self.check_counts(self.count_classes({}), len(listed["train"].paths))
             paths = [path for name in SPLITS for path in listed[name].paths]
             x = cached_pictures(
                 paths, root=root, channels=self._depth, image_size=self._side, cache_dir=self.cache_dir
             )
         except OSError as error:
             raise OptionError("root", str(root), f"cannot be read ({error})") from error
-        names = listed["train"].classes
-        self.class_names = None if names is None else sorted(set(names))
         splits, start = {}, 0
         for name in SPLITS:
             count = len(listed[name].paths)
@@ -107,7 +111,8 @@ class ImageFolder(TensorDataModule):
     def _root(self) -> Path:
         require(self.root is not None, "root", "null", "name a folder of pictures; data.root=/path")
         root = Path(str(self.root)).expanduser()
-        require(root.exists(), "root", self.root, "does not exist; name a folder of pictures")
+        # os.path and not Path: a name that is too long is an error to the second.
+        require(os.path.exists(root), "root", self.root, "does not exist; name a folder of pictures")
         require(root.is_dir(), "root", self.root, "is a file; name a folder of pictures")
         return root
 
@@ -142,8 +147,9 @@ class ImageFolder(TensorDataModule):
 
 
 def _list_folder(folder: Path) -> _Listed:
-    direct = [path for path in _visible(folder) if path.is_file() and path.suffix.lower() in SUFFIXES]
-    inside = {child.name: _pictures_below(child) for child in _visible(folder) if child.is_dir()}
+    direct = [path for path in _visible(folder) if _is_picture(path)]
+    above = frozenset({_identity(folder)})
+    inside = {child.name: _pictures_below(child, above) for child in _visible(folder) if child.is_dir()}
     by_class = {name: paths for name, paths in inside.items() if paths}
     if direct and by_class:
         reason = f"holds both pictures and class folders ({', '.join(by_class)}); keep one or the other"
@@ -162,14 +168,32 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _pictures_below(folder: Path) -> list[Path]:
+def _pictures_below(folder: Path, above: frozenset[tuple[int, int]]) -> list[Path]:
+    here = _identity(folder)
+    require(here not in above, "root", str(folder), "is a link to a folder that holds it; remove the link")
     found = []
     for path in _visible(folder):
         if path.is_dir():
-            found += _pictures_below(path)
-        elif path.suffix.lower() in SUFFIXES:
+            found += _pictures_below(path, above | {here})
+        elif _is_picture(path):
             found.append(path)
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file is named as a picture; a pipe, a device or a broken link of that name is refused."""
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        return False
+    # A pipe would be waited for, and a broken link passed over in silence.
+    broken = path.is_symlink() and not path.exists()
+    reason = "is a broken link" if broken else "is a pipe or a device and no file"
+    require(path.is_file(), "root", str(path), f"{reason}; remove it")
+    return True
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    stat = folder.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _take(listed: _Listed, rows: torch.Tensor) -> _Listed:

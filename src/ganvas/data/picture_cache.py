@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
+import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganvas.data.pictures import decode
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 _CHUNK = 1024  # pictures decoded before they are written
 _VERSION = 1  # raised when decoding changes
@@ -47,8 +50,14 @@ def cached_pictures(
         pictures = _read(place / name, shape)
         if pictures is not None:
             return pictures
-    place = _writable(places)
+    place, made = _writable(places)
+    needed, free = math.prod(shape), shutil.disk_usage(place).free
     try:
+        reason = (
+            f"{len(paths)} pictures need {needed / 1e9:.1f} GB in {place}, which has "
+            f"{free / 1e9:.1f} free; choose a smaller size, or another cache_dir"
+        )
+        require(needed <= free, "image_size", image_size, reason)
         with _replacing(place / f"{name}.npy") as file:
             _write(file, paths, shape)
         with _replacing(place / f"{name}.json") as file:
@@ -57,8 +66,9 @@ def cached_pictures(
         reason = f"cannot be written ({error}); name another folder"
         raise OptionError("cache_dir", str(place), reason) from error
     except OptionError:
-        with contextlib.suppress(OSError):  # a folder made for nothing; one that holds caches stays
-            place.rmdir()
+        for folder in made:  # for nothing; one that holds a cache of another process by now stays
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise
     pictures = _read(place / name, shape)
     assert pictures is not None, place / name
@@ -81,13 +91,14 @@ def _places(root: Path, cache_dir: str | None) -> list[Path]:
     return [real.parent / f".{real.name}.ganvas", user / "ganvas"]
 
 
-def _writable(places: Sequence[Path]) -> Path:
-    """The first folder that can be written, made if need be."""
+def _writable(places: Sequence[Path]) -> tuple[Path, list[Path]]:
+    """The first folder that can be written, made if need be; and the folders that were made, inmost first."""
     for place in places:
+        made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
         try:
             place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):
-                return place
+                return place, made
         except OSError as error:
             failure = error
     raise OptionError("cache_dir", str(places[-1]), f"cannot be written ({failure}); name another folder")
@@ -109,9 +120,9 @@ def _write(file: IO[bytes], paths: Sequence[Path], shape: tuple[int, ...]) -> No
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     _, channels, image_size, _ = shape
-    with ThreadPoolExecutor(
-        os.cpu_count()
-    ) as pool:  # Pillow decodes and resizes without the interpreter's lock
+    # Pillow decodes and resizes without the interpreter's lock.
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow's remarks on a file; what it cannot read, decode refuses
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start : start + _CHUNK]
             for picture in pool.map(

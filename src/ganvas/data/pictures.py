@@ -43,7 +43,10 @@ def decode(path: Path, *, channels: int, image_size: int) -> np.ndarray[Any, np.
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Any mode as L or RGB-like, opaque."""
     if image.mode.startswith("I"):  # I;16 and kin; I holds 16-bit PNGs in some versions of Pillow
-        levels = np.asarray(image).astype(np.float64).clip(0, 65535) / 257
+        levels = np.asarray(image).astype(np.float64)
+        if levels.size and not (levels.min() >= 0 and levels.max() <= 65535):
+            raise ValueError(f"levels from {levels.min():g} to {levels.max():g}, and 16 bits end at 65535")
+        levels /= 257
         return Image.fromarray(levels.round().astype(np.uint8))
     if image.mode == "F":
         raise ValueError("floating-point levels have no known range")

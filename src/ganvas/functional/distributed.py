@@ -52,3 +52,13 @@ def all_rows(value: Tensor) -> Tensor:
     parts = [torch.empty_like(value) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, value.contiguous())
     return torch.cat(parts)
+
+
+def max_over_ranks(value: int) -> int:
+    """The largest of the ranks' numbers."""
+    if not is_distributed():
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    largest = torch.tensor(value, device=device)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return int(largest)

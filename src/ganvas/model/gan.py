@@ -2,7 +2,8 @@
 
 One batch: the generator's fakes are made once and serve both networks (Radford 2015's loop); the
 discriminator steps on every batch, the generator on every ``d_steps_per_g_step``-th. Lightning counts
-the discriminator's steps alone, so ``global_step`` is the number of batches.
+the discriminator's steps alone, so ``global_step`` is the number of batches. A step whose loss or gradients
+are not finite may be skipped, each network's for itself; it counts all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import is_distributed, mean_over_ranks_, sum_over_ranks
+from ganvas.functional.gradients import gradient_norm
 from ganvas.functional.random import hash64
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.ema.interface import WeightAverage
@@ -110,16 +112,24 @@ class GAN(Recipe):
         real, label = batch.x, batch.label
         draws = self.begin_step()
         self.report = {}
-        steps_generator = _last_of(self.d_steps_per_g_step, self.batches_seen)
+        steps_generator = self._steps_generator
         z = draws.normal("latent", real.shape[0], self.latent_dim)  # [B, latent_dim]
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
-        self._discriminator_step(real, fake.detach(), label, draws)
+        made = self._discriminator_step(real, fake.detach(), label, draws)
         if steps_generator:
+            self.keep("discriminator")  # this step runs it once more
             self._generator_step(real, fake, label)
+        elif not made:
+            self.put_back("generator")
         self.end_step(real.shape[0])
 
-    def _discriminator_step(self, real: Tensor, fake: Tensor, label: Tensor | None, draws: Any) -> None:
+    @property
+    def _steps_generator(self) -> bool:
+        return _last_of(self.d_steps_per_g_step, self.batches_seen)
+
+    def _discriminator_step(self, real: Tensor, fake: Tensor, label: Tensor | None, draws: Any) -> bool:
+        """Returns whether the step was made and not skipped."""
         optimizer = self.optimizers()[1]  # type: ignore[index]
         real_logits = self.discriminator(real, label)  # [B]
         fake_logits = self.discriminator(fake, label)  # [B]
@@ -129,22 +139,29 @@ class GAN(Recipe):
             penalty = self.gradient_penalty(
                 lambda x: self.discriminator(x, label), real=real, fake=fake, draws=draws
             )
+        terms = {"loss/discriminator": loss.detach()}
+        if penalty is not None:
+            loss, terms["loss/gradient_penalty"] = loss + penalty, penalty.detach()
         optimizer.zero_grad()
-        self._backward(loss if penalty is None else loss + penalty, self.discriminator)
-        norm = self._clip(self._discriminator_parameters)
+        loss = self._backward(loss, self.discriminator)
+        terms["gradient_norm/discriminator"] = norm = gradient_norm(self._discriminator_parameters)
+        made = self.may_step("discriminator", loss=loss, terms=terms, x=real)
+        if made:
+            self._clip(self._discriminator_parameters, norm)
+        else:
+            self.put_back("discriminator")
+            self.withhold_gradients(optimizer, scaled=self.loss_is_scaled)
         optimizer.step()  # the one step that Lightning counts
         if self.log_due:
+            self.report |= terms
             self.report |= {
-                "loss/discriminator": loss.detach(),
                 "logits/real": real_logits.detach().mean(),
                 "logits/fake": fake_logits.detach().mean(),
                 "accuracy/real": (real_logits.detach() > 0).float().mean(),
                 "accuracy/fake": (fake_logits.detach() <= 0).float().mean(),
-                "gradient_norm/discriminator": norm,
                 "learning_rate/discriminator": torch.tensor(optimizer.param_groups[0]["lr"]),
             }
-            if penalty is not None:
-                self.report["loss/gradient_penalty"] = penalty.detach()
+        return made
 
     def _generator_step(self, real: Tensor, fake: Tensor, label: Tensor | None) -> None:
         optimizer = self.optimizers()[0]  # type: ignore[index]
@@ -156,43 +173,52 @@ class GAN(Recipe):
             loss = self.adversarial_loss.generator(
                 fake_logits=self.discriminator(fake, label), real_logits=real_logits
             )
+            terms = {"loss/generator": loss.detach()}
             optimizer.zero_grad()
-            self._backward(loss, self.generator)
-        norm = self._clip(self._generator_parameters)
-        self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # not counted by Lightning
+            loss = self._backward(loss, self.generator)
+        terms["gradient_norm/generator"] = norm = gradient_norm(self._generator_parameters)
+        if self.may_step("generator", loss=loss, terms=terms, x=real):
+            self._clip(self._generator_parameters, norm)
+            self.trainer.strategy.optimizer_step(
+                optimizer.optimizer, lambda: None
+            )  # not counted by Lightning
+            if self.ema is not None:
+                images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
+                self.ema.update(self.generator, images)
+        else:
+            self.put_back("generator", "discriminator")
         self.generator_steps += 1
-        if self.ema is not None:
-            images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
-            self.ema.update(self.generator, images)
         if self.log_due:
-            self.report |= {
-                "loss/generator": loss.detach(),
-                "gradient_norm/generator": norm,
-                "learning_rate/generator": torch.tensor(optimizer.param_groups[0]["lr"]),
-            }
+            self.report |= terms
+            self.report["learning_rate/generator"] = torch.tensor(optimizer.param_groups[0]["lr"])
 
-    def _backward(self, loss: Tensor, network: nn.Module) -> None:
-        """Gradients of the global batch's mean loss: one flat all-reduce, after any double backward."""
+    def _backward(self, loss: Tensor, network: nn.Module) -> Tensor:
+        """Gradients of the global batch's mean loss: one flat all-reduce, after any double backward.
+
+        Returns:
+            The loss, detached: its mean over ranks.
+        """
         if not is_distributed():
             self.manual_backward(loss)
-            return
+            return loss.detach()
         strategy = self.trainer.strategy
         assert isinstance(strategy, ParallelStrategy)
         with strategy.block_backward_sync():
             self.manual_backward(loss)
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        # BatchNorm's running statistics ride along, so that they are the same on every rank.
-        statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        mean_over_ranks_(gradients + statistics)
+        # BatchNorm's running statistics ride along, so that they are the same on every rank after each batch
+        # (the generator's when nothing is left to differentiate through), and the loss, so that all ranks
+        # decide alike about the step.
+        graph_waits = network is self.discriminator and self._steps_generator
+        ran = [network] if graph_waits else self.networks.values()
+        statistics = [buffer for one in ran for buffer in one.buffers() if buffer.is_floating_point()]
+        mean = loss.detach().clone()
+        mean_over_ranks_([*gradients, *statistics, mean])
+        return mean
 
-    def _clip(self, parameters: list[Parameter]) -> Tensor:
-        """Clips the gradient norm where asked; returns it (0 where neither clipping nor a log needs it)."""
+    def _clip(self, parameters: list[Parameter], norm: Tensor) -> None:
         if self.grad_clip is not None:
-            return torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
-        if self.log_due:
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            return torch.nn.utils.get_total_norm(gradients)
-        return torch.zeros(())
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.grad_clip, norm)
 
     @contextmanager
     def _discriminator_frozen(self) -> Iterator[None]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import OptionError
-from ganvas.functional.distributed import rank, world_size
+from ganvas.errors import OptionError, require
+from ganvas.functional.distributed import rank, sum_over_ranks, world_size
+from ganvas.functional.finite import non_finite_name
 from ganvas.functional.random import Draws, hash64
+from ganvas.model.guard import Guard, Kept
 
 
 class Recipe(pl.LightningModule):
@@ -19,6 +22,8 @@ class Recipe(pl.LightningModule):
     Attributes:
         images_seen: real training samples consumed, all ranks together; it travels in the checkpoint.
         batches_seen: global batches consumed; equal to Lightning's ``global_step``.
+        rollbacks: how often the run has gone back to a checkpoint; each time on with other draws and data.
+        guard: decides about steps whose numbers are not finite; see :meth:`guard_by`.
         report: tag -> detached scalar; filled on the steps on which a log is due, else empty.
         validation_report: tag -> number, filled at the end of a validation.
         figures: name -> number, the newest evaluation.
@@ -30,6 +35,9 @@ class Recipe(pl.LightningModule):
         self.seed = seed
         self.images_seen = 0
         self.batches_seen = 0
+        self.rollbacks = 0
+        self.guard = Guard()
+        self._kept: dict[str, Kept] = {}
         self.log_every_batches = 1
         self.report: dict[str, Tensor] = {}
         self.validation_report: dict[str, float] = {}
@@ -54,13 +62,95 @@ class Recipe(pl.LightningModule):
 
     def begin_step(self) -> Draws:
         """Opens a training step: its draws, and torch's own stream (dropout) as functions of the step."""
-        number = hash64(self.seed, rank(), self.batches_seen, "step")
+        if not self._kept:
+            self._kept = {name: Kept(self.changed_by_forward(name)) for name in self.networks}
+        self.keep(*self._kept)
+        seed = hash64(self.seed, "rollback", self.rollbacks) if self.rollbacks else self.seed
+        number = hash64(seed, rank(), self.batches_seen, "step")
         # What torch.manual_seed sets for this device; it also queues a call, with its stack trace, for every
         # kind of device that is not in use, at every step.
         torch.default_generator.manual_seed(number)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(number)
-        return Draws(self.seed, self.batches_seen, rank(), world_size(), self.device)
+        return Draws(seed, self.batches_seen, rank(), world_size(), self.device)
+
+    def guard_by(self, policy: str, max_skips: int) -> None:
+        """Sets what happens to a step whose loss or gradient is not finite (see :class:`Guard`)."""
+        self.guard = Guard(policy, max_skips)
+
+    def changed_by_forward(self, network: str) -> Iterator[tuple[nn.Module, str]]:
+        """What forward passes in training change of a network, as (module, name): its buffers."""
+        for module in self.networks[network].modules():
+            for name, _ in module.named_buffers(recurse=False):
+                yield module, name
+
+    def on_train_start(self) -> None:
+        self._kept = {}  # buffers may have moved to another device since
+
+    @property
+    def loss_is_scaled(self) -> bool:
+        """Under float16 a GradScaler looks at the gradients, where overflow is usual, and skips by itself."""
+        return getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
+    def may_step(self, step: str, *, loss: Tensor, terms: dict[str, Tensor], x: Tensor) -> bool:
+        """Whether an optimizer step may be made; asked after backward, before anything is moved.
+
+        Args:
+            step: name of what the step moves.
+            loss: what was differentiated; the same on all ranks.
+            terms: the loss's parts and ``gradient_norm/<step>`` by their names in the logs.
+            x: the batch [B, ...], looked at where something broke.
+
+        Returns:
+            False where the step is to be skipped: the caller puts back what forward passes changed.
+
+        Raises:
+            NonFiniteError: where the guard stops or rolls back; all networks are as at the step's begin.
+        """
+        checked = loss if self.loss_is_scaled else loss + terms[f"gradient_norm/{step}"]
+        if self.guard.passes(step, checked, terms):
+            return True
+        broken = self._first_broken(terms, x) or f"loss/{step}"
+        where = f"batch {self.batches_seen + 1}, after {self.images_seen:,} images"
+        if self.guard.skips(step, broken, where):
+            return False
+        self.put_back(*self._kept)
+        parameters = {name: dict(network.named_parameters()) for name, network in self.networks.items()}
+        raise self.guard.error(broken, where, non_finite_name(parameters))
+
+    def _first_broken(self, terms: dict[str, Tensor], x: Tensor) -> str | None:
+        """``data`` or the first term that is not finite on any rank; the same answer on all of them."""
+        numbers = {"data": (x * 0).sum(), **terms}  # 0 * inf is NaN
+        stacked = torch.stack([number.detach().to(self.device, torch.float32) for number in numbers.values()])
+        finite = sum_over_ranks(stacked).isfinite().tolist()
+        return next((name for name, good in zip(numbers, finite, strict=True) if not good), None)
+
+    def withhold_gradients(self, optimizer: Any, *, scaled: bool) -> None:
+        """Makes the optimizer's next step, which Lightning makes and counts, one that moves nothing.
+
+        torch's optimizers pass over parameters without a gradient, and touch no state of theirs.
+
+        Args:
+            optimizer: the one that is about to step.
+            scaled: whether a GradScaler has yet to look: it must see gradients, and skips infinite ones.
+        """
+        if not scaled:
+            optimizer.zero_grad()
+            return
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.fill_(torch.inf)
+
+    def keep(self, *networks: str) -> None:
+        """Copies what forward passes change of these networks, as it is now; a step begins with all."""
+        for name in networks:
+            self._kept[name].keep()
+
+    def put_back(self, *networks: str) -> None:
+        """Undoes what forward passes have changed in these networks since :meth:`keep`."""
+        for name in networks:
+            self._kept[name].put_back()
 
     @property
     def log_due(self) -> bool:
@@ -77,20 +167,33 @@ class Recipe(pl.LightningModule):
         self.log_every_batches = -(-wanted // self.cadence) * self.cadence
 
     def end_step(self, local_batch_size: int) -> None:
-        """Closes a training step: the clock moves by the global batch."""
+        """Closes a training step: the clock moves by the global batch, also where a step was skipped."""
+        if self.report and self.guard.total:
+            self.report["non_finite/skipped"] = torch.tensor(float(self.guard.total))
         self.batches_seen += 1
         self.images_seen += local_batch_size * world_size()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["ganvas_clock"] = self.clock()
+        checkpoint["ganvas_guard"] = self.guard.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        rollbacks = self.rollbacks  # one that was just decided is not in the checkpoint that it goes back to
         for name, value in checkpoint["ganvas_clock"].items():
+            counter = name in self.clock() and type(value) is int and value >= 0
+            require(counter, f"ganvas_clock.{name}", value, "is no counter of this model; resume another run")
             setattr(self, name, value)
+        self.rollbacks = max(self.rollbacks, rollbacks)
+        if "ganvas_guard" in checkpoint:
+            self.guard.load_state(checkpoint["ganvas_guard"])
 
     def clock(self) -> dict[str, int]:
         """The counters that a checkpoint carries."""
-        return {"images_seen": self.images_seen, "batches_seen": self.batches_seen}
+        return {
+            "images_seen": self.images_seen,
+            "batches_seen": self.batches_seen,
+            "rollbacks": self.rollbacks,
+        }
 
 
 def check_shape(option: str, made: Tensor, wanted: Tensor, maker: str) -> None:

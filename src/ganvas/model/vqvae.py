@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.gradients import gradient_norm
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.recipe import Recipe, check_shape
@@ -53,6 +54,14 @@ class VQVAE(Recipe):
     def networks(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder, "quantizer": self.quantizer, "decoder": self.decoder}
 
+    def changed_by_forward(self, network: str) -> Iterator[tuple[nn.Module, str]]:
+        """Buffers, and the quantizer's parameters: codes start from the data, and idle ones restart."""
+        yield from super().changed_by_forward(network)
+        if network == "quantizer":
+            for module in self.quantizer.modules():
+                for name, _ in module.named_parameters(recurse=False):
+                    yield module, name
+
     @property
     def num_codes(self) -> int:
         return self.quantizer.num_codes
@@ -70,30 +79,38 @@ class VQVAE(Recipe):
         reconstruction = self.decoder(quantized)  # [B, ...]
         reconstruction_loss = self.reconstruction_loss(reconstruction=reconstruction, target=batch.x)
         loss = reconstruction_loss + quantizer_loss
-        self.report = {}
-        if self.log_due:
-            self.report = {
-                "loss/total": loss.detach(),
-                "loss/reconstruction": reconstruction_loss.detach(),
-                **{_TAGS.get(name, f"codes/{name}"): value.detach() for name, value in metrics.items()},
-            }
+        tags = {_TAGS.get(name, f"codes/{name}"): value.detach() for name, value in metrics.items()}
+        self._terms = {
+            "loss/reconstruction": reconstruction_loss.detach(),
+            **{tag: value for tag, value in tags.items() if tag.startswith("loss/")},
+            "loss/total": loss.detach(),
+        }
+        self.report = self._terms | tags if self.log_due else {}
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self.grad_clip is not None:
-            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
-        elif self.report:
-            norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        norm = gradient_norm(parameters)
+        terms = self._terms | {"gradient_norm/all": norm}
+        # Gradients are means over ranks already; the loss is this rank's.
+        loss = sum_over_ranks(terms["loss/total"])
+        if not self.may_step("all", loss=loss, terms=terms, x=self._x):
+            self.put_back(*self.networks)
+            # A GradScaler has looked at them by now, unless the optimizer is fused and asks it in its step.
+            late = getattr(optimizer, "_step_supports_amp_scaling", False)
+            self.withhold_gradients(optimizer, scaled=self.loss_is_scaled and late)
+        elif self.grad_clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.grad_clip, norm)
         if self.report:
-            self.report["gradient_norm/all"] = norm.detach()
+            self.report["gradient_norm/all"] = norm
             self.report["learning_rate/all"] = torch.tensor(optimizer.param_groups[0]["lr"])
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
-        self.end_step(self._local_batch_size)
+        self.end_step(len(self._x))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        self._local_batch_size = len(batch.x)
+        self._x = batch.x
 
     def on_validation_epoch_start(self) -> None:
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)

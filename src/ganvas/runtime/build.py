@@ -1,16 +1,14 @@
 """From plain values to objects: what a config's ``_target_`` names, checked before anything is imported.
 
-The values come from a composed config or from a RUN's run.yaml. The second is data, never code, so every
-``_target_`` in the tree must be on an exact list of import prefixes before the first import happens. Every
-call is bound to its signature and every value held against its annotation, so that a wrong option is named
-by its full path before training begins.
+The values come from a composed config or from a RUN's run.yaml; what either may name is said in
+:mod:`ganvas.runtime.allowed`. Every call is bound to its signature and every value held against its
+annotation, so that a wrong option is named by its full path before training begins.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
-import importlib
 import inspect
 import math
 import types
@@ -19,41 +17,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ganvas.errors import OptionError
+from ganvas.runtime.allowed import ALLOWED, RESERVED, check_targets, locate
 
-ALLOWED = (
-    "ganvas.",
-    "torch.optim.",
-    "torch.nn.",
-    "pytorch_lightning.loggers.",
-    "pytorch_lightning.callbacks.",
-)
-_RESERVED = {"_target_", "_partial_", "_shared_"}
-
-
-def check_targets(tree: Any, allow: Sequence[str] = (), path: str = "") -> None:
-    """Raises OptionError where any ``_target_`` in the tree is not on the allow-list.
-
-    Args:
-        tree: nested dicts and lists of plain values.
-        allow: the user's own packages or modules, e.g. ``["my_package"]``.
-        path: where the tree stands in the config, for the error.
-    """
-    if isinstance(tree, dict):
-        target = tree.get("_target_")
-        if target is not None:
-            own = any(target == name or str(target).startswith(f"{name}.") for name in allow)
-            if not isinstance(target, str) or not (own or target.startswith(ALLOWED)):
-                raise OptionError(
-                    f"{path}._target_".lstrip("."),
-                    target,
-                    "names code outside the allow-list (" + ", ".join(a.rstrip(".") for a in ALLOWED) + "); "
-                    "your own module is allowed by allow_imports=[its_name] on the command line",
-                )
-        for key, value in tree.items():
-            check_targets(value, allow, f"{path}.{key}".lstrip("."))
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            check_targets(value, allow, f"{path}[{index}]")
+__all__ = ["bind", "build", "check_targets", "coerce", "nearest"]
 
 
 def build(node: dict[str, Any], path: str) -> Any:
@@ -69,12 +35,12 @@ def build(node: dict[str, Any], path: str) -> Any:
     """
     if node.get("_target_") is None:
         return None
-    target = _locate(node["_target_"], path)
+    target = locate(node["_target_"], path)
     shared = set(node.get("_shared_") or ())
     arguments = {
         key: _build_value(value, f"{path}.{key}")
         for key, value in node.items()
-        if key not in _RESERVED and key not in shared
+        if key not in RESERVED and key not in shared
     }
     arguments = bind(target, arguments, path, partial=bool(node.get("_partial_")))
     if node.get("_partial_"):
@@ -83,6 +49,11 @@ def build(node: dict[str, Any], path: str) -> Any:
         return target(**arguments)
     except OptionError as error:
         raise (error if error.option.startswith(f"{path}.") else error.under(path)) from error
+    except Exception as error:
+        if node["_target_"].startswith("ganvas.") or not node["_target_"].startswith(ALLOWED):
+            raise  # a part's own fault, which its author wants to see
+        name, reason = node["_target_"], f"{type(error).__name__}: {error}"
+        raise OptionError(path, name, f"cannot be made ({reason}); see its options") from error
 
 
 def _build_value(value: Any, path: str) -> Any:
@@ -93,21 +64,6 @@ def _build_value(value: Any, path: str) -> Any:
     if isinstance(value, list):
         return [_build_value(item, f"{path}[{index}]") for index, item in enumerate(value)]
     return value
-
-
-def _locate(target: str, path: str) -> Callable[..., Any]:
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise OptionError(
-            f"{path}._target_", target, f"cannot be imported ({error}); check the module's name and folder"
-        ) from error
-    except AttributeError as error:
-        raise OptionError(f"{path}._target_", target, f"is not in its module ({error})") from error
-    if not callable(found):
-        raise OptionError(f"{path}._target_", target, "is neither a class nor a function")
-    return found
 
 
 def bind(

@@ -5,9 +5,12 @@ Lightning's own staging goes through $TMPDIR, so that a kill can leave a truncat
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +18,40 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
-from ganvas.runtime.run_folder import checksum_matches
+from ganvas.runtime.checksum import checksum_matches, checksums, sidecar
+
+_HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
 
 
 class DurableCheckpointIO(CheckpointIO):
-    """Writes and reads ``<images>.ckpt`` with ``<images>.ckpt.sha256`` beside it, ``weights_only`` always."""
+    """Writes and reads ``<images>.ckpt`` with ``<images>.ckpt.sha256`` beside it, ``weights_only`` always.
+
+    Attributes:
+        error: why the last save left no file, None where it did: a full disk must not end a run, and
+            under DDP the ranks that write nothing wait for the one that does.
+    """
+
+    error: OSError | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        data = buffer.getbuffer()
-        digest = hashlib.sha256(data).hexdigest()
-        # The sidecar first: a checkpoint under its final name always has its hash beside it.
-        _write_durably(path.with_name(path.name + ".sha256"), f"{digest}  {path.name}\n".encode())
-        _write_durably(path, data)
+        path, self.error = Path(path), None
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            digest = _write(checkpoint, temporary)
+            # The sidecar first: a checkpoint under its final name always has its hash beside it. Until an
+            # older file of this name is replaced, its own hash stays there too.
+            old = checksums(path) if path.exists() else []
+            _write_sidecar(path, [digest, *old])
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+            if old:
+                _write_sidecar(path, [digest])
+        except OSError as error:
+            self.error = error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
         path = Path(path)
@@ -43,22 +64,73 @@ class DurableCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         path = Path(path)
         path.unlink(missing_ok=True)
-        path.with_name(path.name + ".sha256").unlink(missing_ok=True)
+        sidecar(path).unlink(missing_ok=True)
 
 
-def _write_durably(path: Path, data: bytes | memoryview) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
+class _HashingFile:
+    """A file that hashes what is written to it, large pieces while they are on their way to the disk.
+
+    Called from inside torch's C++ writer, which an exception must not cross: the first OSError is kept, the
+    rest of the bytes dropped, and :meth:`finish` raises it.
+    """
+
+    def __init__(self, raw: FileIO, beside: ThreadPoolExecutor) -> None:
+        self.raw, self.beside, self.hash = raw, beside, hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        if self.error is None:
+            hashing = self.beside.submit(self.hash.update, view) if len(view) >= _HASH_BESIDE else None
+            try:
+                rest = view
+                while rest:
+                    rest = rest[self.raw.write(rest) :]
+            except OSError as error:
+                self.error = error
+            if hashing is None:
+                self.hash.update(view)
+            else:
+                hashing.result()  # torch may reuse the memory after this call
+        return len(view)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def finish(self) -> str:
+        """Makes the bytes durable; returns their sha256, or raises what went wrong on the way."""
+        if self.error is not None:
+            raise self.error
+        os.fsync(self.raw.fileno())
+        return self.hash.hexdigest()
+
+
+def _write(checkpoint: dict[str, Any], path: Path) -> str:
+    with FileIO(path, "wb") as raw, ThreadPoolExecutor(1) as beside:
+        file = _HashingFile(raw, beside)
+        torch.save(checkpoint, file)  # type: ignore[arg-type]
+        return file.finish()
+
+
+def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
+    target = sidecar(path)
+    temporary = target.with_name(f".{target.name}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
+        with temporary.open("w") as file:
+            file.writelines(f"{digest}  {path.name}\n" for digest in digests)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        os.replace(temporary, target)
     finally:
-        os.close(folder)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, as fsync does for a file's bytes."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError
 from ganvas.model.recipe import Recipe
-from ganvas.runtime.build import build, check_targets
+from ganvas.runtime.build import build
+from ganvas.runtime.checkpoint_check import check_fits, load_checked
 from ganvas.runtime.run_folder import RunFolder
+from ganvas.runtime.stored import read_stored
 
 
 def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, Any, dict[str, Any]]:
@@ -23,21 +26,31 @@ def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, A
     Raises:
         OptionError: no valid checkpoint, or the run names code outside the allow-list.
     """
-    run = folder.read_run()
+    run = read_stored(folder, allow)
     config = run["config"]
-    check_targets(config, allow)
     path = folder.newest_checkpoint()
     if path is None:
         raise OptionError("RUN", folder.path, "holds no valid checkpoint; let it train to one (ganvas train)")
-    data = build(config["data"], "data")
-    model = build(config["model"], "model")
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    try:
-        model.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise OptionError("RUN", folder.path, f"its checkpoint is of another model ({reason})") from error
+    data, model = _build(config, folder)
+    checkpoint = load_checked(path)
+    precision = str(config["accelerator"].get("precision"))
+    check_fits(checkpoint, model=model, clock=model.clock(), optimizers=None, precision=precision, path=path)
+    model.load_state_dict(checkpoint["state_dict"])
     model.on_load_checkpoint(checkpoint)
     model.eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device), data, run
+
+
+def _build(config: dict[str, Any], folder: RunFolder) -> tuple[Any, Recipe]:
+    """Data module and recipe; parts that do not fit each other are the RUN's fault, whatever they raise."""
+    try:
+        data, model = build(config["data"], "data"), build(config["model"], "model")
+    except OptionError:
+        raise
+    except Exception as error:
+        reason = f"its parts do not fit each other ({type(error).__name__}: {error})"
+        raise OptionError("RUN", folder.path, reason) from error
+    if not isinstance(model, Recipe) or not isinstance(data, LightningDataModule):
+        raise OptionError("RUN", folder.path, "its model is no recipe, or its data are no data module")
+    return data, model

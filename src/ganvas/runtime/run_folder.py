@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ganvas.errors import OptionError, require
+from ganvas.runtime.checksum import checksum_matches
+from ganvas.runtime.plain_yaml import dump_plain, load_object, load_plain
+from ganvas.runtime.redact import redacted, scrubbed
 
-_SECRET = ("key", "token", "password", "secret")
+# What others may have written into status.json, or it counts as broken.
+_STATUS = {"state": str, "images_seen": int, "figures": dict | None, "error": str | None, "started": str}
 
 
 @dataclass(frozen=True)
@@ -29,68 +31,50 @@ class RunFolder:
 
     def read_status(self) -> dict[str, Any]:
         """status.json, or an empty dict where it is absent or broken."""
-        try:
-            return json.loads((self.path / "status.json").read_text())
-        except (OSError, ValueError):
-            return {}
+        status = load_object(self.path / "status.json")
+        sound = all(isinstance(status[name], kind) for name, kind in _STATUS.items() if name in status)
+        figures = status.get("figures") if sound else None
+        numbers = all(isinstance(value, int | float | None) for value in (figures or {}).values())
+        return status if sound and numbers else {}
 
     def write_status(self, **values: Any) -> None:
         """Updates status.json atomically."""
-        status = self.read_status() | values | {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        status = self.read_status() | scrubbed(values) | {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         write_text(self.path / "status.json", json.dumps(status, indent=2) + "\n")
 
     def read_run(self) -> dict[str, Any]:
         """run.yaml: keys ``ganvas`` (where it came from) and ``config`` (plain values)."""
-        try:
-            run = yaml.safe_load((self.path / "run.yaml").read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise OptionError("RUN", self.path, f"run.yaml cannot be read ({error})") from error
+        run = load_plain(self.path / "run.yaml", "RUN")
         if not isinstance(run, dict) or not isinstance(run.get("config"), dict):
             raise OptionError("RUN", self.path, "run.yaml holds no config; this is no run of ganvas")
         return run
 
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint whose sha256 is right; None where there is none."""
+        return self.find_checkpoint()[0]
+
+    def find_checkpoint(self) -> tuple[Path | None, list[Path]]:
+        """The newest checkpoint whose sha256 is right, and the newer ones, which are damaged."""
+        damaged: list[Path] = []
         for path in sorted(self.checkpoints.glob("*.ckpt"), reverse=True):
             if checksum_matches(path):
-                return path
-        return None
+                return path, damaged
+            damaged.append(path)
+        return None, damaged
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file so that a reader sees the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checksum_matches(path: Path) -> bool:
-    """Whether the file's sha256 is the one in the file of the same name with ``.sha256`` behind it."""
-    try:
-        return path.with_name(path.name + ".sha256").read_text().split()[0] == sha256_of(path)
-    except (OSError, IndexError):
-        return False
-
-
-def redacted(tree: Any) -> Any:
-    """A copy in which the values of secret-looking keys are hidden."""
-    if isinstance(tree, dict):
-        return {
-            key: "<redacted>"
-            if isinstance(value, str) and any(part in str(key).lower().split("_") for part in _SECRET)
-            else redacted(value)
-            for key, value in tree.items()
-        }
-    return [redacted(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def check_name(name: Any) -> None:
@@ -148,25 +132,29 @@ def create(path: Path, run: dict[str, Any]) -> RunFolder:
     for name in ("checkpoints", "tensorboard", "samples"):
         (path / name).mkdir()
     folder = RunFolder(path)
-    write_text(path / "run.yaml", yaml.safe_dump(redacted(run), sort_keys=False))
+    write_run(path, run)
     folder.write_status(
         state="running", images_seen=0, error=None, started=time.strftime("%Y-%m-%dT%H:%M:%S%z")
     )
     return folder
 
 
+def write_run(path: Path, run: dict[str, Any]) -> None:
+    """Writes run.yaml: ``ganvas`` (where the run came from) and ``config``, without secrets."""
+    write_text(path / "run.yaml", dump_plain(redacted(run)))
+
+
 def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
-    found = [
-        path.parent
-        for pattern in ("*/status.json", "*/*/status.json", "*/*/*/status.json")
-        for path in output_dir.glob(pattern)
-        if (path.parent / "run.yaml").exists()
-    ]
-    return [
-        RunFolder(path)
-        for path in sorted(found, key=lambda p: (RunFolder(p).read_status().get("started", ""), p.name))
-    ]
+    patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
+    found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
+    return [RunFolder(path) for path in sorted(found, key=lambda path: (_started(path), path.name))]
+
+
+def _started(path: Path) -> str:
+    """When a run began; of one that was killed before it could say so, when its run.yaml was written."""
+    written = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime((path / "run.yaml").stat().st_mtime))
+    return RunFolder(path).read_status().get("started", written)
 
 
 def find_run(name: str, output_dir: Path) -> RunFolder:
@@ -175,6 +163,8 @@ def find_run(name: str, output_dir: Path) -> RunFolder:
     Raises:
         OptionError: none or several fit.
     """
+    if "://" in name or name.startswith("file:"):
+        raise OptionError("RUN", name, "is an address; fetch the folder yourself, then name it")
     path = Path(name)
     if (path / "run.yaml").exists():
         return RunFolder(path)

@@ -15,6 +15,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import DDPStrategy
 
 from ganvas.errors import OptionError, require
+from ganvas.model.guard import POLICIES
 from ganvas.runtime.checkpoint_io import DurableCheckpointIO
 
 
@@ -45,6 +46,9 @@ class TrainerOptions:
     inference_mode: bool
     profiler: str | None
     enable_model_summary: bool
+    non_finite: str
+    max_skips: int
+    max_rollbacks: int
 
     def __post_init__(self) -> None:
         counts = ("max_images", "max_epochs", "max_steps", "val_every_images", "log_every_images",
@@ -57,14 +61,22 @@ class TrainerOptions:
             value = getattr(self, name)
             require(value is None or value >= 0, name, value, "must be 0 or more (a float is a share)")
             require(not isinstance(value, float) or value <= 1, name, value, "a share is at most 1.0")
+        limit = self.limit_train_batches
+        require(limit != 0, "limit_train_batches", limit, "trains nothing; null takes the whole epoch")
         sanity, fast = self.num_sanity_val_steps, self.fast_dev_run
         require(sanity >= -1, "num_sanity_val_steps", sanity, "must be 0 or more batches, or -1 for all")
         require(fast >= 0, "fast_dev_run", fast, "must be true, false or a number of batches")
         time = self.max_time
         require(
-            time is None or re.fullmatch(r"\d+:\d\d:\d\d:\d\d", time) is not None,
+            time is None or re.fullmatch(r"\d{1,6}:\d\d:[0-5]\d:[0-5]\d", time) is not None,
             "max_time", time, "must be DD:HH:MM:SS, e.g. 00:12:00:00",
         )  # fmt: skip
+        require(self.max_seconds != 0, "max_time", time, "trains nothing; give at least a second, or null")
+        policy = self.non_finite
+        require(policy in POLICIES, "non_finite", policy, "there are: " + ", ".join(POLICIES))
+        for name, without in (("max_skips", "skips none"), ("max_rollbacks", "never goes back")):
+            value = getattr(self, name)
+            require(value >= 1, name, value, f"must be at least 1; trainer.non_finite=stop {without}")
         profilers = (None, "simple", "advanced", "pytorch")
         require(self.profiler in profilers, "profiler", self.profiler, "there are: simple, advanced, pytorch")
         budgets = (self.max_images, self.max_epochs, self.max_steps, self.max_time)
@@ -72,6 +84,14 @@ class TrainerOptions:
             bool(self.fast_dev_run) or any(budget is not None for budget in budgets),
             "max_images", "null", "one budget is needed: max_images, max_epochs, max_steps or max_time",
         )  # fmt: skip
+
+    @property
+    def max_seconds(self) -> float | None:
+        """``max_time`` in seconds, of all the processes of a run together."""
+        if self.max_time is None:
+            return None
+        days, hours, minutes, seconds = map(int, self.max_time.split(":"))
+        return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +112,13 @@ class AcceleratorOptions:
     threads: int | None
 
     def __post_init__(self) -> None:
-        require(self.num_nodes > 0, "num_nodes", self.num_nodes, "must be at least 1")
-        require(
-            self.threads is None or self.threads > 0, "threads", self.threads, "must be at least 1, or null"
-        )
+        require(self.num_nodes > 0, "num_nodes", self.num_nodes, "must be at least 1; 1 is this machine")
+        fits = self.threads is None or 0 < self.threads <= 1024
+        require(fits, "threads", self.threads, "must be from 1 to 1024; null leaves it to torch")
         for name, known in (
             ("accelerator", ("auto", "cpu", "gpu", "cuda", "mps")),
             ("strategy", ("auto", "ddp")),
-            ("precision", ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")),
+            ("precision", ("32-true", "bf16-mixed", "16-mixed")),  # samples and latents are float32
             ("matmul_precision", ("highest", "high", "medium")),
         ):
             value = getattr(self, name)
@@ -125,7 +144,7 @@ class AcceleratorOptions:
             fits = len(set(devices)) == len(devices) and all(0 <= number < there for number in devices)
             require(fits, "devices", devices, f"must be different numbers from 0 to {there - 1}")
         count = len(devices) if isinstance(devices, list) else devices
-        require(count > 0, "devices", devices, "must be at least 1")
+        require(count > 0, "devices", devices, "must be at least 1; auto takes all")
         there = available_devices(self.accelerator)
         require(count <= there, "devices", devices, f"this machine has {there}; ask for at most so many")
 
@@ -151,6 +170,7 @@ def make_trainer(
     callbacks: list[pl.Callback],
     loggers: list[Any],
     run_dir: str,
+    has_validation: bool = True,
 ) -> pl.Trainer:
     """The Trainer; ``max_images`` is set on it for whoever wants to know the budget (None: open)."""
     batches_an_epoch = max(1, train_samples // batch_size)
@@ -171,11 +191,10 @@ def make_trainer(
         benchmark=machine.benchmark,
         max_steps=steps,
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
-        max_time=options.max_time,
         val_check_interval=every,
         check_val_every_n_epoch=epochs,
         limit_train_batches=options.limit_train_batches,
-        limit_val_batches=options.limit_val_batches,
+        limit_val_batches=options.limit_val_batches if has_validation else 0,
         limit_test_batches=options.limit_test_batches,
         overfit_batches=options.overfit_batches,
         num_sanity_val_steps=options.num_sanity_val_steps,
@@ -197,6 +216,32 @@ def make_trainer(
     )
     trainer.max_images = _total_images(options, steps, batch_size, batches_an_epoch)  # type: ignore[attr-defined]
     return trainer
+
+
+def budget_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int | None:
+    """Batches after which the run is done, None where only the clock on the wall can end it."""
+    epoch = max(1, train_samples // batch_size)
+    limit = options.limit_train_batches
+    if isinstance(limit, float):
+        epoch = max(1, int(epoch * limit))
+    elif limit is not None:
+        epoch = min(epoch, limit)
+    budgets = [batch_count(options.max_images, batch_size), options.max_steps]
+    if options.max_epochs is not None and not options.overfit_batches:
+        budgets.append(options.max_epochs * epoch)
+    return min((budget for budget in budgets if budget is not None), default=None)
+
+
+def processes(machine: AcceleratorOptions) -> int:
+    """How many processes train together."""
+    devices = machine.devices
+    if isinstance(devices, list):
+        return len(devices) * machine.num_nodes
+    if isinstance(devices, str) and devices.isdigit():
+        devices = int(devices)
+    if isinstance(devices, str):
+        devices = 1 if machine.uses_cpu else available_devices(machine.accelerator)
+    return devices * machine.num_nodes
 
 
 class _NoProfiler(PassThroughProfiler):

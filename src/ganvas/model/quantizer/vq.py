@@ -55,7 +55,7 @@ class VectorQuantizer(Quantizer):
         self.codebook = nn.Parameter(torch.randn(num_embeddings, embedding_dim))
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         self.register_buffer("idle", torch.zeros(num_embeddings, dtype=torch.int64))
-        # asked once, for an answer makes the host wait for the device
+        # asked until it is so, and then no more: an answer makes the host wait for the device
         self._started = False
         self.register_load_state_dict_post_hook(_ask_again)
 
@@ -90,9 +90,12 @@ class VectorQuantizer(Quantizer):
     @torch.no_grad()
     def _start(self, rows: Tensor) -> None:
         """Makes the codes from the first training batch."""
-        if not self._started and self.batches == 0:
+        if self._started:
+            return
+        # from the second batch on: the recipe puts the first one back where its loss is not finite
+        self._started = bool(self.batches > 0)
+        if not self._started:
             self.codebook.copy_(first_codes(rows, self.num_codes))
-        self._started = True
 
     @torch.no_grad()
     def _restart(self, rows: Tensor, codes: Tensor, counts: Tensor) -> None:

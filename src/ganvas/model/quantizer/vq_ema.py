@@ -75,7 +75,7 @@ class EMAVectorQuantizer(Quantizer):
         self.register_buffer("count", torch.ones(num_embeddings))
         self.register_buffer("total", self.codebook.clone())
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
-        # asked once, for an answer makes the host wait for the device
+        # asked until it is so, and then no more: an answer makes the host wait for the device
         self._started = False
         self.register_load_state_dict_post_hook(_ask_again)
 
@@ -105,10 +105,13 @@ class EMAVectorQuantizer(Quantizer):
     @torch.no_grad()
     def _start(self, rows: Tensor) -> None:
         """Makes the codes from the first training batch."""
-        if not self._started and self.batches == 0:
+        if self._started:
+            return
+        # from the second batch on: the recipe puts the first one back where its loss is not finite
+        self._started = bool(self.batches > 0)
+        if not self._started:
             self.codebook.copy_(first_codes(rows, self.num_codes))
             self.total.copy_(self.codebook)
-        self._started = True
 
     @torch.no_grad()
     def _update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:

@@ -1,0 +1,156 @@
+"""What it costs that a run cannot be lost.
+
+    OMP_NUM_THREADS=1 python benchmarks/protection.py
+    OMP_NUM_THREADS=1 python benchmarks/protection.py --checkpoint FOLDER
+
+Steps: a run as `ganvas train` makes it, against the same run with the protection taken out: no reseeding of
+torch's generator and no counter-based latents (plain torch.randn), no check for numbers that are not finite
+(nor the gradient norms and the copies of buffers that it needs), no callback that looks at signals, budgets
+and checkpoints. Both runs take turns of a few steps in one process (see training_step.py, whose machinery
+this is). The ratio is that of the medians over the blocks, the spread the quartiles of the blocks' ratios.
+
+--checkpoint: a state of 200 MB written into a folder, against torch.save of the same there, in turns: ours
+hashes, waits for the disk (fsync) and renames. A second peer waits for the disk too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import ganvas.model.gan as gan_module
+import ganvas.model.vqvae as vqvae_module
+from ganvas.callback.checkpoint import Checkpoint
+from ganvas.runtime import life
+from ganvas.runtime.checkpoint_io import DurableCheckpointIO
+from ganvas.runtime.lifeline import Lifeline
+from training_step import CASES, OtherRun, measure
+
+GOALS = {"MLP GAN, 28 px, batch 128": 1.05, "DCGAN, 32 px, batch 64": 1.02}
+_bare = threading.local()  # set in the thread of the run whose protection is taken out
+
+
+class PlainDraws:
+    """torch's own stream in place of draws by step and purpose."""
+
+    def normal(self, purpose: str, *shape: int) -> Tensor:
+        return torch.randn(shape)
+
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
+        return torch.rand(shape)
+
+
+class BareLifeline(Lifeline):
+    def on_train_batch_end(self, *_: Any) -> None: ...
+
+
+class BareRun(OtherRun):
+    """The other side: the same run in a thread, without its protection."""
+
+    def start(self, model: Any, data: Any) -> None:
+        make, lifeline = life._make, life.Lifeline
+
+        def make_bare(config: dict[str, Any]) -> Any:
+            made = make(config)
+            if threading.current_thread() is self.thread:
+                _bare.it = True
+                strip(made.model)
+                made.callbacks[:] = [one for one in made.callbacks if not isinstance(one, Checkpoint)]
+                life.Lifeline = BareLifeline  # type: ignore[misc]
+            return made
+
+        life._make = make_bare
+        super().start(model, data)
+        life._make, life.Lifeline = make, lifeline  # type: ignore[misc]
+
+
+def strip(model: Any) -> None:
+    """Takes the reseeding, the guard and the copies of buffers from a recipe."""
+    model.begin_step = lambda: PlainDraws()
+    model.may_step = lambda *_, **__: True
+    model.keep = model.put_back = lambda *_: None
+
+
+def only_where_protected(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    nothing = torch.zeros(())
+
+    def call(*arguments: Any, **options: Any) -> Tensor:
+        return nothing if getattr(_bare, "it", False) else function(*arguments, **options)
+
+    return call
+
+
+def measure_steps(blocks: int) -> None:
+    for module in (gan_module, vqvae_module):
+        module.gradient_norm = only_where_protected(module.gradient_norm)  # type: ignore[attr-defined]
+    print("cpu time of a step with the protection / without")
+    for name, (overrides, *_rest) in CASES.items():
+        watch = measure(name, blocks, BareRun(overrides), overrides)
+        ratios = sorted(own / other for own, _, other, _ in watch.blocks)
+        low, _, high = statistics.quantiles(ratios, n=4)
+        own, other = (statistics.median(block[side] for block in watch.blocks) for side in (0, 2))
+        goal = f"  goal {GOALS[name]}" if name in GOALS else ""
+        print(
+            f"  {name:32} {own / other:.3f} [{low:.3f}, {high:.3f}]  {own * 1e3:.2f} ms a step{goal}",
+            flush=True,
+        )
+
+
+def measure_checkpoint(folder: Path, rounds: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {"state_dict": {str(number): torch.randn(1000, 1000) for number in range(50)}}
+    durable = DurableCheckpointIO()
+
+    def plain() -> None:
+        torch.save(state, folder / "plain.ckpt")
+
+    def synced() -> None:
+        with (folder / "synced.ckpt").open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def ours() -> None:
+        durable.save_checkpoint(state, folder / "ours.ckpt")
+        if durable.error is not None:
+            raise durable.error
+
+    times: dict[str, list[float]] = {"torch.save": [], "torch.save and fsync": [], "ours": []}
+    for number in range(rounds + 1):
+        for name, save in zip(times, (plain, synced, ours)):
+            began = time.perf_counter()
+            save()
+            if number:  # the first round warms the caches
+                times[name].append(time.perf_counter() - began)
+    for path in folder.glob("*.ckpt*"):
+        path.unlink()
+    for peer in ("torch.save", "torch.save and fsync"):
+        low, middle, high = statistics.quantiles([a / b for a, b in zip(times["ours"], times[peer])], n=4)
+        print(f"  200 MB against {peer:22} {middle:.2f} [{low:.2f}, {high:.2f}]")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--blocks", type=int, default=25)
+    parser.add_argument("--checkpoint", type=Path, help="a folder on the disk to be measured")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args(words)
+    if arguments.checkpoint is not None:
+        measure_checkpoint(arguments.checkpoint, arguments.rounds)
+    else:
+        measure_steps(arguments.blocks)
+
+
+if __name__ == "__main__":
+    main()

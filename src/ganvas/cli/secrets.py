@@ -1,0 +1,63 @@
+"""Secrets on their way through the command line: read from the environment, and given back to what lost them.
+
+run.yaml holds ``<redacted>`` where a secret was; who needs the value again reads it off a command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ganvas.errors import REDACTED, OptionError, is_secret
+from ganvas.runtime.redact import remember
+
+
+def remember_environment(unresolved: Any) -> None:
+    """Notes the secrets that a config takes from the environment: ``${oc.env:API_KEY}`` under any key."""
+    for _, value in leaves(unresolved):
+        for name in re.findall(r"\$\{\s*oc\.env\s*:\s*([^,}\s]+)", value if isinstance(value, str) else ""):
+            if is_secret(name) and os.environ.get(name):
+                remember(os.environ[name], name)
+
+
+def hidden_keys(config: Any) -> list[str]:
+    """The keys of a stored config whose values were hidden when it was written."""
+    return [path for path, value in leaves(config) if isinstance(value, str) and REDACTED in value]
+
+
+def with_secrets(stored: Any, composed: Any) -> Any:
+    """A copy of a stored config in which what was hidden is taken from the same place of another one."""
+    if isinstance(stored, dict):
+        other = composed if isinstance(composed, dict) else {}
+        return {key: with_secrets(value, other.get(key)) for key, value in stored.items()}
+    if isinstance(stored, list):
+        others = (
+            composed if isinstance(composed, list) and len(composed) == len(stored) else [None] * len(stored)
+        )
+        return [with_secrets(value, other) for value, other in zip(stored, others)]
+    return composed if isinstance(stored, str) and REDACTED in stored and composed is not None else stored
+
+
+def require_secrets(config: dict[str, Any]) -> None:
+    """Raises OptionError where a config that is about to train lacks a secret; else notes those it has.
+
+    For a stored config, after the overrides of the command that resumes it.
+    """
+    for path in hidden_keys(config):
+        reason = f"was left out of run.yaml, where secrets are not kept; give it again: {path}=VALUE"
+        raise OptionError(path, REDACTED, reason)
+    remember(config)
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in a tree with its path, as an override names it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, f"{path}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from leaves(value, f"{path}[{index}]")
+    else:
+        yield path, node

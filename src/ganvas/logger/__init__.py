@@ -1,0 +1,1 @@
+"""Loggers of our own, where a library's would lose or repeat rows."""

@@ -1,0 +1,61 @@
+"""TensorBoard's event files, written so that a full disk ends neither the run nor the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytorch_lightning.loggers import TensorBoardLogger
+
+
+class TensorBoard(TensorBoardLogger):
+    """Lightning's logger, which goes on in a new event file after one could not be written.
+
+    TensorBoard's writer works in a thread of its own; once that has failed, every later call raises, also
+    those at the end of the run. Scalars that fell into the failure are in metrics.jsonl.
+
+    Args:
+        save_dir: the run's folder.
+        name: folder under it, may be empty.
+        version: folder under that, which holds the event files.
+        default_hp_metric: Lightning's: a scalar ``hp_metric`` of -1 for the tab HPARAMS.
+    """
+
+    def __init__(self, *, save_dir: str, name: str, version: str, default_hp_metric: bool) -> None:
+        super().__init__(save_dir, name=name, version=version, default_hp_metric=default_hp_metric)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:  # type: ignore[override]
+        """Raises OSError where the events cannot be written; the next call opens a new file."""
+        try:
+            super().log_metrics(dict(metrics), step)
+        except OSError:
+            self.reopen()
+            raise
+
+    def flush(self) -> None:
+        """Waits until everything logged so far is in the file; raises OSError where it cannot be."""
+        if self._experiment is None:
+            return
+        try:
+            self._experiment.flush()
+        except OSError:
+            self.reopen()
+            raise
+
+    def reopen(self) -> None:
+        """Leaves the event file as it is; what comes next goes into a new one."""
+        self._experiment = None
+
+    def save(self) -> None:
+        """Nothing: Lightning's writes hparams.yaml, and run.yaml says it all."""
+
+    def finalize(self, status: str) -> None:
+        try:
+            if self._experiment is not None:
+                self._experiment.flush()
+                self._experiment.close()
+        except OSError:  # reported when it happened; the run's end is not the place to fail
+            self.reopen()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_experiment": None}

@@ -1,0 +1,131 @@
+"""What a run does about a loss or a gradient that is not finite, before an optimizer takes it up."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import NonFiniteError, RollbackError, require
+
+POLICIES = ("stop", "skip", "rollback")
+_ADVICE = "a smaller learning rate, model.grad_clip=1.0 or accelerator.precision=32-true usually helps"
+_DATA_ADVICE = "find and mend the samples, or pass over their batches with trainer.non_finite=skip"
+
+log = logging.getLogger("ganvas")
+
+
+class Guard:
+    """Decides about optimizer steps: one that may be made, one that is skipped, or the end of the run.
+
+    A step goes by a name, that of the network which it moves; each has its own counts.
+
+    Args:
+        policy: ``stop`` ends the run, ``skip`` leaves the step out, ``rollback`` goes back to a checkpoint.
+        max_skips: steps of one name that may be skipped in a row.
+
+    Attributes:
+        skipped: name -> steps skipped in all.
+        in_a_row: name -> steps skipped since the last one made.
+
+    Raises:
+        OptionError: an unknown policy (``non_finite``) or no skips.
+    """
+
+    def __init__(self, policy: str = "stop", max_skips: int = 10) -> None:
+        require(policy in POLICIES, "non_finite", policy, "there are: " + ", ".join(POLICIES))
+        require(
+            max_skips >= 1, "max_skips", max_skips, "must be at least 1; trainer.non_finite=stop skips none"
+        )
+        self.policy, self.max_skips = policy, max_skips
+        self.skipped: dict[str, int] = {}
+        self.in_a_row: dict[str, int] = {}
+        self._last: dict[str, Mapping[str, Tensor]] = {}
+
+    def passes(self, step: str, value: Tensor, terms: Mapping[str, Tensor]) -> bool:
+        """Whether the step may be made; the host waits for the device this once.
+
+        Args:
+            step: the step's name.
+            value: a scalar that is finite if and only if everything is; the same on all ranks.
+            terms: its parts by their names in the logs; kept, as the last finite ones.
+        """
+        if not math.isfinite(value.item()):
+            return False
+        self._last[step] = terms
+        self.in_a_row[step] = 0
+        return True
+
+    def skips(self, step: str, term: str, where: str) -> bool:
+        """Counts a step that did not pass; whether it is to be skipped, else see :meth:`error`."""
+        if self.policy != "skip" or self.in_a_row.get(step, 0) >= self.max_skips:
+            return False
+        self.skipped[step] = self.skipped.get(step, 0) + 1
+        self.in_a_row[step] = self.in_a_row.get(step, 0) + 1
+        if self.in_a_row[step] == 1:
+            log.warning("%s is not finite: %s; %s: step skipped", term, where, step)
+        return True
+
+    def error(self, term: str, where: str, broken: str | None) -> NonFiniteError:
+        """What to raise, with the last finite values and what helps.
+
+        Args:
+            term: what is not finite, or ``data``.
+            where: batch and images.
+            broken: name of a parameter that was not finite before the step, or None.
+        """
+        values = {name: float(value) for terms in self._last.values() for name, value in terms.items()}
+        last = ", ".join(f"{name} {value:.4g}" for name, value in values.items()) or "none"
+        parts = [where]
+        if self.policy == "skip":
+            parts.append(f"{self.max_skips} steps in a row were skipped (trainer.max_skips)")
+        if broken is not None:
+            parts.append(f"the parameter {broken} was not finite before")
+        parts += [f"last finite values: {last}", _DATA_ADVICE if term == "data" else _ADVICE]
+        return (RollbackError if self.policy == "rollback" else NonFiniteError)(term, "; ".join(parts))
+
+    @property
+    def total(self) -> int:
+        """Steps skipped, of all names."""
+        return sum(self.skipped.values())
+
+    def state(self) -> dict[str, Any]:
+        """The counts, for a checkpoint."""
+        return {"skipped": dict(self.skipped), "in_a_row": dict(self.in_a_row)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes over what :meth:`state` gave."""
+        self.skipped, self.in_a_row = (
+            {str(step): int(count) for step, count in state[name].items()} for name in ("skipped", "in_a_row")
+        )
+
+
+class Kept:
+    """Copies of the tensors that forward passes change, so that a step can be undone.
+
+    Args:
+        places: (module, name of its buffer or parameter); a buffer may be replaced by one of its shape.
+    """
+
+    def __init__(self, places: Iterable[tuple[nn.Module, str]]) -> None:
+        self._places = list(places)
+        self._copies = [tensor.detach().clone() for tensor in self._tensors()]
+
+    def keep(self) -> None:
+        """Copies the tensors as they are now."""
+        if self._places:
+            with torch.no_grad():
+                torch._foreach_copy_(self._copies, self._tensors())
+
+    def put_back(self) -> None:
+        """Makes the tensors what they were at the last :meth:`keep`."""
+        if self._places:
+            with torch.no_grad():
+                torch._foreach_copy_(self._tensors(), self._copies)
+
+    def _tensors(self) -> list[Tensor]:
+        return [getattr(module, name) for module, name in self._places]

@@ -1,0 +1,158 @@
+"""What keeps a run's status true while it trains, and turns a signal into a stop between two batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from ganvas.callback.checkpoint import validation_is_due
+from ganvas.callback.trouble import surviving, troubles
+from ganvas.functional.distributed import max_over_ranks
+from ganvas.runtime import journal
+from ganvas.runtime.run_folder import RunFolder
+
+log = logging.getLogger("ganvas")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+_VALIDATION_LEFT_OUT = "ganvas_validation_left_out"
+
+
+class Lifeline(pl.Callback):
+    """The first callback of every run.
+
+    A signal asks for a stop: the batch is ended (never between the steps of D and G), its state written by
+    the Checkpoint callback, and the process ends with 128 + the signal's number. A second one ends it at
+    once. A validation that is due after that batch is left out, and made when the run is resumed.
+
+    Args:
+        folder: the run.
+        max_seconds: budget on the clock, over all processes of the run; None: none.
+        every_seconds: how often status.json is written.
+    """
+
+    def __init__(
+        self, folder: RunFolder, *, max_seconds: float | None = None, every_seconds: float = 5.0
+    ) -> None:
+        self.folder, self.max_seconds, self.every_seconds = folder, max_seconds, every_seconds
+        self.signal: int | None = None
+        self.trained = False  # whether fit got as far as training
+        self.is_finals_due = False  # the run was killed between its last checkpoint and its end
+        self._before, self._began = 0.0, time.monotonic()
+        self._written = self._began
+        self._left_out = False
+
+    def catch(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        if self.signal is not None:
+            self._write_status(None, state="interrupted")
+            os._exit(128 + self.signal)
+        self.signal = number
+
+    def handle_signals(self) -> Callable[[], None]:
+        """Installs the handlers (main thread only); returns what puts the old ones back."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        old = {
+            number: signal.signal(number, self.catch)
+            for number in SIGNALS
+            # nohup and a shell's background jobs ask for some of them to be ignored
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+
+        def restore() -> None:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+        return restore
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self._seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._before, self._began = float(state_dict["seconds"]), time.monotonic()
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._began
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self.trained = True
+
+    def make_up(self, trainer: pl.Trainer) -> None:
+        """The validation that the stopped run left out, if any."""
+        if not self._left_out:
+            return
+        self._left_out = False
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        trainer.validating = True
+        loop.restarting = False
+        loop.run()
+        trainer.training = True
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        time_is_up = self.max_seconds is not None and self._seconds() >= self.max_seconds
+        # All ranks stop after the same batch: the largest of 0 (go on), 1 (time is up), 1 + signal.
+        asked = max_over_ranks(1 + self.signal if self.signal is not None else int(time_is_up))
+        if asked:
+            trainer.should_stop = True
+        if asked > 1:
+            self.signal = self.signal or asked - 1
+            # Asked as if training went on; what `should_stop` brings is no validation of the run's plan.
+            trainer.should_stop = False
+            self._left_out = validation_is_due(trainer)
+            trainer.should_stop = True
+            trainer.stopped_by_signal = True  # type: ignore[attr-defined]  # read by callbacks: no last figures
+            trainer.limit_val_batches = 0  # no validation on the way out
+        now = time.monotonic()
+        if now - self._written > self.every_seconds and trainer.is_global_zero:
+            self._written = now
+            self._write_status(trainer, images_seen=pl_module.images_seen)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if self.is_finals_due and not self.trained:
+            others = [one for one in trainer.callbacks if one is not self]  # type: ignore[attr-defined]
+            for hook in ("on_train_start", "on_train_end"):  # the last callback makes up for a validation
+                for callback in others:
+                    getattr(callback, hook)(trainer, pl_module)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """What a resume needs beside the state: a validation to make up for, and the sizes of the logs."""
+        checkpoint[_VALIDATION_LEFT_OUT] = self._left_out
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                if hasattr(logger, "flush"):
+                    with surviving(trainer, type(logger).__name__):
+                        logger.flush()
+            checkpoint[journal.KEY] = journal.sizes(self.folder.path)
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        self._left_out = bool(checkpoint.get(_VALIDATION_LEFT_OUT, False))
+
+    def _write_status(self, trainer: pl.Trainer | None, **values: Any) -> None:
+        if trainer is not None and (events := troubles(trainer).events):
+            values["troubles"] = events
+        try:
+            self.folder.write_status(**values)
+        except OSError as error:
+            if trainer is not None:
+                troubles(trainer).failed("status.json", error)
+        else:
+            if trainer is not None:
+                troubles(trainer).works("status.json")
+
+
+class MakeUp(pl.Callback):
+    """The last callback of every run: once all are ready, the validation that a stop left out."""
+
+    def __init__(self, lifeline: Lifeline) -> None:
+        self.lifeline = lifeline
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self.lifeline.make_up(trainer)

@@ -1,0 +1,113 @@
+"""YAML and JSON of a RUN, read as data that may come from anyone: plain values within limits, or an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganvas.errors import OptionError
+
+try:
+    from yaml import CSafeLoader as _SafeLoader
+except ImportError:  # PyYAML without libyaml: the same values, more slowly
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+MAX_BYTES = 4_000_000  # of a file; a run.yaml has some 6,000
+MAX_DEPTH = 64
+MAX_EVENTS = 100_000  # values, keys, and beginnings and ends of sections
+_PLAIN = (str, bool, int, float, type(None))
+
+
+class _Loader(_SafeLoader):
+    """YAML's own values alone; what looks like a date stays text."""
+
+    yaml_implicit_resolvers = {
+        letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """A list that stands in two places is written twice: what is read back refuses aliases."""
+        return True
+
+
+def load_plain(path: Path, option: str) -> Any:
+    """The value that a YAML file holds: dicts with text for keys, lists, text, numbers, booleans and null.
+
+    Raises:
+        OptionError: the option, with the file's name: unreadable, no YAML, too large, too deep, or anything
+            beyond plain values: tags, anchors, aliases (a few lines of them stand for terabytes).
+    """
+    try:
+        text = _read(path).decode()
+        _check_events(text)
+        value = yaml.load(text, Loader=_Loader)
+        _check_plain(value)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OptionError(option, path, f"{path.name} cannot be read ({reason})") from error
+    return value
+
+
+def dump_plain(value: Any) -> str:
+    """Plain values as YAML that :func:`load_plain` takes."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+
+
+def load_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds, or an empty dict where it holds none."""
+    try:
+        value = json.loads(_read(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise ValueError("it is no file")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES} bytes")
+    return data
+
+
+def _check_events(text: str) -> None:
+    """Looks at what the parser meets, one event at a time, before anything is made of it."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise ValueError("it holds an anchor or an alias")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise ValueError(f"it holds the tag {tag}")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
+        if count > MAX_EVENTS:
+            raise ValueError("it holds too many values")
+
+
+def _check_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"its key {key!r} is no text")
+            key.encode()
+            _check_plain(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_plain(item)
+    elif isinstance(value, str):
+        value.encode()  # half a surrogate pair could be printed nowhere
+    elif not isinstance(value, _PLAIN):
+        raise ValueError(f"it holds a {type(value).__name__}")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from ganvas.runtime.load import load_run
+from ganvas.runtime.run_folder import RunFolder
+
+
+def test_the_average_of_a_generator_is_what_samples_use(ganvas, outputs: Path, tmp_path: Path) -> None:
+    done = ganvas("export", str(outputs / "train" / "a_gan"), "--out", "w.safetensors")
+    assert done.stdout == "w.safetensors\n"
+    tensors = load_file(tmp_path / "w.safetensors")
+    model, _, _ = load_run(RunFolder(outputs / "train" / "a_gan"))
+    average = model.ema.average.state_dict()
+    assert tensors.keys() == {f"generator.{key}" for key in average}
+    for key, value in average.items():
+        assert torch.equal(tensors[f"generator.{key}"], value)
+        assert tensors[f"generator.{key}"].dtype == value.dtype
+    expected = model.sample(5, 3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    model.ema.average.load_state_dict({key.removeprefix("generator."): x for key, x in tensors.items()})
+    assert torch.equal(model.sample(5, 3), expected)
+
+
+def test_raw_weights_are_the_trained_ones(ganvas, outputs: Path, tmp_path: Path) -> None:
+    for flags in ([], ["--raw"]):
+        ganvas("export", str(outputs / "train" / "a_gan"), *flags, "--out", f"{len(flags)}.safetensors")
+    model, _, _ = load_run(RunFolder(outputs / "train" / "a_gan"))
+    raw, averaged = load_file(tmp_path / "1.safetensors"), load_file(tmp_path / "0.safetensors")
+    for key, value in model.generator.state_dict().items():
+        assert torch.equal(raw[f"generator.{key}"], value)
+    assert any(not torch.equal(raw[key], averaged[key]) for key in raw)
+
+
+def test_a_vqvae_has_three_networks(ganvas, outputs: Path) -> None:
+    ganvas("export", str(outputs / "train" / "b_vqvae"), "--out", "w.safetensors")
+    tensors = load_file("w.safetensors")
+    model, _, _ = load_run(RunFolder(outputs / "train" / "b_vqvae"))
+    expected = {
+        f"{name}.{key}": value
+        for name in ("encoder", "quantizer", "decoder")
+        for key, value in getattr(model, name).state_dict().items()
+    }
+    assert tensors.keys() == expected.keys()
+    assert {key.partition(".")[0] for key in tensors} == {"encoder", "quantizer", "decoder"}
+    for key, value in expected.items():
+        assert torch.equal(tensors[key], value)
+
+
+def test_the_file_says_what_it_holds(ganvas, outputs: Path) -> None:
+    ganvas("export", str(outputs / "train" / "a_gan"), "--out", "w.safetensors")
+    with safe_open("w.safetensors", framework="pt") as file:
+        metadata = file.metadata()
+    assert {key: metadata[key] for key in ("ganvas", "images_seen", "weights")} == {
+        "ganvas": "0.1.0", "images_seen": "128", "weights": "average",
+    }  # fmt: skip
+    model = json.loads(metadata["model"])
+    assert model["_target_"] == "ganvas.model.gan.GAN"
+    assert model["generator"]["hidden_dim"] == 128
+
+
+def test_it_lies_in_the_run_where_no_name_is_given(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "x" / "r"
+    shutil.copytree(outputs / "train" / "a_gan", run)
+    (run / "weights.safetensors").write_text("an older one")
+    assert ganvas("export", "latest").stdout == "outputs/x/r/weights.safetensors\n"
+    assert load_file(run / "weights.safetensors")
+    assert [path.name for path in run.glob(".*") if path.name != ".lock"] == []
+
+
+@pytest.mark.parametrize("out", ["w.pt", "w", ".", "file/w.safetensors"])
+def test_what_cannot_be_the_file(out: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = ganvas("export", str(outputs / "train" / "a_gan"), "--out", out, code=2)
+    assert done.stderr.startswith(f"--out={out}: ") or done.stderr.startswith("--out=file: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

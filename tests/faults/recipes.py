@@ -1,0 +1,135 @@
+"""The runs that the matrix breaks: three tiny recipes on digits, and what they are when nothing happens."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forge import Try, ganvas
+
+STEPS = 30  # batches; an epoch of digits has 11 of 128, so that two epochs end on the way
+BATCH = 128  # images
+PER_EPOCH = 11  # batches
+
+_HERE = Path(__file__).resolve().parent
+_COMMON = [
+    "accelerator=cpu",
+    f"data.batch_size={BATCH}",
+    f"trainer.max_images={STEPS * BATCH}",
+    f"trainer.log_every_images={BATCH}",
+    f"callback.checkpoint.every_images={BATCH}",
+    "callback.checkpoint.keep_last=1000",
+    "callback.preview.num=4",
+    "callback.evaluation.num_samples=32",
+]
+# Validation and previews fall in the middle of epochs and on their ends, differently in each recipe.
+RECIPES = {
+    # Lazy R1, EMA, dropout in D (torch's own stream), shifts, two D steps per G step.
+    "mlp_gan": [
+        "--config-dir", str(_HERE / "conf"), "model=mlp_gan", "model/discriminator=dropout_mlp",
+        "model.discriminator.hidden_dim=16", "model.generator.hidden_dim=16", "model.latent_dim=8",
+        "model/gradient_penalty=r1", "model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2",
+        "data.random_shift=1", "trainer.val_every_images=256", "callback.preview.every_images=600",
+    ],
+    # BatchNorm's statistics, EMA, flips.
+    "dcgan": [
+        "model=dcgan", "model.generator.base_channels=4", "model.discriminator.base_channels=4",
+        "model.latent_dim=8", "data.horizontal_flip=true", "trainer.val_check_interval=5",
+        "callback.preview.every_images=1408",
+    ],
+    # The codebook's running means and restarts, automatic optimization.
+    "vqvae": [
+        "model=vqvae", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8",
+        "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1", "model.num_embeddings=16",
+        "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5", "callback.preview.every_images=704",
+    ],
+}  # fmt: skip
+
+
+def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:
+    """``ganvas train`` into ./run."""
+    return ["train", "paths.run_dir=run", *_COMMON, *RECIPES[recipe], f"data.num_workers={workers}", *more]
+
+
+def resume_words(recipe: str, *more: str) -> list[str]:
+    """``ganvas resume ./run``."""
+    own = ["--config-dir", str(_HERE / "conf")] if recipe == "mlp_gan" else []
+    return ["resume", "run", *own, *more]
+
+
+@dataclass
+class Plan:
+    """What the sections share.
+
+    Attributes:
+        work: a folder of this call's own.
+        nightly: many more tries.
+        seed: of everything that is drawn.
+    """
+
+    work: Path
+    nightly: bool = False
+    seed: int = 1
+    made: set[str] = field(default_factory=set)
+
+    def random(self, *purpose: object) -> random.Random:
+        return random.Random(f"{self.seed} {purpose}")
+
+    def straight(self, recipe: str, workers: int = 0) -> Path:
+        """The run folder of the uninterrupted run; made by :meth:`prepare`."""
+        return self.work / "straight" / f"{recipe}-{workers}" / "run"
+
+    def seconds(self, recipe: str, workers: int = 0) -> float:
+        """How long the uninterrupted run took."""
+        return float((self.straight(recipe, workers).parent / "seconds").read_text())
+
+    def prepare(self, cases: Iterable[tuple[str, int]]) -> list[Try]:
+        """Tries that make the uninterrupted runs which are not there yet."""
+        tries = []
+        for recipe, workers in cases:
+            name = f"straight-{recipe}-{workers}"
+            if name not in self.made:
+                self.made.add(name)
+                tries.append(Try(name, lambda folder, r=recipe, w=workers: self._make(r, w)))
+        return tries
+
+    def _make(self, recipe: str, workers: int) -> str | None:
+        folder = self.straight(recipe, workers).parent
+        began = time.monotonic()
+        ended = ganvas(train_words(recipe, workers), folder)
+        (folder / "seconds").write_text(str(time.monotonic() - began))
+        return None if ended.code == 0 else str(ended)
+
+
+CASES = [(recipe, workers) for recipe in RECIPES for workers in (0, 2)]
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Checkpoint files by images seen, oldest first."""
+    return sorted(run.glob("checkpoints/*.ckpt"))
+
+
+def checkpoint(run: Path, step: int) -> Path:
+    return run / "checkpoints" / f"{step * BATCH:012d}.ckpt"
+
+
+def cut(straight: Path, folder: Path, step: int, *, keep: int = 3) -> Path:
+    """``folder``/run as a process killed after checkpoint ``step`` left it, its newest ``keep`` checkpoints.
+
+    The logs are those of the whole run: rows beyond the checkpoint are there and must be taken back.
+    """
+    run = folder / "run"
+    shutil.copytree(straight, run, ignore=lambda path, names: names if path.endswith("checkpoints") else ())
+    for number in range(max(1, step - keep + 1), step + 1):
+        source = checkpoint(straight, number)
+        for path in (source, source.with_name(source.name + ".sha256")):
+            shutil.copyfile(path, run / "checkpoints" / path.name)
+    status = json.loads((run / "status.json").read_text())
+    status |= {"state": "running", "images_seen": step * BATCH}
+    (run / "status.json").write_text(json.dumps(status))
+    return run

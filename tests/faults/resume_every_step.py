@@ -1,0 +1,48 @@
+"""Resume from every step: mid-epoch, at an epoch's end, at the run's end, and from no checkpoint at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from compare import difference, newest, states
+from forge import Try, ganvas
+from recipes import CASES, RECIPES, STEPS, Plan, cut, resume_words, train_words
+
+TITLE = "resume from every step"
+MINIMUM = 180
+NEEDS = CASES
+
+# Parameters, optimizers, the recipe's clock: what may not depend on how often anything else happens.
+_TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
+_OTHER_CADENCES = ["trainer.val_every_images=384", "trainer.check_val_every_n_epoch=null",
+                   "trainer.val_check_interval=null", "callback.preview.every_images=0",
+                   "callback.checkpoint.every_images=0", "trainer.log_every_images=1000",
+                   "callback.evaluation.every_images=1280"]  # fmt: skip
+
+
+def tries(plan: Plan) -> Iterator[Try]:
+    for step in range(STEPS + 1):
+        for recipe, workers in CASES:
+            yield Try(
+                f"{recipe}-workers{workers}-step{step}",
+                lambda folder, r=recipe, w=workers, k=step: _resume(plan, folder, r, w, k),
+            )
+    for recipe in RECIPES:
+        yield Try(f"{recipe}-other-cadences", lambda folder, r=recipe: _other_cadences(plan, folder, r))
+
+
+def _resume(plan: Plan, folder: Path, recipe: str, workers: int, step: int) -> str | None:
+    straight = plan.straight(recipe, workers)
+    run = cut(straight, folder, step)
+    ended = ganvas(resume_words(recipe), folder)
+    if ended.code != 0:
+        return str(ended)
+    return difference(straight, run)
+
+
+def _other_cadences(plan: Plan, folder: Path, recipe: str) -> str | None:
+    ended = ganvas(train_words(recipe, 0, *_OTHER_CADENCES), folder)
+    if ended.code != 0:
+        return str(ended)
+    return states(newest(plan.straight(recipe)), newest(folder / "run"), _TRAINING)

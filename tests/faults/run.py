@@ -1,0 +1,158 @@
+"""The fault matrix: ``python tests/faults/run.py [--nightly] [--only SECTION] [--try NAME] [--seed N] [--markdown FILE]``.
+
+Every fault is tried on ganvas and, where it applies, on a plain LightningModule of the same size. A try
+survives where the run ends as if nothing had happened: equal to the bit, each step logged once.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the bits are those of one thread
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import argparse
+import importlib
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from forge import Result, import_all, run_tries
+from recipes import Plan
+
+SECTIONS = ("resume_every_step", "random_sigkill", "kill_points", "storage", "signals", "ranks", "non_finite",
+            "hostile_files", "drift")  # fmt: skip
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    module: ModuleType
+    results: list[Result]
+    seconds: float
+    plain: list[Result] = field(default_factory=list)
+
+    @property
+    def short(self) -> bool:
+        return tried(self.results) < self.module.MINIMUM
+
+
+def tried(results: list[Result]) -> int:
+    return sum(result.count for result in results)
+
+
+def survived(results: list[Result]) -> int:
+    return sum(result.count for result in results if result.difference is None)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--nightly", action="store_true", help="many more tries")
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="these sections alone")
+    parser.add_argument("--try", dest="pattern", help="the tries whose name has this in it, kept on disk")
+    parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
+    parser.add_argument("--markdown", type=Path, help="writes the table there")
+    parser.add_argument("--no-plain", action="store_true", help="ganvas alone")
+    parser.add_argument("--plain-log", type=Path, help="writes what differed in plain Lightning there")
+    arguments = parser.parse_args()
+    import_all()
+    work = Path(tempfile.mkdtemp(prefix="ganvas-faults-"))
+    plan = Plan(work, arguments.nightly, arguments.seed)
+    began = time.monotonic()
+    table = []
+    for name in arguments.only:
+        table.append(run_section(name, plan, arguments.pattern, plain=not arguments.no_plain))
+        print_row(table[-1])
+    print(f"\n{time.monotonic() - began:.0f} s on {os.cpu_count()} cores; seed {plan.seed}")
+    failed = print_failures(table, plan)
+    short = [row for row in table if row.short and not arguments.pattern]
+    for row in short:
+        print(f"{row.module.TITLE}: {tried(row.results)} tries are fewer than {row.module.MINIMUM}")
+    if arguments.plain_log:
+        lines = [f"{row.module.__name__} {r.name}: {r.difference}" for row in table for r in row.plain]
+        arguments.plain_log.write_text("\n".join(lines) + "\n")
+    if arguments.markdown:
+        write_markdown(arguments.markdown, table, plan)
+    if not failed and not arguments.pattern:
+        shutil.rmtree(work, ignore_errors=True)
+    return 1 if failed or short else 0
+
+
+def run_section(name: str, plan: Plan, pattern: str | None, *, plain: bool) -> Row:
+    module = importlib.import_module(name)
+    began = time.monotonic()
+    broken = [r for r in run_tries(plan.prepare(module.NEEDS), plan.work / "prepare") if r.difference]
+    if broken:
+        sys.exit(f"an uninterrupted run failed: {broken[0].name}: {broken[0].difference}")
+    chosen = (one for one in module.tries(plan) if pattern is None or pattern in one.name)
+    parallel = getattr(module, "PARALLEL", 2)
+    row = Row(module, run_tries(chosen, plan.work / name, parallel=parallel, keep=pattern is not None), 0.0)
+    if plain and pattern is None:
+        row.plain = run_plain(name, plan)
+    row.seconds = time.monotonic() - began
+    return row
+
+
+def run_plain(name: str, plan: Plan) -> list[Result]:
+    plain = importlib.import_module("plain_sections")
+    if name not in plain.SECTIONS:
+        return []
+    run_tries(plain.prepare(plan), plan.work / f"plain-prepare-{name}")
+    return run_tries(plain.tries(name, plan), plan.work / f"plain-{name}")
+
+
+def cells(row: Row) -> list[str]:
+    ours = [str(tried(row.results)), str(survived(row.results))]
+    theirs = [str(tried(row.plain)), str(survived(row.plain))] if row.plain else ["-", "-"]
+    return [row.module.TITLE, *ours, *theirs, f"{row.seconds:.0f}"]
+
+
+_HEAD = ["fault", "tried", "survived", "tried (plain)", "survived (plain)", "seconds"]
+
+
+def print_row(row: Row) -> None:
+    if row is not None and not getattr(print_row, "headed", False):
+        print("{:38} {:>6} {:>9} {:>14} {:>17} {:>8}".format(*_HEAD))
+        print_row.headed = True  # type: ignore[attr-defined]
+    print("{:38} {:>6} {:>9} {:>14} {:>17} {:>8}".format(*cells(row)), flush=True)
+
+
+def print_failures(table: list[Row], plan: Plan) -> int:
+    failures = [(row, result) for row in table for result in row.results if result.difference is not None]
+    for number, (row, result) in enumerate(failures):
+        section = row.module.__name__
+        if number >= 12 and not plan.nightly:
+            print(f"\nFAILED {section} {result.name}: {(result.difference or '').splitlines()[0][:110]}")
+            continue
+        print(f"\nFAILED {section} {result.name}\n  {result.difference}\n  folder: {result.folder}")
+        print(f"  again: python tests/faults/run.py --seed {plan.seed} --only {section} --try {result.name}")
+    return len(failures)
+
+
+def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
+    """docs/faults.md: the table, how it is made, what a cell means."""
+    lines = ["| " + " | ".join(_HEAD[:-1]) + " |", "|---|" + "---:|" * 4]
+    lines += ["| " + " | ".join(cells(row)[:-1]) + " |" for row in table]
+    total, kept = (sum(count(row.results) for row in table) for count in (tried, survived))
+    notes = [
+        f"- **{row.module.TITLE}**: {(row.module.__doc__ or '').strip().splitlines()[0]}" for row in table
+    ]
+    text = (Path(__file__).parent / "faults.md.in").read_text()
+    cores = f"{os.cpu_count()} cores, {platform.machine()}, CPU alone, one thread a process"
+    command = "make test-faults-nightly" if plan.nightly else "make test-faults"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        text.format(table="\n".join(lines), total=total, survived=kept, notes="\n".join(notes),
+                    machine=cores, command=command, seed=plan.seed)
+    )  # fmt: skip
+    print(f"table in {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

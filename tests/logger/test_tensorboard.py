@@ -1,0 +1,57 @@
+"""TensorBoard's files while the disk is full."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ganvas.logger.tensorboard import TensorBoard
+
+
+@pytest.fixture
+def logger(tmp_path: Path) -> TensorBoard:
+    return TensorBoard(save_dir=str(tmp_path), name="", version="tensorboard", default_hp_metric=False)
+
+
+def steps(folder: Path) -> list[int]:
+    return [event.step for event in EventAccumulator(str(folder)).Reload().Scalars("loss")]
+
+
+def test_goes_on_in_a_new_file(logger: TensorBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda failed: None)
+    logger.log_metrics({"loss": 1.0}, 8)
+    logger.flush()
+    writer = logger.experiment._get_file_writer().event_writer._async_writer._writer
+
+    def full(data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "write", full)
+        with pytest.raises(OSError, match="No space"):  # the thread fails; whoever comes next is told
+            for step in (16, 24):
+                logger.log_metrics({"loss": 1.0}, step)
+                logger.flush()
+    logger.log_metrics({"loss": 1.0}, 32)
+    logger.finalize("success")
+    assert steps(tmp_path / "tensorboard") == [8, 32]
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+
+
+def test_the_end_of_a_run_is_no_place_to_fail(logger: TensorBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger.log_metrics({"loss": 1.0}, 8)
+
+    def full() -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(logger.experiment, "flush", full)
+    logger.finalize("success")
+
+
+def test_nothing_is_opened_for_a_flush(logger: TensorBoard, tmp_path: Path) -> None:
+    logger.flush()
+    assert not list(tmp_path.iterdir())
