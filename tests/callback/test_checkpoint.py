@@ -152,7 +152,7 @@ def test_the_clock_on_the_wall_makes_checkpoints_too(tmp_path: Path, monkeypatch
     """Under Lightning's ModelCheckpoint and manual optimization it makes none (#21699)."""
     clock = iter(range(0, 10**6, 20))  # each look is 20 seconds later
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
-    # Looks at the start, at every batch and at every save: batch 3 is 60 s after the start, batch 6 after that.
+    # Looks at the start, at every batch and at every save: 60 s are over at batch 3, and again at batch 6.
     assert fit(tmp_path, 7, every_minutes=1.0, keep_last=9) == names(24, 48, 56)
 
 

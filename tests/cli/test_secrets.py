@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from ganvas.cli.secrets import hidden_keys, remember_environment, require_secrets, with_secrets
@@ -58,3 +60,12 @@ def test_secrets_of_the_environment_are_known_under_any_key(monkeypatch: pytest.
     remember_environment({"a": {"auth": "x ${oc.env:MY_API_KEY}"}, "b": ["${oc.env:MY_FOLDER,none}", 3]})
     assert scrub("of-the-environment some-folder") == "<redacted> some-folder"
     remember_environment({"a": "${oc.env:NOT_THERE_KEY,fallback}"})
+
+
+def test_where_a_run_came_from_is_told_without_secrets_however_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganvas.cli.compose import Composed, provenance
+
+    monkeypatch.setattr(sys, "argv", ["ganvas", "train", "+logger.x.api_key=zq", "seed=1"])
+    told = redact.redacted(provenance(Composed({}, {}, ["+logger.x.api_key=zq", "seed=1"], {})))
+    assert told["command"] == "ganvas train +logger.x.api_key=<redacted> seed=1"
+    assert told["overrides"] == ["+logger.x.api_key=<redacted>", "seed=1"]

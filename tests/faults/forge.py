@@ -178,11 +178,15 @@ class _Running:
     began: float = field(default_factory=time.monotonic)
 
 
-def run_tries(tries: Iterable[Try], work: Path, *, parallel: int = 2, keep: bool = False) -> list[Result]:
-    """Runs every try, ``parallel`` at a time; folders of tries that survived are removed."""
+def run_tries(
+    tries: Iterable[Try], work: Path, *, parallel: int = 2, keep: bool = False, results: list[Result]
+) -> list[Result]:
+    """Runs every try, ``parallel`` at a time, into ``results``; folders of tries that survived are removed.
+
+    A try is asked for when there is room, so that a section can look at the results so far.
+    """
     waiting: Iterator[Try] = iter(tries)
     running: list[_Running] = []
-    results: list[Result] = []
     more = True
     while more or running:
         while more and len(running) < parallel:

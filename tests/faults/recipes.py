@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forge import Try, ganvas
+from forge import Result, Try, ganvas
 
 STEPS = 30  # batches; an epoch of digits has 11 of 128, so that two epochs end on the way
 BATCH = 128  # images
@@ -70,11 +70,13 @@ class Plan:
         work: a folder of this call's own.
         nightly: many more tries.
         seed: of everything that is drawn.
+        results: of the section that runs, so far.
     """
 
     work: Path
     nightly: bool = False
     seed: int = 1
+    results: list[Result] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
 
     def random(self, *purpose: object) -> random.Random:

@@ -87,12 +87,14 @@ def main() -> int:
 def run_section(name: str, plan: Plan, pattern: str | None, *, plain: bool) -> Row:
     module = importlib.import_module(name)
     began = time.monotonic()
-    broken = [r for r in run_tries(plan.prepare(module.NEEDS), plan.work / "prepare") if r.difference]
-    if broken:
+    if hasattr(module, "prepare"):
+        module.prepare()
+    made = run_tries(plan.prepare(module.NEEDS), plan.work / f"prepare-{name}", results=[])
+    if broken := [result for result in made if result.difference]:
         sys.exit(f"an uninterrupted run failed: {broken[0].name}: {broken[0].difference}")
     chosen = (one for one in module.tries(plan) if pattern is None or pattern in one.name)
-    parallel = getattr(module, "PARALLEL", 2)
-    row = Row(module, run_tries(chosen, plan.work / name, parallel=parallel, keep=pattern is not None), 0.0)
+    plan.results = []
+    row = Row(module, run_tries(chosen, plan.work / name, keep=pattern is not None, results=plan.results), 0.0)
     if plain and pattern is None:
         row.plain = run_plain(name, plan)
     row.seconds = time.monotonic() - began
@@ -103,8 +105,8 @@ def run_plain(name: str, plan: Plan) -> list[Result]:
     plain = importlib.import_module("plain_sections")
     if name not in plain.SECTIONS:
         return []
-    run_tries(plain.prepare(plan), plan.work / f"plain-prepare-{name}")
-    return run_tries(plain.tries(name, plan), plan.work / f"plain-{name}")
+    run_tries(plain.prepare(plan), plan.work / f"plain-prepare-{name}", results=[])
+    return run_tries(plain.tries(name, plan), plan.work / f"plain-{name}", results=[])
 
 
 def cells(row: Row) -> list[str]:
@@ -127,8 +129,8 @@ def print_failures(table: list[Row], plan: Plan) -> int:
     failures = [(row, result) for row in table for result in row.results if result.difference is not None]
     for number, (row, result) in enumerate(failures):
         section = row.module.__name__
-        if number >= 12 and not plan.nightly:
-            print(f"\nFAILED {section} {result.name}: {(result.difference or '').splitlines()[0][:110]}")
+        if number >= 3 and not plan.nightly:
+            print(f"FAILED {section} {result.name}: {' | '.join((result.difference or '').split(chr(10)))[:300]}")
             continue
         print(f"\nFAILED {section} {result.name}\n  {result.difference}\n  folder: {result.folder}")
         print(f"  again: python tests/faults/run.py --seed {plan.seed} --only {section} --try {result.name}")
@@ -140,6 +142,14 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     lines = ["| " + " | ".join(_HEAD[:-1]) + " |", "|---|" + "---:|" * 4]
     lines += ["| " + " | ".join(cells(row)[:-1]) + " |" for row in table]
     total, kept = (sum(count(row.results) for row in table) for count in (tried, survived))
+    plain = [result.difference or "" for row in table for result in row.plain]
+    ended = [text for text in plain if not text.startswith("end:")]
+    counts = {
+        "plain": len(plain),
+        "ended": len(ended),
+        "parameters": sum("parameters:" not in text for text in ended),
+        "logs": sum("log:" not in text for text in ended),
+    }
     notes = [
         f"- **{row.module.TITLE}**: {(row.module.__doc__ or '').strip().splitlines()[0]}" for row in table
     ]
@@ -148,7 +158,7 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     command = "make test-faults-nightly" if plan.nightly else "make test-faults"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        text.format(table="\n".join(lines), total=total, survived=kept, notes="\n".join(notes),
+        text.format(table="\n".join(lines), total=total, survived=kept, notes="\n".join(notes), **counts,
                     machine=cores, command=command, seed=plan.seed)
     )  # fmt: skip
     print(f"table in {path}")

@@ -83,8 +83,8 @@ _OPTIONS = "where: discriminator\nfirst: 4\nlast: 4\n"
 _YAML = {
     "model/adversarial_loss/faulty": f"_target_: faulty.Loss\n{_OPTIONS}",
     "model/reconstruction_loss/faulty": f"_target_: faulty.Distance\n{_OPTIONS}",
-    "data/faulty": "defaults: [digits]\n_target_: faulty.Data\n_shared_: [native_size, sample_shape, num_workers,"
-    " fit, horizontal_flip, random_shift]\nbad_row: 7\n",
+    "data/faulty": "defaults: [digits]\n_target_: faulty.Data\nbad_row: 7\n"
+    "_shared_: [native_size, sample_shape, num_workers, fit, horizontal_flip, random_shift]\n",
 }
 _COMMON = ["train", "--config-dir", "conf", "callback=minimal", "logger=none", "data.batch_size=32",
            "trainer.log_every_images=32", "callback.evaluation.every_images=0"]  # fmt: skip
@@ -176,6 +176,52 @@ def test_a_skipped_last_step_leaves_the_state_of_before_it(
         own = {name for name in before if name.startswith(_moved_by("discriminator")) and "layers" in name}
         own -= {name for name in own if "running_" in name or "num_batches" in name}
         assert [name for name in own if not torch.equal(skipped[name], whole[name])] == [], "D made its step"
+
+
+_BACK = ["trainer.max_steps=8", "callback.checkpoint.every_images=96", "trainer.non_finite=rollback"]
+
+
+@pytest.mark.parametrize("recipe", ["mlp_gan", "vqvae"])
+def test_a_rollback_goes_on_from_the_checkpoint_with_other_data(
+    recipe: str, faulty: Any, tmp_path: Path
+) -> None:
+    """The fourth batch of every start breaks: of batches 1 to 8, then of 4 to 8 (the seventh), then of 7 to 8."""
+    where = "reconstruction" if recipe == "vqvae" else "discriminator"
+    done = faulty(recipe, where, *_BACK)
+    assert "rollback 1: " in done.stderr
+    assert "rollback 2: " in done.stderr
+    run = only_run(tmp_path)
+    assert (status(run)["state"], status(run)["rollbacks"]) == ("finished", 2)
+    ended = newest_checkpoint(run)
+    assert (ended["ganvas_clock"]["batches_seen"], ended["ganvas_clock"]["rollbacks"]) == (8, 2)
+    assert [row["batch"] for row in logged(run)] == list(range(1, 9))
+    # Until the first rollback it is the run that does not break; from there it sees other data.
+    faulty(recipe, where, "trainer.max_steps=8", *_part(recipe, "first=99"), *_part(recipe, "last=99"),
+           "paths.output_dir=whole")  # fmt: skip
+    (whole,) = tmp_path.glob("whole/*/*/")
+    tag = "loss/total" if recipe == "vqvae" else "loss/discriminator"
+    ours, theirs = ([row[tag] for row in logged(folder)] for folder in (run, whole))
+    assert ours[:3] == theirs[:3]
+    assert all(a != b for a, b in zip(ours[3:], theirs[3:], strict=True))
+
+
+def test_rollbacks_have_an_end(faulty: Any, tmp_path: Path) -> None:
+    done = faulty("mlp_gan", "generator", *_BACK, "trainer.max_rollbacks=1", code=1)
+    assert "the run went back 1 times (trainer.max_rollbacks)" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = only_run(tmp_path)
+    assert status(run)["state"] == "failed"
+    assert newest_checkpoint(run)["ganvas_clock"]["batches_seen"] == 6
+
+
+def test_a_rollback_without_a_checkpoint_begins_anew(faulty: Any, tmp_path: Path) -> None:
+    """And breaks at its fourth batch again, as often as it may."""
+    words = ["trainer.max_steps=8", "trainer.non_finite=rollback", "trainer.max_rollbacks=2"]
+    done = faulty("mlp_gan", "discriminator", *words, code=1)
+    assert "rollback 2: " in done.stderr
+    run = only_run(tmp_path)
+    assert [row["batch"] for row in logged(run)] == [1, 2, 3]
+    assert not list(run.glob("checkpoints/*.ckpt"))
 
 
 def _part(recipe: str, option: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ganvas.errors import OptionError
+from ganvas.model.recipe import Recipe
 from ganvas.runtime.checkpoint_check import check_checkpoint, check_fits, load_checked, load_plain_archive
 
 PATH = Path("x.ckpt")
@@ -139,3 +140,18 @@ def test_what_is_checked_is_not_changed() -> None:
     before = copy.deepcopy(held)
     fits(check_checkpoint(held, PATH), model, [torch.optim.Adam(model.parameters(), lr=0.1)])
     assert str(held) == str(before)
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [{"training_step": 0}, {"guard": 0}, {"images_seen": -1}, {"images_seen": "1"}, {"batches_seen": True}],
+)
+def test_a_recipe_takes_its_own_counters_alone(clock: dict[str, Any]) -> None:
+    """Whoever calls it: a name in a file never becomes another attribute."""
+    recipe = Recipe(seed=1)
+    before = dict(vars(recipe))
+    with pytest.raises(OptionError, match=f"^ganvas_clock.{next(iter(clock))}="):
+        recipe.on_load_checkpoint({"ganvas_clock": clock})
+    assert vars(recipe) == before
+    recipe.on_load_checkpoint({"ganvas_clock": {"images_seen": 64, "batches_seen": 1}})
+    assert (recipe.images_seen, recipe.batches_seen) == (64, 1)

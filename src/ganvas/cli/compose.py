@@ -180,17 +180,35 @@ def compose(
             place = plain["paths"]["output_dir"]
             require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
             check_name(plain.get("name"))
+            _check_shapes(plain)
             for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
                 _check_text(key, plain["paths"][key[6:]] if "." in key else plain.get(key))
             if plain["paths"]["run_dir"] is None:
                 config.paths.run_dir = str(new_folder_path(plain, choices))
                 plain = OmegaConf.to_container(config, resolve=True)
+            for group in ("callback", "logger"):  # null switches one of them off
+                plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
         except OmegaConfBaseException as error:
             named = Composed({}, {}, list(overrides), origins).named_as_written
             raise named(unresolved(error, overrides, unresolved_config)) from error
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins)
+
+
+def _check_shapes(plain: dict[str, Any]) -> None:
+    """The entries that no constructor binds are of the kind that their readers take."""
+    for group in ("callback", "logger"):
+        entries = plain.get(group)
+        require(entries is None or isinstance(entries, dict), group, entries, "must be a section, or none")
+        for name, node in (entries or {}).items():
+            reason = "must be a section with a _target_; write one into your --config-dir, or leave it out"
+            require(node is None or isinstance(node, dict), f"{group}.{name}", node, reason)
+    modules = plain.get("allow_imports")
+    listed = modules is None or (isinstance(modules, list) and all(isinstance(one, str) for one in modules))
+    require(listed, "allow_imports", modules, "must be a list of modules, e.g. [my_module]")
+    drift = plain.get("allow_drift")
+    require(drift in (None, True, False), "allow_drift", drift, "must be true or false")
 
 
 def _check_text(key: str, value: Any) -> None:

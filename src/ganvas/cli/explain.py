@@ -31,13 +31,13 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
         path = next((path for path in _yaml_files(hydra) if not _is_text(path)), Path())
         raise OptionError(*_chosen_by(path, hydra), f"{path} is no text (UTF-8); mend the file") from error
     except RecursionError as error:
-        group = next((o for o in overrides if _is_group(hydra, key_of(o))), "config=")
+        group = next((o for o in overrides if _is_endless(hydra, o)), "config=")
         reason = "its defaults list names itself, directly or through others; break the circle"
         raise OptionError(key_of(group), group.partition("=")[2], reason) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, hydra, overrides) from error
-    except ValueError as error:  # Hydra's own for model=null and model=5
-        if "Config group override" not in str(error):
+    except (ValueError, TypeError) as error:  # Hydra's own for model=null, model=5 and model=[1]
+        if not any(_is_group(hydra, key) and _no_word(v) for key, v in values_written(overrides).items()):
             raise
         raise explain(error, hydra, overrides) from error
 
@@ -84,7 +84,7 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         return OptionError("--config-name", primary.group(1), "there is no such config; leave the flag out")
     missing = re.search(r"Could not find '([^']+)'", text) or re.search(r"find config file '?([^'\n]+)", text)
     group, option = missing.group(1).rpartition("/")[::2] if missing else ("", "")
-    if "Config group override must be" in text:
+    if "Config group override must be" in text or isinstance(error, TypeError):
         group = next((key for key, value in written.items() if _is_group(hydra, key) and _no_word(value)), "")
         option = written.get(group, "")
     if group:
@@ -105,7 +105,7 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         return OptionError(key, value, "is there already; write it without the +")
     key = key.partition("@")[0] if "@" in key and key not in written else key
     groups = [o for o in overrides if _is_group(hydra, key_of(o)) and key_of(o) != key]
-    known = _known_keys(hydra, groups)
+    known = [name for name in _known_keys(hydra, groups) if name != key]
     return OptionError(key, value, "there is no such key or group" + near(key, known))
 
 
@@ -151,13 +151,29 @@ def _unreadable(overrides: Sequence[str]) -> OptionError | None:
     return None
 
 
+def _is_endless(hydra: Any, override: str) -> bool:
+    """Whether this choice alone sets off on a circle of defaults lists."""
+    from hydra.types import RunMode
+
+    try:
+        if _is_group(hydra, key_of(override)):
+            hydra.compose_config("train", [override], run_mode=RunMode.RUN, with_log_configuration=False)
+    except RecursionError:
+        return True
+    return False
+
+
 def _is_group(hydra: Any, key: str) -> bool:
     return bool(key) and bool(hydra.config_loader.get_group_options(key.partition("@")[0]))
 
 
 def _no_word(value: str) -> bool:
-    """Whether Hydra reads the value as null or a number, which no option is named."""
-    return value == "null" or re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value) is not None
+    """Whether Hydra reads the value as null, a number, a list or a section, which no option is named."""
+    return (
+        value == "null"
+        or value[:1] in ("[", "{")
+        or re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value) is not None
+    )
 
 
 def _known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError
@@ -137,6 +137,7 @@ def _hydra(words: Sequence[str]) -> int:
     from ganvas.cli.compose import make_importable, packaged_conf, register_resolvers
 
     _check_flags(words)
+    _check_composes(words)
     register_resolvers()
     line = os.environ.get("COMP_LINE")
     if line is not None and "query=bash" in words:
@@ -157,6 +158,32 @@ def _hydra(words: Sequence[str]) -> int:
 
     hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()
     return 0
+
+
+def _check_composes(words: Sequence[str]) -> None:
+    """Raises OptionError where what is to be printed does not compose: Hydra would end with its own words."""
+    from hydra._internal.utils import get_args_parser
+    from hydra.types import RunMode
+
+    from ganvas.cli.compose import compose, hydra_session
+    from ganvas.cli.explain import composition_errors
+
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise OptionError("ganvas train", " ".join(words), f"{message}; ganvas train --help says more")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    arguments = parser.parse_args([word for word in words if word != "--debug"])
+    if not (arguments.cfg or arguments.info):
+        return
+    if arguments.multirun:
+        raise OptionError("--multirun", "", "has no one config to print; leave out -m, or what prints")
+    name, overrides = arguments.config_name or "train", arguments.overrides
+    with hydra_session(arguments.config_dir) as hydra, composition_errors(hydra, overrides):
+        hydra.compose_config(name, overrides, run_mode=RunMode.RUN, with_log_configuration=False)
+    if arguments.resolve:
+        compose(overrides, config_dir=arguments.config_dir, config_name=name)
 
 
 def _check_flags(words: Sequence[str]) -> None:

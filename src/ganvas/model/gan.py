@@ -47,6 +47,9 @@ class GAN(Recipe):
         grad_clip: largest gradient norm of each network, or None.
         seed: the run's seed.
 
+    Attributes:
+        generator_steps: steps of the generator that came due; skipped ones count, as in ``global_step``.
+
     Raises:
         OptionError: sizes that are not positive.
     """
@@ -179,9 +182,8 @@ class GAN(Recipe):
         terms["gradient_norm/generator"] = norm = gradient_norm(self._generator_parameters)
         if self.may_step("generator", loss=loss, terms=terms, x=real):
             self._clip(self._generator_parameters, norm)
-            self.trainer.strategy.optimizer_step(
-                optimizer.optimizer, lambda: None
-            )  # not counted by Lightning
+            # past LightningOptimizer.step, which would count it
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)
             if self.ema is not None:
                 images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
                 self.ema.update(self.generator, images)

@@ -146,7 +146,8 @@ def _check_name(name: Any, allow: Sequence[str], option: str) -> None:
         option,
         name,
         "names code outside the allow-list (" + ", ".join(prefix.rstrip(".") for prefix in ALLOWED) + "); "
-        "your own module is allowed by allow_imports=[its_name] on the command line",
+        "your own module is allowed on the command line by allow_imports=[its_name], for a RUN by "
+        "--allow-imports its_name",
     )
 
 

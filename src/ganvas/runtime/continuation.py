@@ -34,6 +34,7 @@ class Continuation:
         batches_seen: likewise.
         drift: what has changed and was allowed to, for run.yaml.
         finished: whether the run ended by itself, right after that checkpoint.
+        news: what train.log and the terminal are told.
     """
 
     run: RunFolder
@@ -44,6 +45,7 @@ class Continuation:
     batches_seen: int = 0
     drift: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
+    news: list[str] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -99,9 +101,8 @@ class Continuation:
         self.drift = check_drift(drift, allowed=bool(config.get("allow_drift")))
         for name in ("device", "threads"):
             if name in known and known[name] != environment[name]:
-                log.warning(
-                    "%s was %s, is %s: the last bits may differ", name, known[name], environment[name]
-                )
+                now = environment[name]
+                self.news.append(f"{name} was {known[name]}, is {now}: the last bits may differ")
 
     def begin(self, run: dict[str, Any]) -> None:
         """Puts the folder back to the checkpoint's moment, and notes in run.yaml what is changed from there.
@@ -109,6 +110,8 @@ class Continuation:
         Args:
             run: ``config`` and ``ganvas``, as they are from now on.
         """
+        for line in self.news:
+            log.warning("%s", line)
         for path in self.damaged:  # under its own name it would stand in the way of pruning
             log.warning("%s is damaged (its sha256 is wrong) and is passed over", path.name)
             damaged = path.with_name(path.name + ".damaged")

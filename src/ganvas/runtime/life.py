@@ -104,10 +104,10 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Se
                 if number > made.options.max_rollbacks:
                     text = f"the run went back {number - 1} times (trainer.max_rollbacks); {error}"
                     raise _failed(folder, NonFiniteError(error.term, text)) from error
-                log.warning("rollback %d: %s", number, error)
                 made = _make(config)
                 made.model.rollbacks = number
                 continuation = Continuation.find(folder)
+                continuation.news.append(f"rollback {number}: {error}")
                 continuation.check(made.model, made.machine.precision)
 
 
@@ -218,7 +218,7 @@ def _end(
             notes.append(f"status.json could not be written ({error})")
             code = code or 1
     if not is_first_rank() and state == "interrupted":
-        code = 0  # Lightning's launcher takes another one for a crash, and kills the first rank at its last words
+        code = 0  # Lightning's launcher takes another one for a crash, and kills the first rank
     return Outcome(folder, state, code, figures, notes)
 
 

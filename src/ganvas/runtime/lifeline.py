@@ -84,6 +84,7 @@ class Lifeline(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self.trained = True
+        _begin_epoch(trainer)
 
     def make_up(self, trainer: pl.Trainer) -> None:
         """The validation that the stopped run left out, if any."""
@@ -146,6 +147,21 @@ class Lifeline(pl.Callback):
         else:
             if trainer is not None:
                 troubles(trainer).works("status.json")
+
+
+def _begin_epoch(trainer: pl.Trainer) -> None:
+    """Where the checkpoint is of an epoch's last batch: the next epoch begins like any other.
+
+    Lightning has ended the old one by now, but takes the next for its rest: it would neither count it nor
+    call its ``on_train_epoch_start``, and would count a validation that nobody made.
+    """
+    loop, inner = trainer.fit_loop, trainer.fit_loop.epoch_loop
+    if inner.restarted_on_train_batch_end and inner.batch_progress.is_last_batch:
+        inner.batch_progress.increment_completed()
+        inner._batches_that_stepped += 1
+        inner.reset_restart_stage()
+        inner.restarting = False
+        loop.reset_restart_stage()
 
 
 class MakeUp(pl.Callback):

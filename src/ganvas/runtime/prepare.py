@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytorch_lightning as pl
@@ -50,7 +51,13 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
 def build_model(config: dict[str, Any], data: Any) -> Recipe:
     """The recipe with its initial weights (a function of the seed), checked against the data's samples."""
     torch.manual_seed(hash64(config["seed"], "init"))
-    model = build(config["model"], "model")
+    try:
+        model = build(config["model"], "model")
+    except RuntimeError as error:  # torch has no class of its own for it on a CPU
+        if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
+            raise
+        reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
+        raise OptionError("model._target_", config["model"]["_target_"], reason) from error
     if not isinstance(model, Recipe):
         raise OptionError("model._target_", config["model"]["_target_"], "is no ganvas.model.recipe.Recipe")
     sample = next(iter(data.batches("train", 2, limit=2))).x

@@ -20,9 +20,11 @@ def adam(
     """torch's Adam as one fused kernel for all parameters: the same update in fewer calls.
 
     Raises:
-        OptionError: a rate that is not positive, or a beta outside [0, 1).
+        OptionError: a rate or ``eps`` that is not positive, a beta outside [0, 1), a negative decay.
     """
     require(lr > 0, "lr", lr, "must be positive; 2e-4 is usual for GANs, 3e-4 for VQ-VAEs")
     for beta in betas:
         require(0 <= beta < 1, "betas", list(betas), "each must be in [0, 1); (0.5, 0.999) is usual for GANs")
+    require(eps > 0, "eps", eps, "must be positive; 1e-8 is usual")
+    require(weight_decay >= 0, "weight_decay", weight_decay, "must be 0 or more; 0 switches it off")
     return torch.optim.Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)

@@ -1,0 +1,99 @@
+"""Takes one safeguard away at a time and demands that the fault matrix notices: ``make test-faults-mutations``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
+
+
+@dataclass
+class Mutation:
+    """``old`` becomes ``new`` in a file of ganvas, where it must stand exactly once."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    section: str
+    tries: str
+
+
+MUTATIONS = [
+    Mutation(
+        "reseeding of a step", "model/recipe.py",
+        "        torch.default_generator.manual_seed(number)\n", "",
+        "resume_every_step", "mlp_gan-workers0-step1",
+    ),
+    Mutation(
+        "hash check", "runtime/checksum.py",
+        "MATCHES", "True",
+        "storage", "damage-flip",
+    ),
+    Mutation(
+        "temporary file in the same folder", "runtime/checkpoint_io.py",
+        'temporary = path.with_name(f".{path.name}.tmp")',
+        'temporary = Path(__import__("tempfile").gettempdir()) / f".{path.name}.tmp"',
+        "storage", "tmpdir",
+    ),
+    Mutation(
+        "average inside the step", "model/gan.py",
+        "            self.ema.update(self.generator, images)\n",
+        "            self.average_due = images\n",
+        "resume_every_step", "dcgan-workers0-step1",
+    ),
+]  # fmt: skip
+# Where the average goes instead: into the hook that Lightning calls after the callbacks have saved.
+_LATE_AVERAGE = """
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.ema is not None and self.__dict__.pop("average_due", None):
+            self.ema.update(self.generator, 128)
+
+    def configure_optimizers("""
+
+
+def main() -> int:
+    missed = []
+    for mutation in MUTATIONS:
+        with tempfile.TemporaryDirectory(prefix="ganvas-mutation-") as folder:
+            noticed, said = _is_noticed(mutation, Path(folder))
+        print(f"{mutation.name:36} {'noticed' if noticed else 'MISSED'}: {said}", flush=True)
+        if not noticed:
+            missed.append(mutation)
+    return 1 if missed else 0
+
+
+def _is_noticed(mutation: Mutation, folder: Path) -> tuple[bool, str]:
+    for name in ("src", "conf"):
+        shutil.copytree(_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / "src" / "ganvas" / mutation.file
+    text = path.read_text()
+    if text.count(mutation.old) != 1:
+        return False, f"{mutation.old.strip()!r} stands {text.count(mutation.old)} times in {mutation.file}"
+    text = text.replace(mutation.old, mutation.new)
+    if mutation.file == "model/gan.py":
+        text = text.replace("\n    def configure_optimizers(", _LATE_AVERAGE, 1)
+    path.write_text(text)
+    command = [sys.executable, str(_HERE / "run.py"), "--no-plain", "--only", mutation.section,
+               "--try", mutation.tries]  # fmt: skip
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(folder / "src"), "TMPDIR": str(folder)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    table = next((line for line in done.stdout.splitlines() if line[:5] not in ("fault", "")), "")
+    if not table:
+        return False, f"the matrix did not run: {done.stderr[-300:]}"
+    tried, survived = table.split()[-5:-3]
+    return bool(failed), f"{int(tried) - int(survived)} of {tried} tries failed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
