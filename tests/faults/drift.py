@@ -125,7 +125,7 @@ def _refusal(ended: Ended, key: str, before: dict[str, bytes], run: Path) -> str
 
 
 def _other_data(plan: Plan, folder: Path) -> str | None:
-    """One pixel of the training data is another."""
+    """A pixel of the training data is another."""
     run = cut(plan.straight("dcgan"), folder, _STEP)
     before = _files(run)
 
@@ -136,7 +136,7 @@ def _other_data(plan: Plan, folder: Path) -> str | None:
 
         def changed(self: Any) -> Any:
             splits = load(self)
-            splits["train"].x[7, 0, 3, 3] ^= 1
+            splits["train"].x[7, 0, 3, 3] ^= 64
             return splits
 
         Digits.load = changed  # type: ignore[method-assign]

@@ -124,6 +124,7 @@ def test_an_error_does_not_repeat_a_secret(ganvas, tmp_path: Path, words: list[s
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_hides_them_too(ganvas, tmp_path: Path, words: list[str]) -> None:
     done = ganvas(*words, "callback=none", "-m", "logger.chatty.api_key=first-secret,second-secret")
     assert holding(tmp_path / "outputs", "first-secret", "second-secret", SECRET, OF_ENVIRONMENT) == []

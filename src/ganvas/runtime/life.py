@@ -17,7 +17,7 @@ import pytorch_lightning as pl
 
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.trouble import troubles
-from ganvas.errors import NonFiniteError, RollbackError
+from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.recipe import Recipe
 from ganvas.runtime.build import build, check_targets
 from ganvas.runtime.continuation import Continuation
@@ -83,7 +83,8 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Se
     config = run["config"]
     check_targets(config, config.get("allow_imports") or ())
     folder = RunFolder(Path(config["paths"]["run_dir"]))
-    made = _make(config)
+    with _blamed_on(resume):
+        made = _make(config)
     first_rank = is_first_rank()
     if resume is None and first_rank:
         below = folder.path.is_relative_to(config["paths"]["output_dir"])
@@ -109,6 +110,20 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Se
                 continuation = Continuation.find(folder)
                 continuation.news.append(f"rollback {number}: {error}")
                 continuation.check(made.model, made.machine.precision)
+
+
+@contextmanager
+def _blamed_on(run: RunFolder | None) -> Iterator[None]:
+    """Parts that do not fit each other are the RUN's fault, whatever they raise: its config is data."""
+    try:
+        yield
+    except (OptionError, KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        if run is None:
+            raise
+        reason = f"its parts do not fit each other ({type(error).__name__}: {error})"
+        raise OptionError("RUN", run.path, reason) from error
 
 
 def _make(config: dict[str, Any]) -> _Made:
