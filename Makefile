@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= outputs
 
-.PHONY: setup train test check wheel clean
+.PHONY: setup train test test-faults test-faults-nightly test-faults-mutations check wheel clean
 
 setup: $(VENV)/.installed
 
@@ -23,6 +23,16 @@ train: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Runs broken on purpose: killed, stopped, on full disks, with NaNs; see docs/faults.md.
+test-faults: setup
+	$(BIN)/python tests/faults/run.py --markdown docs/faults.md
+
+test-faults-nightly: setup
+	$(BIN)/python tests/faults/run.py --nightly --seed $$(date +%s)
+
+test-faults-mutations: setup
+	$(BIN)/python tests/faults/mutation.py
 
 check: setup
 	$(BIN)/ruff check .

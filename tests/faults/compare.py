@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-
 # What a checkpoint tells of the clock on the wall: seconds trained, for the budget max_time, and the names and
 # sizes of the log files, which hold dates and speeds. The files' rows themselves are compared.
 _CLOCK = (".callbacks.Lifeline.seconds", ".ganvas_files")
@@ -87,9 +86,7 @@ def rows(straight: Path, other: Path, name: str) -> str | None:
     wanted, found = ([_without_speed(row) for row in side] for side in (first, second))
     if wanted == found:
         return None
-    return f"{name}: " + count_difference(
-        [json.dumps(row) for row in wanted], [json.dumps(r) for r in found]
-    )
+    return f"{name}: " + count_difference([json.dumps(row) for row in wanted], [json.dumps(r) for r in found])
 
 
 def _without_speed(row: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ MUTATIONS = [
     ),
     Mutation(
         "hash check", "runtime/checksum.py",
-        "MATCHES", "True",
+        "bool(known) and sha256_of(path) in known", "path.exists()",
         "storage", "damage-flip",
     ),
     Mutation(
@@ -45,16 +45,17 @@ MUTATIONS = [
     ),
     Mutation(
         "average inside the step", "model/gan.py",
-        "            self.ema.update(self.generator, images)\n",
-        "            self.average_due = images\n",
+        "self.ema.update(self.generator, images)\n",
+        "self.average_due = images\n",
         "resume_every_step", "dcgan-workers0-step1",
     ),
 ]  # fmt: skip
 # Where the average goes instead: into the hook that Lightning calls after the callbacks have saved.
 _LATE_AVERAGE = """
     def on_train_batch_end(self, *_: Any) -> None:
-        if self.ema is not None and self.__dict__.pop("average_due", None):
-            self.ema.update(self.generator, 128)
+        due = self.__dict__.pop("average_due", None)
+        if due is not None:
+            self.ema.update(self.generator, due)
 
     def configure_optimizers("""
 

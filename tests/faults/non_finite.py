@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import faults
 import torch
 from compare import difference, load, newest, states
 from forge import Ended, Try, ganvas
 from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, checkpoints, resume_words, train_words
+
+import faults
 
 TITLE = "numbers that are not finite"
 MINIMUM = 8
@@ -122,7 +123,11 @@ def _skipped(straight: Path, run: Path, ended: Ended, recipe: str, held: tuple[s
     for key, value in after.items():
         if key.startswith(held) and not torch.equal(value, before[key]):
             return f"{key} was touched by a step that was to be skipped"
-    if all(torch.equal(value, before[key]) for key, value in after.items()) and len(held) == 1 and _AT % 2 == 0:
+    if (
+        all(torch.equal(value, before[key]) for key, value in after.items())
+        and len(held) == 1
+        and _AT % 2 == 0
+    ):
         other = {"generator": "discriminator", "discriminator": "generator"}[held[0]]
         return f"the step of the {other} was left out too"
     skipped = sum(load(newest(run))["ganvas_guard"]["skipped"].values())

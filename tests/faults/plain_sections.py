@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import faults
 from compare import count_difference, scalars, states
 from forge import Child, Try
 from plain_lightning import newest_loadable, steps_of, train
 from recipes import CASES, RECIPES, STEPS, Plan
+
+import faults
 
 SECTIONS = ("resume_every_step", "random_sigkill", "kill_points", "storage", "signals")
 
@@ -132,7 +133,9 @@ def _points(plan: Plan) -> Named:
     gans = ("between-d-and-g", "in-ema")
     for point in (*named, *gans, "checkpoint-50"):
         for recipe in _NAMES[:2]:
-            occurrence = plan.random(point, recipe).randint(1, 2 if point == "epoch-end" else 5)
+            # Late enough for a checkpoint to be there; without one a run just starts again.
+            occurrence = plan.random(point, recipe).randint(*((1, 2) if point == "epoch-end" else (9, 16)))
+            occurrence = {"validation": 4}.get(point, occurrence)
             yield f"{recipe}-{point}", lambda f, r=recipe, p=point, o=occurrence: _kill(plan, f, r, p, o)
 
 
@@ -203,5 +206,10 @@ def _signals(plan: Plan) -> Named:
 
 
 def _signal(plan: Plan, folder: Path, point: str, number: int) -> str | None:
-    _start("mlp_gan", 0, folder, before=lambda: faults.at(point, 2, faults.send(number))).wait()
+    _start(
+        "mlp_gan",
+        0,
+        folder,
+        before=lambda: faults.at(point, 3 if point == "validation" else 12, faults.send(number)),
+    ).wait()
     return _finish(plan, "mlp_gan", 0, folder)

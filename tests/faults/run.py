@@ -1,4 +1,4 @@
-"""The fault matrix: ``python tests/faults/run.py [--nightly] [--only SECTION] [--try NAME] [--seed N] [--markdown FILE]``.
+"""The fault matrix: ``make test-faults``, or ``python tests/faults/run.py --help``.
 
 Every fault is tried on ganvas and, where it applies, on a plain LightningModule of the same size. A try
 survives where the run ends as if nothing had happened: equal to the bit, each step logged once.
@@ -14,6 +14,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import argparse
 import importlib
 import platform
+import resource
 import shutil
 import sys
 import tempfile
@@ -69,7 +70,9 @@ def main() -> int:
     for name in arguments.only:
         table.append(run_section(name, plan, arguments.pattern, plain=not arguments.no_plain))
         print_row(table[-1])
-    print(f"\n{time.monotonic() - began:.0f} s on {os.cpu_count()} cores; seed {plan.seed}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"\n{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time, "
+          f"on {os.cpu_count()} cores; seed {plan.seed}")  # fmt: skip
     failed = print_failures(table, plan)
     short = [row for row in table if row.short and not arguments.pattern]
     for row in short:
@@ -94,7 +97,8 @@ def run_section(name: str, plan: Plan, pattern: str | None, *, plain: bool) -> R
         sys.exit(f"an uninterrupted run failed: {broken[0].name}: {broken[0].difference}")
     chosen = (one for one in module.tries(plan) if pattern is None or pattern in one.name)
     plan.results = []
-    row = Row(module, run_tries(chosen, plan.work / name, keep=pattern is not None, results=plan.results), 0.0)
+    run_tries(chosen, plan.work / name, keep=pattern is not None, results=plan.results)
+    row = Row(module, plan.results, 0.0)
     if plain and pattern is None:
         row.plain = run_plain(name, plan)
     row.seconds = time.monotonic() - began
@@ -126,11 +130,11 @@ def print_row(row: Row) -> None:
 
 
 def print_failures(table: list[Row], plan: Plan) -> int:
-    failures = [(row, result) for row in table for result in row.results if result.difference is not None]
+    failures = [(row, result) for row in table for result in row.results if result.difference]
     for number, (row, result) in enumerate(failures):
         section = row.module.__name__
         if number >= 3 and not plan.nightly:
-            print(f"FAILED {section} {result.name}: {' | '.join((result.difference or '').split(chr(10)))[:300]}")
+            print(f"FAILED {section} {result.name}: {' | '.join(result.difference.splitlines())[:300]}")
             continue
         print(f"\nFAILED {section} {result.name}\n  {result.difference}\n  folder: {result.folder}")
         print(f"  again: python tests/faults/run.py --seed {plan.seed} --only {section} --try {result.name}")

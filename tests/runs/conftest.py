@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from ganvas.cli.main import main
 
@@ -49,3 +50,15 @@ def ganvas(
         return done
 
     return run
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """What users' words name in the tests of bad input: an empty folder, a file, pictures in two classes."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("x")
+    for folder in ("classes/a", "classes/b", "flat"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (8, 8), (number, 2, 3)).save(tmp_path / folder / f"{number}.png")
+    return tmp_path

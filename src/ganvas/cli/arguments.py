@@ -39,8 +39,32 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     if arguments.config_dir is not None:
         from ganvas.cli.compose import make_importable
 
+        there, reason = (
+            Path(arguments.config_dir).is_dir(),
+            "there is no such folder; name that of your parts",
+        )
+        require(there, "--config-dir", arguments.config_dir, reason)
         make_importable(Path(arguments.config_dir).resolve())
     return folder, [*arguments.allow_imports, *own_modules(arguments.config_dir)]
+
+
+def check_split(data: Any, split: str, num: int, needed: int = 1) -> int:
+    """Reads the data; how many samples the split holds.
+
+    Raises:
+        OptionError: ``data.`` and a key of the run's where the data are not there (any more); ``--split``
+            where it holds less than ``needed``, ``--num`` where less are asked for.
+    """
+    try:
+        there = int(data.num_samples(split))
+    except OptionError as error:
+        raise error.under("data") from error
+    held = "nothing" if there == 0 else f"{there} of the {needed} samples that figures need"
+    require(there >= needed, "--split", split, f"holds {held}; choose another split")
+    require(
+        num >= needed, "--num", num, f"must be at least {needed}; leave the option out for the usual number"
+    )
+    return there
 
 
 def check_num(num: int, option: str = "--num") -> None:

@@ -53,7 +53,7 @@ class Composed:
             option = group  # accelerator=gpu chose accelerator.accelerator
         value = "null" if error.value is None else error.value
         if option in written and not str(value).startswith(written[option]):
-            value = written[option]
+            value = written[option] if len(written[option]) <= _MAX_NAME else f"{written[option][:40]}..."
         return OptionError(option, value, error.reason)
 
     def _sources(self, option: str) -> list[str]:
@@ -191,6 +191,8 @@ def compose(
         except OmegaConfBaseException as error:
             named = Composed({}, {}, list(overrides), origins).named_as_written
             raise named(unresolved(error, overrides, unresolved_config)) from error
+        except OptionError as error:
+            raise Composed({}, {}, list(overrides), origins).named_as_written(error) from error
         except RecursionError as error:
             raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins)

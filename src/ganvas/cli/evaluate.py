@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ganvas.cli.arguments import check_num, named_run, run_parser
+from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
 from ganvas.errors import OptionError
 
 
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     from ganvas.runtime.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
-    data.prepare()
+    check_split(data, arguments.split, arguments.num, needed=2 if isinstance(model, Samples) else 1)
     batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
     if isinstance(model, Samples):
         metrics, protocol = evaluate_samples(

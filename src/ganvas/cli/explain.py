@@ -37,7 +37,8 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, hydra, overrides) from error
     except (ValueError, TypeError) as error:  # Hydra's own for model=null, model=5 and model=[1]
-        if not any(_is_group(hydra, key) and _no_word(v) for key, v in values_written(overrides).items()):
+        odd = any(_is_group(hydra, key) and _no_word(v) for key, v in values_written(overrides).items())
+        if not odd and "Config group override" not in str(error):
             raise
         raise explain(error, hydra, overrides) from error
 
@@ -82,7 +83,9 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     primary = re.search(r"Cannot find primary config '([^']+)'", text)
     if primary:
         return OptionError("--config-name", primary.group(1), "there is no such config; leave the flag out")
-    missing = re.search(r"Could not find '([^']+)'", text) or re.search(r"find config file '?([^'\n]+)", text)
+    missing = re.search(r"Could not (?:find|load) '([^']+)'", text) or re.search(
+        r"find config file '?([^'\n]+)", text
+    )
     group, option = missing.group(1).rpartition("/")[::2] if missing else ("", "")
     if "Config group override must be" in text or isinstance(error, TypeError):
         group = next((key for key, value in written.items() if _is_group(hydra, key) and _no_word(value)), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser
+from ganvas.cli.arguments import as_array, check_num, check_out, check_split, named_run, run_parser
 from ganvas.errors import OptionError
 
 
@@ -34,14 +34,12 @@ def run(words: Sequence[str]) -> int:
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):
         raise OptionError("RUN", folder.path, "reconstructs nothing; ganvas sample takes it")
-    data.prepare()
+    there = check_split(data, arguments.split, arguments.num)
+    if there < arguments.num:
+        raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")
     batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
     pairs = [(batch.x, model.reconstruct(batch.x.to(model.device)).x.cpu()) for batch in batches]
     originals, images = (torch.cat(side) for side in zip(*pairs, strict=True))
-    if len(images) < arguments.num:
-        raise OptionError(
-            "--num", arguments.num, f"the {arguments.split} split holds {len(images)}; ask for fewer"
-        )
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".npz":
         import numpy

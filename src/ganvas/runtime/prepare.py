@@ -13,7 +13,7 @@ from ganvas.functional.random import hash64
 from ganvas.model.recipe import Recipe
 from ganvas.runtime.build import bind, build
 from ganvas.runtime.limits import check_epoch, check_machine
-from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions
+from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions, epoch_batches
 
 
 def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, AcceleratorOptions]:
@@ -38,8 +38,9 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         world = machine.devices * machine.num_nodes
         require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
                 f"is global and must be a multiple of the {world} processes")  # fmt: skip
-    every, batches = options.val_check_interval, data.num_samples("train") // data.batch_size
-    check_epoch(options, train_batches=batches, val_batches=-(-data.num_samples("val") // data.batch_size))
+    train, val = (data.num_samples(name) for name in ("train", "val"))
+    check_epoch(options, train_batches=train // data.batch_size, val_batches=-(-val // data.batch_size))
+    every, batches = options.val_check_interval, epoch_batches(options, data.batch_size, train)
     require(
         not isinstance(every, int) or options.check_val_every_n_epoch is None or every <= batches,
         "trainer.val_check_interval", every,
@@ -59,7 +60,8 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
         reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
         raise OptionError("model._target_", config["model"]["_target_"], reason) from error
     if not isinstance(model, Recipe):
-        raise OptionError("model._target_", config["model"]["_target_"], "is no ganvas.model.recipe.Recipe")
+        reason = "is no ganvas.model.recipe.Recipe; choose model=mlp_gan, or give it that base"
+        raise OptionError("model._target_", config["model"]["_target_"], reason)
     sample = next(iter(data.batches("train", 2, limit=2))).x
     with _named("model"):
         try:

@@ -60,7 +60,8 @@ class TrainerOptions:
         for name in (*shares, "val_check_interval"):
             value = getattr(self, name)
             require(value is None or value >= 0, name, value, "must be 0 or more (a float is a share)")
-            require(not isinstance(value, float) or value <= 1, name, value, "a share is at most 1.0")
+            require(not isinstance(value, float) or value <= 1, name, value,
+                    "is a share and at most 1.0; a whole number counts batches")  # fmt: skip
         limit = self.limit_train_batches
         require(limit != 0, "limit_train_batches", limit, "trains nothing; null takes the whole epoch")
         sanity, fast = self.num_sanity_val_steps, self.fast_dev_run
@@ -82,7 +83,7 @@ class TrainerOptions:
         budgets = (self.max_images, self.max_epochs, self.max_steps, self.max_time)
         require(
             bool(self.fast_dev_run) or any(budget is not None for budget in budgets),
-            "max_images", "null", "one budget is needed: max_images, max_epochs, max_steps or max_time",
+            "max_images", "null", "one budget is needed; give max_images, max_epochs, max_steps or max_time",
         )  # fmt: skip
 
     @property
@@ -214,22 +215,33 @@ def make_trainer(
         default_root_dir=run_dir,
         **arguments,
     )
+    # Lightning's own SIGTERM handler broadcasts from inside the handler, where ranks wait for each other for
+    # ever, and ends a run at an epoch's end without a checkpoint; its SLURM handlers save within a step.
+    trainer._signal_connector.register_signal_handlers = _no_handlers  # type: ignore[method-assign]
     trainer.max_images = _total_images(options, steps, batch_size, batches_an_epoch)  # type: ignore[attr-defined]
     return trainer
 
 
+def _no_handlers() -> None:
+    """The run's own are installed (runtime/lifeline.py)."""
+
+
 def budget_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int | None:
     """Batches after which the run is done, None where only the clock on the wall can end it."""
-    epoch = max(1, train_samples // batch_size)
-    limit = options.limit_train_batches
-    if isinstance(limit, float):
-        epoch = max(1, int(epoch * limit))
-    elif limit is not None:
-        epoch = min(epoch, limit)
+    epoch = epoch_batches(options, batch_size, train_samples)
     budgets = [batch_count(options.max_images, batch_size), options.max_steps]
-    if options.max_epochs is not None and not options.overfit_batches:
+    if options.max_epochs is not None:
         budgets.append(options.max_epochs * epoch)
     return min((budget for budget in budgets if budget is not None), default=None)
+
+
+def epoch_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int:
+    """Batches of one epoch, as Lightning limits them."""
+    epoch = max(1, train_samples // batch_size)
+    limit = options.overfit_batches or options.limit_train_batches
+    if limit is None or limit == 0:
+        return epoch
+    return max(1, int(epoch * limit)) if isinstance(limit, float) else min(epoch, limit)
 
 
 def processes(machine: AcceleratorOptions) -> int:
