@@ -46,5 +46,5 @@ def test_a_run_without_a_valid_checkpoint(ganvas, outputs: Path, tmp_path: Path)
     shutil.copytree(outputs / "train" / "a_gan", run)
     (run / "checkpoints" / "000000000128.ckpt").write_bytes(b"short")
     for command in ("sample", "evaluate"):
-        assert "holds no valid checkpoint" in ganvas(command, "a_gan", code=2).stderr
+        assert "all its checkpoints are damaged" in ganvas(command, "a_gan", code=2).stderr
     assert "damaged, their sha256 is wrong (000000000128.ckpt)" in ganvas("resume", "a_gan", code=2).stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,69 @@ def test_a_bad_picture_is_named_and_nothing_is_left(root, content):
         make(root).prepare()
     assert caught.value.option == "root"
     assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"]
+
+
+def test_folders_made_for_a_cache_go_and_others_stay(root, tmp_path):
+    write(root, [10, 20])
+    (root / "015.png").touch()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OptionError):
+        make(root, cache_dir=str(tmp_path / "mine" / "new" / "cache")).prepare()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "pictures"]
+    assert not list((tmp_path / "mine").iterdir())
+
+
+@pytest.mark.parametrize(("option", "value"), [("num_classes", 3), ("batch_size", 5)])
+def test_counts_are_checked_before_anything_is_decoded(root, monkeypatch, option, value):
+    write(root / "a", [10, 20])
+    write(root / "b", [30, 40])
+    monkeypatch.setattr(picture_cache, "decode", None)  # a call would fail
+    with pytest.raises(OptionError) as caught:
+        make(root, **{option: value}).prepare()
+    assert (caught.value.option, caught.value.value) == (option, value)
+    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"]
+
+
+def test_a_disk_with_too_little_space(root, monkeypatch):
+    write(root, [10, 20])
+    usage = shutil.disk_usage(root)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2 * 8 * 8 - 1))
+    with pytest.raises(OptionError, match=r"^image_size=8: 2 pictures need .* free; choose a smaller size"):
+        make(root).prepare()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2 * 8 * 8))
+    assert levels(make(root)) == [10, 20]
+
+
+@pytest.mark.parametrize("where", ["", "a", "a/deeper"])
+def test_what_is_named_as_a_picture_and_is_none(root, where):
+    """A pipe would be waited for, a broken link passed over, a folder of such a name is a folder."""
+    write(root / where, [10, 20])
+    bad = root / where / "030.png"
+    os.mkfifo(bad)
+    with pytest.raises(OptionError, match=r"030\.png: is a pipe or a device and no file; remove it"):
+        make(root).prepare()
+    bad.unlink()
+    for target in ("gone.png", "030.png"):
+        bad.symlink_to(target)
+        with pytest.raises(OptionError, match=r"030\.png: is a broken link; remove it"):
+            make(root).prepare()
+        bad.unlink()
+    bad.symlink_to(root / where / "010.png")
+    assert levels(make(root)) == [10, 20, 10]
+
+
+def test_links_to_folders_are_followed_unless_they_go_round(root, tmp_path):
+    write(tmp_path / "elsewhere", [10, 20])
+    root.mkdir()
+    (root / "a").symlink_to(tmp_path / "elsewhere")
+    (root / "b").symlink_to(tmp_path / "elsewhere")
+    assert levels(make(root)) == [10, 20, 10, 20]
+    for target in (root, tmp_path, tmp_path / "elsewhere"):
+        loop = tmp_path / "elsewhere" / "loop"
+        loop.symlink_to(target)
+        with pytest.raises(OptionError, match="is a link to a folder that holds it; remove the link"):
+            make(root).prepare()
+        loop.unlink()
 
 
 def test_roots_that_cannot_be_taken(root, tmp_path):

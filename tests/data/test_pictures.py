@@ -31,6 +31,15 @@ CASES = {
     "palette": (palette(), [10, 200, 60]),
     "16 bit": (SIXTEEN, [100, 100, 100]),
 }
+FRAMES = [constant("L", level) for level in (77, 200)]
+OTHERS = {
+    "print.jpg": (constant("CMYK", (0, 128, 255, 51)), {}, [204, 102, 0]),
+    "animated.gif": (FRAMES[0], {"save_all": True, "append_images": FRAMES[1:]}, [77, 77, 77]),
+    "animated.png": (FRAMES[0], {"save_all": True, "append_images": FRAMES[1:]}, [77, 77, 77]),
+    "pages.tiff": (FRAMES[0], {"save_all": True, "append_images": FRAMES[1:]}, [77, 77, 77]),
+    "16 bit.tiff": (SIXTEEN, {}, [100, 100, 100]),
+    "lossless.webp": (constant("RGBA", (10, 200, 60, 255)), {"lossless": True}, [10, 200, 60]),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -44,6 +53,26 @@ def test_modes(tmp_path, case):
     assert grey.shape == (1, 4, 4)
     luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     assert np.abs(grey - luma).max() <= 1.5
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_formats(tmp_path, name):
+    image, options, colour = OTHERS[name]
+    image.save(tmp_path / name, **options)
+    array = decode(tmp_path / name, channels=3, image_size=4)
+    assert np.abs(array.astype(int) - np.array(colour)[:, None, None]).max() <= 3
+    luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    assert np.abs(decode(tmp_path / name, channels=1, image_size=4) - luma).max() <= 3
+
+
+@pytest.mark.parametrize("level", [-1, 65536])
+def test_levels_beyond_16_bits_are_refused(tmp_path, level):
+    Image.new("I", (4, 4), level).save(tmp_path / "a.tiff")
+    with pytest.raises(OptionError, match=f"levels from {level} to {level}, and 16 bits end at 65535"):
+        decode(tmp_path / "a.tiff", channels=1, image_size=4)
+    for inside, byte in ((0, 0), (65535, 255)):
+        Image.new("I", (4, 4), inside).save(tmp_path / "a.tiff")
+        assert (decode(tmp_path / "a.tiff", channels=1, image_size=4) == byte).all()
 
 
 def test_a_palette_with_a_transparent_entry(tmp_path):

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-# What a checkpoint tells of the clock on the wall: seconds trained, for the budget max_time, and the names and
-# sizes of the log files, which hold dates and speeds. The files' rows themselves are compared.
+# What a checkpoint tells of the clock on the wall: seconds trained, for the budget max_time, and the names
+# and sizes of the log files, which hold dates and speeds. The files' rows themselves are compared.
 _CLOCK = (".callbacks.Lifeline.seconds", ".ganvas_files")
 
 
 def difference(straight: Path, other: Path) -> str | None:
-    """None where the finished run ``other`` is ``straight`` to the bit, else a line for each kind of difference."""
+    """None where the finished run ``other`` is ``straight`` to the bit, else a line for each difference."""
     status = json.loads((other / "status.json").read_text())
     if status.get("state") != "finished":
         return f"status.json says {status.get('state')}, not finished"

@@ -1,4 +1,4 @@
-"""Real disks that fail: a small tmpfs that fills up, a read-only mount, a folder of somebody else's, $TMPDIR."""
+"""Real disks that fail: a small tmpfs that fills up, a read-only mount, somebody else's folder, $TMPDIR."""
 
 from __future__ import annotations
 

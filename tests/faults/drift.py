@@ -19,8 +19,18 @@ NEEDS = [(recipe, 0) for recipe in RECIPES]
 _STEP = 10  # the checkpoint that is resumed
 _TRAINING = ("state_dict", "optimizer_states", "global_step")
 # What can never change training; whatever else is refused or taken is judged by the parameters that it makes.
-_HARMLESS = ("paths.", "callback.", "logger.", "name", "trainer.max_", "trainer.log_every_images",
-             "trainer.val_", "trainer.limit_val_batches", "trainer.limit_test_batches", "data.num_workers")  # fmt: skip
+_HARMLESS = (
+    "paths.",
+    "callback.",
+    "logger.",
+    "name",
+    "trainer.max_",
+    "trainer.log_every_images",
+    "trainer.val_",
+    "trainer.limit_val_batches",
+    "trainer.limit_test_batches",
+    "data.num_workers",
+)
 # Other values of what is text or null, where "another" cannot be computed.
 _OTHERS: dict[str, Any] = {
     "data.fit": "resize",
@@ -33,7 +43,8 @@ _OTHERS: dict[str, Any] = {
     "name": "another",
     "model.grad_clip": 0.01,
     "model.discriminator.norm": "none",
-    "trainer.limit_train_batches": 5,
+    "trainer.limit_train_batches": 8,
+    "trainer.overfit_batches": 8,
     "trainer.limit_val_batches": 1,
     "trainer.max_epochs": 50,
     "trainer.max_steps": 1000,
@@ -44,8 +55,17 @@ _OTHERS: dict[str, Any] = {
     "trainer.check_val_every_n_epoch": 2,
 }
 # Leaves that name places or that other commands read; changing them is no drift but another run.
-_LEFT_OUT = ("paths.", "resume", "allow_imports", "debug", "logger.", "trainer.fast_dev_run", "accelerator.num_nodes",
-             "accelerator.devices", "accelerator.compile")  # fmt: skip
+_LEFT_OUT = (
+    "paths.",
+    "resume",
+    "allow_",
+    "debug",
+    "logger.",
+    "trainer.fast_dev_run",
+    "accelerator.num_nodes",
+    "accelerator.devices",
+    "accelerator.compile",
+)
 
 
 def tries(plan: Plan) -> Iterator[Try]:

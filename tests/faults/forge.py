@@ -6,7 +6,9 @@ forks of it in turn, so that a run costs what it computes and not four seconds o
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import json
 import os
 import select
@@ -39,9 +41,11 @@ def import_all() -> None:
     """Everything a run imports; no thread may be alive afterwards, because a fork does not take it along."""
     import importlib
 
-    for name in ("torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "torch.utils.data", "hydra",
-                 "hydra._internal.hydra", "pytorch_lightning", "torchmetrics", "ganvas.runtime.life"):  # fmt: skip
+    for name in ("torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "hydra._internal.hydra",
+                 "pytorch_lightning", "torchmetrics", "antlr4.LL1Analyzer", "hydra_plugins.ganvas_isolated",
+                 "omegaconf._impl", "tensorboard.compat.proto.event_pb2"):  # fmt: skip
         importlib.import_module(name)
+    importlib.import_module("PIL.Image").preinit()
     package = Path(importlib.import_module("ganvas").__file__ or "").parent
     for path in sorted(package.rglob("*.py")):
         name = ".".join(path.relative_to(package.parent).with_suffix("").parts)
@@ -50,6 +54,8 @@ def import_all() -> None:
     import torch
 
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # forks share what is there: no collection writes to its pages
 
 
 def _fork() -> int:
@@ -121,10 +127,8 @@ class Child:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
 
 
 def ganvas(
@@ -269,7 +273,5 @@ def end_descendants() -> None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

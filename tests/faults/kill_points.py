@@ -1,4 +1,4 @@
-"""SIGKILL from inside, at every point where it could hurt: in steps, files, validation, logs, the last figures."""
+"""SIGKILL from inside, wherever it could hurt: in steps, files, validation, logs, the last figures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _POINTS: dict[str, tuple[tuple[str, ...], int]] = {
     "prune-after": (_ALL, STEPS - 3),
     "event-torn": (_ALL, 60),
 }
-# file: pattern, the largest occurrence, and at what size (bytes, of a file written whole: its share) it is torn
+# file: pattern, the largest occurrence, and where it is torn (a share of a checkpoint, or bytes)
 _WRITES: dict[str, tuple[str, int, float | Callable[[str], int]]] = {
     "checkpoint-0": (faults.CHECKPOINT, STEPS, 0.0),
     "checkpoint-50": (faults.CHECKPOINT, STEPS, 0.5),

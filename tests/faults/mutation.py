@@ -1,4 +1,4 @@
-"""Takes one safeguard away at a time and demands that the fault matrix notices: ``make test-faults-mutations``."""
+"""Takes away one safeguard at a time and demands that the fault matrix notices."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def tries(plan: Plan) -> Iterator[Try]:
                 lambda f, a=(recipe, place, policy, held): _broken_once(plan, f, *a),
             )
     for policy, most in (("skip", "trainer.max_skips=3"), ("rollback", "trainer.max_rollbacks=2")):
-        yield Try(f"{policy}-for-good", lambda f, p=policy, m=most: _broken_for_good(plan, f, p, m))
+        yield Try(f"{policy}-for-good", lambda f, p=policy, m=most: _broken_for_good(f, p, m))
 
 
 def _words(recipe: str, *more: str) -> list[str]:
@@ -155,9 +155,9 @@ def _not_finite(run: Path) -> str | None:
     return None
 
 
-def _broken_for_good(plan: Plan, folder: Path, policy: str, most: str) -> str | None:
+def _broken_for_good(folder: Path, policy: str, most: str) -> str | None:
     """From a batch on everything is NaN: the policy gives up, and the run can be taken up again."""
-    straight, run = plan.straight("mlp_gan"), folder / "run"
+    run = folder / "run"
     put: Callable[[], None] = lambda: put_in("data", _AT, 10**9)  # noqa: E731
     ended = ganvas(_words("mlp_gan", f"trainer.non_finite={policy}", most), folder, before=put)
     if ended.code <= 0 or "not finite" not in ended.err:

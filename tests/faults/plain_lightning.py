@@ -1,8 +1,8 @@
 """The fair peer: the same networks and losses in a LightningModule as a competent user writes it.
 
-seed_everything, DataLoader(shuffle=True), manual optimization for the GANs, ModelCheckpoint at every batch with
-all files kept, TensorBoard and CSV loggers in one folder, the average of G inside the training step, resumed by
-fit(ckpt_path=the newest file that loads). No counter-based randomness, no hash, no file code of its own.
+seed_everything, DataLoader(shuffle=True), manual optimization for the GANs, ModelCheckpoint at every batch
+with all files kept, TensorBoard and CSV loggers in one folder, the average of G inside the training step,
+resumed by fit(ckpt_path=the newest file that loads). No counter-based randomness, no hash, no file code.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def build(recipe: str) -> tuple[pl.LightningModule, Any]:
     if recipe == "dcgan":
         g = DCGANGenerator(latent_dim=8, channels=1, image_size=16, base_channels=4)
         return GAN(g, DCGANDiscriminator(channels=1, image_size=16, base_channels=4), 8, r1=False), stored
-    encoder = ConvEncoder(1, 4, hidden_channels=8, residual_channels=32, residual_blocks=1)
-    decoder = ConvDecoder(1, 4, hidden_channels=8, residual_channels=32, residual_blocks=1)
+    encoder = ConvEncoder(1, 4, hidden_channels=8, residual_channels=4, residual_blocks=1)
+    decoder = ConvDecoder(1, 4, hidden_channels=8, residual_channels=4, residual_blocks=1)
     return VQVAE(encoder, EMAVectorQuantizer(num_embeddings=16, embedding_dim=4), decoder), stored
 
 
@@ -151,7 +151,10 @@ def train(recipe: str, workers: int, run: Path, *, resume: bool) -> int:
         log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=[TensorBoardLogger(run, name="", version="tensorboard"), CSVLogger(run, name="", version="csv")],
+        logger=[
+            TensorBoardLogger(run, name="", version="tensorboard"),
+            CSVLogger(run, name="", version="csv"),
+        ],
         callbacks=[
             ModelCheckpoint(
                 run / "checkpoints", filename="{step:06d}", auto_insert_metric_name=False, save_top_k=-1,

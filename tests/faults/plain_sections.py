@@ -199,8 +199,9 @@ def _failing(plan: Plan, folder: Path, point: str, code: int) -> str | None:
 
 
 def _signals(plan: Plan) -> Named:
-    for name, point in (("SIGINT", "in-d"), ("SIGINT", "validation"), ("SIGTERM", "in-d"), ("SIGTERM", "in-g"),
-                        ("SIGTERM", "validation"), ("SIGUSR1", "in-d"), ("SIGUSR2", "in-d")):  # fmt: skip
+    for name, point in (("SIGINT", "in-d"), ("SIGINT", "validation"), ("SIGTERM", "in-d"),
+                        ("SIGTERM", "in-g"), ("SIGTERM", "validation"), ("SIGUSR1", "in-d"),
+                        ("SIGUSR2", "in-d")):  # fmt: skip
         number = signal.Signals[name]
         yield f"{name}-{point}", lambda f, p=point, n=number: _signal(plan, f, p, n)
 

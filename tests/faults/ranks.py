@@ -1,4 +1,4 @@
-"""Two gloo ranks, in processes of their own: kills and stops of either, no orphan, the same run in the end."""
+"""Two gloo ranks in processes of their own: kills and stops of either, no orphan, the same run in the end."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "e
 class Stop:
     """How one stretch of a run ends.
 
-    ``ranks`` get the signal (``all``: the process group, as a terminal sends it); ``code`` is the exit code of
-    the launcher that must come, None where it is killed or may only not be 0.
+    ``ranks`` get the signal (``all``: the process group, as a terminal sends it); ``code`` is the launcher's
+    exit code that must come, None where it is killed or may only not be 0.
     """
 
     name: str

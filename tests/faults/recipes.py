@@ -45,8 +45,9 @@ RECIPES = {
     # The codebook's running means and restarts, automatic optimization.
     "vqvae": [
         "model=vqvae", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8",
-        "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1", "model.num_embeddings=16",
-        "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5", "callback.preview.every_images=704",
+        "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1",
+        "model.encoder.residual_channels=4", "model.decoder.residual_channels=4",
+        "model.num_embeddings=16", "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5", "callback.preview.every_images=704",
     ],
 }  # fmt: skip
 

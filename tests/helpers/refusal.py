@@ -10,7 +10,7 @@ from pathlib import Path
 # Two batches of a tiny GAN, with checkpoint and figures, and no logger.
 SMOKE = ("train", "trainer=smoke", "callback=minimal", "logger=none", "trainer.max_images=128")
 # What a line says to mend it: a rule that is its own advice, what there is, or what follows the semicolon.
-_MENDS = ("; ", "must be ", "needs ", "there are: ", "did you mean ")
+_MENDS = ("; ", "must ", "needs ", "there are: ", "did you mean ")
 
 
 def contents(folder: Path) -> dict[Path, bytes | None]:

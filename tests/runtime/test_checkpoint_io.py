@@ -112,6 +112,26 @@ def test_what_torch_writes_on_a_full_disk_ends_in_an_error_and_not_in_a_file(
     assert not list(path.parent.glob(".*"))
 
 
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_error_of_the_disk_while_more_is_written_is_not_forgotten(
+    call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may report a failed write once: to the sync that was under way."""
+    calls = iter(range(1, 100))
+
+    def fail(handle: int) -> None:
+        if next(calls) == call:
+            raise OSError(5, "Input/output error")
+
+    path = save(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(module, "_SYNC_EVERY", 1 << 10)
+    save(tmp_path, {str(number): torch.rand(400_000) for number in range(40)})
+    assert next(calls) > call
+    assert "Input/output" in str(io.error)
+    assert io.load_checkpoint(path)["global_step"] == 7
+
+
 def test_the_hash_is_that_of_the_file_for_large_tensors_too(tmp_path: Path) -> None:
     """They are hashed in a second thread."""
     path = save(

@@ -100,7 +100,9 @@ class ImageFolder(TensorDataModule):
                 paths, root=root, channels=self._depth, image_size=self._side, cache_dir=self.cache_dir
             )
         except OSError as error:
-            raise OptionError("root", str(root), f"cannot be read ({error})") from error
+            raise OptionError(
+                "root", str(root), f"cannot be read ({error}); allow that, or name another"
+            ) from error
         splits, start = {}, 0
         for name in SPLITS:
             count = len(listed[name].paths)

@@ -270,7 +270,8 @@ def _alike(stored: Any, usual: Any) -> bool:
 
 
 def _foreign(path: Path, reason: str) -> OptionError:
-    return OptionError("RUN", path, f"is no checkpoint of ganvas ({' '.join(reason.split())[:200]})")
+    reason = f"is no checkpoint of ganvas ({' '.join(reason.split())[:200]})"
+    return OptionError("RUN", path, f"{reason}; put the run's own back, or remove it")
 
 
 def _of_another(path: Path, reason: str) -> OptionError:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ganvas.errors import OptionError
 from ganvas.runtime.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
+_SYNC_EVERY = 1 << 24  # bytes after which the disk is set to work while more are on their way
 
 
 class DurableCheckpointIO(CheckpointIO):
@@ -74,9 +75,11 @@ class _HashingFile:
     rest of the bytes dropped, and :meth:`finish` raises it.
     """
 
-    def __init__(self, raw: FileIO, beside: ThreadPoolExecutor) -> None:
-        self.raw, self.beside, self.hash = raw, beside, hashlib.sha256()
+    def __init__(self, raw: FileIO, beside: ThreadPoolExecutor, syncing: ThreadPoolExecutor) -> None:
+        self.raw, self.beside, self.syncing, self.hash = raw, beside, syncing, hashlib.sha256()
         self.error: OSError | None = None
+        self._unsynced = 0
+        self._sync: Future[None] | None = None
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
@@ -92,13 +95,24 @@ class _HashingFile:
                 self.hash.update(view)
             else:
                 hashing.result()  # torch may reuse the memory after this call
+            self._unsynced += len(view)
+            if self._unsynced >= _SYNC_EVERY and (self._sync is None or self._sync.done()):
+                self._collect()
+                self._sync, self._unsynced = self.syncing.submit(os.fdatasync, self.raw.fileno()), 0
         return len(view)
+
+    def _collect(self) -> None:
+        """What the disk reported to the last sync: a later one might not be told again."""
+        error = self._sync.exception() if self._sync is not None else None
+        if isinstance(error, OSError):
+            self.error = self.error or error
 
     def flush(self) -> None:
         """Nothing is held back."""
 
     def finish(self) -> str:
         """Makes the bytes durable; returns their sha256, or raises what went wrong on the way."""
+        self._collect()
         if self.error is not None:
             raise self.error
         os.fsync(self.raw.fileno())
@@ -106,10 +120,22 @@ class _HashingFile:
 
 
 def _write(checkpoint: dict[str, Any], path: Path) -> str:
-    with FileIO(path, "wb") as raw, ThreadPoolExecutor(1) as beside:
-        file = _HashingFile(raw, beside)
-        torch.save(checkpoint, file)  # type: ignore[arg-type]
+    with FileIO(path, "wb") as raw, ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as syncing:
+        file = _HashingFile(raw, beside, syncing)
+        with _without_crc():
+            torch.save(checkpoint, file)  # type: ignore[arg-type]
         return file.finish()
+
+
+@contextlib.contextmanager
+def _without_crc() -> Iterator[None]:
+    """torch's own CRC-32 costs as much as the writing; the sha256 says more, and torch.load asks neither."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 def _write_sidecar(path: Path, digests: Sequence[str]) -> None:

@@ -28,9 +28,13 @@ def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, A
     """
     run = read_stored(folder, allow)
     config = run["config"]
-    path = folder.newest_checkpoint()
+    path, damaged = folder.find_checkpoint()
     if path is None:
-        raise OptionError("RUN", folder.path, "holds no valid checkpoint; let it train to one (ganvas train)")
+        names = ", ".join(one.name for one in damaged)
+        wrong = f"all its checkpoints are damaged, their sha256 is wrong ({names}); put back copies of them"
+        raise OptionError(
+            "RUN", folder.path, wrong if damaged else "holds no checkpoint; ganvas resume makes one"
+        )
     data, model = _build(config, folder)
     checkpoint = load_checked(path)
     precision = str(config["accelerator"].get("precision"))

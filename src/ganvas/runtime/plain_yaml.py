@@ -50,7 +50,7 @@ def load_plain(path: Path, option: str) -> Any:
         _check_plain(value)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise OptionError(option, path, f"{path.name} cannot be read ({reason})") from error
+        raise OptionError(option, path, f"{path.name} cannot be read ({reason}); put a copy back") from error
     return value
 
 

@@ -26,7 +26,15 @@ def test_two_steps_of_the_papers_algorithm(weight_decay: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("lr", 0.0), ("lr", -1e-3), ("betas", (0.5, 1.0)), ("betas", (-0.1, 0.9))]
+    ("option", "value"),
+    [
+        ("lr", 0.0),
+        ("lr", -1e-3),
+        ("betas", (0.5, 1.0)),
+        ("betas", (-0.1, 0.9)),
+        ("eps", 0.0),
+        ("weight_decay", -1e-3),
+    ],
 )
 def test_options_are_checked(option: str, value: object) -> None:
     with pytest.raises(OptionError) as error:
