@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from compare import states
 from forge import Ended, Try, ganvas
-from recipes import RECIPES, STEPS, Plan, checkpoint, cut, resume_words
+from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, cut, resume_words
 
 TITLE = "config leaves changed at resume"
 MINIMUM = 20
@@ -125,7 +125,7 @@ def _drift(plan: Plan, folder: Path, recipe: str, key: str, value: Any) -> str |
 
 def _same(straight: Path, run: Path) -> str | None:
     """Whether the state after the same number of batches is the same; a budget may end the run elsewhere."""
-    step = min(STEPS, int(max(run.glob("checkpoints/*.ckpt")).stem) // 128)
+    step = min(STEPS, int(max(run.glob("checkpoints/*.ckpt")).stem) // BATCH)
     return states(checkpoint(straight, step), checkpoint(run, step), _TRAINING)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compare import difference, torn
 from forge import Try, ganvas
-from recipes import RECIPES, STEPS, Plan, checkpoint, resume_words, train_words
+from recipes import RECIPES, STEPS, Plan, checkpoint, cut, resume_words, train_words
 
 import faults
 
@@ -17,62 +17,67 @@ NEEDS = [(recipe, 0) for recipe in RECIPES]
 
 _GANS = ("mlp_gan", "dcgan")
 _ALL = tuple(RECIPES)
-# point: recipes that have it, and the largest occurrence that each run reaches
-_POINTS: dict[str, tuple[tuple[str, ...], int]] = {
-    "in-d": (_ALL, STEPS),
-    "between-d-and-g": (_GANS, STEPS),
-    "before-step": (_ALL, STEPS),
-    "in-g": (_ALL, STEPS // 2),
-    "after-g-step": (_ALL, STEPS // 2),
-    "in-ema": (_GANS, STEPS // 2),
-    "in-codebook": (("vqvae",), STEPS),
-    "validation": (_ALL, 4),
-    "epoch-end": (_ALL, 2),
-    "evaluation": (_ALL, 1),
-    "checkpoint-before-fsync": (_ALL, STEPS),
-    "checkpoint-after-fsync": (_ALL, STEPS),
-    "sidecar-before-fsync": (_ALL, STEPS),
-    "folder-fsync": (_ALL, STEPS),
-    "sidecar-before-replace": (_ALL, STEPS),
-    "checkpoint-before-replace": (_ALL, STEPS),
-    "checkpoint-after-replace": (_ALL, STEPS),
-    "status-before-replace": (_ALL, 2),
-    "prune-before": (_ALL, STEPS - 3),
-    "prune-after": (_ALL, STEPS - 3),
-    "event-torn": (_ALL, 60),
+_LATEST = 25  # batches that are made before a run is broken, at most
+_IN_EPOCH = 18  # the same where a validation or an epoch's end must still come
+# point: recipes that have it, latest start, largest occurrence after the start
+_POINTS: dict[str, tuple[tuple[str, ...], int, int]] = {
+    "in-d": (_ALL, _LATEST, 3),
+    "between-d-and-g": (_GANS, _LATEST, 3),
+    "before-step": (_ALL, _LATEST, 3),
+    "in-g": (_ALL, _LATEST, 2),
+    "after-g-step": (_ALL, _LATEST, 2),
+    "in-ema": (_GANS, _LATEST, 2),
+    "in-codebook": (("vqvae",), _LATEST, 3),
+    "validation": (_ALL, _IN_EPOCH, 3),
+    "epoch-end": (_ALL, _IN_EPOCH, 1),
+    "evaluation": (_ALL, _LATEST, 1),
+    "checkpoint-before-fsync": (_ALL, _LATEST, 3),
+    "checkpoint-after-fsync": (_ALL, _LATEST, 3),
+    "sidecar-before-fsync": (_ALL, _LATEST, 3),
+    "folder-fsync": (_ALL, _LATEST, 6),
+    "sidecar-before-replace": (_ALL, _LATEST, 3),
+    "checkpoint-before-replace": (_ALL, _LATEST, 3),
+    "checkpoint-after-replace": (_ALL, _LATEST, 3),
+    "status-before-replace": (_ALL, _LATEST, 2),
+    "prune-before": (_ALL, _LATEST, 2),
+    "prune-after": (_ALL, _LATEST, 2),
+    "event-torn": (_ALL, _LATEST, 12),
 }
 # file: pattern, the largest occurrence, and where it is torn (a share of a checkpoint, or bytes)
 _WRITES: dict[str, tuple[str, int, float | Callable[[str], int]]] = {
-    "checkpoint-0": (faults.CHECKPOINT, STEPS, 0.0),
-    "checkpoint-50": (faults.CHECKPOINT, STEPS, 0.5),
-    "checkpoint-99": (faults.CHECKPOINT, STEPS, 0.99),
-    "sidecar-50": (faults.SIDECAR, STEPS, lambda path: 40),
+    "checkpoint-0": (faults.CHECKPOINT, 3, 0.0),
+    "checkpoint-50": (faults.CHECKPOINT, 3, 0.5),
+    "checkpoint-99": (faults.CHECKPOINT, 3, 0.99),
+    "sidecar-50": (faults.SIDECAR, 3, lambda path: 40),
     "status-torn": (faults.STATUS, 2, lambda path: 30),
-    "row-torn": (r"metrics\.jsonl$", STEPS // 2, faults.half_a_row),
+    "row-torn": (r"metrics\.jsonl$", 2, faults.half_a_row),
     "figures-torn": (r"evaluations\.jsonl$", 1, faults.half_a_row),
-    "picture-torn": (r"/samples/", 2, lambda path: 50),
+    "picture-torn": (r"/samples/", 1, lambda path: 50),
 }
 
 
 def tries(plan: Plan) -> Iterator[Try]:
+    points = [*_POINTS.items(), *((name, (_ALL, _LATEST, most)) for name, (_, most, _) in _WRITES.items())]
+    number = 0
     for again in range(6 if plan.nightly else 1):
-        for point, (recipes, most) in _POINTS.items():
+        for point, (recipes, latest, most) in points:
             for recipe in recipes:
-                yield _try(plan, recipe, point, plan.random(point, recipe, again).randint(1, most))
-        for name, (_, most, _) in _WRITES.items():
-            for recipe in RECIPES:
-                yield _try(plan, recipe, name, plan.random(name, recipe, again).randint(1, most))
+                draw = plan.random(point, recipe, again)
+                # Every fifth run is broken where it is young, the others go on from a checkpoint first.
+                begin, occurrence = (0 if number % 5 == 0 else draw.randint(1, latest)), draw.randint(1, most)
+                number += 1
+                yield Try(
+                    f"{recipe}-{point}-{begin}-{occurrence}",
+                    lambda folder, a=(recipe, point, begin, occurrence): _kill(plan, folder, *a),
+                )
 
 
-def _try(plan: Plan, recipe: str, point: str, occurrence: int) -> Try:
-    return Try(
-        f"{recipe}-{point}-{occurrence}", lambda folder: _kill(plan, folder, recipe, point, occurrence)
-    )
-
-
-def _kill(plan: Plan, folder: Path, recipe: str, point: str, occurrence: int) -> str | None:
+def _kill(plan: Plan, folder: Path, recipe: str, point: str, begin: int, occurrence: int) -> str | None:
     more = ["callback.checkpoint.keep_last=2"] if point.startswith("prune") else []
     straight, run = plan.straight(recipe), folder / "run"
+    if begin:
+        cut(straight, folder, begin)
+    words = resume_words(recipe, *more) if begin else train_words(recipe, 0, *more)
 
     def before() -> None:
         if point in _WRITES:
@@ -84,7 +89,7 @@ def _kill(plan: Plan, folder: Path, recipe: str, point: str, occurrence: int) ->
         else:
             faults.at(point, occurrence, faults.kill)
 
-    ended = ganvas(train_words(recipe, 0, *more), folder, before=before)
+    ended = ganvas(words, folder, before=before)
     if ended.code >= 0:
         return f"{point} was not reached for the {occurrence}th time: {ended}"
     if not (run / "run.yaml").exists():

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 from torch.utils.data import DataLoader, Dataset
 
-STEPS, BATCH = 30, 128
+STEPS, BATCH = 30, 64
 
 
 class GAN(pl.LightningModule):

@@ -97,7 +97,7 @@ def _cut(plan: Plan, recipe: str, workers: int, folder: Path, step: int) -> Path
 
 
 def _resumes(plan: Plan) -> Named:
-    for step in range(1, STEPS + 1, 1 if plan.nightly else 6):
+    for step in range(3, STEPS, 1 if plan.nightly else 10):
         for recipe, workers in CASES:
 
             def resume(folder: Path, r: str = recipe, w: int = workers, k: int = step) -> str | None:
@@ -108,7 +108,7 @@ def _resumes(plan: Plan) -> Named:
 
 
 def _kills(plan: Plan) -> Named:
-    for number in range(24 if plan.nightly else 6):
+    for number in range(24 if plan.nightly else 4):
         recipe, workers = CASES[number % len(CASES)]
         yield f"{number}-{recipe}", lambda f, r=recipe, w=workers, n=number: _chain(plan, f, r, w, n)
 
@@ -131,11 +131,11 @@ def _points(plan: Plan) -> Named:
     named = ("in-d", "before-step", "in-g", "after-g-step", "validation", "epoch-end", "checkpoint-open",
              "checkpoint-before-replace", "checkpoint-after-replace", "event-torn")  # fmt: skip
     gans = ("between-d-and-g", "in-ema")
-    for point in (*named, *gans, "checkpoint-50"):
-        for recipe in _NAMES[:2]:
+    for number, point in enumerate((*named, *gans, "checkpoint-50")):
+        for recipe in _NAMES[:2] if plan.nightly else (_NAMES[number % 2],):
             # Late enough for a checkpoint to be there; without one a run just starts again.
-            occurrence = plan.random(point, recipe).randint(*((1, 2) if point == "epoch-end" else (9, 16)))
-            occurrence = {"validation": 4}.get(point, occurrence)
+            occurrence = plan.random(point, recipe).randint(9, 16)
+            occurrence = {"validation": 4, "epoch-end": 1}.get(point, occurrence)
             yield f"{recipe}-{point}", lambda f, r=recipe, p=point, o=occurrence: _kill(plan, f, r, p, o)
 
 

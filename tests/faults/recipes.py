@@ -12,9 +12,8 @@ from pathlib import Path
 
 from forge import Result, Try, ganvas
 
-STEPS = 30  # batches; an epoch of digits has 11 of 128, so that two epochs end on the way
-BATCH = 128  # images
-PER_EPOCH = 11  # batches
+STEPS = 30  # batches; an epoch of digits has 22 of 64, so that an epoch ends on the way
+BATCH = 64  # images
 
 _HERE = Path(__file__).resolve().parent
 _COMMON = [
@@ -34,20 +33,21 @@ RECIPES = {
         "--config-dir", str(_HERE / "conf"), "model=mlp_gan", "model/discriminator=dropout_mlp",
         "model.discriminator.hidden_dim=16", "model.generator.hidden_dim=16", "model.latent_dim=8",
         "model/gradient_penalty=r1", "model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2",
-        "data.random_shift=1", "trainer.val_every_images=256", "callback.preview.every_images=600",
+        "data.random_shift=1", "trainer.val_every_images=704", "callback.preview.every_images=300",
     ],
     # BatchNorm's statistics, EMA, flips.
     "dcgan": [
         "model=dcgan", "model.generator.base_channels=4", "model.discriminator.base_channels=4",
         "model.latent_dim=8", "data.horizontal_flip=true", "trainer.val_check_interval=5",
-        "callback.preview.every_images=1408",
+        "callback.preview.every_images=704",
     ],
     # The codebook's running means and restarts, automatic optimization.
     "vqvae": [
         "model=vqvae", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8",
         "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1",
         "model.encoder.residual_channels=4", "model.decoder.residual_channels=4",
-        "model.num_embeddings=16", "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5", "callback.preview.every_images=704",
+        "model.num_embeddings=16", "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5",
+        "callback.preview.every_images=352",
     ],
 }  # fmt: skip
 

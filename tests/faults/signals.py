@@ -31,7 +31,7 @@ _CASES: list[tuple[str, str, int, str, int | None]] = [
     ("SIGTERM", "in-ema", 12, "dcgan", 12),
     ("SIGTERM", "checkpoint-before-fsync", 2, "mlp_gan", None),
     ("SIGTERM", "checkpoint-after-replace", 1, "dcgan", None),
-    ("SIGTERM", "validation", 3, "vqvae", None),
+    ("SIGTERM", "validation", 2, "vqvae", None),
     ("SIGTERM", "epoch-end", 1, "vqvae", None),
     ("SIGTERM", "evaluation", 1, "mlp_gan", 30),
     ("SIGUSR1", "between-d-and-g", 21, "dcgan", 21),

@@ -16,8 +16,8 @@ KEYS = ("state_dict", "optimizer_states", "lr_schedulers", "ganvas_clock", "glob
 def equal(a: object, b: object) -> bool:
     """Tensors by their bits, NaN equal to itself."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return a.dtype == b.dtype and torch.equal(a.view(torch.uint8).flatten() if a.dim() else a.reshape(1),
-                                                  b.view(torch.uint8).flatten() if b.dim() else b.reshape(1))  # fmt: skip
+        same = a.dtype == b.dtype and a.shape == b.shape
+        return same and a.contiguous().numpy().tobytes() == b.contiguous().numpy().tobytes()
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):

@@ -33,13 +33,17 @@ def test_goes_on_in_a_new_file(logger: TensorBoard, tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(writer, "write", full)
         with pytest.raises(OSError, match="No space"):  # the thread fails; whoever comes next is told
-            for step in (16, 24):
-                logger.log_metrics({"loss": 1.0}, step)
-                logger.flush()
+            _log_and_flush(logger, 16, 24)
     logger.log_metrics({"loss": 1.0}, 32)
     logger.finalize("success")
     assert steps(tmp_path / "tensorboard") == [8, 32]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+
+
+def _log_and_flush(logger: TensorBoard, *steps: int) -> None:
+    for step in steps:
+        logger.log_metrics({"loss": 1.0}, step)
+        logger.flush()
 
 
 def test_the_end_of_a_run_is_no_place_to_fail(logger: TensorBoard, monkeypatch: pytest.MonkeyPatch) -> None:

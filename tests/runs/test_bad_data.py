@@ -23,13 +23,13 @@ FLAT = ["data=image_folder", "data.root=flat", *SMALL]
 CLASSES = ["data=image_folder", "data.root=classes", *SMALL]
 
 
-def _bomb(path: Path) -> None:
-    """A few hundred bytes that say that they are 30,000 x 30,000 pixels."""
+def _bomb(path: Path, side: int = 30_000) -> None:
+    """A few hundred bytes that say that they are 900 million pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
@@ -70,6 +70,16 @@ def test_a_bad_picture(case: str, folder: str, ganvas, there: Path) -> None:
     words = FLAT if folder == "flat" else CLASSES
     line = refused(ganvas, there, [*SMOKE, *words], "data.root", f"={folder}/{name}: ", part)
     assert line.startswith(f"data.root={folder}/{name}: ")
+
+
+def test_pillow_says_nothing_of_its_own(ganvas, there: Path) -> None:
+    """It warns of 89 to 179 million pixels, by two lines on stderr; seen in a process of its own."""
+    _bomb(there / "flat/z.png", 10_000)
+
+    def alone(*words: str, code: int):
+        return ganvas(*words, code=code, fresh=True)
+
+    refused(alone, there, [*SMOKE, *FLAT], "data.root", "=flat/z.png: ", "100000000 pixels, above the limit")
 
 
 # Overrides of a folder with two classes that is as it should be; the key, and what the line must hold.

@@ -52,6 +52,7 @@ CASES: list[tuple[str, str, str]] = [
     ("reconstruct 30_vq2 --num 5000", "--num", "the test split holds 180; ask for fewer"),
     ("evaluate 20_gan --num 0", "--num", "must be at least 1"),
     ("evaluate 20_gan --num 1", "--num", "must be at least 2; leave the option out"),
+    ("evaluate 30_vq2 --num 1", "--num", "must be at least 2; leave the option out"),
     ("sample 20_gan --seed abc", "ganvas sample", "invalid int value: 'abc'"),
     ("sample 20_gan --out x.jpg", "--out", "must end in .png or .npz"),
     ("sample 20_gan --out empty", "--out", "must end in .png or .npz"),

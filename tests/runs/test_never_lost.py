@@ -19,9 +19,10 @@ from ganvas.runtime.lock import RunLock
 
 # 22 batches an epoch of 64 digits, 30 in all, a validation every 5.
 RUN = [
-    "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_images=1920", "trainer.log_every_images=128",
-    "trainer.val_every_images=320", "callback.checkpoint.every_images=640", "callback.preview.every_images=320",
-    "callback.evaluation.every_images=700", "callback.evaluation.num_samples=50",
+    "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_images=1920",
+    "trainer.log_every_images=128", "trainer.val_every_images=320", "callback.checkpoint.every_images=640",
+    "callback.preview.every_images=320", "callback.evaluation.every_images=700",
+    "callback.evaluation.num_samples=50",
 ]  # fmt: skip
 
 _STOP = """
@@ -58,7 +59,8 @@ def set_status(run: Path, **values: object) -> None:
 
 @pytest.mark.parametrize(
     ("number", "batch"),
-    [(signal.SIGINT, 7), (signal.SIGTERM, 10), (signal.SIGUSR1, 22), (signal.SIGUSR2, 30), (signal.SIGHUP, 1)],
+    [(signal.SIGINT, 7), (signal.SIGTERM, 10), (signal.SIGUSR1, 22), (signal.SIGUSR2, 30),
+     (signal.SIGHUP, 1)],
 )  # fmt: skip
 def test_a_signal_saves_the_batch_and_a_resume_misses_nothing(
     number: int, batch: int, whole: Path, ganvas, tmp_path: Path

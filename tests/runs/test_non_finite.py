@@ -185,7 +185,7 @@ _BACK = ["trainer.max_steps=8", "callback.checkpoint.every_images=96", "trainer.
 def test_a_rollback_goes_on_from_the_checkpoint_with_other_data(
     recipe: str, faulty: Any, tmp_path: Path
 ) -> None:
-    """The fourth batch of every start breaks: of batches 1 to 8, then of 4 to 8 (the seventh), then of 7 to 8."""
+    """The fourth batch of every start breaks: the fourth of all, then the seventh, then none is left."""
     where = "reconstruction" if recipe == "vqvae" else "discriminator"
     done = faulty(recipe, where, *_BACK)
     assert "rollback 1: " in done.stderr

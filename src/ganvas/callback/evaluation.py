@@ -55,6 +55,12 @@ class Evaluation(pl.Callback):
         self._figures: dict[str, float] = {}
         self._distance: FrechetDistance | None = None
 
+    def check(self, data: Any) -> None:
+        """Raises OptionError where the split holds too little for the figures; before the run begins."""
+        held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
+        reason = f"holds {held} samples, and figures need {needed}; take split=train, or hold out more"
+        require(held >= needed, "split", self.split, reason)
+
     def state_dict(self) -> dict[str, Any]:
         return {"evaluated_at": self._evaluated_at, "figures": self._figures}
 

@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     from ganvas.runtime.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
-    check_split(data, arguments.split, arguments.num, needed=2 if isinstance(model, Samples) else 1)
+    check_split(data, arguments.split, arguments.num, needed=2)  # a covariance of features
     batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
     if isinstance(model, Samples):
         metrics, protocol = evaluate_samples(

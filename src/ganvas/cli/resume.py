@@ -89,4 +89,9 @@ def _override(config: dict, override: str) -> None:
             known = list(node) if isinstance(node, dict) else []
             raise OptionError(key, value, "is no key of this run's config" + nearest(part, known))
         parent, node = node, node[part]
-    parent[last] = yaml.safe_load(value)
+    if isinstance(node, dict):
+        raise OptionError(key, value, "is a whole section; set a key in it" + nearest("", list(node)))
+    try:
+        parent[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise OptionError(key, value, "cannot be read; quote special characters") from error

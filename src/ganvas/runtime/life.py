@@ -16,6 +16,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.checkpoint import Checkpoint
+from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.trouble import troubles
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.recipe import Recipe
@@ -24,7 +25,7 @@ from ganvas.runtime.continuation import Continuation
 from ganvas.runtime.drift import environment
 from ganvas.runtime.lifeline import Lifeline, MakeUp
 from ganvas.runtime.lock import RunLock
-from ganvas.runtime.prepare import prepare
+from ganvas.runtime.prepare import named, prepare
 from ganvas.runtime.run_folder import RunFolder, check_writable, create
 from ganvas.runtime.train_log import train_log
 from ganvas.runtime.trainer import (
@@ -130,6 +131,10 @@ def _make(config: dict[str, Any]) -> _Made:
     data, model, options, machine = prepare(config)
     nodes = (config.get("callback") or {}).items()
     callbacks = [one for name, node in nodes if (one := build(node, f"callback.{name}")) is not None]
+    for callback in callbacks:
+        if isinstance(callback, Evaluation):
+            with named("callback.evaluation"):
+                callback.check(data)
     # A checkpoint comes after everything else that its batch brings.
     callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
     nodes = (config.get("logger") or {}).items()

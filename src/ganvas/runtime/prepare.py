@@ -31,7 +31,7 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     data = build(config["data"], "data")
     require(isinstance(data, pl.LightningDataModule),
             "data._target_", config["data"].get("_target_"), "is no data; choose data=digits")  # fmt: skip
-    with _named("data"):
+    with named("data"):
         data.prepare()
     model = build_model(config, data)
     if isinstance(machine.devices, int) and machine.strategy == "ddp":
@@ -63,7 +63,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
         reason = "is no ganvas.model.recipe.Recipe; choose model=mlp_gan, or give it that base"
         raise OptionError("model._target_", config["model"]["_target_"], reason)
     sample = next(iter(data.batches("train", 2, limit=2))).x
-    with _named("model"):
+    with named("model"):
         try:
             model.check_sample(sample)
         except OptionError as error:
@@ -85,11 +85,11 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
 def _section(kind: Any, values: dict[str, Any], path: str) -> Any:
     values = {key: value for key, value in values.items() if not key.startswith("_")}
     arguments = bind(kind, values, path)
-    with _named(path):
+    with named(path):
         return kind(**arguments)
 
 
-class _named:
+class named:
     """Puts the section's path before an OptionError that does not carry it yet."""
 
     def __init__(self, path: str) -> None:

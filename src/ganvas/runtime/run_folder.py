@@ -165,6 +165,7 @@ def find_run(name: str, output_dir: Path) -> RunFolder:
     """
     if "://" in name or name.startswith("file:"):
         raise OptionError("RUN", name, "is an address; fetch the folder yourself, then name it")
+    require(name != "", "RUN", name, "is empty; name a run, or latest")
     path = Path(name)
     if (path / "run.yaml").exists():
         return RunFolder(path)
