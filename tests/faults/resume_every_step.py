@@ -35,8 +35,8 @@ def tries(plan: Plan) -> Iterator[Try]:
 def _resume(plan: Plan, folder: Path, recipe: str, workers: int, step: int) -> str | None:
     straight = plan.straight(recipe, workers)
     run = cut(straight, folder, step)
-    # Every second run goes on with fewer checkpoints: how often one is written changes nothing.
-    fewer = ["callback.checkpoint.every_images=640"] if step % 2 else []
+    # Two of three runs go on with fewer checkpoints: how often one is written changes nothing.
+    fewer = ["callback.checkpoint.every_images=640"] if step % 3 else []
     ended = ganvas(resume_words(recipe, *fewer), folder)
     if ended.code != 0:
         return str(ended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
@@ -122,20 +122,8 @@ class _HashingFile:
 def _write(checkpoint: dict[str, Any], path: Path) -> str:
     with FileIO(path, "wb") as raw, ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as syncing:
         file = _HashingFile(raw, beside, syncing)
-        with _without_crc():
-            torch.save(checkpoint, file)  # type: ignore[arg-type]
+        torch.save(checkpoint, file)  # type: ignore[arg-type]
         return file.finish()
-
-
-@contextlib.contextmanager
-def _without_crc() -> Iterator[None]:
-    """torch's own CRC-32 costs as much as the writing; the sha256 says more, and torch.load asks neither."""
-    before = torch.serialization.get_crc32_options()
-    torch.serialization.set_crc32_options(False)
-    try:
-        yield
-    finally:
-        torch.serialization.set_crc32_options(before)
 
 
 def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
