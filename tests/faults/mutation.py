@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from run import roomy_memory
+
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
 
@@ -62,8 +64,9 @@ _LATE_AVERAGE = """
 
 def main() -> int:
     missed = []
-    for mutation in MUTATIONS:
-        with tempfile.TemporaryDirectory(prefix="ganvas-mutation-") as folder:
+    for mutation in [m for m in MUTATIONS if not sys.argv[1:] or m.section in sys.argv[1:]]:
+        # $TMPDIR is on the device of the runs, so that only the tries that move it elsewhere can fail.
+        with tempfile.TemporaryDirectory(prefix="ganvas-mutation-", dir=roomy_memory()) as folder:
             noticed, said = _is_noticed(mutation, Path(folder))
         print(f"{mutation.name:36} {'noticed' if noticed else 'MISSED'}: {said}", flush=True)
         if not noticed:
@@ -83,7 +86,7 @@ def _is_noticed(mutation: Mutation, folder: Path) -> tuple[bool, str]:
         text = text.replace("\n    def configure_optimizers(", _LATE_AVERAGE, 1)
     path.write_text(text)
     command = [sys.executable, str(_HERE / "run.py"), "--no-plain", "--only", mutation.section,
-               "--try", mutation.tries]  # fmt: skip
+               "--try", mutation.tries, "--work", str(folder)]  # fmt: skip
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": str(folder / "src"), "TMPDIR": str(folder)},
         capture_output=True, text=True, check=False,
@@ -92,7 +95,7 @@ def _is_noticed(mutation: Mutation, folder: Path) -> tuple[bool, str]:
     table = next((line for line in done.stdout.splitlines() if line[:5] not in ("fault", "")), "")
     if not table:
         return False, f"the matrix did not run: {done.stderr[-300:]}"
-    tried, survived = table.split()[-5:-3]
+    tried, survived = table.split()[-6:-4]
     return bool(failed), f"{int(tried) - int(survived)} of {tried} tries failed"
 
 

@@ -36,7 +36,8 @@ class Row:
 
     module: ModuleType
     results: list[Result]
-    seconds: float
+    seconds: float = 0.0
+    processor: float = 0.0  # seconds of all processes
     plain: list[Result] = field(default_factory=list)
 
     @property
@@ -59,19 +60,20 @@ def main() -> int:
     parser.add_argument("--try", dest="pattern", help="the tries whose name has this in it, kept on disk")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
     parser.add_argument("--markdown", type=Path, help="writes the table there")
+    parser.add_argument("--work", type=Path, help="runs lie in here; a folder in memory where there is room")
     parser.add_argument("--no-plain", action="store_true", help="ganvas alone")
     parser.add_argument("--plain-log", type=Path, help="writes what differed in plain Lightning there")
     arguments = parser.parse_args()
     import_all()
-    work = Path(tempfile.mkdtemp(prefix="ganvas-faults-", dir=roomy_memory()))
+    work = Path(tempfile.mkdtemp(prefix="ganvas-faults-", dir=arguments.work or roomy_memory()))
     plan = Plan(work, arguments.nightly, arguments.seed)
     began = time.monotonic()
     table = []
+    print(_LINE.format(*_HEAD), flush=True)
     for name in arguments.only:
         table.append(run_section(name, plan, arguments.pattern, plain=not arguments.no_plain))
         print_row(table[-1])
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"\n{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time, "
+    print(f"\n{time.monotonic() - began:.0f} s, {processor_seconds():.0f} s of processor time, "
           f"on {os.cpu_count()} cores; seed {plan.seed}")  # fmt: skip
     failed = print_failures(table, plan)
     short = [row for row in table if row.short and not arguments.pattern]
@@ -82,7 +84,9 @@ def main() -> int:
         arguments.plain_log.write_text("\n".join(lines) + "\n")
     if arguments.markdown:
         write_markdown(arguments.markdown, table, plan)
-    if not failed and not arguments.pattern:
+    if failed or arguments.pattern:
+        print(f"kept: {work}")
+    else:
         shutil.rmtree(work, ignore_errors=True)
     return 1 if failed or short else 0
 
@@ -96,7 +100,7 @@ def roomy_memory() -> str | None:
 
 def run_section(name: str, plan: Plan, pattern: str | None, *, plain: bool) -> Row:
     module = importlib.import_module(name)
-    began = time.monotonic()
+    began, used = time.monotonic(), processor_seconds()
     if hasattr(module, "prepare"):
         module.prepare()
     made = run_tries(plan.prepare(module.NEEDS), plan.work / f"prepare-{name}", results=[])
@@ -105,11 +109,16 @@ def run_section(name: str, plan: Plan, pattern: str | None, *, plain: bool) -> R
     chosen = (one for one in module.tries(plan) if pattern is None or pattern in one.name)
     plan.results = []
     run_tries(chosen, plan.work / name, keep=pattern is not None, results=plan.results)
-    row = Row(module, plan.results, 0.0)
+    row = Row(module, plan.results)
     if plain and pattern is None:
         row.plain = run_plain(name, plan)
-    row.seconds = time.monotonic() - began
+    row.seconds, row.processor = time.monotonic() - began, processor_seconds() - used
     return row
+
+
+def processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def run_plain(name: str, plan: Plan) -> list[Result]:
@@ -123,17 +132,15 @@ def run_plain(name: str, plan: Plan) -> list[Result]:
 def cells(row: Row) -> list[str]:
     ours = [str(tried(row.results)), str(survived(row.results))]
     theirs = [str(tried(row.plain)), str(survived(row.plain))] if row.plain else ["-", "-"]
-    return [row.module.TITLE, *ours, *theirs, f"{row.seconds:.0f}"]
+    return [row.module.TITLE, *ours, *theirs, f"{row.seconds:.0f}", f"{row.processor:.0f}"]
 
 
-_HEAD = ["fault", "tried", "survived", "tried (plain)", "survived (plain)", "seconds"]
+_HEAD = ["fault", "tried", "survived", "tried (plain)", "survived (plain)", "seconds", "processor s"]
+_LINE = "{:38} {:>6} {:>9} {:>14} {:>17} {:>8} {:>12}"
 
 
 def print_row(row: Row) -> None:
-    if row is not None and not getattr(print_row, "headed", False):
-        print("{:38} {:>6} {:>9} {:>14} {:>17} {:>8}".format(*_HEAD))
-        print_row.headed = True  # type: ignore[attr-defined]
-    print("{:38} {:>6} {:>9} {:>14} {:>17} {:>8}".format(*cells(row)), flush=True)
+    print(_LINE.format(*cells(row)), flush=True)
 
 
 def print_failures(table: list[Row], plan: Plan) -> int:
@@ -150,8 +157,8 @@ def print_failures(table: list[Row], plan: Plan) -> int:
 
 def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     """docs/faults.md: the table, how it is made, what a cell means."""
-    lines = ["| " + " | ".join(_HEAD[:-1]) + " |", "|---|" + "---:|" * 4]
-    lines += ["| " + " | ".join(cells(row)[:-1]) + " |" for row in table]
+    lines = ["| " + " | ".join(_HEAD[:-2]) + " |", "|---|" + "---:|" * 4]
+    lines += ["| " + " | ".join(cells(row)[:-2]) + " |" for row in table]
     total, kept = (sum(count(row.results) for row in table) for count in (tried, survived))
     plain = [result.difference or "" for row in table for result in row.plain]
     ended = [text for text in plain if not text.startswith("end:")]

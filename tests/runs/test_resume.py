@@ -18,6 +18,8 @@ _CASES = {
     "mlp_gan": ["model=mlp_gan", "model/gradient_penalty=r1", "model.d_steps_per_g_step=2"],
     "dcgan": ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8",
               "data.horizontal_flip=true"],
+    "dcgan_spectral": ["model=dcgan", "model.generator.base_channels=8",
+                       "model.discriminator.base_channels=8", "model.discriminator.norm=spectral"],
     "vqvae": ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
               "data.num_workers=1"],
 }  # fmt: skip
