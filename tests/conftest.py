@@ -14,6 +14,13 @@ import torch
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and spins where cores are shared
 
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("GANVAS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 _PREAMBLE = """
 import sys
 import torch

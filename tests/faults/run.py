@@ -160,13 +160,13 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     lines = ["| " + " | ".join(_HEAD[:-2]) + " |", "|---|" + "---:|" * 4]
     lines += ["| " + " | ".join(cells(row)[:-2]) + " |" for row in table]
     total, kept = (sum(count(row.results) for row in table) for count in (tried, survived))
-    plain = [result.difference or "" for row in table for result in row.plain]
-    ended = [text for text in plain if not text.startswith("end:")]
+    plain = [result for row in table for result in row.plain]
+    ended = [one for one in plain if not (one.difference or "").startswith("end:")]
     counts = {
-        "plain": len(plain),
-        "ended": len(ended),
-        "parameters": sum("parameters:" not in text for text in ended),
-        "logs": sum("log:" not in text for text in ended),
+        "plain": tried(plain),
+        "ended": tried(ended),
+        "parameters": tried([one for one in ended if "parameters:" not in (one.difference or "")]),
+        "logs": tried([one for one in ended if "log:" not in (one.difference or "")]),
     }
     notes = [
         f"- **{row.module.TITLE}**: {(row.module.__doc__ or '').strip().splitlines()[0]}" for row in table

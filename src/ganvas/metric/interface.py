@@ -1,23 +1,179 @@
-"""What a distance between sets of samples asks of its features."""
+"""What figures ask of features, and what an evaluation asks of figures."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
+from torchmetrics import Metric
+
+from ganvas.errors import OptionError, require
+
+
+class Seen(NamedTuple):
+    """What an extractor makes of samples: features float32 [B, F], logits float32 [B, K] or None."""
+
+    features: Tensor
+    logits: Tensor | None = None
+
+
+class DataFacts(NamedTuple):
+    """What an extractor and a metric may know of a data set before it is read through.
+
+    Attributes:
+        sample_shape: [C, H, W] of pictures in [-1, 1], [2] of points.
+        num_classes: classes of the labels, None without labels.
+        train_sha256: of the training samples and labels as stored; what belongs to a data set is kept by it.
+        name: the data module's class, for messages.
+    """
+
+    sample_shape: list[int]
+    num_classes: int | None
+    train_sha256: str
+    name: str
 
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """A fixed map from samples to feature vectors.
+    """A fixed map from samples to feature vectors, and to logits where it is a classifier.
 
     Attributes:
         protocol: plain values that name it completely (name, resizer, sha256 of the weights ...): two
-            figures are comparable only where these are equal.
+            figures are comparable only where these are equal. Read after :meth:`check`.
     """
 
     protocol: dict[str, object]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Samples [B, ...] in [-1, 1] to features float32 [B, F]."""
+    def check(self, facts: DataFacts) -> None:
+        """Called once, before anything else is asked of it; it may load what belongs to these data.
+
+        Raises:
+            OptionError: ``features``: the data are not of its kind, or weights are missing; how to mend.
+        """
         ...
+
+    def __call__(self, x: Tensor) -> Seen:
+        """Samples [B, ...] in [-1, 1], on any device, to what it sees in them, on the same."""
+        ...
+
+
+class Observation(NamedTuple):
+    """One batch of one side.
+
+    Attributes:
+        index: int64 [B], the number of each sample within its side: no two are equal. Ranks take whole
+            batches in turn, so what depends on an order must order by it.
+        features: float32 [B, F].
+        logits: float32 [B, K] of the extractor's classes, or None.
+        label: int64 [B], the class that the data give or that the generator was asked for, or None.
+    """
+
+    index: Tensor
+    features: Tensor
+    logits: Tensor | None = None
+    label: Tensor | None = None
+
+
+class SampleMetric(Metric):
+    """Figures of a generator's samples, from observations of several sides; exact under any split over ranks.
+
+    A subclass lists ``figures`` and adds its states in :meth:`begin`, each named ``<side>_<what>``.
+    It adds sums (``dist_reduce_fx="sum"``, float64 or int64), or keeps rows (:meth:`keep_rows`).
+
+    Attributes:
+        figures: name -> whether higher is better (None: neither).
+        sides: what it is shown: ``real`` (the evaluated split), ``generated``, ``train`` (all training samples).
+        needs_logits: whether the extractor must be a classifier.
+        needs_labels: whether the data and the generator must have labels.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    figures: ClassVar[dict[str, bool | None]] = {}
+    sides: ClassVar[tuple[str, ...]] = ("real", "generated")
+    needs_logits: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._widths: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+
+    @property
+    def protocol(self) -> dict[str, object]:
+        """What the figures rest on beside features and samples, as plain values."""
+        return {}
+
+    def begin(self, num_features: int, num_logits: int | None) -> None:
+        """Adds the states; called once on every rank, before the first update."""
+        raise NotImplementedError
+
+    def check_counts(self, counts: dict[str, int], num_features: int) -> None:
+        """Raises OptionError (``num_samples``) where a side has too few samples; says how many it needs."""
+        del num_features
+        for side in self.sides:
+            reason = f"is too few {side} samples for {type(self).__name__.lower()}; it needs at least 2"
+            require(counts[side] >= 2, "num_samples", counts[side], reason)
+
+    def update(self, seen: Observation, *, side: str) -> None:
+        """Adds a batch of one side."""
+        raise NotImplementedError
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scalars float64 under the names in ``figures``."""
+        raise NotImplementedError
+
+    def forget(self, side: str) -> None:
+        """Empties one side; the others stay (the real side is the same throughout a run)."""
+        for name, default in self._defaults.items():
+            if name.startswith(f"{side}_"):
+                fresh = [] if isinstance(default, list) else default.detach().clone().to(self.device)
+                setattr(self, name, fresh)
+        self._open_rows(side)
+        self._computed = None
+
+    def reset(self) -> None:
+        super().reset()
+        self._open_rows("")
+
+    def keep_rows(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> None:
+        """Adds a state of rows [N, *shape], and beside it one of their numbers ``<name>_index``."""
+        for state, width, kind in ((name, shape, dtype), (f"{name}_index", (), torch.int64)):
+            self.add_state(state, [], dist_reduce_fx="cat")
+            self._widths[state] = (width, kind)
+        self._open_rows(name)
+
+    def add_rows(self, name: str, index: Tensor, rows: Tensor) -> None:
+        """Adds rows [B, *shape] with their numbers int64 [B]."""
+        for state, value in ((name, rows), (f"{name}_index", index)):
+            held: list[Tensor] = getattr(self, state)
+            held.append(value.detach().to(self.device, self._widths[state][1]))
+
+    def rows(self, name: str) -> Tensor:
+        """All rows [N, *shape] of a state, ordered by their numbers."""
+        rows, index = (_joined(getattr(self, state)) for state in (name, f"{name}_index"))
+        return rows[index.argsort()]
+
+    def _open_rows(self, beginning: str) -> None:
+        """torchmetrics gathers lists by their first tensor: a rank without a batch holds an empty one."""
+        for name, (shape, dtype) in self._widths.items():
+            if name.startswith(beginning) and not getattr(self, name):
+                getattr(self, name).append(torch.empty(0, *shape, dtype=dtype, device=self.device))
+
+
+def _joined(rows: Tensor | list[Tensor]) -> Tensor:
+    """torchmetrics leaves a list on one rank, and one tensor after it has gathered them."""
+    return rows if isinstance(rows, Tensor) else torch.cat(rows)
+
+
+def refuse_unless_pictures(facts: DataFacts, extractor: str, channels: tuple[int, ...]) -> None:
+    """Raises OptionError unless the samples are pictures with one of these numbers of channels."""
+    shape = facts.sample_shape
+    if len(shape) != 3 or shape[0] not in channels:
+        wanted = " or ".join(map(str, channels))
+        raise OptionError(
+            "features", extractor,
+            f"takes pictures of {wanted} channels, and {facts.name} has samples of {shape}; "
+            "metric/features=pixels takes anything",
+        )  # fmt: skip
