@@ -62,14 +62,14 @@ class Observation(NamedTuple):
     """One batch of one side.
 
     Attributes:
-        index: int64 [B], the number of each sample within its side: no two are equal. Ranks take whole
-            batches in turn, so what depends on an order must order by it.
+        number: int64 [B], the number of each sample within its side: no two are equal. Ranks take whole
+            batches in turn, so what depends on order must sort by it.
         features: float32 [B, F].
         logits: float32 [B, K] of the extractor's classes, or None.
         label: int64 [B], the class that the data give or that the generator was asked for, or None.
     """
 
-    index: Tensor
+    number: Tensor
     features: Tensor
     logits: Tensor | None = None
     label: Tensor | None = None
@@ -83,7 +83,7 @@ class SampleMetric(Metric):
 
     Attributes:
         figures: name -> whether higher is better (None: neither).
-        sides: what it is shown: ``real`` (the evaluated split), ``generated``, ``train`` (all training samples).
+        sides: what it is shown: ``real`` (the evaluated split), ``generated``, ``train``.
         needs_logits: whether the extractor must be a classifier.
         needs_labels: whether the data and the generator must have labels.
     """
@@ -128,7 +128,9 @@ class SampleMetric(Metric):
         """Empties one side; the others stay (the real side is the same throughout a run)."""
         for name, default in self._defaults.items():
             if name.startswith(f"{side}_"):
-                fresh = [] if isinstance(default, list) else default.detach().clone().to(self.device)
+                fresh: Tensor | list[Tensor] = (
+                    [] if isinstance(default, list) else default.detach().clone().to(self.device)
+                )
                 setattr(self, name, fresh)
         self._open_rows(side)
         self._computed = None
@@ -138,22 +140,22 @@ class SampleMetric(Metric):
         self._open_rows("")
 
     def keep_rows(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> None:
-        """Adds a state of rows [N, *shape], and beside it one of their numbers ``<name>_index``."""
-        for state, width, kind in ((name, shape, dtype), (f"{name}_index", (), torch.int64)):
+        """Adds a state of rows [N, *shape], and beside it one of their numbers ``<name>_number``."""
+        for state, width, kind in ((name, shape, dtype), (f"{name}_number", (), torch.int64)):
             self.add_state(state, [], dist_reduce_fx="cat")
             self._widths[state] = (width, kind)
         self._open_rows(name)
 
-    def add_rows(self, name: str, index: Tensor, rows: Tensor) -> None:
+    def add_rows(self, name: str, number: Tensor, rows: Tensor) -> None:
         """Adds rows [B, *shape] with their numbers int64 [B]."""
-        for state, value in ((name, rows), (f"{name}_index", index)):
+        for state, value in ((name, rows), (f"{name}_number", number)):
             held: list[Tensor] = getattr(self, state)
             held.append(value.detach().to(self.device, self._widths[state][1]))
 
     def rows(self, name: str) -> Tensor:
         """All rows [N, *shape] of a state, ordered by their numbers."""
-        rows, index = (_joined(getattr(self, state)) for state in (name, f"{name}_index"))
-        return rows[index.argsort()]
+        rows, number = (_joined(getattr(self, state)) for state in (name, f"{name}_number"))
+        return rows[number.argsort()]
 
     def _open_rows(self, beginning: str) -> None:
         """torchmetrics gathers lists by their first tensor: a rank without a batch holds an empty one."""
