@@ -24,6 +24,7 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import is_distributed, mean_over_ranks_, sum_over_ranks
 from ganvas.functional.gradients import gradient_norm
+from ganvas.functional.latents import latent
 from ganvas.functional.random import hash64
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.ema.interface import WeightAverage
@@ -251,19 +252,34 @@ class GAN(Recipe):
         }
 
     @torch.no_grad()
-    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+    def sample(
+        self, num: int, seed: int, *, ema: bool = True, start: int = 0, truncation: float | None = None
+    ) -> Tensor:
         """See :class:`ganvas.model.interface.Samples`."""
+        z = self.latents(num, seed, start=start, truncation=truncation)
+        return self.generate(z, self.sample_labels(num, seed, start=start), ema=ema)
+
+    def latents(self, num: int, seed: int, *, start: int = 0, truncation: float | None = None) -> Tensor:
+        """See :class:`ganvas.model.interface.FromLatents`."""
+        rows = (latent(self.latent_dim, hash64(seed, "z", i), truncation) for i in range(start, start + num))
+        return torch.stack(list(rows)).to(self.device)
+
+    def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
+        """See :class:`ganvas.model.interface.FromLatents`; a generator with ``num_classes`` is conditional."""
+        num_classes = getattr(self.generator, "num_classes", None)
+        if num_classes is None:
+            return None
+        numbers = (hash64(seed, "label", i) % num_classes for i in range(start, start + num))
+        return torch.tensor(list(numbers), dtype=torch.int64, device=self.device)
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, label: Tensor | None = None, *, ema: bool = True) -> Tensor:
+        """See :class:`ganvas.model.interface.FromLatents`."""
         network = self.ema.average if ema and self.ema is not None else self.generator
-        z = torch.stack(
-            [
-                torch.randn(self.latent_dim, generator=torch.Generator().manual_seed(hash64(seed, "z", i)))
-                for i in range(start, start + num)
-            ]
-        ).to(self.device)
         training = network.training
         network.eval()
         try:
-            return network(z, None)
+            return network(z, label)
         finally:
             network.train(training)
 

@@ -11,12 +11,35 @@ from torch import Tensor
 class Samples(Protocol):
     """A recipe that makes samples from nothing (GANs)."""
 
-    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+    def sample(
+        self, num: int, seed: int, *, ema: bool = True, start: int = 0, truncation: float | None = None
+    ) -> Tensor:
         """``num`` samples [num, ...] in [-1, 1] on the model's device.
 
         Sample number i is a function of (seed, i) alone, so that ``sample(4, s, start=2)`` is the tail of
-        ``sample(6, s)``. ``ema`` takes the averaged weights where the recipe has them.
+        ``sample(6, s)``.
+
+        Args:
+            ema: take the averaged weights where the recipe has them.
+            truncation: largest latent value; None does not cut.
         """
+        ...
+
+
+@runtime_checkable
+class FromLatents(Samples, Protocol):
+    """A recipe whose sample i is what ``generate`` makes of latent i, and of class i where it has classes."""
+
+    def latents(self, num: int, seed: int, *, start: int = 0, truncation: float | None = None) -> Tensor:
+        """The latents [num, latent_dim] of samples start, start + 1, ...; on the model's device."""
+        ...
+
+    def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
+        """The classes int64 [num] that these samples are asked for; None where they are not."""
+        ...
+
+    def generate(self, z: Tensor, label: Tensor | None = None, *, ema: bool = True) -> Tensor:
+        """Latents [B, latent_dim] to samples [B, ...] in [-1, 1]; networks in eval mode."""
         ...
 
 
