@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ganvas.functional.batch import Batch
+from ganvas.functional.batch import Batch, DataFacts
 from ganvas.model.interface import Reconstruction
 
 BATCH = 4
@@ -37,6 +37,12 @@ class Data(pl.LightningDataModule):
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         for part in self.parts[name][:limit].split(batch_size):
             yield Batch(part, None)
+
+    def facts(self) -> DataFacts:
+        return DataFacts(list(self.parts["train"].shape[1:]), None, "0" * 64, "Data")
+
+    def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
+        return {"split": name, "samples": len(self.parts[name][:limit])}
 
     def train_dataloader(self) -> DataLoader[Any]:
         return DataLoader(self.parts["train"], batch_size=BATCH)  # type: ignore[arg-type]
@@ -81,7 +87,9 @@ class Sampler(Recipe):
         super().__init__()
         self.shape = shape
 
-    def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+    def sample(
+        self, num: int, seed: int, *, ema: bool = True, start: int = 0, truncation: float | None = None
+    ) -> Tensor:
         level = torch.arange(start, start + num).float() / 100 * self.weight
         noise = torch.linspace(-0.1, 0.1, int(torch.tensor(self.shape).prod())).view(self.shape)
         return level.view(-1, *[1] * len(self.shape)) + noise * (

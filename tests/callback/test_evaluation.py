@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+import torch
 
-from ganvas.callback.evaluation import Evaluation
+from ganvas.callback.evaluation import Evaluation, best_figures
 from ganvas.errors import OptionError
-from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples
 from ganvas.metric.features.pixels import Pixels
+from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
+from ganvas.metric.sample_evaluation import SampleEvaluation
+from ganvas.metric.samples.fid import FID
 
 
 def evaluation(folder: Path, **options: Any) -> Evaluation:
@@ -21,6 +24,8 @@ def evaluation(folder: Path, **options: Any) -> Evaluation:
         "every_images": 0,
         "num_samples": 9,
         "features": Pixels(2),
+        "metrics": {"fid": FID(), "off": None},
+        "perceptual": None,
         "split": "test",
         "batch_size": 5,
         "seed": 1,
@@ -41,12 +46,16 @@ def test_a_gan_is_evaluated_at_the_end(
 ) -> None:
     recipe = sampler((1, 8, 8))
     fit(recipe, [evaluation(tmp_path)], batches=3)
-    expected, protocol = evaluate_samples(
-        recipe, data((1, 8, 8)).batches("test", 5), Pixels(2), num_samples=9, seed=1, batch_size=5
+    judge = SampleEvaluation(
+        features=Pixels(2), metrics={"fid": FID()}, num_samples=9, seed=1, batch_size=5, split="test"
     )
+    expected, protocol, better = judge(recipe, data((1, 8, 8)))
     assert recipe.figures == pytest.approx(expected)
     (row,) = rows(tmp_path)
-    assert row == {"images": 12, "source": "run", "figures": recipe.figures, "protocol": protocol}
+    assert row == {
+        "images": 12, "source": "run", "figures": recipe.figures, "protocol": protocol, "better": better,
+    }  # fmt: skip
+    assert better == {"fid": "min"}
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line) == {"images": 12, "batch": 3, "evaluation/fid": recipe.figures["fid"]}
     (event,) = events().Scalars("evaluation/fid")
@@ -59,9 +68,8 @@ def test_a_vqvae_is_evaluated_now_and_then_and_once_at_the_end(
     recipe = autoencoder()
     fit(recipe, [evaluation(tmp_path, every_images=8, features=None, split="val")], batches=4)
     assert [row["images"] for row in rows(tmp_path)] == [8, 16]  # 16 is also the end
-    expected, protocol = evaluate_reconstruction(
-        recipe, data((1, 8, 8)).batches("val", 5), split="val", features=None
-    )
+    judge = ReconstructionEvaluation(features=None, split="val", batch_size=5)
+    expected, protocol, _ = judge(recipe, data((1, 8, 8)))
     assert recipe.figures == expected
     assert rows(tmp_path)[-1]["protocol"] == protocol
     assert "rfid" not in expected
@@ -115,8 +123,6 @@ def test_evaluation_does_not_change_training(
 ) -> None:
     class Noise(pl.Callback):
         def on_train_batch_end(self, *args: Any) -> None:
-            import torch
-
             seen.append(torch.rand(1).item())
 
     seen: list[float] = []
@@ -136,3 +142,35 @@ def test_evaluation_does_not_change_training(
 def test_options_are_checked(tmp_path: Path, option: str, value: object) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         evaluation(tmp_path, **{option: value})
+
+
+def row(images: int, value: object, source: str = "run") -> dict[str, Any]:
+    figures = {"fid": value, "psnr": value, "bits": value}
+    return {"images": images, "source": source, "figures": figures, "better": {"fid": "min", "psnr": "max"}}
+
+
+def test_the_best_of_a_run_goes_by_each_figures_direction() -> None:
+    rows = [
+        row(1, 5.0),
+        row(2, 3.0),
+        row(3, 9.0),
+        row(4, 9.0),
+        row(5, None),
+        row(6, 1.0, "evaluate"),
+        "x",
+        {},
+    ]
+    assert best_figures(rows) == {
+        "fid": {"value": 3.0, "images": 2},
+        "psnr": {"value": 9.0, "images": 3},
+    }
+    assert best_figures([]) == {}
+
+
+def test_a_figure_that_is_not_finite_is_null_in_the_file(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
+) -> None:
+    recipe = sampler((1, 8, 8))
+    recipe.sample = lambda num, *args, **options: torch.full((num, 1, 8, 8), torch.nan)
+    fit(recipe, [evaluation(tmp_path)], batches=3)
+    assert [row["figures"] for row in rows(tmp_path)] == [{"fid": None}]

@@ -13,13 +13,15 @@ def test_json_holds_figures_and_their_protocol(run: str, figure: str, ganvas, ou
     result = json.loads(line)
     assert result["run"] == run
     assert result["metrics"][figure] > 0
-    assert result["protocol"]["images_seen"] == 128
-    assert result["protocol"]["split"] == "val"
+    assert result["protocol"].pop("images_seen") == 128
+    assert result["protocol"]["data"]["split"] == "val"
     assert json.loads(ganvas(*words).stdout)["metrics"] == result["metrics"]
     rows = [
         json.loads(text) for text in (outputs / "train" / run / "evaluations.jsonl").read_text().splitlines()
     ]
     assert [row["figures"] for row in rows] == [result["metrics"]] * 2
+    assert [row["images"] for row in rows] == [128] * 2
+    assert rows[-1]["better"][figure] == "min"
     assert rows[-1]["protocol"] == result["protocol"]
     (outputs / "train" / run / "evaluations.jsonl").unlink()
 
@@ -38,3 +40,62 @@ def test_text_names_every_figure(ganvas, outputs: Path) -> None:
     assert "mse" in text
     assert "\nprotocol\n" in text
     (outputs / "train" / "b_vqvae" / "evaluations.jsonl").unlink()
+
+
+def test_words_choose_other_metrics(ganvas, outputs: Path) -> None:
+    words = ("evaluate", "a_gan", "--output-dir", str(outputs), "--num", "60", "--json")
+    own = json.loads(ganvas(*words).stdout)
+    other = json.loads(ganvas(*words, "metric.features.size=4").stdout)
+    same = json.loads(ganvas(*words, "--features", "pixels", "--metrics", "fid").stdout)
+    assert own["protocol"]["features"]["size"] == 8
+    assert other["protocol"]["features"]["size"] == 4
+    assert other["metrics"]["fid"] != own["metrics"]["fid"]
+    assert same == own
+    (outputs / "train" / "a_gan" / "evaluations.jsonl").unlink()
+
+
+def test_the_floor_is_of_training_samples_and_is_not_recorded(ganvas, outputs: Path) -> None:
+    words = ("evaluate", "a_gan", "--output-dir", str(outputs), "--num", "1000", "--json", "--floor")
+    floor = json.loads(ganvas(*words).stdout)
+    assert floor["protocol"]["weights"] == "training samples"
+    assert 0 < floor["metrics"]["fid"] < 1  # the untrained GAN's is over 20
+    assert not (outputs / "train" / "a_gan" / "evaluations.jsonl").exists()
+
+
+def test_truncation_and_raw_weights_are_part_of_the_protocol(ganvas, outputs: Path) -> None:
+    words = ("evaluate", "a_gan", "--output-dir", str(outputs), "--num", "60", "--json")
+    rows = [
+        json.loads(ganvas(*words, *more).stdout)
+        for more in ((), ("--truncation", "0.5"), ("--raw",), ("--ema",))
+    ]
+    assert [row["protocol"]["truncation"] for row in rows] == [None, 0.5, None, None]
+    assert [row["protocol"]["weights"] for row in rows] == ["ema", "ema", "raw", "ema"]
+    assert len({row["metrics"]["fid"] for row in rows}) == 3
+    (outputs / "train" / "a_gan" / "evaluations.jsonl").unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--metrics", "fidd"], "--metrics=fidd: "),
+        (["--features", "pixel"], "--features=pixel: there is no such option; did you mean pixels?"),
+        (["metric.features.sise=4"], "metric.features.sise=4: "),
+        (["model.latent_dim=4"], "model.latent_dim=4: is no option here"),
+        (["--num-real", "1"], "--num-real=1: must be at least 2"),
+        (["--truncation", "0"], "--truncation=0.0: must be positive"),
+        (["--floor", "--num", "1438"], "--num=1438: is more than the 1437 training samples"),
+        (["--features", "toy"], "--features=toy: "),
+        (["metric/features=toy"], "metric/features=toy: "),
+        (["--metrics", "kid", "--num", "1"], "--num=1: "),
+    ],
+)
+def test_bad_words(ganvas, outputs: Path, words: list[str], line: str) -> None:
+    done = ganvas("evaluate", "a_gan", "--output-dir", str(outputs), *words, code=2)
+    assert done.stderr.startswith(line)
+    assert len(done.stderr.splitlines()) == 1
+    assert not (outputs / "train" / "a_gan" / "evaluations.jsonl").exists()
+
+
+def test_averaged_weights_are_asked_of_a_run_without_them(ganvas, outputs: Path) -> None:
+    done = ganvas("evaluate", "b_vqvae", "--output-dir", str(outputs), "--ema", code=2)
+    assert done.stderr.startswith("--ema=b_vqvae: the run has no averaged weights")

@@ -143,16 +143,15 @@ def _hook(name: str) -> Callable[[Action], None]:
 
 def _evaluation(reached: Action) -> None:
     """Before the figures of a trained run are computed."""
-    import ganvas.callback.evaluation as module
+    from ganvas.callback.evaluation import Evaluation
 
-    for name in ("evaluate_samples", "evaluate_reconstruction"):
-        function = getattr(module, name)
+    judge = Evaluation._judge
 
-        def wrapped(*args: Any, _function: Any = function, **kwargs: Any) -> Any:
-            reached()
-            return _function(*args, **kwargs)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        reached()
+        return judge(*args, **kwargs)
 
-        setattr(module, name, wrapped)
+    setattr(Evaluation, "_judge", wrapped)  # noqa: B010 (a method, replaced on purpose)
 
 
 def _call(names: tuple[str, ...], pattern: str, when: str, argument: int) -> Callable[[Action], None]:

@@ -60,10 +60,10 @@ OF_ANOTHER_KIND = [
     "ganvas.callback.pictures.save_png",
     "ganvas.callback.charts.Path",
     "ganvas.data.cifar10.parse_batch",
-    "ganvas.data.download.download",
-    "ganvas.data.download.RemoteFile",
+    "ganvas.data.idx.read_idx",
+    "ganvas.data.stored.Stored",
     "ganvas.model.quantizer.interface.Quantizer",  # abstract
-    "ganvas.metric.evaluate.evaluate_samples",
+    "ganvas.metric.evaluate.evaluating",
     "ganvas.metric.interface.FeatureExtractor",  # a protocol
     "ganvas.model.gan.hash64",
     "ganvas.model.gan.Recipe",

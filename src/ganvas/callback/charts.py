@@ -10,7 +10,8 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ganvas.callback.evaluation import finished
+from ganvas.callback.evaluation import best_figures, finished
+from ganvas.callback.rows import read_rows
 from ganvas.callback.trouble import surviving
 from ganvas.model.interface import Reconstructs
 
@@ -30,7 +31,7 @@ _VQVAE_CHARTS = {
 
 class Charts(pl.Callback):
     """Writes to the run's own TensorBoard folder: charts of several curves (tab CUSTOM SCALARS), run.yaml as
-    text, and at the end the config with the final figures (tab HPARAMS), without a run beside the run.
+    text, and at the end the config with the final and the best figures (tab HPARAMS), without a run beside the run.
 
     Args:
         run_dir: the run's folder, which holds run.yaml.
@@ -55,9 +56,12 @@ class Charts(pl.Callback):
         """After every callback's ``on_train_end``, so that the final figures are there in any order."""
         if finished(trainer, pl_module) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
+            best = best_figures(read_rows(self.run_file.with_name("evaluations.jsonl")))
+            figures = {f"final/{name}": value for name, value in pl_module.figures.items()}
+            figures |= {f"best/{name}": float(one["value"]) for name, one in best.items()}
             with surviving(trainer, "TensorBoard"):
                 for writer in _writers(trainer):
-                    _add_hparams(writer, chosen(config), pl_module.figures, int(pl_module.images_seen))
+                    _add_hparams(writer, chosen(config), figures, int(pl_module.images_seen))
 
 
 def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:
@@ -92,10 +96,9 @@ def _add_hparams(writer: Any, hparams: dict[str, Any], figures: dict[str, float]
     """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own."""
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    final = {f"final/{name}": value for name, value in figures.items()}
-    for summary in summaries(hparams, final):
+    for summary in summaries(hparams, figures):
         writer._get_file_writer().add_summary(summary)
-    for tag, value in final.items():
+    for tag, value in figures.items():
         writer.add_scalar(tag, value, images)
     writer.flush()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +14,28 @@ from ganvas.callback.record import record
 from ganvas.callback.rows import rows_of
 from ganvas.callback.trouble import surviving
 from ganvas.errors import require
-from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples, evaluating, real_statistics
-from ganvas.metric.frechet import FrechetDistance
-from ganvas.metric.interface import FeatureExtractor
+from ganvas.metric.evaluate import Judgement
+from ganvas.metric.interface import FeatureExtractor, SampleMetric
+from ganvas.metric.perceptual.interface import PerceptualDistance
+from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
+from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.model.interface import Reconstructs, Samples
 
 
 class Evaluation(pl.Callback):
     """Sets the recipe's ``figures``, records them under ``evaluation/<name>``, and keeps their protocol.
 
-    evaluations.jsonl in the run's folder gets a row ``{"images", "source": "run", "figures", "protocol"}``.
-    A run that was stopped before its end is not evaluated; its continuation is.
+    evaluations.jsonl in the run's folder gets a row ``{"images", "source": "run", "figures", "protocol",
+    "better"}``. A run that was stopped before its end is not evaluated; its continuation is. Samples are made
+    by the averaged weights where the recipe has them.
 
     Args:
         run_dir: the run's folder.
         every_images: images between two evaluations; 0 evaluates at the end alone.
-        num_samples: samples that are made for a distance.
-        features: extractor of the distance's features, or None: then only reconstruction is evaluated.
+        num_samples: samples that are made for the metrics.
+        features: extractor of the features that they see, or None: then only reconstruction is evaluated.
+        metrics: name -> metric of samples; None switches one off.
+        perceptual: distance of reconstructions to originals, or None.
         split: the real samples: ``train``, ``val`` or ``test``.
         batch_size: samples at a time, per rank.
         seed: of the latents.
@@ -41,25 +48,36 @@ class Evaluation(pl.Callback):
         every_images: int,
         num_samples: int,
         features: FeatureExtractor | None,
+        metrics: dict[str, SampleMetric | None] | None,
+        perceptual: PerceptualDistance | None,
         split: str,
         batch_size: int,
         seed: int,
     ) -> None:
         require(every_images >= 0, "every_images", every_images, "must be 0 (only at the end) or more")
-        require(num_samples >= 2, "num_samples", num_samples, "must be at least 2; 10000 is usual")
         require(split in ("train", "val", "test"), "split", split, "must be train, val or test")
-        require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
-        self.run_dir, self.every_images, self.num_samples = run_dir, every_images, num_samples
-        self.features, self.split, self.batch_size, self.seed = features, split, batch_size, seed
+        self.run_dir, self.every_images = run_dir, every_images
+        self.reconstruction = ReconstructionEvaluation(
+            features=features, perceptual=perceptual, batch_size=batch_size, split=split
+        )
+        chosen = {name: metric for name, metric in (metrics or {}).items() if metric is not None}
+        require(num_samples >= 2, "num_samples", num_samples, "must be at least 2; 10000 is usual")
+        self.samples: SampleEvaluation | None = None
+        if features is not None and chosen:
+            self.samples = SampleEvaluation(
+                features=features, metrics=chosen, num_samples=num_samples, seed=seed,
+                batch_size=batch_size, split=split,
+            )  # fmt: skip
         self._evaluated_at = -1
         self._figures: dict[str, float] = {}
-        self._distance: FrechetDistance | None = None
 
-    def check(self, data: Any) -> None:
-        """Raises OptionError where the split holds too little for the figures; before the run begins."""
-        held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
-        reason = f"holds {held} samples, and figures need {needed}; take split=train, or hold out more"
-        require(held >= needed, "split", self.split, reason)
+    def check(self, data: Any, model: Any) -> None:
+        """Raises OptionError where the figures cannot be had of these data; before the run begins."""
+        if isinstance(model, Reconstructs):
+            self.reconstruction.check(data)
+        elif isinstance(model, Samples) and self.samples is not None:
+            self.samples.check(data)
+            self.samples.check_module(model)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         return {"evaluated_at": self._evaluated_at, "figures": self._figures}
@@ -82,44 +100,57 @@ class Evaluation(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if finished(trainer, pl_module) and int(pl_module.images_seen) > self._evaluated_at:
             self.evaluate(trainer, pl_module)
-        self._distance = None
 
     def evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Computes and records the figures of now; every rank calls it."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self._evaluated_at = int(pl_module.images_seen)
-        module: pl.LightningModule = pl_module
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        batches = data.batches(self.split, self.batch_size)
-        if isinstance(pl_module, Reconstructs):
-            figures, protocol = evaluate_reconstruction(
-                module, batches, split=self.split, features=self.features
-            )
-        elif isinstance(pl_module, Samples) and self.features is not None:
-            if self._distance is None:  # the real side is the same throughout the run
-                with evaluating(module) as device:
-                    self._distance = real_statistics(batches, self.features, device=device)
-            figures, protocol = evaluate_samples(
-                module,
-                (),
-                self.features,
-                num_samples=self.num_samples,
-                seed=self.seed,
-                batch_size=self.batch_size,
-                split=self.split,
-                distance=self._distance,
-            )
-        else:
+        judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        if judgement is None:
             return
+        figures, protocol, better = judgement
         pl_module.figures = self._figures = figures
         tagged = {f"evaluation/{name}": value for name, value in figures.items()}
         record(trainer, pl_module, self.run_dir, tagged)
         if trainer.is_global_zero:
-            row = {"images": self._evaluated_at, "source": "run", "figures": figures, "protocol": protocol}
+            row = {
+                "images": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
+                "figures": {name: value if math.isfinite(value) else None for name, value in figures.items()},
+            }  # fmt: skip
             path = Path(self.run_dir) / "evaluations.jsonl"
             with surviving(trainer, path.name):
                 rows_of(trainer, path).append(json.loads(json.dumps(row)))
+
+    def _judge(self, pl_module: Any, data: Any) -> Judgement | None:
+        if isinstance(pl_module, Reconstructs):
+            return self.reconstruction(pl_module, data)  # type: ignore[arg-type]
+        if isinstance(pl_module, Samples) and self.samples is not None:
+            return self.samples(pl_module, data)  # type: ignore[arg-type]
+        return None
+
+
+def best_figures(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
+    """The best value of each figure over a run's own evaluations, and where it was.
+
+    Args:
+        rows: those of evaluations.jsonl; whatever is no such row is passed over.
+
+    Returns:
+        Figure -> ``{"value": ..., "images": ...}``; the earliest where several are equal.
+    """
+    best: dict[str, dict[str, float | int]] = {}
+    for row in rows:
+        if not isinstance(row, dict) or row.get("source") != "run":
+            continue
+        for name, way in (row.get("better") or {}).items():
+            value = (row.get("figures") or {}).get(name)
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                continue
+            sign = 1 if way == "min" else -1
+            if name not in best or sign * value < sign * best[name]["value"]:
+                best[name] = {"value": value, "images": row["images"]}
+    return best
 
 
 def finished(trainer: pl.Trainer, pl_module: Any) -> bool:

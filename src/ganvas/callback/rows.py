@@ -53,6 +53,23 @@ class Rows:
         self._pending.clear()
 
 
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file; a line that is no JSON object is passed over, an absent file has none."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
 def rows_of(trainer: Any, path: Path) -> Rows:
     """The run's one writer of a file: rows that wait for a full disk are not forgotten between callbacks."""
     return trainer.__dict__.setdefault("ganvas_rows", {}).setdefault(path, Rows(path))

@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Sequence
-from pathlib import Path
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import yaml
-
 from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
+
+_NUM = 10_000
 
 
 def run(words: Sequence[str]) -> int:
-    """Evaluates, prints, and appends to <run>/evaluations.jsonl."""
-    parser = run_parser("evaluate", __doc__)
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument(
-        "--num", type=int, default=10_000, help="generated samples (GANs); at most so many real ones"
-    )
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--features", default="pixels", help="conf/metric/features: pixels, efficientnet_lite0 ..."
-    )
-    parser.add_argument(
-        "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
-    )
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args(list(words))
-    check_num(arguments.num)
+    """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``)."""
+    arguments = _parser().parse_intermixed_args(list(words))
+    num = _NUM if arguments.num is None else arguments.num
+    check_num(num)
     check_num(arguments.batch_size, "--batch-size")
+    require(arguments.num_real is None or arguments.num_real >= 2, "--num-real", arguments.num_real,
+            "must be at least 2; leave it out for the whole split")  # fmt: skip
     folder, allow = named_run(arguments)
-    features = _features(arguments.features)
+    chosen = list(arguments.overrides)
+    if arguments.features is not None:
+        chosen.append(f"metric/features={arguments.features}")
+    if arguments.metrics:
+        chosen.append(f"metric/samples=[{','.join(arguments.metrics)}]")
 
     from ganvas.callback.rows import Rows
-    from ganvas.metric.evaluate import evaluate_reconstruction, evaluate_samples
-    from ganvas.model.interface import Reconstructs, Samples
+    from ganvas.cli.metric_choice import build_metrics, metric_node
     from ganvas.runtime.load import load_run
+    from ganvas.runtime.stored import read_stored
 
+    with _as_written(arguments):
+        node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
+        metrics = build_metrics(node, allow)
     model, data, _ = load_run(folder, allow=allow)
-    check_split(data, arguments.split, arguments.num, needed=2)  # a covariance of features
-    batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
-    if isinstance(model, Samples):
-        metrics, protocol = evaluate_samples(
-            model, batches, features, num_samples=arguments.num, seed=arguments.seed,
-            batch_size=arguments.batch_size, ema=not arguments.raw, split=arguments.split,
-        )  # fmt: skip
-    elif isinstance(model, Reconstructs):
-        metrics, protocol = evaluate_reconstruction(model, batches, split=arguments.split, features=features)
-    else:
-        raise OptionError(
-            "RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate"
-        )
-    protocol |= {"images_seen": model.images_seen, "data": data.fingerprint()}
-    result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
-    row = {"images": model.images_seen, "source": "evaluate", "figures": metrics, "protocol": protocol}
-    Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
+    check_split(data, arguments.split, num, needed=2)
+    with _as_written(arguments):
+        judgement = _judge(model, data, metrics, num, arguments, folder)
+    protocol = judgement.protocol | {"images_seen": model.images_seen}
+    figures = {name: value if math.isfinite(value) else None for name, value in judgement.figures.items()}
+    result = {"run": folder.path.name, "metrics": figures, "protocol": protocol}
+    row = {
+        "images": model.images_seen, "source": "evaluate", "figures": figures,
+        "protocol": judgement.protocol, "better": judgement.better,
+    }  # fmt: skip
+    if not arguments.floor:
+        Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -65,22 +58,97 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _features(name: str) -> Any:
-    """The extractor that conf/metric/features/<name>.yaml describes."""
-    from ganvas.cli.compose import packaged_conf
-    from ganvas.runtime.build import build, nearest
+def _parser() -> argparse.ArgumentParser:
+    parser = run_parser("evaluate", __doc__)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="metric/...=...",
+        help="other metrics than the run's own, e.g. metric/features=classifier metric/samples=[fid,kid]",
+    )  # fmt: skip
+    parser.add_argument("--features", help="the same as metric/features=NAME: pixels, efficientnet_lite0 ...")
+    parser.add_argument("--metrics", nargs="+", help="the same as metric/samples=[NAME,...]: fid kid ...")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument(
+        "--num", type=int, help=f"generated samples ({_NUM}); of a VQ-VAE: samples of the split (all)"
+    )
+    parser.add_argument("--num-real", type=int, help="real samples at most (the whole split)")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (0)")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--ema", action="store_true", help="refuse a run without averaged weights (EMA)")
+    weights.add_argument("--raw", action="store_true", help="the trained weights instead of their average")
+    parser.add_argument("--truncation", type=float, help="cut latents to [-T, T]")
+    parser.add_argument(
+        "--floor", action="store_true", help="training samples for generated ones; nothing is recorded"
+    )
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
 
-    folder: Path = packaged_conf() / "metric" / "features"
-    there = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in there:
-        raise OptionError("--features", name, "there is no such extractor" + nearest(name, there))
-    return build(yaml.safe_load((folder / f"{name}.yaml").read_text()), "features")
+
+_OPTIONS = {"num_samples": "--num", "truncation": "--truncation", "split": "--split"}
+
+
+@contextmanager
+def _as_written(arguments: argparse.Namespace) -> Iterator[None]:
+    """Errors name what the user wrote, or could write."""
+    try:
+        yield
+    except OptionError as error:
+        option = error.option.replace("/", ".")
+        groups = {"features": ("--features", arguments.features), "samples": ("--metrics", arguments.metrics)}
+        for group, (flag, given) in groups.items():
+            if option in (group, f"metric.{group}"):
+                name = flag if given else f"metric/{group}"
+                raise OptionError(name, error.value, error.reason) from error
+        if option.startswith("metrics"):
+            raise OptionError(f"metric.samples{option[7:]}", error.value, error.reason) from error
+        raise OptionError(_OPTIONS.get(option, error.option), error.value, error.reason) from error
+
+
+def _judge(
+    model: Any, data: Any, metrics: dict[str, Any], num: int, arguments: argparse.Namespace, folder: Any
+) -> Any:
+    from ganvas.metric.floor import TrainingSamples
+    from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
+    from ganvas.metric.sample_evaluation import SampleEvaluation
+    from ganvas.model.interface import Reconstructs, Samples
+
+    shared = {"split": arguments.split, "batch_size": arguments.batch_size}
+    averaged = getattr(model, "ema", None) is not None
+    require(averaged or not arguments.ema, "--ema", folder.path.name,
+            "the run has no averaged weights (model/ema=none); leave the option out")  # fmt: skip
+    if isinstance(model, Samples):
+        require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
+        judge = SampleEvaluation(
+            features=metrics["features"], metrics=metrics["samples"], num_samples=num, seed=arguments.seed,
+            limit=arguments.num_real, ema=not arguments.raw, truncation=arguments.truncation, **shared,
+        )  # fmt: skip
+        module: Any = TrainingSamples(data, num) if arguments.floor else model
+        judgement = judge(module, data)
+        if arguments.floor:
+            judgement.protocol["weights"] = "training samples"
+        return judgement
+    if isinstance(model, Reconstructs):
+        require(not arguments.floor, "--floor", "", "is for samples; a reconstruction's is 0 by definition")
+        limit = arguments.num if arguments.num is not None else arguments.num_real
+        return ReconstructionEvaluation(
+            features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
+        )(model, data)  # type: ignore[arg-type]
+    raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate")
 
 
 def _print(result: dict[str, Any]) -> None:
     print(result["run"])
     for name, value in sorted(result["metrics"].items()):
-        print(f"  {name:20} {value:.6g}")
+        print(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
     print("protocol")
-    for name, value in result["protocol"].items():
-        print(f"  {name:20} {value}")
+    for name, value in _flat("", result["protocol"]):
+        print(f"  {name:40} {value}")
+
+
+def _flat(path: str, node: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Nested keys with dots between them."""
+    flat: list[tuple[str, Any]] = []
+    for name, value in node.items():
+        inner = f"{path}.{name}".lstrip(".")
+        flat += _flat(inner, value) if isinstance(value, dict) else [(inner, value)]
+    return flat

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import shlex
 from abc import abstractmethod
 from collections.abc import Iterator
 from weakref import WeakSet
@@ -15,10 +17,12 @@ from ganvas.data.fit import fit_pictures, require_mode
 from ganvas.data.loader import TensorLoader, from_the_start
 from ganvas.data.stored import Stored
 from ganvas.errors import OptionError, require
-from ganvas.functional.batch import Batch, StoredBatch
+from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.images import to_float
 
 SPLITS = ("train", "val", "test")
+# Arguments that change neither samples nor labels of the splits.
+_NO_CONTENT = {"batch_size", "num_workers", "seed", "mirrors", "cache_dir", "horizontal_flip", "random_shift"}
 _MAX_WORKERS = 128  # each is a process that imports torch
 
 
@@ -207,6 +211,51 @@ class TensorDataModule(LightningDataModule):
             },
             "train_sha256": hashlib.sha256(train.data).hexdigest(),
         }
+
+    def facts(self) -> DataFacts:
+        """What figures and their extractors may know of the data set."""
+        return DataFacts(
+            sample_shape=list(self.sample_shape),
+            num_classes=self.num_classes,
+            train_sha256=self._sha256("train", None),
+            name=type(self).__name__,
+            words=self._words(),
+        )
+
+    def _words(self) -> str:
+        """What chooses these data on the command line; an option's file is called as its module."""
+        module, chosen = type(self).__module__, ["data=..."]
+        if module.startswith("ganvas.data."):
+            chosen = [f"data={module.removeprefix('ganvas.data.')}"]
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name, parameter.default)
+            if name not in _NO_CONTENT and value != parameter.default:
+                chosen.append(f"data.{name}={value}")
+        return shlex.join(chosen)
+
+    def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
+        """What :meth:`batches` hands out, as plain values for the protocol of a figure.
+
+        Returns:
+            ``name`` of the data set, ``split``, ``samples``, ``sample_shape``, and ``sha256`` of the samples
+            and labels as stored.
+        """
+        stored = self.split(name)
+        return {
+            "name": type(self).__name__,
+            "split": name,
+            "samples": len(stored) if limit is None else min(limit, len(stored)),
+            "sample_shape": list(self.sample_shape),
+            "sha256": self._sha256(name, limit),
+        }
+
+    def _sha256(self, name: str, limit: int | None) -> str:
+        """Of a split's first samples and their labels."""
+        stored = self.split(name)
+        digest = hashlib.sha256(stored.x[:limit].contiguous().numpy().data)
+        if stored.label is not None:
+            digest.update(stored.label[:limit].contiguous().numpy().data)
+        return digest.hexdigest()
 
     def train_dataloader(self) -> TensorLoader:
         """Training batches from where the trainer stands; for anything else see :meth:`batches`."""

@@ -6,17 +6,13 @@ into [-1, 1].
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.stored import Stored
 from ganvas.errors import require
+from ganvas.functional.mixtures import SCALE, centres
 from ganvas.functional.random import hash64
-
-_SCALE = {"gaussians25": 5.0, "ring8": 2.5}  # the papers' units in one of ours
 
 
 class Toy(TensorDataModule):
@@ -29,7 +25,8 @@ class Toy(TensorDataModule):
         num_train: points to train on.
         num_val: points to validate on.
         num_test: points to test on.
-        seed: of the points too: they are drawn from it.
+        seed: of the training points too: they are drawn from it. The others are the same for every seed,
+            so that figures of runs of several seeds rest on the same real points.
 
     Attributes:
         modes: centres float32 [M, 2], scaled.
@@ -52,14 +49,14 @@ class Toy(TensorDataModule):
         num_classes: int | None = None,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed, num_classes=num_classes)
-        require(shape in _SCALE, "shape", shape, f"must be one of {', '.join(_SCALE)}")
+        require(shape in SCALE, "shape", shape, f"must be one of {', '.join(SCALE)}")
         require(0 < std <= 0.2, "std", std, "must be above 0 and at most 0.2, before scaling; 0.05 is usual")
         require(num_train > 0, "num_train", num_train, "must be positive")
         require(num_val >= 0, "num_val", num_val, "must be 0 or more")
         require(num_test >= 0, "num_test", num_test, "must be 0 or more")
         self.sizes = dict(zip(SPLITS, (num_train, num_val, num_test)))
-        self.modes = _centres(shape) / _SCALE[shape]
-        self.mode_std = std / _SCALE[shape]
+        self.modes = centres(shape)
+        self.mode_std = std / SCALE[shape]
 
     def count_classes(self, splits: dict[str, Stored]) -> int:
         """Number of modes; a small draw may miss the last."""
@@ -69,16 +66,8 @@ class Toy(TensorDataModule):
         return {name: self._draw(name, count) for name, count in self.sizes.items()}
 
     def _draw(self, name: str, count: int) -> Stored:
-        generator = torch.Generator().manual_seed(hash64("toy", self.seed, name))
+        seed = self.seed if name == "train" else 0
+        generator = torch.Generator().manual_seed(hash64("toy", seed, name))
         label = torch.randint(len(self.modes), (count,), generator=generator)
         noise = torch.randn((count, 2), generator=generator) * self.mode_std
         return Stored((self.modes[label] + noise).clamp_(-1, 1), label)
-
-
-def _centres(shape: str) -> Tensor:
-    """Centres of the modes [M, 2] in the papers' units."""
-    if shape == "ring8":
-        angle = torch.arange(8) * (2 * math.pi / 8)
-        return 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
-    axis = torch.arange(-4.0, 5.0, 2.0)
-    return torch.cartesian_prod(axis, axis)

@@ -31,3 +31,24 @@ class StoredBatch(NamedTuple):
     x: Tensor
     label: Tensor | None
     row: Tensor
+
+
+class DataFacts(NamedTuple):
+    """What an extractor and a metric may know of a data set before it is read through.
+
+    Attributes:
+        sample_shape: [C, H, W] of pictures in [-1, 1], [2] of points.
+        num_classes: classes of the labels, None without labels.
+        train_sha256: of the training samples and labels as stored; what belongs to a data set is kept by it.
+        name: the data module's class, for messages.
+        words: what chooses these data on the command line, e.g. ``data=digits data.image_size=16``.
+        parts: of data that are put together from pictures of other data, channel by channel: the facts of
+            those.
+    """
+
+    sample_shape: list[int]
+    num_classes: int | None
+    train_sha256: str
+    name: str
+    words: str = "data=..."
+    parts: DataFacts | None = None

@@ -9,7 +9,7 @@ from torch import Tensor
 def frechet_distance(*, mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covariance_2: Tensor) -> Tensor:
     """``|mu1 - mu2|^2 + tr S1 + tr S2 - 2 tr sqrt(S1 S2)``.
 
-    With S1 = L L', the matrices S1 S2 and L' S2 L have the same eigenvalues, and the second one is
+    With S1 = L L', the matrices S1 S2 and L' S2 L have the same nonzero eigenvalues, and the second one is
     symmetric; so no complex square root of a matrix is needed.
 
     Args:
@@ -22,22 +22,63 @@ def frechet_distance(*, mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, co
     mean_1, covariance_1, mean_2, covariance_2 = (
         value.double() for value in (mean_1, covariance_1, mean_2, covariance_2)
     )
-    factor = _square_root_factor(covariance_1)  # [F, F]
-    eigenvalues = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor)  # [F]
-    trace_of_root = eigenvalues.clamp(min=0).sqrt().sum()
+    variance_1, variance_2 = covariance_1.diagonal(), covariance_2.diagonal()
+    # A feature that never varies on one side (a dead unit, a black border) has no part in the root; with it
+    # Cholesky's decomposition would fail.
+    alive = (variance_1 > 0) & (variance_2 > 0)
+    trace_of_root = _trace_of_root(covariance_1[alive][:, alive], covariance_2[alive][:, alive])
+    distance = (mean_1 - mean_2).square().sum() + variance_1.sum() + variance_2.sum() - 2 * trace_of_root
+    return distance.clamp(min=0)
+
+
+def frechet_distance_of_samples(*, features_1: Tensor, features_2: Tensor) -> Tensor:
+    """The same between the moments of two sets of vectors (covariances unbiased); fast where they are few.
+
+    With centred rows X1, X2, ``tr sqrt(S1 S2)`` is the sum of the singular values of X1 X2', divided by
+    ``sqrt((n1 - 1)(n2 - 1))``: a matrix of n1 x n2 and not of F x F, and no rank is missing.
+
+    Args:
+        features_1: float [n1, F], n1 at least 2; ``features_2`` likewise.
+
+    Returns:
+        Scalar float64, at least 0.
+    """
+    features_1, features_2 = features_1.double(), features_2.double()
+    (n_1, num_features), n_2 = features_1.shape, len(features_2)
+    if min(n_1, n_2) > num_features:
+        return frechet_distance(
+            mean_1=features_1.mean(0),
+            covariance_1=torch.cov(features_1.T).view(num_features, num_features),
+            mean_2=features_2.mean(0),
+            covariance_2=torch.cov(features_2.T).view(num_features, num_features),
+        )
+    mean_1, mean_2 = features_1.mean(0), features_2.mean(0)
+    root_1 = (features_1 - mean_1) / (n_1 - 1) ** 0.5  # [n1, F]; S1 = root_1' root_1
+    root_2 = (features_2 - mean_2) / (n_2 - 1) ** 0.5
+    trace_of_root = torch.linalg.svdvals(root_1 @ root_2.T).sum()
     distance = (
-        (mean_1 - mean_2).square().sum()
-        + covariance_1.diagonal().sum()
-        + covariance_2.diagonal().sum()
-        - 2 * trace_of_root
+        (mean_1 - mean_2).square().sum() + root_1.square().sum() + root_2.square().sum() - 2 * trace_of_root
     )
     return distance.clamp(min=0)
 
 
-def _square_root_factor(covariance: Tensor) -> Tensor:
-    """L [F, F] with L L' = ``covariance``: Cholesky's, or by eigenvectors where the rank is deficient."""
-    factor, failed = torch.linalg.cholesky_ex(covariance)
-    if not failed:
-        return factor
-    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
-    return eigenvectors * eigenvalues.clamp(min=0).sqrt()
+def _trace_of_root(covariance_1: Tensor, covariance_2: Tensor) -> Tensor:
+    """``tr sqrt(S1 S2)``, scalar."""
+    if not len(covariance_1):
+        return covariance_1.sum()
+    factor, failed = torch.linalg.cholesky_ex(covariance_1)
+    if failed:  # the other side will do: S1 S2 and S2 S1 have the same eigenvalues
+        covariance_1, covariance_2 = covariance_2, covariance_1
+        factor, failed = torch.linalg.cholesky_ex(covariance_1)
+    if failed:
+        factor = _factor_of_low_rank(covariance_1)
+    eigenvalues = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor)  # [r]
+    return eigenvalues.clamp(min=0).sqrt().sum()
+
+
+def _factor_of_low_rank(covariance: Tensor) -> Tensor:
+    """L [F, r] with L L' = ``covariance`` of rank r, without the directions that are rounding alone."""
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)  # ascending
+    rounding = len(covariance) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]
+    kept = eigenvalues > rounding
+    return (eigenvectors[:, kept] * eigenvalues[kept].sqrt()).flip(1)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.batch import DataFacts
 
 
 class Seen(NamedTuple):
@@ -18,22 +19,6 @@ class Seen(NamedTuple):
     logits: Tensor | None = None
 
 
-class DataFacts(NamedTuple):
-    """What an extractor and a metric may know of a data set before it is read through.
-
-    Attributes:
-        sample_shape: [C, H, W] of pictures in [-1, 1], [2] of points.
-        num_classes: classes of the labels, None without labels.
-        train_sha256: of the training samples and labels as stored; what belongs to a data set is kept by it.
-        name: the data module's class, for messages.
-    """
-
-    sample_shape: list[int]
-    num_classes: int | None
-    train_sha256: str
-    name: str
-
-
 @runtime_checkable
 class FeatureExtractor(Protocol):
     """A fixed map from samples to feature vectors, and to logits where it is a classifier.
@@ -41,6 +26,8 @@ class FeatureExtractor(Protocol):
     Attributes:
         protocol: plain values that name it completely (name, resizer, sha256 of the weights ...): two
             figures are comparable only where these are equal. Read after :meth:`check`.
+
+    An extractor whose features of real samples are not worth keeping on disk has ``cacheable = False``.
     """
 
     protocol: dict[str, object]

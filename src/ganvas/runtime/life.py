@@ -16,7 +16,9 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.checkpoint import Checkpoint
-from ganvas.callback.evaluation import Evaluation
+from ganvas.callback.evaluation import Evaluation, best_figures
+from ganvas.callback.rows import read_rows
+from ganvas.callback.health import findings
 from ganvas.callback.trouble import troubles
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.recipe import Recipe
@@ -134,7 +136,7 @@ def _make(config: dict[str, Any]) -> _Made:
     for callback in callbacks:
         if isinstance(callback, Evaluation):
             with named("callback.evaluation"):
-                callback.check(data)
+                callback.check(data, model)
     # A checkpoint comes after everything else that its batch brings.
     callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
     nodes = (config.get("logger") or {}).items()
@@ -228,10 +230,15 @@ def _end(
         values: dict[str, Any] = {"state": state, "images_seen": model.images_seen}
         if state == "finished":
             values |= {"figures": figures, "seconds": round(seconds, 1)}
+        if best := best_figures(read_rows(folder.path / "evaluations.jsonl")):
+            values["best"] = best
         if not saved:
             values["error"] = notes[-1]
         if trainer is not None and troubles(trainer).events:
             values["troubles"] = troubles(trainer).events
+        if trainer is not None and (found := findings(trainer)):
+            values["health"] = found
+            notes += [f"health: {one['name']} from {one['images']:,} images: {one['says']}" for one in found]
         try:
             folder.write_status(**values)
         except OSError as error:

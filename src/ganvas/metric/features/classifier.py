@@ -1,0 +1,106 @@
+"""A classifier of the data's own labels as extractor: the usual choice for MNIST-like pictures.
+
+It is trained by ``ganvas train model=classifier`` and read from the cache folder. Distances in its features
+compare with others of the same weights alone, which the protocol names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import OptionError
+from ganvas.metric.classifiers import Kept, place_in_cache, read_classifier
+from ganvas.metric.interface import DataFacts, Seen
+
+_CHUNK_ON_CPU = 64  # pictures at a time: their activations stay in the cache
+
+
+class Classifier:
+    """Pictures to the features before the logits, and to these.
+
+    Args:
+        network: makes the network from ``channels`` and ``num_classes``; of what it makes of samples,
+            ``.features`` and ``.logits`` are read.
+        weights: a safetensors file of the network's weights; None: the one that a run of
+            ``model=classifier`` on the same data has kept.
+    """
+
+    def __init__(self, network: Callable[..., nn.Module], weights: str | None) -> None:
+        self.make, self.weights = network, weights
+        self.protocol: dict[str, object] = {"name": "classifier"}
+        self._network: nn.Module | None = None
+
+    def check(self, facts: DataFacts) -> None:
+        """Loads the classifier of these data.
+
+        Raises:
+            OptionError: no pictures, no labels, or no such classifier: the command that trains it.
+        """
+        shape = facts.sample_shape
+        if len(shape) != 3:
+            reason = f"takes pictures, and {facts.name} has samples of {shape}"
+            raise OptionError("features", "classifier", f"{reason}; metric/features=pixels takes anything")
+        if facts.num_classes is None:
+            reason = f"needs labels, and {facts.name} has none; metric/features=pixels needs none"
+            raise OptionError("features", "classifier", reason)
+        with torch.device("meta"):  # no random number is drawn
+            network = self.make(channels=shape[0], num_classes=facts.num_classes)
+        kept = self._read(place_in_cache(network, facts), facts)
+        try:
+            network.load_state_dict(kept.tensors, assign=True)
+        except RuntimeError as error:
+            raise OptionError(
+                "weights", self.weights,
+                f"are of another network than {shape[0]} channels, {facts.num_classes} classes and "
+                f"metric.features.network say ({str(error).splitlines()[-1].strip()}); name another file",
+            ) from error  # fmt: skip
+        self._network = network.eval().requires_grad_(False)
+        self.protocol = {
+            "name": "classifier",
+            "layer": "last before the logits",
+            "weights_sha256": kept.sha256,
+            "trained_on_sha256": kept.about.get("train_sha256"),
+            "accuracy": kept.about.get("accuracy"),
+            "accuracy_split": kept.about.get("split"),
+        }
+
+    def _read(self, cached: Path, facts: DataFacts) -> Kept:
+        path = cached if self.weights is None else Path(self.weights).expanduser()
+        try:
+            return read_classifier(path)
+        except FileNotFoundError as error:
+            if self.weights is not None:
+                reason = "there is no such file; null takes the one of these data"
+                raise OptionError("weights", self.weights, reason) from error
+            reason = f"no classifier of these data is trained yet; {self._command(facts)}"
+            raise OptionError("features", "classifier", reason) from error
+        except (OSError, ValueError) as error:
+            how = self._command(facts) if self.weights is None else "name another file"
+            raise OptionError("weights", str(path), f"cannot be read ({error}); {how}") from error
+
+    def _command(self, facts: DataFacts) -> str:
+        """What trains the classifier that is asked for; the network's options where they are not its own."""
+        words = ["ganvas train model=classifier", facts.words]
+        keywords: dict[str, Any] = getattr(self.make, "keywords", {})
+        signature = inspect.signature(getattr(self.make, "func", self.make)).parameters
+        words += [
+            f"model.network.{name}={value}"
+            for name, value in keywords.items()
+            if name not in signature or signature[name].default != value
+        ]
+        return " ".join(words)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Seen:
+        """Pictures [B, C, H, W] in [-1, 1] to features float32 [B, F] and logits [B, K]."""
+        assert self._network is not None, "check comes first"
+        network = self._network.to(x.device)
+        chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
+        seen = [network(rows.float()) for rows in x.split(chunk)]
+        return Seen(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))

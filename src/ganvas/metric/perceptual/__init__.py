@@ -1,0 +1,1 @@
+"""Distances of pictures by the features of a trained network."""

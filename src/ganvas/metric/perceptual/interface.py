@@ -1,0 +1,37 @@
+"""What a perceptual distance between originals and reconstructions must do; it is a torchmetrics.Metric."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from ganvas.functional.batch import DataFacts
+
+
+@runtime_checkable
+class PerceptualDistance(Protocol):
+    """A mean over pictures, from running sums that ranks add up.
+
+    Attributes:
+        protocol: plain values that name the distance completely, its weights by their sha256.
+    """
+
+    @property
+    def protocol(self) -> dict[str, object]: ...
+
+    def check(self, facts: DataFacts) -> None:
+        """Raises OptionError where the data are no pictures of its kind, or weights are missing."""
+        ...
+
+    def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
+        """Adds pictures [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
+        ...
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scalars float64 by name, e.g. ``lpips``; lower is nearer."""
+        ...
+
+    def reset(self) -> None: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Any: ...

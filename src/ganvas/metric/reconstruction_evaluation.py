@@ -1,0 +1,161 @@
+"""How well a recipe reconstructs a split, and how it uses its codes, with the protocol of the figures."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import __version__
+from ganvas.errors import require
+from ganvas.functional.distributed import sum_over_ranks
+from ganvas.metric.codebook import CodeUsage
+from ganvas.metric.evaluate import JudgedData, Judgement, evaluating, home_of_sums, is_mine
+from ganvas.metric.interface import FeatureExtractor, Observation
+from ganvas.metric.perceptual.interface import PerceptualDistance
+from ganvas.metric.reconstruction import ReconstructionQuality
+from ganvas.metric.samples.fid import FID
+
+_BETTER = {
+    "mse": "min", "psnr": "max", "ssim": "max", "ms_ssim": "max", "lpips": "min", "rfid": "min",
+    "perplexity": "max", "codes_used": "max", "code_usage": "max", "dead_codes": "min",
+}  # fmt: skip
+
+
+class _Reconstruction(Protocol):
+    x: Tensor
+    indices: Tensor
+
+
+class Reconstructor(Protocol):
+    """What is asked of a recipe that reconstructs (``ganvas.model.interface.Reconstructs`` in full)."""
+
+    num_codes: int
+
+    def reconstruct(self, x: Tensor) -> _Reconstruction: ...
+
+
+class ReconstructionEvaluation:
+    """Judges reconstructions of a split.
+
+    Args:
+        features: where given, also ``rfid``: the Frechet distance of reconstructions to originals.
+        perceptual: where given, also its distance of reconstructions to originals.
+        batch_size: samples at a time, per rank.
+        split: ``train``, ``val`` or ``test``.
+        limit: samples at most; None takes the whole split.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: FeatureExtractor | None,
+        perceptual: PerceptualDistance | None = None,
+        batch_size: int,
+        split: str,
+        limit: int | None = None,
+    ) -> None:
+        require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
+        self.features, self.perceptual = features, perceptual
+        self.batch_size, self.split, self.limit = batch_size, split, limit
+
+    def check(self, data: JudgedData) -> None:
+        """Raises OptionError where the split holds too little or an extractor does not fit the data."""
+        held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
+        reason = f"holds {held} samples, and figures need {needed}; take split=train, or hold out more"
+        require(held >= needed, "split", self.split, reason)
+        if self.features is not None:
+            self.features.check(data.facts())
+        if self.perceptual is not None:
+            self.perceptual.check(data.facts())
+
+    def __call__(self, module: nn.Module, data: JudgedData) -> Judgement:
+        """The figures of the module as it is now; every rank calls it and gets the same.
+
+        Returns:
+            ``mse``, for pictures ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
+            ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (indices a
+            sample times log2 of the number of codes) and ``bits_per_pixel``.
+        """
+        self.check(data)
+        reconstructor = cast(Reconstructor, module)
+        with evaluating(module) as device:
+            home = home_of_sums(device)
+            first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
+            quality = ReconstructionQuality(list(first.shape[1:])).to(home)
+            usage = CodeUsage(reconstructor.num_codes).to(home)
+            distance = self._distance(first, home)
+            if self.perceptual is not None:
+                self.perceptual.to(device).reset()
+            count = self._show(reconstructor, data, quality, usage, distance, device)
+            values = quality.compute() | usage.compute()
+            if self.perceptual is not None:
+                values |= self.perceptual.compute()
+            figures = {name: float(value) for name, value in values.items()}
+            figures["bits_per_image"] = _bits(reconstructor, first)
+            if first.ndim == 4:
+                figures["bits_per_pixel"] = figures["bits_per_image"] / first[0, 0].numel()
+            if distance is not None:
+                figures["rfid"] = float(distance.compute()["fid"]) if count else math.nan
+        better = {name: way for name, way in _BETTER.items() if name in figures}
+        return Judgement(figures, self._protocol(data, quality, distance), better)
+
+    def _distance(self, first: Tensor, home: torch.device) -> FID | None:
+        if self.features is None:
+            return None
+        distance = FID()
+        distance.begin(self.features(first).features.shape[1], None)
+        return distance.to(home)
+
+    def _show(
+        self,
+        reconstructor: Reconstructor,
+        data: JudgedData,
+        quality: ReconstructionQuality,
+        usage: CodeUsage,
+        distance: FID | None,
+        device: torch.device,
+    ) -> bool:
+        """Shows the metrics this rank's batches; returns whether every reconstruction is finite."""
+        home = home_of_sums(device)
+        broken = torch.zeros((), dtype=torch.int64, device=device)
+        for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
+            if not is_mine(number):
+                continue
+            original = batch.x.to(device)
+            made = reconstructor.reconstruct(original)
+            broken += (~made.x.isfinite()).any().int()
+            quality.update(original=original.to(home), reconstruction=made.x.to(home))
+            usage.update(made.indices.to(home))
+            if self.perceptual is not None:
+                self.perceptual.update(original=original, reconstruction=made.x)
+            if distance is not None and self.features is not None:
+                index = torch.arange(len(original), device=home)
+                for side, x in (("real", original), ("generated", made.x)):
+                    seen = self.features(x)
+                    distance.update(Observation(index, seen.features.to(home)), side=side)
+        return int(sum_over_ranks(broken)) == 0
+
+    def _protocol(
+        self, data: JudgedData, quality: ReconstructionQuality, distance: FID | None
+    ) -> dict[str, object]:
+        names = ["mse", *(["psnr", "ssim", "ms_ssim"] if quality.pictures else [])]
+        metrics: dict[str, object] = {"quality": quality.protocol | {"figures": names}}
+        if self.perceptual is not None:
+            metrics["perceptual"] = self.perceptual.protocol | {"figures": ["lpips"]}
+        if distance is not None and self.features is not None:
+            features = {"features": dict(self.features.protocol)}
+            metrics["rfid"] = distance.protocol | features | {"figures": ["rfid"]}
+        return {
+            "ganvas": __version__,
+            "data": data.describe_split(self.split, self.limit),
+            "weights": "raw",
+            "metrics": metrics,
+        }
+
+
+def _bits(reconstructor: Reconstructor, first: Tensor) -> float:
+    """Indices a sample times log2 of the number of codes."""
+    return reconstructor.reconstruct(first).indices[0].numel() * math.log2(reconstructor.num_codes)

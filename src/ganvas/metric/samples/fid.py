@@ -1,0 +1,65 @@
+"""The Frechet distance of generated to real features (Heusel 2017, arXiv:1706.08500, eq. 6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganvas.functional.frechet import frechet_distance
+from ganvas.functional.moments import mean_and_covariance
+from ganvas.metric.interface import Observation, SampleMetric
+
+
+class FID(SampleMetric):
+    """Mean and covariance of both sides from running sums in float64; no sample is kept.
+
+    The covariance is unbiased (divided by n - 1). The distance itself is biased upward by few samples.
+    """
+
+    figures = {"fid": False}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rank_deficient: bool | None = None
+
+    @property
+    def protocol(self) -> dict[str, object]:
+        """``rank_deficient``, known after ``compute``: n samples span at most n - 1 dimensions."""
+        facts: dict[str, object] = {"distance": "Frechet, unbiased covariance, float64"}
+        if self._rank_deficient is not None:
+            facts["rank_deficient"] = self._rank_deficient
+        return facts
+
+    def begin(self, num_features: int, num_logits: int | None) -> None:
+        del num_logits
+        for side in self.sides:
+            for name, zeros in (
+                ("count", torch.zeros((), dtype=torch.int64)),
+                ("sum", torch.zeros(num_features, dtype=torch.float64)),
+                ("outer", torch.zeros(num_features, num_features, dtype=torch.float64)),
+            ):
+                self.add_state(f"{side}_{name}", zeros, dist_reduce_fx="sum")
+
+    def update(self, seen: Observation, *, side: str) -> None:
+        """Adds a batch of one side."""
+        features = seen.features.to(self.device).double()  # [B, F]
+        for name, value in (
+            ("count", len(features)),
+            ("sum", features.sum(0)),
+            ("outer", features.T @ features),
+        ):
+            setattr(self, f"{side}_{name}", getattr(self, f"{side}_{name}") + value)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``fid``: at least 0; 0 for equal means and covariances."""
+        (mean_1, covariance_1), (mean_2, covariance_2) = (self._moments(side) for side in self.sides)
+        fewest = min(int(getattr(self, f"{side}_count")) for side in self.sides)
+        self._rank_deficient = fewest <= len(mean_1)
+        distance = frechet_distance(
+            mean_1=mean_1, covariance_1=covariance_1, mean_2=mean_2, covariance_2=covariance_2
+        )
+        return {"fid": distance}
+
+    def _moments(self, side: str) -> tuple[Tensor, Tensor]:
+        count, total, outer = (getattr(self, f"{side}_{name}") for name in ("count", "sum", "outer"))
+        return mean_and_covariance(count=count, total=total, outer=outer)

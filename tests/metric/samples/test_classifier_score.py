@@ -1,0 +1,54 @@
+"""The classifier score from its definition, and where it is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ganvas.errors import OptionError
+from ganvas.metric.samples.classifier_score import ClassifierScore
+from observed import figures, normal, side
+
+
+def score(logits: torch.Tensor) -> float:
+    p = logits.double().softmax(1)
+    marginal = p.mean(0)
+    divergences = [sum(a * math.log(a / b) for a, b in zip(row, marginal, strict=True)) for row in p]
+    return math.exp(sum(map(float, divergences)) / len(p))
+
+
+def test_mean_and_deviation_over_splits_in_order() -> None:
+    logits = normal(0, 24, 5, scale=3)
+    logits[:8, 0] += 4  # splits differ
+    parts = [score(part) for part in logits.split(8)]
+    made = figures(ClassifierScore(3), generated=side(torch.zeros(24, 2), logits))
+    mean = sum(parts) / 3
+    assert made["classifier_score"] == pytest.approx(mean, rel=1e-6)
+    deviation = math.sqrt(sum((part - mean) ** 2 for part in parts) / 3)
+    assert made["classifier_score_deviation"] == pytest.approx(deviation, rel=1e-6)
+
+
+def test_bounds() -> None:
+    sure = torch.eye(4).repeat(5, 1) * 1e4  # also where probabilities are 0
+    made = figures(ClassifierScore(1), generated=side(torch.zeros(20, 2), sure))
+    assert made == {"classifier_score": pytest.approx(4.0), "classifier_score_deviation": 0.0}
+    unsure = figures(ClassifierScore(2), generated=side(torch.zeros(20, 2), torch.ones(20, 4)))
+    assert unsure["classifier_score"] == pytest.approx(1.0)
+
+
+def test_real_samples_are_left_aside() -> None:
+    logits = normal(0, 20, 3)
+    seen = side(torch.zeros(20, 2), logits)
+    assert figures(ClassifierScore(2), generated=seen, real=side(torch.zeros(20, 2), -logits)) == figures(
+        ClassifierScore(2), generated=seen
+    )
+
+
+def test_two_samples_a_split() -> None:
+    ClassifierScore(10).check_counts({"generated": 20}, num_features=9)
+    with pytest.raises(OptionError, match="num_samples=19: .*splits=10; needs at least 20"):
+        ClassifierScore(10).check_counts({"generated": 19}, num_features=9)
+    with pytest.raises(OptionError, match="splits=0"):
+        ClassifierScore(0)
