@@ -76,3 +76,33 @@ def test_a_wrong_override_stops_a_sweep_before_it_starts(
     assert len(done.stderr.splitlines()) == 1
     assert "[job" not in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.slow
+def test_jobs_are_ranked_by_the_best_of_a_metric(ganvas, tmp_path: Path) -> None:
+    """Figures at two moments; the best of each run counts, not its last."""
+    words = ("optimized_metric=evaluation/fid", "callback.evaluation.every_images=320")
+    done = ganvas("train", "-m", "model.latent_dim=8,2", *words, *SMOKE)
+    expected = []
+    for row in table(tmp_path):
+        lines = (tmp_path / row["folder"] / "evaluations.jsonl").read_text().splitlines()
+        figures = [json.loads(line)["figures"]["fid"] for line in lines]
+        assert len(figures) == 2
+        assert float(row["best evaluation/fid"]) == min(figures)
+        status = json.loads((tmp_path / row["folder"] / "status.json").read_text())
+        assert status["best"]["fid"]["value"] == status["optimized"]["value"] == min(figures)
+        assert status["figures"]["fid"] == figures[-1]
+        expected.append(min(figures))
+    assert f"best: job {expected.index(min(expected))} (model.latent_dim=" in done.stdout
+
+
+def test_a_metric_without_a_direction_is_refused(ganvas, tmp_path: Path) -> None:
+    done = ganvas("train", "optimized_metric=validation/psnr", *SMOKE, code=2)
+    assert done.stderr.startswith("optimized_mode=null: validation/psnr is no figure")
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_metric_that_never_comes_is_said_with_those_that_do(ganvas, tmp_path: Path) -> None:
+    done = ganvas("train", "optimized_metric=evaluation/kid", *SMOKE, "callback=[evaluation,record]")
+    assert "optimized_metric=evaluation/kid was never reported; there are: " in done.stdout + done.stderr
+    assert "evaluation/fid" in done.stdout + done.stderr

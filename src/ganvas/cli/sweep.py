@@ -42,6 +42,8 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
     rows = [_row(index, job, differs) for index, (job, differs) in enumerate(zip(jobs, varied))]
     _write_csv(sweep_dir / "results.csv", rows)
     _print_table(rows)
+    if (line := _best(rows)) is not None:
+        print(line)
     print(f"table: {sweep_dir / 'results.csv'}")
     failed = [row["job"] for row in rows if row["exit_code"] != 0]
     if failed:
@@ -106,19 +108,41 @@ def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:
         "images_seen": status.get("images_seen", 0),
         "seconds": status.get("seconds", ""),
         **(status.get("figures") or {}),
+        **_optimized(status),
         "folder": job.working_dir,
     }
 
 
+def _optimized(status: dict[str, Any]) -> dict[str, Any]:
+    """The best value over the job of what the sweep ranks by, under ``best <name>``."""
+    found = status.get("optimized")
+    if not isinstance(found, dict) or not isinstance(found.get("value"), int | float):
+        return {}
+    return {f"best {found['metric']}": found["value"], "_mode": found["mode"]}
+
+
+def _best(rows: Sequence[dict[str, Any]]) -> str | None:
+    """A line that names the best job, where the sweep ranks its jobs."""
+    ranked = [
+        (row[name], row["_mode"], name, row) for row in rows for name in row if name.startswith("best ")
+    ]
+    if not ranked:
+        return None
+    sign = 1 if ranked[0][1] == "min" else -1
+    value, _, name, row = min(ranked, key=lambda entry: sign * entry[0])
+    job = f"job {row['job']} ({row['overrides'] or 'no override'})"
+    return f"best: {job}, {name[5:]} {value:.6g}, {row['folder']}"
+
+
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    names = dict.fromkeys(name for row in rows for name in row if name != "folder")
+    names = dict.fromkeys(name for row in rows for name in row if name not in ("folder", "_mode"))
     return [*names, "folder"]
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=_columns(rows), restval="")
+        writer = csv.DictWriter(file, fieldnames=_columns(rows), restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -138,4 +162,4 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-_FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder")
+_FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder", "_mode")
