@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def test_hyper_parameters_are_flat_and_plain() -> None:
 def test_a_finished_run(
     run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
 ) -> None:
+    row = {"images": 8, "source": "run", "figures": {"fid": 0.25}, "better": {"fid": "min"}}
+    (run_dir / "evaluations.jsonl").write_text(json.dumps(row) + "\n")
     fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Figures()], batches=5)
     read = events()
     files = list((run_dir / "tensorboard").rglob("events.out.tfevents.*"))
@@ -86,7 +89,8 @@ def test_a_finished_run(
     experiment = plugin_data_pb2.HParamsPluginData.FromString(
         metadata["_hparams_/experiment"].plugin_data.content
     ).experiment
-    assert [info.name.tag for info in experiment.metric_infos] == ["final/fid"]
+    assert [info.name.tag for info in experiment.metric_infos] == ["final/fid", "best/fid"]
+    assert [event.value for event in read.Scalars("best/fid")] == [0.25]
     assert "_hparams_/session_end_info" in metadata
     assert [(e.step, e.value) for e in read.Scalars("final/fid")] == [(20, 12.5)]
 

@@ -12,11 +12,13 @@ import pytorch_lightning as pl
 import torch
 
 from ganvas.callback.evaluation import Evaluation, best_figures
+from ganvas.callback.trouble import troubles
 from ganvas.errors import OptionError
 from ganvas.metric.features.pixels import Pixels
 from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
 from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.metric.samples.fid import FID
+from ganvas.metric.samples.memorization import Memorization
 
 
 def evaluation(folder: Path, **options: Any) -> Evaluation:
@@ -174,3 +176,17 @@ def test_a_figure_that_is_not_finite_is_null_in_the_file(
     recipe.sample = lambda num, *args, **options: torch.full((num, 1, 8, 8), torch.nan)
     fit(recipe, [evaluation(tmp_path)], batches=3)
     assert [row["figures"] for row in rows(tmp_path)] == [{"fid": None}]
+
+
+def test_figures_that_the_samples_do_not_allow_end_no_run(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
+) -> None:
+    """Only the distances tell that the held-out samples are the training samples themselves."""
+    recipe = sampler((1, 8, 8))
+    options = {"metrics": {"memorization": Memorization()}, "split": "train"}
+    trainer = fit(recipe, [evaluation(tmp_path, **options)], batches=3)
+    assert recipe.images_seen == 12
+    assert recipe.figures == {}
+    (event,) = troubles(trainer).events
+    assert event["what"] == "the figures"
+    assert "must not hold training samples" in str(event["error"])

@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 
 from ganvas.callback.record import record
 from ganvas.callback.rows import rows_of
-from ganvas.callback.trouble import surviving
-from ganvas.errors import require
+from ganvas.callback.trouble import surviving, troubles
+from ganvas.errors import OptionError, require
 from ganvas.metric.evaluate import Judgement
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
 from ganvas.metric.perceptual.interface import PerceptualDistance
@@ -106,7 +106,11 @@ class Evaluation(pl.Callback):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self._evaluated_at = int(pl_module.images_seen)
-        judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        try:
+            judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        except OptionError as error:  # what only the samples tell; a trained run is not lost to it
+            troubles(trainer).failed("the figures", error)
+            return
         if judgement is None:
             return
         figures, protocol, better = judgement
