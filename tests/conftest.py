@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+# torchmetrics imports matplotlib where it is installed, and that writes a list of fonts.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"ganvas-tests-{os.getuid()}"))
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and spins where cores are shared
 
 

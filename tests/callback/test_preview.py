@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.callback.pictures import draw, draw_pairs
+from ganvas.callback.pictures import draw, draw_codes, draw_pairs
 from ganvas.callback.preview import Preview
 from ganvas.errors import OptionError
 
@@ -42,6 +43,7 @@ def test_a_gan_shows_the_same_latents(
     assert not torch.equal(read(tmp_path, 0), read(tmp_path, 20))
     assert [event.step for event in events().Images("samples")] == [0, 8, 16, 20]
     assert "codes/usage" not in events().Tags()["histograms"]
+    assert events().Tags()["images"] == ["samples"]
 
 
 def test_a_vqvae_shows_pairs_and_its_codes(
@@ -56,6 +58,11 @@ def test_a_vqvae_shows_pairs_and_its_codes(
     assert names(tmp_path) == [0, 12]
     x = data((1, 8, 8)).parts["val"][:6]
     assert torch.equal(read(tmp_path, 12), draw_pairs(x, -x))
+    shown = events().Images("codes")[-1]
+    assert shown.step == 12
+    pixels = np.array(Image.open(io.BytesIO(shown.encoded_image_string)))
+    codes = (x.flatten(1)[:, :2] > 0).long() * 5 + 1
+    assert np.array_equal(pixels, draw_codes(x, -x, codes, 8).permute(1, 2, 0).numpy())
     histogram = events().Histograms("codes/usage")[-1]
     assert histogram.step == 12
     positive = int((x.flatten(1)[:, :2] > 0).sum())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from ganvas.cli.main import main
 
@@ -43,3 +44,22 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words = [f"model={model}", f"paths.run_dir={folder}/train/{name}", "trainer.max_images=128"]
         assert main(["train", *words, "callback=none", "logger=none"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of an MLP GAN on points."""
+    run = tmp_path_factory.mktemp("points") / "outputs" / "train" / "toy"
+    data = ["data=toy", "data.num_train=512", "data.num_val=64", "data.num_test=64"]
+    words = ["model=mlp_gan", *data, f"paths.run_dir={run}", "trainer.max_images=512"]
+    assert main(["train", *words, "callback=none", "logger=none"]) == 0
+    return run
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """A folder with five pictures, ``flat/0.png`` and so on."""
+    (tmp_path / "flat").mkdir()
+    for number in range(5):
+        Image.new("RGB", (8, 8), (40 * number, 2, 3)).save(tmp_path / "flat" / f"{number}.png")
+    return tmp_path

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import numpy
 import pytest
+import torch
 from PIL import Image
+from refusal import refused
 from sklearn.datasets import load_digits
+
+from ganvas.functional.colours import code_colours
 
 
 @pytest.mark.parametrize("split", ["test", "train"])
@@ -24,6 +28,33 @@ def test_arrays_are_originals_and_reconstructions(split: str, ganvas, outputs: P
     second = numpy.load("y.npz")
     assert numpy.array_equal(second["originals"], first["originals"])
     assert numpy.abs(second["images"].astype(int) - first["images"]).max() <= 1
+
+
+def test_codes_are_drawn_beside_the_pairs(ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "2", "--codes", "new/codes.png")
+    done = ganvas(*words, "--out", "x.npz")
+    assert done.stdout == "x.npz\nnew/codes.png\n"
+    arrays = numpy.load("x.npz")
+    assert arrays["indices"].shape == (2, 8)  # eight vectors a digit, of 256 codes
+    with Image.open(tmp_path / "new" / "codes.png") as picture:
+        board = numpy.array(picture)
+    assert board.shape == (2 * 66 + 2, 3 * 66 + 2, 3)
+    for i in range(2):
+        row = board[2 + 66 * i : 66 + 66 * i]
+        for column, name in enumerate(("originals", "images")):
+            left = 2 + 66 * column
+            assert numpy.array_equal(row[::8, left : left + 64 : 8, :1], arrays[name][i])
+        colours = code_colours(torch.from_numpy(arrays["indices"][i]), 256).numpy()
+        assert (row[:, 134:198:8] == colours).all()
+
+
+@pytest.mark.parametrize(
+    ("codes", "part"),
+    [("x.npz", "must end in .png"), ("x.png", "is the file of --out; name another")],
+)
+def test_bad_files_for_codes(codes: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ["reconstruct", "b_vqvae", "--output-dir", str(outputs), "--out", "x.png", "--codes", codes]
+    refused(ganvas, tmp_path, words, "--codes", part)
 
 
 def test_picture_is_readable(ganvas, outputs: Path, tmp_path: Path) -> None:

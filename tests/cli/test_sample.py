@@ -28,6 +28,35 @@ def test_a_sample_is_a_function_of_seed_and_number(ganvas, outputs: Path) -> Non
     assert not numpy.array_equal(images(ganvas, outputs, "--num", "6", "--seed", "4"), six)
 
 
+def test_truncation_cuts_the_latents(ganvas, outputs: Path) -> None:
+    cut = images(ganvas, outputs, "--num", "6", "--truncation", "0.5")
+    assert not numpy.array_equal(cut, images(ganvas, outputs, "--num", "6"))
+    words = ("--num", "6", "--truncation", "0.5", "--batch-size", "4")
+    assert numpy.abs(images(ganvas, outputs, *words).astype(int) - cut).max() <= 1
+    words = ["sample", "a_gan", "--output-dir", str(outputs), "--truncation", "-1"]
+    assert ganvas(*words, code=2).stderr.startswith("--truncation=-1.0: must be above 0; ")
+
+
+def test_columns_of_the_grid(ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("sample", "a_gan", "--output-dir", str(outputs), "--num", "10", "--out", "x.png", "--columns")
+    ganvas(*words, "4")
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
+    assert ganvas(*words, "0", code=2).stderr.startswith("--columns=0: must be at least 1; ")
+
+
+def test_arrays_of_a_conditional_generator_have_labels(
+    ganvas, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganvas.model.generator.mlp import MLPGenerator
+
+    monkeypatch.setattr(MLPGenerator, "num_classes", 7, raising=False)
+    images(ganvas, outputs, "--num", "50")
+    labels = numpy.load("x.npz")["labels"]
+    assert labels.shape == (50,)
+    assert set(labels.tolist()) == set(range(7))
+
+
 def test_raw_takes_the_trained_weights(ganvas, outputs: Path) -> None:
     assert not numpy.array_equal(
         images(ganvas, outputs, "--num", "6"), images(ganvas, outputs, "--num", "6", "--raw")

@@ -102,7 +102,7 @@ def test_the_figure_and_its_protocol(ema: bool, truncation: float | None, limit:
     assert made.protocol["truncation"] == truncation
     assert made.protocol["features"] == {"name": "pixels", "resizer": "area average", "size": 8}
     assert made.protocol["metrics"]["fid"]["figures"] == ["fid"]
-    assert "train" not in made.protocol
+    assert "train" not in made.protocol["metrics"]["fid"]
 
 
 def test_the_seed_counts_and_the_batch_size_does_not() -> None:
@@ -179,7 +179,7 @@ def test_a_metric_sees_the_sides_that_it_asks_for() -> None:
     torch.testing.assert_close(metric.rows("generated_rows"), module.eval().sample(50, 3).detach())
     assert made.figures["copies"] == 100
     assert made.better == {"copies": "max", "fid": "min"}
-    assert made.protocol["train"] == {"split": "train", "samples": 100}
+    assert made.protocol["metrics"]["record"]["train"] == {"split": "train", "samples": 100}
 
 
 def test_two_ranks_see_what_one_sees(two_ranks: Any) -> None:

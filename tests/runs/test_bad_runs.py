@@ -43,7 +43,7 @@ CASES: list[tuple[str, str, str]] = [
     ("train resume=20", "resume", "fits 2 runs"),
     # Of which kind.
     ("sample 30_vq2", "RUN", "=runs/train/30_vq2: makes no samples from nothing; ganvas reconstruct"),
-    ("reconstruct 20_gan_", "RUN", "=runs/train/20_gan_narrow: reconstructs nothing; ganvas sample takes it"),
+    ("reconstruct 20_gan_", "RUN", "=runs/train/20_gan_narrow: reconstructs nothing; ganvas sample"),
     # What is asked of it.
     ("sample 20_gan --num 0", "--num", "must be at least 1; leave the option out"),
     ("sample 20_gan --num -3", "--num", "must be at least 1"),
@@ -88,7 +88,10 @@ def test_a_command_refuses(words: str, key: str, part: str, ganvas, there: Path,
     refused(ganvas, there, [*words.split(), *place], key, part)
 
 
-@pytest.mark.parametrize("command", ["sample", "reconstruct", "evaluate", "resume", "export"])
+@pytest.mark.parametrize(
+    "command",
+    ["sample", "reconstruct", "evaluate", "resume", "export", "interpolate", "walk", "neighbours"],
+)
 @pytest.mark.parametrize("place", ["outputs", "empty", "file.txt"])
 def test_no_run_at_all(command: str, place: str, ganvas, there: Path) -> None:
     words = [command, "latest", "--output-dir", place]

@@ -1,18 +1,26 @@
-"""Samples as a picture for people: a grid of pictures, or a scatter plot of points, and its PNG file."""
+"""Samples as a picture for people, and its PNG file: grids of pictures, or scatter plots of points."""
 
 from __future__ import annotations
 
+import colorsys
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from ganvas.errors import require
+from ganvas.callback.scatter import GREY, Layer, require_points, scatter
+from ganvas.functional.colours import code_colours
 from ganvas.functional.images import grid, to_uint8
 
-_SIDE = 512  # pixels of a scatter plot
-_REACH = 1.25  # points are plotted from -1.25 to 1.25; data lie in [-1, 1]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MAP_SIDE = 64  # least side of a picture beside its code map, pixels
+_BAR = 4  # width of the bar between samples and neighbours, pixels
+_WAY_OUT = "leave the preview out (~callback.preview)"
 
 
 def draw(x: Tensor, *, columns: int | None = None, background: Tensor | None = None) -> Tensor:
@@ -25,18 +33,10 @@ def draw(x: Tensor, *, columns: int | None = None, background: Tensor | None = N
     Raises:
         OptionError: samples that are neither pictures [C, H, W] nor points [2].
     """
-    x = x.detach().float().cpu()
     if x.ndim == 4:
-        channels = x.shape[1]
-        x = x if channels in (1, 3) else x.mean(1, keepdim=True)  # no colours to show: a grey mean
-        return grid(to_uint8(x), columns or max(1, round(len(x) ** 0.5)))
-    require(
-        x.ndim == 2 and x.shape[1] == 2,
-        "data",
-        list(x.shape[1:]),
-        "only pictures [C, H, W] and points [2] can be drawn; leave the preview out (~callback.preview)",
-    )
-    return _scatter(x, background)
+        return grid(_levels(x), columns or max(1, round(len(x) ** 0.5)))
+    require_points(x, _WAY_OUT)
+    return scatter([*([] if background is None else [Layer(background, GREY)]), Layer(x)])
 
 
 def draw_pairs(original: Tensor, reconstruction: Tensor) -> Tensor:
@@ -49,28 +49,98 @@ def draw_pairs(original: Tensor, reconstruction: Tensor) -> Tensor:
     return draw(pairs, columns=2 * max(1, round(len(original) ** 0.5)))
 
 
+def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_codes: int) -> Tensor:
+    """Originals, their reconstructions and their codes as colours, side by side: uint8 [3, H, W].
+
+    A code's colour is :func:`ganvas.functional.colours.code_colours`. Codes on a grid of positions are drawn
+    as a map of the picture's size, other codes as one row of stripes. Points are drawn once, each in the
+    colour of its codes taken together.
+
+    Args:
+        original: [N, ...] in [-1, 1].
+        reconstruction: likewise.
+        indices: int64 [N, *positions] in [0, num_codes).
+    """
+    indices = indices.cpu()
+    if original.ndim == 2:
+        require_points(original, _WAY_OUT)
+        return scatter([Layer(original, _colours_of_all(indices, num_codes))])
+    places = indices if indices.ndim == 3 else indices.reshape(len(indices), 1, -1)  # [N, rows, columns]
+    maps = code_colours(places, num_codes).permute(0, 3, 1, 2)  # [N, 3, rows, columns]
+    height, width = original.shape[2:]
+    # each code needs a pixel, and small pictures are enlarged as in every grid
+    factor = max(1, _MAP_SIDE // max(height, width), -(-maps.shape[2] // height), -(-maps.shape[3] // width))
+    size = (height * factor, width * factor)
+    pictures = [_levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
+    tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*pictures, maps)], dim=1)
+    return grid(tiles.flatten(0, 1), 3 * max(1, round((len(original) / 2) ** 0.5)))
+
+
+def draw_rows(x: Tensor) -> Tensor:
+    """Samples [R, S, ...] in [-1, 1], each row from one end to another: a grid, or a path for each row."""
+    if x.ndim == 5:
+        return draw(x.flatten(0, 1), columns=x.shape[1])
+    require_points(x.flatten(0, 1), "ganvas interpolate --out F.npz writes any samples")
+    ways = [Layer(points, _hue(row / len(x)), radius=4) for row, points in enumerate(x)]
+    return scatter(ways, paths=ways)
+
+
+def draw_walk(x: Tensor, *, columns: int | None = None) -> list[Tensor]:
+    """Frames of samples [F, N, ...] in [-1, 1] that go round: a grid each, or dots on their rounds."""
+    if x.ndim == 5:
+        return [draw(frame, columns=columns) for frame in x]
+    require_points(x.flatten(0, 1), "ganvas sample --out F.npz writes any samples")
+    rounds = [Layer(way, GREY) for way in torch.cat([x, x[:1]]).unbind(1)]
+    colours = torch.tensor([_hue(i / x.shape[1]) for i in range(x.shape[1])], dtype=torch.uint8)
+    return [scatter([Layer(frame, colours, radius=5)], paths=rounds) for frame in x]
+
+
+def draw_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
+    """Pictures [N, C, H, W] in a column, and right of each its neighbours [N, k, C, H, W], all in [-1, 1].
+
+    Returns:
+        uint8 [1 or 3, H, W]; a white bar parts the two.
+    """
+    left = draw(x, columns=1)
+    right = draw(neighbours.flatten(0, 1), columns=neighbours.shape[1])
+    return torch.cat([left, left.new_full((*left.shape[:2], _BAR), 255), right], dim=2)
+
+
 def save_png(path: str | Path, picture: Tensor) -> None:
     """Writes a picture, uint8 [1 or 3, H, W]; the file is either whole or not there."""
-    from PIL import Image
-
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = picture.permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
     part = path.with_name(f".{path.name}.part")
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(part, format="PNG")
+    to_image(picture).save(part, format="PNG")
     os.replace(part, path)
 
 
-def _scatter(points: Tensor, background: Tensor | None) -> Tensor:
-    import numpy as np
-    from PIL import Image, ImageDraw
+def to_image(picture: Tensor) -> Image:
+    """A picture, uint8 [1 or 3, H, W], as Pillow's (mode L or RGB)."""
+    from PIL import Image
 
-    image = Image.new("RGB", (_SIDE, _SIDE), "white")
-    pen = ImageDraw.Draw(image)
-    layers = [] if background is None else [(background.detach().float().cpu(), (190, 190, 190))]
-    for values, colour in [*layers, (points, (30, 90, 200))]:
-        values = values[values.isfinite().all(1)].clamp(-_REACH, _REACH)  # what lies outside, on the edge
-        places = (values * torch.tensor([1.0, -1.0]) / _REACH + 1) * (_SIDE - 1) / 2  # y grows upward
-        for left, top in places.tolist():
-            pen.ellipse((left - 1.5, top - 1.5, left + 1.5, top + 1.5), fill=colour)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    pixels = picture.permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _levels(x: Tensor) -> Tensor:
+    """Pictures [N, C, H, W] in [-1, 1] as uint8 with 1 or 3 channels, on the CPU."""
+    x = x.detach().float().cpu()
+    # no colours to show: a grey mean
+    return to_uint8(x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True))
+
+
+def _colours_of_all(indices: Tensor, num_codes: int) -> Tensor:
+    """One colour for each sample's codes together: indices [N, *positions] to uint8 [N, 3]."""
+    codes = indices.reshape(len(indices), -1)
+    together = torch.zeros(len(codes), dtype=torch.int64)
+    for column in codes.unbind(1):
+        together = (together * num_codes + column) % 2**24
+    colours = code_colours(together, min(num_codes ** codes.shape[1], 2**24))
+    return (colours.float() * 0.8).to(torch.uint8)  # none is as white as the paper
+
+
+def _hue(share: float) -> tuple[int, int, int]:
+    """A full colour, not too bright for white paper; ``share`` of the way round the circle of hues."""
+    red, green, blue = (round(255 * level) for level in colorsys.hsv_to_rgb(share, 0.9, 0.8))
+    return red, green, blue

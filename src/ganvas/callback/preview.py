@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from ganvas.callback.evaluation import finished
-from ganvas.callback.pictures import draw, draw_pairs, save_png
+from ganvas.callback.pictures import draw, draw_codes, draw_pairs, save_png
 from ganvas.callback.trouble import surviving
 from ganvas.errors import require
 from ganvas.metric.evaluate import evaluating
@@ -23,8 +23,9 @@ class Preview(pl.Callback):
     """Writes samples/<images>.png, and the same picture to TensorBoard.
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
-    reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard a
-    histogram of the codes that these use. The first preview is of the untrained networks.
+    reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard also
+    their codes as colours and a histogram of the codes that they use. The first preview is of the
+    untrained networks.
 
     Args:
         run_dir: the run's folder.
@@ -72,7 +73,7 @@ class Preview(pl.Callback):
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         with evaluating(pl_module) as device:
-            picture, indices = self._make(trainer, pl_module, device)
+            picture, indices, code_map = self._make(trainer, pl_module, device)
         if picture is None:
             return
         with surviving(trainer, "samples"):
@@ -81,21 +82,23 @@ class Preview(pl.Callback):
             if isinstance(logger, TensorBoardLogger):
                 with surviving(trainer, type(logger).__name__):
                     logger.experiment.add_image("samples", picture, self._shown_at)
-                    if indices is not None:
+                    if indices is not None and code_map is not None:
+                        logger.experiment.add_image("codes", code_map, self._shown_at)
                         _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The picture uint8 [C, H, W], and the codes where there are any."""
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The picture uint8 [C, H, W]; the codes, and a picture of them, where there are any."""
         real = self._first_samples(trainer)
         if isinstance(pl_module, Reconstructs):
             reconstruction, indices = pl_module.reconstruct(real.to(device))
-            return draw_pairs(real, reconstruction), indices
+            code_map = draw_codes(real, reconstruction, indices, pl_module.num_codes)
+            return draw_pairs(real, reconstruction), indices, code_map
         if isinstance(pl_module, Samples):
             samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
-            return draw(samples, background=real if real.ndim == 2 else None), None
-        return None, None
+            return draw(samples, background=real if real.ndim == 2 else None), None, None
+        return None, None, None
 
     def _first_samples(self, trainer: pl.Trainer) -> Tensor:
         """The first validation samples (training samples where none are held out), on the CPU."""

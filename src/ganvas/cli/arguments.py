@@ -71,13 +71,13 @@ def check_num(num: int, option: str = "--num") -> None:
     require(num >= 1, option, num, "must be at least 1; leave the option out for the usual number")
 
 
-def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz")) -> None:
+def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz"), option: str = "--out") -> None:
     """Raises OptionError unless the file can be written and its ending is known."""
     from ganvas.runtime.run_folder import check_writable
 
-    require(out.suffix in suffixes, "--out", out, f"must end in {' or '.join(suffixes)}")
-    require(not out.is_dir(), "--out", out, "is a folder; name a file")
-    check_writable(out.parent if str(out.parent) else Path(), "--out")
+    require(out.suffix in suffixes, option, out, f"must end in {' or '.join(suffixes)}")
+    require(not out.is_dir(), option, out, "is a folder; name a file")
+    check_writable(out.parent if str(out.parent) else Path(), option)
 
 
 def as_array(x: Any) -> Any:

@@ -11,8 +11,13 @@ COMMANDS = {
     "resume": "continue a run in its own folder",
     "sample": "samples of a GAN as a picture or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
+    "interpolate": "rows of samples from one latent to another",
+    "walk": "a round trip through latents as an animation",
+    "neighbours": "samples beside the training pictures nearest to them",
     "evaluate": "figures of a run, with their protocol",
     "export": "the trained weights as a safetensors file",
+    "compare": "figures of several runs over their seeds, ranked: text, CSV, JSON, HTML",
+    "plot": "curves of losses and figures as a picture",
     "runs": "runs ls: what there is",
 }
 
@@ -30,6 +35,8 @@ ganvas COMMAND --help says more. First steps:
   ganvas train model=dcgan data=fashion_mnist      other options of the groups
   ganvas train -m seed=1,2 model=mlp_gan,mlp_vqvae a sweep of four jobs
   ganvas sample latest --out samples.png           a grid of samples
+  ganvas compare 'outputs/train/*' --html page.html which is better, and how sure that is
+  ganvas plot latest --out curves.png              losses and figures against images
 A RUN is a folder, the unique beginning of its name, or latest.
 Tab completion: eval "$(ganvas -sc install=bash)"
 """

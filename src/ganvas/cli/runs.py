@@ -47,11 +47,11 @@ def headline(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {figures[name]:.4g}" for name in shown or list(figures)[:2])
 
 
-def printable(text: str) -> Any:
+def printable(text: str, longest: int = 200) -> Any:
     """What a run says of itself, as one short line: no markup and nothing that moves a terminal's cursor."""
     from rich.text import Text
 
-    return Text("".join(letter if letter.isprintable() else "?" for letter in text[:200]))
+    return Text("".join(letter if letter.isprintable() else "?" for letter in text[:longest]))
 
 
 def describe(folder: RunFolder) -> dict[str, Any]:

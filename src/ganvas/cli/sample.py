@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser
+from ganvas.cli.arguments import as_array, check_num, check_out, named_run
+from ganvas.cli.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError
 
 
 def run(words: Sequence[str]) -> int:
     """Writes ``--num`` samples; sample number i is a function of (--seed, i) and the weights alone."""
-    parser = run_parser("sample", __doc__)
-    parser.add_argument("--num", type=int, default=64)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="F.png: a grid; F.npz: images uint8 [N, H, W, C]")
+    parser = generator_parser("sample", __doc__, 64, "samples")
+    parser.add_argument("--columns", type=int, help="pictures in a row of the grid; a square without")
     parser.add_argument(
-        "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
+        "--out",
+        type=Path,
+        help="F.png: a grid; F.npz: images uint8 [N, H, W, C], and labels int64 [N] of conditional GANs",
     )
-    parser.add_argument("--batch-size", type=int, default=256)
     arguments = parser.parse_args(list(words))
-    check_num(arguments.num)
-    check_num(arguments.batch_size, "--batch-size")
+    check_common(arguments)
+    check_num(1 if arguments.columns is None else arguments.columns, "--columns")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"samples-{arguments.num}-seed{arguments.seed}.png"
     check_out(out)
@@ -29,26 +29,33 @@ def run(words: Sequence[str]) -> int:
     import torch
 
     from ganvas.callback.pictures import draw, save_png
-    from ganvas.model.interface import Samples
+    from ganvas.model.interface import FromLatents, Samples
     from ganvas.runtime.load import load_run
 
     model, _, _ = load_run(folder, allow=allow)
     if not isinstance(model, Samples):
-        raise OptionError("RUN", folder.path, "makes no samples from nothing; ganvas reconstruct takes it")
+        raise OptionError(
+            "RUN", folder.path, "makes no samples from nothing; ganvas reconstruct takes VQ-VAEs"
+        )
     made = torch.cat(
         [
             model.sample(
-                min(arguments.batch_size, arguments.num - i), arguments.seed, ema=not arguments.raw, start=i
+                min(arguments.batch_size, arguments.num - i), arguments.seed, ema=not arguments.raw, start=i,
+                truncation=arguments.truncation,
             ).cpu()
             for i in range(0, arguments.num, arguments.batch_size)
         ]
-    )
+    )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".npz":
         import numpy
 
-        numpy.savez_compressed(out, images=as_array(made))
+        label = model.sample_labels(arguments.num, arguments.seed) if isinstance(model, FromLatents) else None
+        arrays = {"images": as_array(made)}
+        if label is not None:
+            arrays["labels"] = label.cpu().numpy()
+        numpy.savez_compressed(out, **arrays)
     else:
-        save_png(out, draw(made))
+        save_png(out, draw(made, columns=arguments.columns))
     print(out)
     return 0

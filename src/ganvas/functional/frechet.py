@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_EXPLAINED = 1e-9  # share of a variance below which it counts as explained by other features
+
 
 def frechet_distance(*, mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covariance_2: Tensor) -> Tensor:
     """``|mu1 - mu2|^2 + tr S1 + tr S2 - 2 tr sqrt(S1 S2)``.
@@ -63,22 +65,47 @@ def frechet_distance_of_samples(*, features_1: Tensor, features_2: Tensor) -> Te
 
 
 def _trace_of_root(covariance_1: Tensor, covariance_2: Tensor) -> Tensor:
-    """``tr sqrt(S1 S2)``, scalar."""
+    """``tr sqrt(S1 S2)``, scalar; no variance is 0."""
     if not len(covariance_1):
         return covariance_1.sum()
-    factor, failed = torch.linalg.cholesky_ex(covariance_1)
-    if failed:  # the other side will do: S1 S2 and S2 S1 have the same eigenvalues
-        covariance_1, covariance_2 = covariance_2, covariance_1
-        factor, failed = torch.linalg.cholesky_ex(covariance_1)
-    if failed:
+    # Factor the side of lower rank: a matrix wider than its rank has eigenvalues that are rounding alone.
+    factor, rank = _cholesky(covariance_1)
+    if rank == len(factor):
+        factor_2, rank_2 = _cholesky(covariance_2)
+        if rank_2 < rank:
+            factor, rank, covariance_1, covariance_2 = factor_2, rank_2, covariance_2, covariance_1
+    if rank < len(factor):
         factor = _factor_of_low_rank(covariance_1)
     eigenvalues = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor)  # [r]
     return eigenvalues.clamp(min=0).sqrt().sum()
 
 
+def _cholesky(covariance: Tensor) -> tuple[Tensor, int]:
+    """L [F, F], and the first feature that those before it explain, up to rounding: F where there is none."""
+    factor, _ = torch.linalg.cholesky_ex(covariance)
+    # The square of a pivot over the variance is the part that features before it do not explain.
+    unexplained = factor.diagonal().square() / covariance.diagonal()
+    whole = unexplained > len(covariance) * torch.finfo(factor.dtype).eps  # False for NaN
+    return factor, len(whole) if whole.all() else int(whole.int().argmin())
+
+
 def _factor_of_low_rank(covariance: Tensor) -> Tensor:
-    """L [F, r] with L L' = ``covariance`` of rank r, without the directions that are rounding alone."""
+    """L [F, r] with L L' = ``covariance`` of rank r, without the directions that are rounding alone.
+
+    As a rule any r features explain the others: Cholesky's decomposition ends after the r-th. Where features
+    depend on each other in another way, eigenvectors are taken, at three times the cost.
+    """
+    order = covariance.diagonal().argsort(descending=True)
+    ordered = covariance[order][:, order]
+    _, rank = _cholesky(ordered)
+    factor, failed = torch.linalg.cholesky_ex(ordered[:rank, :rank])
+    below = torch.linalg.solve_triangular(factor, ordered[:rank, rank:], upper=False)  # [r, F - r]
+    rest = 1 - below.square().sum(0) / ordered.diagonal()[rank:]  # of the variances, unexplained
+    if rank and not failed and bool((rest.abs() < _EXPLAINED).all()):
+        return torch.cat([factor, below.T])[order.argsort()]
     eigenvalues, eigenvectors = torch.linalg.eigh(covariance)  # ascending
     rounding = len(covariance) * torch.finfo(eigenvalues.dtype).eps * eigenvalues[-1]
     kept = eigenvalues > rounding
+    # Largest first: L' S2 L is then graded from its first entry on, as after Cholesky's decomposition, and
+    # its small eigenvalues come out to 13 digits and not to 6 (seen with variances falling as i^-4).
     return (eigenvectors[:, kept] * eigenvalues[kept].sqrt()).flip(1)

@@ -128,22 +128,21 @@ class SampleEvaluation:
     def protocol(self, module: nn.Module, data: JudgedData) -> dict[str, object]:
         """What the figures rest on, as nested plain values."""
         averaged = self.ema and getattr(module, "ema", None) is not None
-        shown = {side for metric in self.metrics.values() for side in metric.sides}
-        train = {"train": data.describe_split("train")} if "train" in shown else {}
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),
-            **train,
             "generated_samples": self.num_samples,
             "seed": self.seed,
             "weights": "ema" if averaged else "raw",
             "truncation": self.truncation,
             "features": dict(self.features.protocol),
-            "metrics": {
-                name: metric.protocol | {"figures": sorted(metric.figures)}
-                for name, metric in self.metrics.items()
-            },
+            "metrics": {name: self._protocol_of(metric, data) for name, metric in self.metrics.items()},
         }
+
+    def _protocol_of(self, metric: SampleMetric, data: JudgedData) -> dict[str, object]:
+        """What one metric's figures rest on besides what all of them do."""
+        train = {"train": data.describe_split("train")} if "train" in metric.sides else {}
+        return metric.protocol | train | {"figures": sorted(metric.figures)}
 
     def _see_real(self, data: JudgedData, device: torch.device) -> None:
         for side in ("real", "train"):

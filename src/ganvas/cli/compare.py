@@ -1,0 +1,129 @@
+"""``ganvas compare RUN RUN ...``: figures of one protocol over seeds, ranked, with how sure they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganvas.cli.arguments import Parser, check_out
+from ganvas.errors import OptionError
+
+if TYPE_CHECKING:
+    from ganvas.runtime.compare.comparison import Comparison
+
+_STDOUT = "-"
+
+
+def run(words: Sequence[str]) -> int:
+    """Prints a table, and writes the files that are asked for."""
+    arguments = _parser().parse_args(list(words))
+    outputs = {"--csv": arguments.csv, "--json": arguments.json, "--html": arguments.html}
+    for option, out in outputs.items():
+        if out is not None and out != _STDOUT:
+            check_out(Path(out), (f".{option[2:]}",), option)
+
+    from ganvas.runtime.compare.find import find_runs
+    from ganvas.runtime.compare.protocol import parse_filters
+    from ganvas.runtime.compare.ranking import compare
+    from ganvas.runtime.compare.rows import read_figures
+    from ganvas.runtime.compare.table import as_csv, as_json
+
+    filters = parse_filters(arguments.protocol)
+    folders = find_runs(arguments.run, Path(arguments.output_dir), at_least=2)
+    result = compare(
+        [read_figures(folder) for folder in folders],
+        by=arguments.by,
+        mode=arguments.mode,
+        filters=filters,
+        rank=not arguments.no_rank,
+    )
+    if arguments.csv:
+        _write("--csv", Path(arguments.csv), as_csv(result))
+    if arguments.html:
+        from ganvas.runtime.compare.page import page
+
+        _write("--html", Path(arguments.html), page(result))
+    if arguments.json == _STDOUT:
+        print(as_json(result), end="")
+        return 0
+    if arguments.json:
+        _write("--json", Path(arguments.json), as_json(result))
+    _print(result)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="ganvas compare", description=__doc__)
+    parser.add_argument(
+        "run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs such as a sweep's"
+    )
+    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
+    parser.add_argument(
+        "--by", metavar="FIGURE", help="what ranks (the first of fid, kid, psnr ... there is)"
+    )
+    parser.add_argument(
+        "--mode", choices=("min", "max"), help="whether less or more is better, where not known"
+    )
+    parser.add_argument(
+        "--protocol", metavar="KEY=VALUE", action="append", default=[],
+        help="only figures measured so, e.g. features.name=pixels; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-rank", action="store_true", help="side by side without ranks, also under different protocols"
+    )
+    parser.add_argument("--csv", metavar="FILE")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        nargs="?",
+        const=_STDOUT,
+        help="without FILE (give it last): print JSON alone",
+    )
+    parser.add_argument("--html", metavar="FILE", help="one page with table, samples, curves and protocol")
+    return parser
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    from ganvas.runtime.run_folder import write_text
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise OptionError(option, path, f"cannot be written ({error.strerror}); name another file") from error
+
+
+def _print(result: Comparison) -> None:
+    """The table for people; figures beyond what fits are in the files."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ganvas.cli.runs import printable
+    from ganvas.runtime.compare.comparison import protocol_values
+    from ganvas.runtime.compare.table import against_above, heading, images, mean_and_half, protocol_lines
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    figures = result.figures[: 2 if console.width < 120 else 3]
+    rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
+    columns = [*rank, "variant", "seeds", "images", *(heading(result, name) for name in figures)]
+    table = Table()
+    for column in (*columns, *above, *result.differing):
+        table.add_column(printable(column), overflow="fold")  # nothing is cut off
+    for one in result.variants:
+        cells = [one.label, str(len(one.members)), images(one)]
+        cells += [mean_and_half(one.summaries.get(name)) for name in figures]
+        if result.ranked:
+            cells = [str(one.rank or "-"), *cells, against_above(one)]
+        table.add_row(*map(printable, [*cells, *protocol_values(one, result.differing)]))
+    console.print(table)
+    hidden = result.figures[len(figures) :]
+    more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
+    for note in (*result.notes, *more):
+        console.print(printable(note, 500))
+    console.print(
+        "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
+    )
+    text = ", ".join(f"{key}={value}" for key, value in protocol_lines(result))
+    console.print(printable(f"protocol: {text}", 2000))

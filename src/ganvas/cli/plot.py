@@ -1,0 +1,90 @@
+"""``ganvas plot RUN ... --out curves.png``: losses and figures against images seen."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.cli.arguments import Parser, check_out
+from ganvas.errors import OptionError, require
+
+if TYPE_CHECKING:
+    from ganvas.runtime.compare.curves import Curve
+
+_MOST_PANELS = 12
+_USUAL_PANELS = 6
+_MOST_POINTS = 2000  # of a line
+
+
+def run(words: Sequence[str]) -> int:
+    """Draws one panel a tag, one line a run; seeds of one variant share a colour."""
+    parser = Parser(prog="ganvas plot", description=__doc__)
+    parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
+    parser.add_argument("--out", default="curves.png", help="a .png, .pdf or .svg (./curves.png)")
+    parser.add_argument(
+        "--tags", metavar="TAG", nargs="+", help="what to draw, e.g. loss/generator evaluation/fid"
+    )
+    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
+    arguments = parser.parse_args(list(words))
+    out = Path(arguments.out)
+    check_out(out, (".png", ".pdf", ".svg"))
+
+    from ganvas.runtime.compare.curves import read_curves, thinned
+    from ganvas.runtime.compare.find import find_runs
+    from ganvas.runtime.compare.plot import draw, require_matplotlib
+    from ganvas.runtime.compare.svg import Line
+    from ganvas.runtime.compare.variants import group
+
+    folders = find_runs(arguments.run, Path(arguments.output_dir))
+    require_matplotlib()
+    variants, labels = group([folder.read_run() for folder in folders])
+    runs, notes = [], []
+    for folder, variant in zip(folders, variants, strict=True):
+        said: list[str] = []
+        curves = read_curves(folder.path, said)
+        if not curves:
+            said.append("metrics.jsonl holds no curves; left out")
+        notes += [f"{folder.path.name}: {word}" for word in said]
+        runs.append((folder.path.name, variant, curves))
+    tags = _tags(arguments.tags, [curves for _, _, curves in runs], arguments.run)
+    panels = {
+        tag: [Line(name, i, thinned(curves[tag], _MOST_POINTS)) for name, i, curves in runs if tag in curves]
+        for tag in tags
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draw(panels, labels, out)
+    except OSError as error:
+        raise OptionError("--out", out, f"cannot be written ({error.strerror}); name another file") from error
+    _say(notes)
+    print(out)
+    return 0
+
+
+def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], named: Any) -> list[str]:
+    """The tags asked for, or a sensible few.
+
+    Raises:
+        OptionError: ``--tags``: no run has one, or they are too many; ``RUN``: there are no curves.
+    """
+    from ganvas.runtime.compare.curves import sensible_tags
+
+    there = sorted({tag for curves in runs for tag in curves})
+    reason = "has no curves in metrics.jsonl; a run with the callback record writes them"
+    require(bool(there), "RUN", " ".join(named), reason)
+    if asked is None:
+        return sensible_tags(runs, _USUAL_PANELS)
+    tags = list(dict.fromkeys(asked))
+    for tag in tags:
+        near = difflib.get_close_matches(tag, there, n=3, cutoff=0.4) or there[:8]
+        require(tag in there, "--tags", tag, f"no run has this curve; there are: {', '.join(near)}")
+    require(len(tags) <= _MOST_PANELS, "--tags", f"{len(tags)} tags", f"must be at most {_MOST_PANELS}")
+    return tags
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        print("".join(letter if letter.isprintable() else "?" for letter in note[:200]), file=sys.stderr)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from forged_runs import changed, evaluation, forge
+from refusal import refused
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """outputs/train with two seeds of one variant and one of a better one."""
+    folder = tmp_path / "outputs" / "train"
+    forge(folder / "a1", seed=1, fid=5.0)
+    forge(folder / "a2", seed=2, fid=7.0)
+    forge(folder / "b1", seed=1, fid=2.0, changes={"model.generator_optimizer.lr": 0.001})
+    return folder
+
+
+def test_table(ganvas, runs: Path) -> None:
+    text = ganvas("compare", "outputs/train/*").stdout
+    best, second = (line for line in text.splitlines() if "generator_optimizer.lr" in line)
+    assert [cell.strip() for cell in best.split("│")[1:6]] == [
+        "1", "model.generator_optimizer.lr=0.001", "1", "640", "2",
+    ]  # fmt: skip
+    assert [cell.strip() for cell in second.split("│")[1:7]] == [
+        "2", "model.generator_optimizer.lr=0.0002", "2", "640", "6 ± 13", "one seed: no test",
+    ]  # fmt: skip
+    assert "fid (lower is better)" in text
+    assert "features.name=pixels" in text
+    assert max(map(len, text.splitlines())) <= 160
+
+
+def test_a_narrow_terminal_cuts_nothing_off(ganvas, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    text = ganvas("compare", "a1", "b1").stdout
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_files(ganvas, runs: Path, tmp_path: Path) -> None:
+    ganvas("compare", "a1", "a2", "b1", "--csv", "x/t.csv", "--html", "p.html", "--json", "t.json")
+    best, second = csv.DictReader((tmp_path / "x" / "t.csv").open())
+    assert (best["rank"], best["fid_mean"], second["fid_mean"]) == ("1", "2.0", "6.0")
+    assert json.loads((tmp_path / "t.json").read_text())["variants"][1]["figures"]["fid"]["mean"] == 6.0
+    assert (tmp_path / "p.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_json_alone(ganvas, runs: Path) -> None:
+    value = json.loads(ganvas("compare", "a1", "b1", "--json").stdout)
+    assert [one["rank"] for one in value["variants"]] == [1, 2]
+
+
+def test_another_figure_and_direction(ganvas, runs: Path) -> None:
+    for run in ("a1", "a2", "b1"):
+        seed = int(run[1])
+        (runs / run / "evaluations.jsonl").write_text(json.dumps(evaluation(3.0, own=seed)) + "\n")
+    value = json.loads(ganvas("compare", "a?", "b1", "--by", "own", "--mode", "max", "--json").stdout)
+    assert (value["by"], value["mode"]) == ("own", "max")
+    assert value["variants"][0]["variant"].endswith("0.0002")
+
+
+def test_torch_is_not_imported(ganvas, runs: Path) -> None:
+    import subprocess
+
+    source = (
+        "import sys; from ganvas.cli.main import main; main(['compare', 'a1', 'b1', '--html', 'x.html']); "
+    )
+    source += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", source], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "parts"),
+    [
+        (["a1"], "RUN", ["=a1: names 1 run", "at least 2"]),
+        (["a1", "outputs/train/a1"], "RUN", ["=a1 outputs/train/a1: names 1 run"]),
+        (["a1", "c*"], "RUN", ["=c*: fits no run"]),
+        (["a1", "z"], "RUN", ["=z: no run"]),
+        (["a1", "b1", "--by", "fiid"], "--by", ["did you mean fid"]),
+        (["a1", "b1", "--protocol", "x"], "--protocol", ["must be key=value"]),
+        (["a1", "b1", "--protocol", "split=train"], "--protocol", ["there are: test"]),
+        (["a1", "b1", "--csv", "t.txt"], "--csv", ["must end in .csv"]),
+        (["a1", "b1", "--html", "t.htm"], "--html", ["must end in .html"]),
+        (["--json", "a1", "b1"], "--json", ["must end in .json"]),
+        (["a1", "b1", "--csv", "outputs/train/a1/run.yaml/x.csv"], "--csv", ["=outputs/train/a1/run.yaml: "]),
+        (["a1", "b1", "--mode", "more"], "ganvas compare", ["=: "]),
+        ([], "ganvas compare", ["=: "]),
+    ],
+)
+def test_bad_input(words: list[str], key: str, parts: list[str], ganvas, runs: Path, tmp_path: Path) -> None:
+    refused(ganvas, tmp_path, ["compare", *words], key, *parts)
+
+
+def test_different_protocols_are_refused_and_shown_on_demand(ganvas, runs: Path, tmp_path: Path) -> None:
+    (runs / "b1" / "evaluations.jsonl").write_text(
+        json.dumps(evaluation(protocol=changed(features={"name": "classifier"}))) + "\n"
+    )
+    refused(
+        ganvas, tmp_path, ["compare", "a1", "a2", "b1", "--html", "p.html"], "RUN",
+        "=3 runs: have no protocol of fid in common", "features.name: pixels (a1 a2), classifier (b1)",
+        "--no-rank",
+    )  # fmt: skip
+    text = ganvas("compare", "a1", "a2", "b1", "--no-rank").stdout
+    assert "features.name" in text
+    assert "classifier" in text
+    assert "rank" not in text.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]\n", '{"images": 1, "figures": {"fid": NaN}}\n', "\xff\x00", "{" * 9999]
+)
+def test_broken_figures_are_one_line(text: str, ganvas, runs: Path, tmp_path: Path) -> None:
+    (runs / "b1" / "evaluations.jsonl").write_text(text, encoding="latin-1")
+    refused(ganvas, tmp_path, ["compare", "a1", "b1"], "RUN", "=b1: have no figures")
+    shown = ganvas("compare", "a1", "a2", "b1").stdout
+    assert "b1 is left out" in shown
+
+
+def test_a_table_shows_what_runs_say_and_does_not_obey_it(ganvas, runs: Path) -> None:
+    forge(runs / "[red]c", figures={"fid": 9.0, "[bold]\x1b[2J": 1}, changes={"model.x": "[/red]\x1b[2J"})
+    text = ganvas("compare", "a1", "[red]c").stdout
+    assert "\x1b" not in text
+    assert "[/red]" in text
+
+
+def test_runs_of_the_real_command(ganvas, tmp_path: Path) -> None:
+    words = ["trainer.max_images=128", "callback=[record,evaluation]", "callback.evaluation.num_samples=200"]
+    for seed in (1, 2):
+        ganvas("train", "trainer=smoke", "logger=none", f"seed={seed}", *words)
+    value = json.loads(ganvas("compare", "train", "--json").stdout)
+    (variant,) = value["variants"]
+    assert (value["by"], value["mode"], variant["variant"]) == ("fid", "min", "mlp_gan-digits")
+    assert (variant["seeds"], variant["images"]) == (2, [128, 128])
+    stored = [
+        json.loads(path.read_text())["figures"]["fid"] for path in tmp_path.glob("outputs/*/*/status.json")
+    ]
+    assert sorted(run["figures"]["fid"] for run in variant["runs"]) == pytest.approx(sorted(stored))
+    assert ganvas("plot", "train").stdout == "curves.png\n"

@@ -1,0 +1,77 @@
+"""Rows of samples between two latents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+from refusal import refused
+
+from ganvas.functional.slerp import slerp
+from ganvas.runtime.load import load_run
+from ganvas.runtime.run_folder import RunFolder
+
+
+def images(ganvas, outputs: Path, command: str, *words: str) -> numpy.ndarray:
+    ganvas(command, "a_gan", "--output-dir", str(outputs), "--out", "x.npz", *words)
+    return numpy.load("x.npz")["images"].astype(int)
+
+
+@pytest.mark.parametrize("raw", [[], ["--raw"]])
+def test_rows_go_from_sample_to_sample_on_an_arc(raw: list[str], ganvas, outputs: Path) -> None:
+    made = images(ganvas, outputs, "interpolate", "--num", "3", "--steps", "5", "--seed", "4", *raw)
+    assert made.shape == (3, 5, 8, 8, 1)
+    samples = images(ganvas, outputs, "sample", "--num", "6", "--seed", "4", *raw)
+    assert numpy.abs(made[:, 0] - samples[:3]).max() <= 1  # a product's rounding may know the batch
+    assert numpy.abs(made[:, -1] - samples[3:]).max() <= 1
+    model, _, _ = load_run(RunFolder(outputs / "train" / "a_gan"))
+    z = model.latents(6, 4)
+    between = model.generate(slerp(z[:3], z[3:], torch.full((3,), 0.25)), ema=not raw)
+    expected = ((between + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
+    assert numpy.abs(made[:, 1] - expected).max() <= 1
+    straight = model.generate(torch.lerp(z[:3], z[3:], 0.25), ema=not raw)
+    assert numpy.abs(made[:, 1] - ((straight + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()).max() > 1
+
+
+def test_truncation_cuts_the_latents(ganvas, outputs: Path) -> None:
+    cut = images(ganvas, outputs, "interpolate", "--num", "2", "--truncation", "0.3")
+    assert not numpy.array_equal(cut, images(ganvas, outputs, "interpolate", "--num", "2"))
+    samples = images(ganvas, outputs, "sample", "--num", "4", "--truncation", "0.3")
+    assert numpy.abs(cut[:, -1] - samples[2:]).max() <= 1
+
+
+def test_the_picture_has_a_row_for_each(ganvas, outputs: Path, tmp_path: Path) -> None:
+    done = ganvas("interpolate", "a_gan", "--output-dir", str(outputs), "--num", "2", "--out", "new/x.png")
+    assert done.stdout == "new/x.png\n"
+    with Image.open(tmp_path / "new" / "x.png") as picture:
+        assert picture.size == (8 * 66 + 2, 2 * 66 + 2)
+
+
+def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
+    ganvas("interpolate", str(toy), "--out", "x.png")
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (512, 512)
+        assert len(picture.getcolors(1 << 20)) >= 9  # eight paths on white
+    ganvas("interpolate", str(toy), "--out", "x.npz")
+    assert numpy.load("x.npz")["images"].shape == (8, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "part"),
+    [
+        ("b_vqvae", "RUN", "has no latents to interpolate; it must be the run of a GAN"),
+        ("a_gan --steps 1", "--steps", "must be at least 2"),
+        ("a_gan --num 0", "--num", "must be at least 1"),
+        ("a_gan --truncation 0", "--truncation", "must be above 0"),
+        ("a_gan --truncation nan", "--truncation", "must be above 0"),
+        ("a_gan --batch-size 0", "--batch-size", "must be at least 1"),
+        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+    ],
+)
+def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    line = [*words.split(), "--output-dir", str(outputs)]
+    found = [f"={outputs}/train/{words}: "] if key == "RUN" else []
+    refused(ganvas, tmp_path, ["interpolate", *line], key, *found, part)

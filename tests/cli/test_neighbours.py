@@ -1,0 +1,86 @@
+"""Samples beside their nearest training pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+from refusal import SMOKE, refused
+from sklearn.neighbors import NearestNeighbors
+
+from ganvas.data.digits import Digits
+from ganvas.runtime.load import load_run
+from ganvas.runtime.run_folder import RunFolder
+
+
+@pytest.mark.parametrize("features", [None, "pixels"])
+def test_as_scikit_learn_finds_them(features: str | None, ganvas, outputs: Path) -> None:
+    words = ["--num", "5", "--k", "3", "--seed", "2", "--batch-size", "200"]
+    words += [] if features is None else ["--features", features]
+    done = ganvas("neighbours", "a_gan", "--output-dir", str(outputs), *words, "--out", "x.npz")
+    made = numpy.load("x.npz")
+    model, data, _ = load_run(RunFolder(outputs / "train" / "a_gan"))
+    assert isinstance(data, Digits)
+    train = torch.cat([batch.x for batch in data.batches("train", 64)])
+    samples = model.sample(5, 2)
+    reference = NearestNeighbors(n_neighbors=3, algorithm="brute").fit(train.flatten(1).double().numpy())
+    distances, numbers = reference.kneighbors(samples.flatten(1).double().numpy())
+    assert numpy.array_equal(made["numbers"], numbers)
+    numpy.testing.assert_allclose(made["distances"], distances, rtol=1e-5)
+    shown = ((train[torch.from_numpy(numbers)] + 1) * 127.5).round().permute(0, 1, 3, 4, 2).numpy()
+    assert numpy.array_equal(made["neighbours"], shown)
+    assert made["images"].shape == (5, 8, 8, 1)
+    least, most = distances[:, 0].min(), distances[:, 0].max()
+    scale = 1 if features else 1 / 8 / 2  # 64 values, from [-1, 1] to [0, 1]
+    assert f"nearest: {least * scale:.3g} to {most * scale:.3g} away (" in done.stdout
+
+
+def test_the_sheet_has_a_row_for_each_sample(ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("--num", "3", "--k", "2", "--out", "new/x.png")
+    done = ganvas("neighbours", "a_gan", "--output-dir", str(outputs), *words)
+    assert done.stdout.startswith("new/x.png\n")
+    with Image.open(tmp_path / "new" / "x.png") as picture:
+        assert picture.size == (68 + 4 + 2 * 66 + 2, 3 * 66 + 2)
+
+
+def test_a_planted_picture_is_the_nearest(ganvas, there: Path) -> None:
+    """A sample, saved among the training pictures after training, is found first, at a level's rounding."""
+    words = ["data=image_folder", "data.root=flat", "data.batch_size=2", "data.native_size=8"]
+    ganvas(*SMOKE, *words, "callback=none", "paths.run_dir=outputs/train/c")
+    ganvas("sample", "c", "--num", "3", "--out", "s.npz")
+    planted = numpy.load("s.npz")["images"][1]
+    Image.fromarray(planted).save(there / "flat" / "3.png")
+    ganvas("neighbours", "c", "--num", "3", "--k", "2", "--out", "x.npz")
+    made = numpy.load("x.npz")
+    assert numpy.array_equal(made["neighbours"][1, 0], planted)
+    assert made["distances"][1, 0] <= 0.5 / 127.5 * planted.size**0.5
+    assert made["distances"][1, 1] > 10 * made["distances"][1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "part"),
+    [
+        ("b_vqvae", "RUN", "has no latents to find neighbours of; it must be the run of a GAN"),
+        ("a_gan --k 0", "--k", "must be at least 1"),
+        ("a_gan --k 5000", "--k", "training samples; ask for fewer"),
+        ("a_gan --num 0", "--num", "must be at least 1"),
+        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+        ("a_gan --features pixel", "--features", "pixels"),
+        ("a_gan --features none", "--features", "; "),
+        ("a_gan --features toy", "--features", "; "),
+    ],
+)
+def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    line = [*words.split(), "--output-dir", str(outputs)]
+    found = [f"={outputs}/train/{words}: "] if key == "RUN" else []
+    refused(ganvas, tmp_path, ["neighbours", *line], key, *found, part)
+
+
+def test_points_have_none(ganvas, toy: Path, tmp_path: Path) -> None:
+    words = ["neighbours", str(toy)]
+    refused(
+        ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of pictures"
+    )
