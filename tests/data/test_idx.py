@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganvas.data.download import TIMEOUT
 from ganvas.data.idx import IdxDataModule, parse_idx
 from ganvas.errors import OptionError
+from ganvas.functional.download import TIMEOUT
 
 TRAIN = torch.randint(0, 256, (30, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 TEST = torch.randint(0, 256, (6, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))

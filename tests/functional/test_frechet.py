@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from torchmetrics.image.fid import _compute_fid
 
-from ganvas.functional.frechet import frechet_distance
+from ganvas.functional.frechet import frechet_distance, frechet_distance_of_samples
 
 
 def gaussian(seed: int, size: int, rank: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,3 +69,54 @@ def test_zero_covariance() -> None:
     zeros = torch.zeros(3, 3)
     first, second = (torch.tensor([1.0, 2.0, 3.0]), zeros), (torch.tensor([0.0, 0.0, 1.0]), torch.eye(3))
     assert distance(first, second) == pytest.approx(1 + 4 + 4 + 3, rel=1e-12)
+
+
+def samples(seed: int, count: int, size: int, scale: torch.Tensor | float = 1.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, size, generator=generator, dtype=torch.float64) * scale + seed
+
+
+def moments(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return rows.mean(0), torch.cov(rows.T)
+
+
+def of_samples(first: torch.Tensor, second: torch.Tensor) -> float:
+    return frechet_distance_of_samples(features_1=first, features_2=second).item()
+
+
+@pytest.mark.parametrize("counts", [(400, 300), (20, 300), (300, 20), (20, 30)])
+def test_agrees_with_torchmetrics_where_the_rank_is_full_and_where_not(counts: tuple[int, int]) -> None:
+    first, second = moments(samples(0, counts[0], 64)), moments(samples(1, counts[1], 64, 1.5))
+    expected = _compute_fid(*first, *second).item()
+    assert distance(first, second) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(90, 70), (20, 30), (20, 90), (90, 20), (2, 2)])
+def test_the_distance_of_samples_is_that_of_their_moments(counts: tuple[int, int]) -> None:
+    first, second = samples(0, counts[0], 40), samples(1, counts[1], 40, 1.5)
+    assert of_samples(first, second) == pytest.approx(distance(moments(first), moments(second)), rel=1e-9)
+    assert of_samples(first, second) == pytest.approx(of_samples(second, first), rel=1e-9)
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("counts", [(20, 20), (30, 20), (20, 90), (90, 20)])
+def test_small_eigenvalues_are_not_drowned(counts: tuple[int, int], copied: bool) -> None:
+    """Variances fall as i^-4: the products of eigenvalues are below the rounding of the largest."""
+    scale = torch.arange(1, 41, dtype=torch.float64) ** -2
+    first, second = (samples(0, counts[0], 40, scale), samples(0, counts[1], 40, 1.1 * scale))
+    if copied:  # the first features do not explain the others: eigenvectors are taken
+        first[:, 1], second[:, 1] = first[:, 0], second[:, 0]
+    assert distance(moments(first), moments(second)) == pytest.approx(of_samples(first, second), rel=1e-9)
+
+
+def test_features_that_never_vary_are_left_out() -> None:
+    first, second = samples(0, 30, 6), samples(1, 40, 6, 2.0)
+    first[:, 1], second[:, 4], first[:, 5], second[:, 5] = 3.0, 7.0, 1.0, 1.5
+    made = distance(moments(first), moments(second))
+    assert made == pytest.approx(of_samples(first, second), rel=1e-9)
+    assert made == pytest.approx(_compute_fid(*moments(first), *moments(second)).item(), rel=1e-6)
+
+
+def test_one_feature() -> None:
+    first, second = torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([[0.0], [2.0]])
+    assert of_samples(first, second) == pytest.approx(4 + (2 - 2**0.5) ** 2, rel=1e-12)

@@ -21,7 +21,7 @@ def test_perplexity_is_the_exponential_of_the_entropy() -> None:
     shares = [5 / 8, 1 / 8, 2 / 8]
     values = {name: value.item() for name, value in metric.compute().items()}
     assert values["perplexity"] == pytest.approx(math.exp(-sum(p * math.log(p) for p in shares)), rel=1e-12)
-    assert values["codes_used"] == 3
+    assert (values["codes_used"], values["dead_codes"]) == (3, 5)
     assert values["code_usage"] == pytest.approx(3 / 8)
     assert metric.counts.tolist() == [5, 1, 0, 0, 0, 2, 0, 0]
 
@@ -41,6 +41,7 @@ def test_nothing_seen_is_nothing_used() -> None:
         "perplexity": 0.0,
         "codes_used": 0.0,
         "code_usage": 0.0,
+        "dead_codes": 4.0,
     }
 
 

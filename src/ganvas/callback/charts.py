@@ -31,7 +31,7 @@ _VQVAE_CHARTS = {
 
 class Charts(pl.Callback):
     """Writes to the run's own TensorBoard folder: charts of several curves (tab CUSTOM SCALARS), run.yaml as
-    text, and at the end the config with the final and the best figures (tab HPARAMS), without a run beside the run.
+    text, and at the end the config with final and best figures (tab HPARAMS), without a run beside the run.
 
     Args:
         run_dir: the run's folder, which holds run.yaml.

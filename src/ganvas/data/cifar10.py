@@ -19,9 +19,9 @@ import torch
 from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
 
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.download import RemoteFile, download, require_mirrors
 from ganvas.data.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
+from ganvas.functional.download import RemoteFile, download, require_mirrors
 
 _ADMITTED = {"_reconstruct", "ndarray", "dtype"}  # what a pickled array names
 _MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"}

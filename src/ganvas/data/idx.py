@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.download import RemoteFile, download, require_mirrors
 from ganvas.data.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
+from ganvas.functional.download import RemoteFile, download, require_mirrors
 
 MAX_BYTES = 64_000_000  # of one file's content; the largest of MNIST's has 47,040,016
 

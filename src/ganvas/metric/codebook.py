@@ -39,9 +39,15 @@ class CodeUsage(Metric):
 
         Returns:
             ``perplexity``: exp of the entropy (nats) of the codes' distribution, in [1, K];
-            ``codes_used``: codes that occurred; ``code_usage``: their share of K. All 0 before any update.
+            ``codes_used``: codes that occurred; ``code_usage``: their share of K; ``dead_codes``: the others.
+            Before any update all codes are dead and the rest is 0.
         """
         share = self.counts.double() / self.counts.sum().clamp(min=1)
         used = (self.counts > 0).sum().double()
         perplexity = torch.special.entr(share).sum().exp() * (used > 0)
-        return {"perplexity": perplexity, "codes_used": used, "code_usage": used / self.num_codes}
+        return {
+            "perplexity": perplexity,
+            "codes_used": used,
+            "code_usage": used / self.num_codes,
+            "dead_codes": self.num_codes - used,
+        }

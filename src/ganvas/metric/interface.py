@@ -69,7 +69,8 @@ class SampleMetric(Metric):
     It adds sums (``dist_reduce_fx="sum"``, float64 or int64), or keeps rows (:meth:`keep_rows`).
 
     Attributes:
-        figures: name -> whether higher is better (None: neither).
+        figures: name -> whether higher is better (None: neither); :meth:`begin` may leave out of it what
+            there is not for such features.
         sides: what it is shown: ``real`` (the evaluated split), ``generated``, ``train``.
         needs_logits: whether the extractor must be a classifier.
         needs_labels: whether the data and the generator must have labels.
@@ -99,8 +100,9 @@ class SampleMetric(Metric):
     def check_counts(self, counts: dict[str, int], num_features: int) -> None:
         """Raises OptionError (``num_samples``) where a side has too few samples; says how many it needs."""
         del num_features
+        option = type(self).__module__.rpartition(".")[2]  # file and option share their name
         for side in self.sides:
-            reason = f"is too few {side} samples for {type(self).__name__.lower()}; it needs at least 2"
+            reason = f"is too few {side} samples for {option}; it needs at least 2"
             require(counts[side] >= 2, "num_samples", counts[side], reason)
 
     def update(self, seen: Observation, *, side: str) -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
 from ganvas.errors import require
 
+_SMALLEST_MS_SSIM = 176  # side, pixels: the standard window at 1/16 of it (five scales; torchmetrics' bound)
+
 
 class ReconstructionQuality(Metric):
-    """MSE, PSNR and SSIM of pictures, from running sums; of points the MSE alone.
+    """MSE, PSNR, SSIM and MS-SSIM of pictures, from running sums; of points the MSE alone.
 
     Pictures are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. PSNR is that of the
-    whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) is a mean over pictures.
+    whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for sides of at least
+    176 pixels) are means over pictures.
 
     Args:
         sample_shape: shape of one sample: [C, H, W] for pictures, [2] for points.
@@ -29,6 +35,7 @@ class ReconstructionQuality(Metric):
     squared_error: Tensor
     num_values: Tensor
     similarity: Tensor
+    multiscale: Tensor
     num_samples: Tensor
 
     def __init__(self, sample_shape: list[int]) -> None:
@@ -40,9 +47,11 @@ class ReconstructionQuality(Metric):
         # window that fits, with a sigma cut off at the same 3.5 deviations (torchmetrics' rule).
         self.ssim_window = min(11, (smallest - 1) // 2 * 2 + 1)
         self.ssim_sigma = 1.5 if self.ssim_window == 11 else (self.ssim_window - 1) / 2 / 3.5
+        self.has_multiscale = self.pictures and smallest >= _SMALLEST_MS_SSIM
         self.add_state("squared_error", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("num_values", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("multiscale", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
@@ -50,11 +59,14 @@ class ReconstructionQuality(Metric):
         """What the figures rest on, in plain values."""
         if not self.pictures:
             return {"value_range": "as given"}
-        return {
+        facts: dict[str, object] = {
             "value_range": "[0, 1], clamped",
             "ssim_window": self.ssim_window,
             "ssim_sigma": round(self.ssim_sigma, 4),
         }
+        if self.has_multiscale:
+            facts["ms_ssim_scales"] = 5
+        return facts
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
@@ -74,13 +86,21 @@ class ReconstructionQuality(Metric):
             )  # [B]
             assert isinstance(similarity, Tensor)
             self.similarity = self.similarity + similarity.double().sum()
+            if self.has_multiscale:
+                multiscale = multiscale_structural_similarity_index_measure(
+                    reconstruction, original, data_range=1.0, reduction="none", normalize="relu"
+                )  # [B]; a power of a negative similarity is none: such a scale counts as 0
+                self.multiscale = self.multiscale + multiscale.double().sum()
         self.squared_error = self.squared_error + (original - reconstruction).double().square().sum()
         self.num_values = self.num_values + original.numel()
         self.num_samples = self.num_samples + len(original)
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars float64: ``mse``, and for pictures ``psnr`` (dB; data range 1) and ``ssim``."""
+        """Scalars float64: ``mse``; of pictures ``psnr`` (dB; data range 1), ``ssim``, maybe ``ms_ssim``."""
         mse = self.squared_error / self.num_values
         if not self.pictures:
             return {"mse": mse}
-        return {"mse": mse, "psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
+        figures = {"mse": mse, "psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
+        if self.has_multiscale:
+            figures["ms_ssim"] = self.multiscale / self.num_samples
+        return figures

@@ -163,6 +163,7 @@ class GAN(Recipe):
                 "logits/fake": fake_logits.detach().mean(),
                 "accuracy/real": (real_logits.detach() > 0).float().mean(),
                 "accuracy/fake": (fake_logits.detach() <= 0).float().mean(),
+                "accuracy/pairs": _share_of_pairs(real_logits.detach(), fake_logits.detach()),
                 "learning_rate/discriminator": torch.tensor(optimizer.param_groups[0]["lr"]),
             }
         return made
@@ -265,7 +266,7 @@ class GAN(Recipe):
         return torch.stack(list(rows)).to(self.device)
 
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
-        """See :class:`ganvas.model.interface.FromLatents`; a generator with ``num_classes`` is conditional."""
+        """See :class:`ganvas.model.interface.FromLatents`; conditional generators have ``num_classes``."""
         num_classes = getattr(self.generator, "num_classes", None)
         if num_classes is None:
             return None
@@ -296,6 +297,11 @@ class GAN(Recipe):
             raise OptionError(
                 "discriminator", list(logits.shape), "must return one logit a sample, shape [B]"
             )
+
+
+def _share_of_pairs(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Of the batch's pairs (real, fake), those with the larger logit on the real one; ties count half."""
+    return ((real_logits - fake_logits).sign().mean() + 1) / 2
 
 
 def _is_batch_norm(module: nn.Module) -> bool:

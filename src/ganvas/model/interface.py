@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from ganvas.model.network.interface import Classified
+
 
 @runtime_checkable
 class Samples(Protocol):
@@ -58,4 +60,13 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A recipe that tells the data's classes (classifiers)."""
+
+    def classify(self, x: Tensor) -> Classified:
+        """Samples [B, ...] in [-1, 1] on the model's device to logits and features; network in eval mode."""
         ...

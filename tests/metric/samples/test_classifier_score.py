@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
+from observed import figures, normal, side
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.classifier_score import ClassifierScore
-from observed import figures, normal, side
 
 
 def score(logits: torch.Tensor) -> float:
@@ -48,7 +48,7 @@ def test_real_samples_are_left_aside() -> None:
 
 def test_two_samples_a_split() -> None:
     ClassifierScore(10).check_counts({"generated": 20}, num_features=9)
-    with pytest.raises(OptionError, match="num_samples=19: .*splits=10; needs at least 20"):
+    with pytest.raises(OptionError, match=r"num_samples=19: .*splits=10; needs at least 20"):
         ClassifierScore(10).check_counts({"generated": 19}, num_features=9)
     with pytest.raises(OptionError, match="splits=0"):
         ClassifierScore(0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from observed import figures, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.density_coverage import DensityCoverage
-from observed import figures, normal, side
 
 
 def reference(real: torch.Tensor, generated: torch.Tensor, k: int) -> dict[str, float]:
@@ -56,7 +56,7 @@ def test_a_dropped_mode_costs_coverage_and_an_outlier_nothing() -> None:
 
 def test_real_neighbours_are_needed() -> None:
     DensityCoverage(5).check_counts({"real": 6, "generated": 1}, num_features=9)
-    with pytest.raises(OptionError, match="num_samples=5: .*real.*k=5; needs at least 6"):
+    with pytest.raises(OptionError, match=r"num_samples=5: .*real.*k=5; needs at least 6"):
         DensityCoverage(5).check_counts({"real": 5, "generated": 9}, num_features=9)
     with pytest.raises(OptionError, match="k=0"):
         DensityCoverage(0)

@@ -6,10 +6,10 @@ from itertools import combinations
 
 import pytest
 import torch
+from observed import figures, normal, side
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.diversity import Diversity
-from observed import figures, normal, side
 
 
 def spread(x: torch.Tensor) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from observed import figures, normal, show, side
 
 from ganvas.errors import OptionError
 from ganvas.functional.frechet import frechet_distance
 from ganvas.metric.samples.fid import FID
-from observed import figures, normal, show, side
 
 
 def one_shot(real: torch.Tensor, generated: torch.Tensor) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from observed import figures, normal, side
 
 from ganvas.errors import OptionError
 from ganvas.functional.frechet import frechet_distance
 from ganvas.metric.samples.intra_class_fid import IntraClassFID
-from observed import figures, normal, side
 
 
 def distance(real: torch.Tensor, generated: torch.Tensor) -> float:
@@ -39,7 +39,9 @@ def test_classes_that_are_swapped_are_seen() -> None:
     label = torch.arange(40) % 2
     points = normal(0, 40, 3) + 5 * label[:, None]
     same = figures(IntraClassFID(), real=side(points, label=label), generated=side(points, label=label))
-    swapped = figures(IntraClassFID(), real=side(points, label=label), generated=side(points, label=1 - label))
+    swapped = figures(
+        IntraClassFID(), real=side(points, label=label), generated=side(points, label=1 - label)
+    )
     assert same["intra_class_fid"] < 1e-9
     assert swapped["intra_class_fid"] > 50
 
@@ -50,5 +52,5 @@ def test_labels_are_needed_and_two_samples_of_every_class() -> None:
     with pytest.raises(OptionError, match="samples=intra_class_fid: needs labels, and the generated samples"):
         figures(IntraClassFID(), real=labelled, generated=side(points))
     for few in (torch.zeros(8, dtype=torch.int64), torch.tensor([0] * 7 + [4])):
-        with pytest.raises(OptionError, match="num_samples=8: gives class 4 [01] generated samples.*2 of"):
+        with pytest.raises(OptionError, match=r"num_samples=8: gives class 4 [01] generated samples.*2 of"):
             figures(IntraClassFID(), real=labelled, generated=side(points, label=few))

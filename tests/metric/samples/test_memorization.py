@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from observed import figures, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.memorization import Memorization
-from observed import figures, normal, side
 
 TRAIN, REAL = normal(0, 90, 3, shift=20), normal(1, 50, 3, shift=20)
 

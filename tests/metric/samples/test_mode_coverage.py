@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
+from observed import figures, side
 
 from ganvas.errors import OptionError
 from ganvas.metric.interface import Observation
 from ganvas.metric.samples.mode_coverage import ModeCoverage
-from observed import figures, side
 
 
 def classes(counts: list[int]) -> torch.Tensor:
@@ -26,7 +26,10 @@ def test_modes_and_reverse_kl() -> None:
     made = figures(ModeCoverage(), real=seen([5, 10, 5, 20]), generated=seen([6, 1, 0, 3]))
     expected = 0.6 * math.log(0.6 / 0.125) + 0.1 * math.log(0.1 / 0.25) + 0.3 * math.log(0.3 / 0.5)
     assert made == {"modes_covered": 3.0, "reverse_kl": pytest.approx(expected, rel=1e-12)}
-    assert figures(ModeCoverage(2), real=seen([5, 5]), generated=seen([6, 1]))["modes_covered"] == 1.0
+    metric = ModeCoverage(2)
+    assert figures(metric, real=seen([5, 5]), generated=seen([6, 1]))["modes_covered"] == 1.0
+    assert set(metric.figures) == {"modes_covered", "reverse_kl"}
+    assert set(ModeCoverage.figures) == {"modes_covered", "reverse_kl", "high_quality_share"}
 
 
 def test_the_same_shares_have_no_divergence_and_a_mode_without_real_samples_is_finite() -> None:
@@ -53,6 +56,7 @@ def test_points_far_from_their_mode_do_not_cover_it() -> None:
     assert made["high_quality_share"] == 2 / 5
     assert made["reverse_kl"] == pytest.approx(share * math.log(share / 0.5) + 0.4 * math.log(0.4 / 0.5))
     metric = ModeCoverage(deviations=4.0)
+    assert "high_quality_share" in metric.figures
     assert figures(metric, real=real, generated=points((0, 1.6), (8.4, 0)))["modes_covered"] == 2.0
     assert metric.protocol == {"min_samples": 1, "deviations": 4.0}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from observed import figures, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.precision_recall import PrecisionRecall
-from observed import figures, normal, side
 
 
 def reference(real: torch.Tensor, generated: torch.Tensor, k: int) -> tuple[float, float]:
@@ -55,7 +55,7 @@ def test_a_dropped_mode_costs_recall_alone() -> None:
 
 def test_neighbours_are_needed() -> None:
     PrecisionRecall(3).check_counts({"real": 4, "generated": 4}, num_features=9)
-    with pytest.raises(OptionError, match="num_samples=3: .*generated.*k=3; needs at least 4"):
+    with pytest.raises(OptionError, match=r"num_samples=3: .*generated.*k=3; needs at least 4"):
         PrecisionRecall(3).check_counts({"real": 4, "generated": 3}, num_features=9)
     with pytest.raises(OptionError, match="k=0"):
         PrecisionRecall(0)

@@ -1,8 +1,8 @@
 """The features of FID as published (Heusel 2017, arXiv:1706.08500): Inception-v3's 2048 pooled features.
 
-What goes in is what the authors' TensorFlow graph takes: levels 0 .. 255, resized to 299 pixels as TensorFlow 1
-does it (no half-pixel centres, no antialiasing), then (v - 128) / 128. torch-fidelity and torchmetrics do the
-same; pytorch-fid resizes with half-pixel centres and scales by v / 127.5 - 1, so its figures differ a little.
+What goes in is what the authors' TensorFlow graph takes: levels 0 .. 255, resized to 299 pixels as TensorFlow
+1 does it (no half-pixel centres, no antialiasing), then (v - 128) / 128. torch-fidelity and torchmetrics do
+the same; pytorch-fid resizes with half-pixel centres and scales by v / 127.5 - 1: its figures are others.
 """
 
 from __future__ import annotations

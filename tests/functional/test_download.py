@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.data.download import RemoteFile, download, require_mirrors
 from ganvas.errors import OptionError
+from ganvas.functional.download import RemoteFile, download, require_mirrors
 
 CONTENT = bytes(range(256)) * 4000  # above one block
 FILE = RemoteFile("a.bin", hashlib.sha256(CONTENT).hexdigest(), 2_000_000)
