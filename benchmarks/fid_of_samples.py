@@ -17,26 +17,22 @@ import torch
 import yaml
 
 from ganvas.data.fashion_mnist import FashionMNIST
+from ganvas.functional.frechet import frechet_distance_of_samples
 from ganvas.functional.images import to_float
-from ganvas.metric.frechet import FrechetDistance
 from ganvas.metric.interface import FeatureExtractor
 from ganvas.runtime.build import build
 
 CONF = Path(__file__).parents[1] / "conf" / "metric" / "features"
 
 
-def distance(real: torch.Tensor, other: torch.Tensor, batch: int = 256) -> float:
-    """Frechet distance of two sets of features [N, F]."""
-    metric = FrechetDistance(real.shape[1])
-    for features, is_real in ((real, True), (other, False)):
-        for rows in features.split(batch):
-            metric.update(rows, real=is_real)
-    return float(metric.compute())
-
-
 def features_of(images: torch.Tensor, extractor: FeatureExtractor, batch: int = 256) -> torch.Tensor:
     """uint8 [N, C, H, W] to features [N, F]."""
-    return torch.cat([extractor(to_float(rows)) for rows in images.split(batch)])
+    return torch.cat([extractor(to_float(rows)).features for rows in images.split(batch)])
+
+
+def distance(real: torch.Tensor, other: torch.Tensor) -> float:
+    """Frechet distance of two sets of features [N, F]."""
+    return float(frechet_distance_of_samples(features_1=real, features_2=other))
 
 
 def main() -> None:

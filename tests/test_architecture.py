@@ -89,7 +89,7 @@ def options() -> list[Path]:
             or name.parts[0] in SETTINGS
             or (name.parts[0] == "model" and len(name.parts) == 2)
         )
-        if not whole and path.stem not in ("none", "default", "minimal"):
+        if not whole and path.stem not in ("none", "default", "minimal", "all"):
             found.append(name)
     return found
 

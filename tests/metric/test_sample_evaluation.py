@@ -271,3 +271,9 @@ def test_the_real_features_are_kept_on_disk() -> None:
     third.protocol = {"name": "another"}
     evaluation(features=third)(Points(), Data())
     assert third.asked == 1 + 60 + 50
+
+
+def test_training_samples_are_not_compared_with_themselves() -> None:
+    with pytest.raises(OptionError, match="split=train: must not be the training samples: it compares"):
+        evaluation(metrics={"it": Record()}, split="train").check(Data())
+    evaluation(split="train").check(Data())

@@ -141,7 +141,8 @@ class ReconstructionEvaluation:
     def _protocol(
         self, data: JudgedData, quality: ReconstructionQuality, distance: FID | None
     ) -> dict[str, object]:
-        names = ["mse", *(["psnr", "ssim", "ms_ssim"] if quality.pictures else [])]
+        names = ["mse", *(["psnr", "ssim"] if quality.pictures else [])]
+        names += ["ms_ssim"] if quality.has_multiscale else []
         metrics: dict[str, object] = {"quality": quality.protocol | {"figures": names}}
         if self.perceptual is not None:
             metrics["perceptual"] = self.perceptual.protocol | {"figures": ["lpips"]}

@@ -97,6 +97,9 @@ class SampleEvaluation:
                 raise OptionError("features", extractor, reason)
             if metric.needs_labels and facts.num_classes is None:
                 raise OptionError(f"metrics.{name}", facts.name, "has no labels; leave the metric out")
+            unseen = self.split != "train" or "train" not in metric.sides
+            reason = f"must not be the training samples: {name} compares with unseen ones; take test or val"
+            require(unseen, "split", self.split, reason)
             metric.check_counts(counts, num_features)
         for metric in self.metrics.values():
             metric.begin(num_features, num_logits)
