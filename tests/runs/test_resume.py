@@ -20,6 +20,7 @@ _CASES = {
               "data.horizontal_flip=true"],
     "dcgan_spectral": ["model=dcgan", "model.generator.base_channels=8",
                        "model.discriminator.base_channels=8", "model.discriminator.norm=spectral"],
+    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_images=2560"],
     "vqvae": ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
               "data.num_workers=1"],
 }  # fmt: skip

@@ -20,6 +20,8 @@ from ganvas.errors import OptionError
 _KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "ganvas.model.": (),
     "ganvas.data.": (("pytorch_lightning", "LightningDataModule"),),
+    # before the room that it lies in: the first prefix that fits is taken
+    "ganvas.callback.detectors.": (("ganvas.callback.detectors.interface", "Detector"),),
     "ganvas.callback.": (("pytorch_lightning", "Callback"),),
     "ganvas.logger.": (("pytorch_lightning.loggers", "Logger"),),
     "ganvas.metric.": (),

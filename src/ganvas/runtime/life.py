@@ -17,8 +17,8 @@ import pytorch_lightning as pl
 
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.evaluation import Evaluation, best_figures
-from ganvas.callback.rows import read_rows
 from ganvas.callback.health import findings
+from ganvas.callback.rows import read_rows
 from ganvas.callback.trouble import troubles
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.recipe import Recipe
@@ -27,6 +27,7 @@ from ganvas.runtime.continuation import Continuation
 from ganvas.runtime.drift import environment
 from ganvas.runtime.lifeline import Lifeline, MakeUp
 from ganvas.runtime.lock import RunLock
+from ganvas.runtime.optimized import check_optimized, optimized
 from ganvas.runtime.prepare import named, prepare
 from ganvas.runtime.run_folder import RunFolder, check_writable, create
 from ganvas.runtime.train_log import train_log
@@ -85,6 +86,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Se
     """
     config = run["config"]
     check_targets(config, config.get("allow_imports") or ())
+    check_optimized(config)
     folder = RunFolder(Path(config["paths"]["run_dir"]))
     with _blamed_on(resume):
         made = _make(config)
@@ -232,6 +234,11 @@ def _end(
             values |= {"figures": figures, "seconds": round(seconds, 1)}
         if best := best_figures(read_rows(folder.path / "evaluations.jsonl")):
             values["best"] = best
+        if (chosen := optimized(folder.path, made.config)) is not None:
+            values["optimized"] = chosen
+            if chosen["value"] is None:
+                names = ", ".join(chosen["reported"])
+                notes.append(f"optimized_metric={chosen['metric']} was never reported; there are: {names}")
         if not saved:
             values["error"] = notes[-1]
         if trainer is not None and troubles(trainer).events:

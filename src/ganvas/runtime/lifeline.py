@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.checkpoint import validation_is_due
+from ganvas.callback.health import findings
 from ganvas.callback.trouble import surviving, troubles
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.runtime import journal
@@ -48,6 +49,7 @@ class Lifeline(pl.Callback):
         self._before, self._began = 0.0, time.monotonic()
         self._written = self._began
         self._left_out = False
+        self._told = 0  # findings that stand in status.json
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
@@ -112,9 +114,15 @@ class Lifeline(pl.Callback):
             trainer.stopped_by_signal = True  # type: ignore[attr-defined]  # read by callbacks: no last figures
             trainer.limit_val_batches = 0  # no validation on the way out
         now = time.monotonic()
-        if now - self._written > self.every_seconds and trainer.is_global_zero:
+        news = len(findings(trainer)) > self._told
+        if (now - self._written > self.every_seconds or news) and trainer.is_global_zero:
             self._written = now
             self._write_status(trainer, images_seen=pl_module.images_seen)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """What was found in a run's last batch often is why it failed."""
+        if len(findings(trainer)) > self._told and trainer.is_global_zero:
+            self._write_status(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self.is_finals_due and not self.trained:
@@ -139,6 +147,8 @@ class Lifeline(pl.Callback):
     def _write_status(self, trainer: pl.Trainer | None, **values: Any) -> None:
         if trainer is not None and (events := troubles(trainer).events):
             values["troubles"] = events
+        if trainer is not None and (found := findings(trainer)):
+            values["health"], self._told = found, len(found)
         try:
             self.folder.write_status(**values)
         except OSError as error:

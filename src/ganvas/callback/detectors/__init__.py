@@ -1,0 +1,1 @@
+"""What goes wrong in a run, one file each; conf/callback/health.yaml lists them."""

@@ -1,0 +1,64 @@
+"""Few of the codes are in use."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
+from ganvas.callback.detectors.probe import Probe
+
+_USED, _PERPLEXITY = "health/codes_used", "health/perplexity"
+
+
+class CodebookCollapse(Detector):
+    """Codes that real samples use, and their perplexity, as shares of what the vectors could reach.
+
+    V vectors that choose evenly among K codes use K (1 - (1 - 1/K)^V) of them on average: with fewer vectors
+    than codes not all can be in use.
+
+    Args:
+        probes: measurements in a row in which it must be seen.
+        used: codes in use, as a share of what can be reached.
+        perplexity: likewise.
+    """
+
+    advice = (
+        "model.quantizer.restart_after=100 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
+        "model.num_embeddings (fewer), model/quantizer=fsq"
+    )
+
+    def __init__(self, *, probes: int, used: float, perplexity: float) -> None:
+        require_window("probes", probes)
+        require_share("used", used)
+        require_share("perplexity", perplexity)
+        self.probes, self.used, self.perplexity = probes, used, perplexity
+
+    def measure(self, probe: Probe) -> dict[str, float]:
+        if probe.reconstruction is None:
+            return {}
+        indices = probe.reconstruction[1].flatten()
+        codes = int(probe.recipe.num_codes)
+        counts = torch.bincount(indices, minlength=codes).double()
+        share = counts / counts.sum()
+        reach = reachable(codes, len(indices))
+        perplexity = float(torch.special.entr(share).sum().exp())
+        return {_USED: float((counts > 0).sum()) / reach, _PERPLEXITY: perplexity / reach}
+
+    def look(self, history: History) -> Symptom | None:
+        for tag, threshold, what in (
+            (_USED, self.used, "the codes in use are"),
+            (_PERPLEXITY, self.perplexity, "the codes' perplexity is"),
+        ):
+            shares = history.last(tag, self.probes)
+            if shares and max(shares) < threshold:
+                says = f"the codebook collapses: {what} {shares[-1]:.1%} of what the vectors could reach"
+                return Symptom(shares[-1], threshold, says)
+        return None
+
+
+def reachable(codes: int, vectors: int) -> float:
+    """Expected number of codes in use where ``vectors`` choose evenly among ``codes``."""
+    return codes * -math.expm1(vectors * math.log1p(-1 / codes)) if codes > 1 else 1.0

@@ -1,0 +1,63 @@
+"""What a run has reported lately, and how it began."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+_RECENT = 64  # values of each tag; the longest window that a detector may ask for
+_EARLY = 8  # values of each tag; the beginning
+
+
+class History:
+    """The newest values of each tag, and its first ones; plain values, so that a checkpoint carries them.
+
+    Args:
+        since: images seen before which a value counts as the beginning alone.
+    """
+
+    longest = _RECENT
+
+    def __init__(self, since: int = 0) -> None:
+        self.since = since
+        self._recent: dict[str, deque[float]] = {}
+        self._early: dict[str, list[float]] = {}
+
+    def add(self, images: int, values: Mapping[str, float]) -> None:
+        """Adds a value a tag; one that is not finite is left out (the recipe's guard speaks of those)."""
+        for tag, value in values.items():
+            if not math.isfinite(value):
+                continue
+            early = self._early.setdefault(tag, [])
+            if len(early) < _EARLY:
+                early.append(value)
+            if images >= self.since:
+                self._recent.setdefault(tag, deque(maxlen=_RECENT)).append(value)
+
+    def last(self, tag: str, count: int) -> list[float]:
+        """The ``count`` newest values, oldest first; none at all where there are fewer."""
+        values = list(self._recent.get(tag, ()))
+        return values[-count:] if len(values) >= count else []
+
+    def first(self, tag: str) -> float | None:
+        """The first value of the run."""
+        return self._early[tag][0] if self._early.get(tag) else None
+
+    def early(self, tag: str) -> float | None:
+        """The median of the first values of the run, whether or not they came after ``since``."""
+        return median(self._early[tag]) if self._early.get(tag) else None
+
+    def tags(self, beginning: str) -> list[str]:
+        """The tags that begin so, sorted."""
+        return sorted(tag for tag in self._early if tag.startswith(beginning))
+
+    def state_dict(self) -> dict[str, Any]:
+        recent = {tag: list(values) for tag, values in self._recent.items()}
+        return {"recent": recent, "early": {tag: list(values) for tag, values in self._early.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._recent = {tag: deque(values, maxlen=_RECENT) for tag, values in state["recent"].items()}
+        self._early = {tag: list(values) for tag, values in state["early"].items()}

@@ -1,0 +1,150 @@
+"""What the detectors measure at: real samples, samples of now, and distances between them, made once each."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.functional.images import to_float
+from ganvas.model.interface import Reconstructs, Samples
+
+_SIDE = 16  # pixels: pictures are compared at most at this size
+
+
+class Real(NamedTuple):
+    """Real samples [N, ...] in [-1, 1] and their labels int64 [N], or None."""
+
+    x: Tensor
+    label: Tensor | None
+
+
+class Reference:
+    """The data's side of every probe; read once a run.
+
+    Args:
+        data: the run's data module.
+        num: samples of each kind.
+        max_train: training samples among which the nearest is looked for.
+        device: where they are kept.
+    """
+
+    def __init__(self, data: Any, *, num: int, max_train: int, device: torch.device) -> None:
+        self._data, self._num, self._max_train, self._device = data, num, max_train, device
+
+    @cached_property
+    def train(self) -> Real:
+        """Training samples from all over the split, not augmented."""
+        return self._spread("train", self._num)
+
+    @cached_property
+    def held_out(self) -> Real | None:
+        """Samples that no training sees; None where there are none."""
+        return self._spread("val", self._num) if self._data.num_samples("val") else None
+
+    @cached_property
+    def neighbours(self) -> Tensor:
+        """Training samples among which the nearest is looked for: float32 [M, F] (see :func:`small`)."""
+        return small(self._spread("train", self._max_train).x)
+
+    @cached_property
+    def train_distances(self) -> Tensor:
+        """Of the training samples from each other [N, N]."""
+        return distances(small(self.train.x), small(self.train.x))
+
+    @cached_property
+    def held_out_nearest(self) -> Tensor | None:
+        """Distance of each held-out sample to its nearest training sample [N]."""
+        if self.held_out is None:
+            return None
+        return distances(small(self.held_out.x), self.neighbours).amin(1)
+
+    def _spread(self, name: str, num: int) -> Real:
+        """Samples at even steps through a split, whose order may go by class."""
+        split = self._data.split(name)
+        count = min(num, len(split.x))
+        rows = torch.arange(count) * len(split.x) // count
+        x = split.x[rows].to(self._device)
+        label = None if split.label is None else split.label[rows].to(self._device)
+        return Real(x if x.is_floating_point() else to_float(x), label)
+
+
+class Probe:
+    """A recipe at one moment, in eval mode and without gradients; what is asked twice is made once.
+
+    Args:
+        recipe: what trains.
+        reference: the data's side.
+        num: samples that are made; the same latents each time.
+        seed: of the latents.
+    """
+
+    def __init__(self, recipe: Any, reference: Reference, *, num: int, seed: int) -> None:
+        self.recipe, self.reference = recipe, reference
+        self._num, self._seed = num, seed
+
+    @cached_property
+    def generated(self) -> Tensor | None:
+        """Samples [N, ...] of the weights that train, not of their average, which lags behind."""
+        if not isinstance(self.recipe, Samples):
+            return None
+        return self.recipe.sample(self._num, self._seed, ema=False)
+
+    @cached_property
+    def generated_distances(self) -> Tensor | None:
+        """Of the samples from each other [N, N]."""
+        if self.generated is None:
+            return None
+        return distances(small(self.generated), small(self.generated))
+
+    @cached_property
+    def energy(self) -> dict[str, float]:
+        """How far the samples lie from the data, without asking a discriminator: ``health/energy``.
+
+        The energy distance (Szekely & Rizzo 2013) over the data's own mean distance: with samples x and y,
+        (2 E|x - y| - E|x - x'| - E|y - y'|) / E|x - x'|, 0 for equal distributions. Empty without samples.
+        """
+        if self.generated is None or self.generated_distances is None:
+            return {}
+        across = float(distances(small(self.generated), small(self.reference.train.x)).double().mean())
+        real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(self.generated_distances)
+        return {"health/energy": (2 * across - real - made) / max(real, 1e-12)}
+
+    @property
+    def discriminator(self) -> nn.Module | None:
+        return getattr(self.recipe, "networks", {}).get("discriminator")
+
+    @cached_property
+    def reconstruction(self) -> tuple[Tensor, Tensor] | None:
+        """The training samples' reconstructions [N, ...] and their codes int64 [N, *positions]."""
+        if not isinstance(self.recipe, Reconstructs):
+            return None
+        x, indices = self.recipe.reconstruct(self.reference.train.x)
+        return x, indices
+
+
+def small(x: Tensor) -> Tensor:
+    """Samples [B, ...] as float32 rows [B, F]; pictures averaged down to at most 16 x 16 pixels."""
+    if x.ndim == 4 and max(x.shape[2:]) > _SIDE:
+        x = F.adaptive_avg_pool2d(x.float(), (min(x.shape[2], _SIDE), min(x.shape[3], _SIDE)))
+    return x.float().flatten(1)
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean, of rows [N, F] from rows [M, F]: float32 [N, M]."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist" if a is b else
+                       "use_mm_for_euclid_dist_if_necessary")  # fmt: skip
+
+
+def mean_pairwise(square: Tensor) -> float:
+    """Mean of the distances [N, N] of a set from itself over its pairs, the diagonal left out."""
+    count = len(square)
+    return float(square.double().sum() / max(count * (count - 1), 1))
+
+
+def nearest_others(square: Tensor) -> Tensor:
+    """Distance of each of a set to its nearest other one [N], from the distances [N, N]."""
+    return square.clone().fill_diagonal_(torch.inf).amin(1)

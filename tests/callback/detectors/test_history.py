@@ -1,0 +1,50 @@
+"""What a history keeps of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from ganvas.callback.detectors.history import History
+
+
+def test_the_newest_and_the_first_values() -> None:
+    history = History(since=100)
+    for images in range(0, 200, 10):
+        history.add(images, {"a": float(images), "b/c": -1.0})
+    assert history.last("a", 3) == [170.0, 180.0, 190.0]
+    assert history.last("a", 10) == [100.0 + 10 * step for step in range(10)]
+    assert history.last("a", 11) == [], "what came before the warm-up is not among the newest"
+    assert history.last("none", 1) == []
+    assert history.first("a") == 0.0
+    assert history.early("a") == 35.0  # of 0, 10 ... 70
+    assert history.first("none") is history.early("none") is None
+    assert history.tags("b/") == ["b/c"]
+
+
+def test_it_forgets_what_no_window_needs() -> None:
+    history = History()
+    for step in range(1000):
+        history.add(step, {"a": float(step)})
+    assert history.last("a", History.longest) == [float(step) for step in range(1000 - 64, 1000)]
+    assert history.last("a", History.longest + 1) == []
+    assert len(json.dumps(history.state_dict())) < 1000
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    history = History()
+    for value in (1.0, math.nan, math.inf, 2.0):
+        history.add(0, {"a": value})
+    assert history.last("a", 2) == [1.0, 2.0]
+    assert history.early("a") == 1.5
+
+
+def test_it_travels_as_plain_values() -> None:
+    history, again = History(), History()
+    for step in range(70):
+        history.add(step, {"a": step / 7, "b": 0.0})
+    again.load_state_dict(json.loads(json.dumps(history.state_dict())))
+    for one in (history, again):
+        one.add(70, {"a": 5.0})
+    assert again.last("a", 64) == history.last("a", 64)
+    assert (again.early("a"), again.first("a")) == (history.early("a"), history.first("a"))
