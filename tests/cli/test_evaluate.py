@@ -54,12 +54,13 @@ def test_words_choose_other_metrics(ganvas, outputs: Path) -> None:
     (outputs / "train" / "a_gan" / "evaluations.jsonl").unlink()
 
 
-def test_the_floor_is_of_training_samples_and_is_not_recorded(ganvas, outputs: Path) -> None:
-    words = ("evaluate", "a_gan", "--output-dir", str(outputs), "--num", "1000", "--json", "--floor")
+@pytest.mark.parametrize("run", ["a_gan", "b_vqvae"])
+def test_the_floor_is_of_training_samples_and_is_not_recorded(run: str, ganvas, outputs: Path) -> None:
+    words = ("evaluate", run, "--output-dir", str(outputs), "--num", "1000", "--json", "--floor")
     floor = json.loads(ganvas(*words).stdout)
     assert floor["protocol"]["weights"] == "training samples"
     assert 0 < floor["metrics"]["fid"] < 1  # the untrained GAN's is over 20
-    assert not (outputs / "train" / "a_gan" / "evaluations.jsonl").exists()
+    assert not (outputs / "train" / run / "evaluations.jsonl").exists()
 
 
 def test_truncation_and_raw_weights_are_part_of_the_protocol(ganvas, outputs: Path) -> None:

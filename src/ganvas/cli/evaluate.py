@@ -116,7 +116,7 @@ def _judge(
     averaged = getattr(model, "ema", None) is not None
     require(averaged or not arguments.ema, "--ema", folder.path.name,
             "the run has no averaged weights (model/ema=none); leave the option out")  # fmt: skip
-    if isinstance(model, Samples):
+    if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
         require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
         judge = SampleEvaluation(
             features=metrics["features"], metrics=metrics["samples"], num_samples=num, seed=arguments.seed,
@@ -128,7 +128,6 @@ def _judge(
             judgement.protocol["weights"] = "training samples"
         return judgement
     if isinstance(model, Reconstructs):
-        require(not arguments.floor, "--floor", "", "is for samples; a reconstruction's is 0 by definition")
         limit = arguments.num if arguments.num is not None else arguments.num_real
         return ReconstructionEvaluation(
             features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
