@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ import torch
 
 # torchmetrics imports matplotlib where it is installed, and that writes a list of fonts.
 os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"ganvas-tests-{os.getuid()}"))
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jobs, and what they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and spins where cores are shared
 
 

@@ -37,7 +37,7 @@ def test_commands_complete_the_first_word_alone() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("ganvas train model=", {"model=dcgan", "model=mlp_gan", "model=mlp_vqvae", "model=vqvae"}),
+        ("ganvas train model=mlp", {"model=mlp_gan", "model=mlp_vqvae"}),
         ("ganvas train model=vqvae model/quantizer=f", {"model/quantizer=fsq"}),
         ("ganvas train trainer.max_i", {"trainer.max_images="}),
         ("ganvas re", {"resume", "reconstruct"}),

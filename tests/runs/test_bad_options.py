@@ -162,7 +162,7 @@ def test_foreign_code_is_refused_before_it_is_imported(
         (["zzz"], "command", "there are: train, resume"),
         (["train", "--cfg"], "ganvas train", "expected one argument"),
         (["train", "--cfg", "foo"], "ganvas train", "invalid choice: 'foo'"),
-        (["train", "--cfg", "job", "model=nope"], "model", "there are: dcgan"),
+        (["train", "--cfg", "job", "model=nope"], "model", "there are: classifier"),
         (["train", "--cfg", "job", "--resolve", "seed=${seed}"], "seed", "cycle"),
         (["train", "--cfg", "job", "--config-dir", "nowhere"], "--config-dir", "no such folder"),
         (["train", "--cfg", "job", "-m", "seed=1,2"], "--multirun", "leave out -m"),

@@ -80,7 +80,10 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, (out, err)
     run = only_run(tmp_path)
     assert f"ganvas resume {run.relative_to(tmp_path)}" in out
