@@ -17,8 +17,9 @@ import torch
 
 # torchmetrics imports matplotlib where it is installed, and that writes a list of fonts.
 os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"ganvas-tests-{os.getuid()}"))
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jobs, and what they start
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:  # a shell's background jobs, nohup, and what they start
+        signal.signal(number, handler)
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and spins where cores are shared
 
