@@ -89,7 +89,7 @@ def _header(result: Comparison, notes: list[str]) -> str:
     kind = "ranked by" if result.ranked else "side by side, not ranked:"
     said = "".join(f"<li>{_text(note)}</li>" for note in notes)
     return (
-        f"<h1>{len(result.variants)} variants, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
+        f"<h1>{len(result.variants)} variant{'s'[: len(result.variants) > 1]}, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
         '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
         "compared by Welch's test at 5 %, without correction for how many they are.</p>\n"
         + (f"<ul>{said}</ul>" if said else "")
