@@ -85,11 +85,12 @@ def _broken(value: object) -> str:
 
 def _header(result: Comparison, notes: list[str]) -> str:
     better = {"min": ", lower is better", "max": ", higher is better", None: ""}[result.mode]
+    count = "1 variant" if len(result.variants) == 1 else f"{len(result.variants)} variants"
     many = sum(len(variant.members) for variant in result.variants)
     kind = "ranked by" if result.ranked else "side by side, not ranked:"
     said = "".join(f"<li>{_text(note)}</li>" for note in notes)
     return (
-        f"<h1>{len(result.variants)} variant{'s'[: len(result.variants) > 1]}, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
+        f"<h1>{count}, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
         '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
         "compared by Welch's test at 5 %, without correction for how many they are.</p>\n"
         + (f"<ul>{said}</ul>" if said else "")
