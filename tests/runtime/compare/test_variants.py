@@ -125,3 +125,13 @@ def test_a_config_without_an_end_is_refused(run: Any) -> None:
     node["a"] = 1
     with pytest.raises(OptionError, match="nested too deeply"):
         trained(one)
+
+
+def test_sizes_that_one_run_did_not_record_tell_none_apart(run: Any) -> None:
+    runs = [run(seed=1), run(seed=2), run(seed=3)]
+    for one, count in zip(runs[:2], (10, 10)):
+        one["ganvas"]["environment"] = {"data": {"splits": {"train": {"count": count}}}}
+    runs[2]["ganvas"].pop("environment", None)
+    assert group(runs)[0] == [0, 0, 0]
+    runs[2]["ganvas"]["environment"] = {"data": {"splits": {"train": {"count": 9}}}}
+    assert group(runs)[0] == [0, 0, 1]

@@ -29,7 +29,8 @@ _MAX_DEPTH = 32
 def trained(run: Mapping[str, Any]) -> dict[str, str]:
     """Dotted key -> value as JSON of all that decides what a run.yaml's training results in, but the seed.
 
-    The sizes of the splits, as they were read, stand for the data's folder.
+    The sizes of the splits, as they were read, stand for the data's folder; they are left out of a comparison
+    with runs that did not record them (:func:`group`).
     """
     leaves: dict[str, str] = {}
     _flatten(
@@ -44,6 +45,8 @@ def trained(run: Mapping[str, Any]) -> dict[str, str]:
 def group(runs: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
     """The variant of each run.yaml, as an index into the labels of the variants, in order of appearance."""
     first: dict[tuple[tuple[str, str], ...], Mapping[str, Any]] = {}
+    if not all(_deep(run, "ganvas", "environment", "data", "splits") for run in runs):
+        runs = [{"config": run["config"], "ganvas": {"choices": _choices(run)}} for run in runs]
     keys = [tuple(trained(run).items()) for run in runs]
     for key, run in zip(keys, runs, strict=True):
         first.setdefault(key, run)
