@@ -16,6 +16,7 @@ import importlib
 import platform
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -53,7 +54,15 @@ def survived(results: list[Result]) -> int:
     return sum(result.count for result in results if result.difference is None)
 
 
+def heed_signals() -> None:
+    """A shell's background job ignores SIGINT, one under nohup SIGHUP, and so does all that it starts."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 def main() -> int:
+    heed_signals()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nightly", action="store_true", help="many more tries")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="these sections alone")
