@@ -13,9 +13,9 @@ from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
 from ganvas.callback.trouble import surviving
 from ganvas.errors import require
-from ganvas.functional.distributed import rank, sum_over_ranks, world_size
+from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier
-from ganvas.metric.evaluate import evaluating
+from ganvas.metric.evaluate import evaluating, is_mine
 from ganvas.model.interface import Classifies
 
 
@@ -56,7 +56,7 @@ class KeepClassifier(pl.Callback):
         with evaluating(module) as device:
             counts = torch.zeros(2, dtype=torch.int64, device=device)
             for number, batch in enumerate(data.batches(self.split, self.batch_size)):
-                if number % world_size() == rank():
+                if is_mine(number):
                     told = module.classify(batch.x.to(device)).logits.argmax(1)
                     right = (told == batch.label.to(device)).sum()
                     counts += torch.stack([right, torch.full_like(right, len(told))])

@@ -97,6 +97,7 @@ class TensorDataModule(LightningDataModule):
         self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
         self.fit, self.horizontal_flip, self.random_shift = fit, horizontal_flip, random_shift
         self._splits: dict[str, Stored] | None = None
+        self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
 
     @abstractmethod
@@ -250,12 +251,14 @@ class TensorDataModule(LightningDataModule):
         }
 
     def _sha256(self, name: str, limit: int | None) -> str:
-        """Of a split's first samples and their labels."""
-        stored = self.split(name)
-        digest = hashlib.sha256(stored.x[:limit].contiguous().numpy().data)
-        if stored.label is not None:
-            digest.update(stored.label[:limit].contiguous().numpy().data)
-        return digest.hexdigest()
+        """Of a split's first samples and their labels; every evaluation asks, and they do not change."""
+        if (name, limit) not in self._sha256_of:
+            stored = self.split(name)
+            digest = hashlib.sha256(stored.x[:limit].contiguous().numpy().data)
+            if stored.label is not None:
+                digest.update(stored.label[:limit].contiguous().numpy().data)
+            self._sha256_of[name, limit] = digest.hexdigest()
+        return self._sha256_of[name, limit]
 
     def train_dataloader(self) -> TensorLoader:
         """Training batches from where the trainer stands; for anything else see :meth:`batches`."""

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganvas.functional.batch import DataFacts
-from ganvas.functional.cache import cache_dir
+from ganvas.functional.cache import cache_dir, put
 
 _KEY = "ganvas_classifier"  # of the header
 
@@ -56,9 +53,8 @@ def write_classifier(path: Path, network: nn.Module, about: Mapping[str, Any]) -
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     text = json.dumps(dict(about), sort_keys=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, save(tensors, metadata={_KEY: text}))
-    _replace(path.with_name("about.json"), json.dumps(dict(about), indent=2, sort_keys=True).encode())
+    put(path, save(tensors, metadata={_KEY: text}))
+    put(path.with_name("about.json"), json.dumps(dict(about), indent=2, sort_keys=True).encode())
 
 
 def read_classifier(path: Path) -> Kept:
@@ -76,17 +72,3 @@ def read_classifier(path: Path) -> Kept:
     except SafetensorError as error:
         raise ValueError(f"it is no safetensors file ({error})") from error
     return Kept(tensors, about if isinstance(about, dict) else {}, sha256)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp gives 0600: a shared cache should stay readable
-        os.replace(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)

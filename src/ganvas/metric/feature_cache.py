@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from ganvas.functional.cache import cache_dir
+from ganvas.functional.cache import cache_dir, put
 
 
 def manifest_of(description: dict[str, object], features: dict[str, object]) -> str:
@@ -42,18 +42,9 @@ def read_features(manifest: str) -> dict[str, Tensor] | None:
 
 def write_features(manifest: str, tensors: dict[str, Tensor]) -> None:
     """Keeps them; where the disk does not take them they are made again next time."""
-    path = _path(manifest)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(tensors, temporary, metadata={"manifest": manifest, "sha256": _sha256(tensors)})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, SafetensorError):
-        return
+    with suppress(OSError, SafetensorError):
+        put(_path(manifest), save(tensors, metadata={"manifest": manifest, "sha256": _sha256(tensors)}))
 
 
 def _path(manifest: str) -> Path:
