@@ -35,9 +35,11 @@ def test_every_command_explains_itself(ganvas, capsys: pytest.CaptureFixture[str
     assert "  model/quantizer " in ganvas("train", "--help").stdout
     assert "fsq, vq, vq_ema" in ganvas("train", "-h").stdout
     for command in COMMANDS.keys() - {"train"}:
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"])
-        assert ended.value.code == 0
+        try:
+            code: object = main([command, "--help"])
+        except SystemExit as ended:  # argparse's way
+            code = ended.code
+        assert code == 0
         assert f"usage: ganvas {command}" in capsys.readouterr().out
 
 

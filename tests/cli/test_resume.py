@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.cli.resume import moved
+from ganvas.runtime.stored import moved
 
 
 def test_moved_takes_the_folder_itself_and_what_lies_in_it() -> None:

@@ -124,14 +124,21 @@ def pick_image_size(native: int | None, allowed: Any) -> int | None:
 
 
 @contextmanager
-def hydra_session(config_dir: str | None) -> Iterator[Any]:
-    """A Hydra object over the packaged groups and the user's own folder."""
+def hydra_session(
+    config_dir: str | None, *, packaged: Path | None = None, importable: bool = True
+) -> Iterator[Any]:
+    """A Hydra object over the packaged groups and the user's own folder.
+
+    Args:
+        packaged: a copy of the packaged groups to read in their place.
+        importable: whether code beside the user's YAMLs may be imported from now on.
+    """
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
     from hydra.core.global_hydra import GlobalHydra
 
     register_resolvers()
-    search = create_config_search_path(f"file://{packaged_conf()}")
+    search = create_config_search_path(f"file://{(packaged or packaged_conf()).resolve()}")
     if config_dir is not None:
         folder = Path(config_dir)
         if not folder.is_dir():
@@ -140,7 +147,8 @@ def hydra_session(config_dir: str | None) -> Iterator[Any]:
             )
         # Before the packaged groups, so that a file of the same name shadows the packaged one.
         search.prepend("user", f"file://{folder.resolve()}")
-        make_importable(folder.resolve())
+        if importable:
+            make_importable(folder.resolve())
     GlobalHydra.instance().clear()
     try:
         yield Hydra.create_main_hydra2("ganvas", search)
@@ -157,44 +165,54 @@ def compose(
         OptionError: an override that names no key or option (with the nearest one), or does not parse.
     """
     from hydra.types import RunMode
-    from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import OmegaConfBaseException
 
     with hydra_session(config_dir) as hydra:
         with composition_errors(hydra, overrides):
             config = hydra.compose_config(
                 config_name, list(overrides), run_mode=RunMode.RUN, with_log_configuration=False
             )
-        choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
-        choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
-        with open_dict(config):
-            del config["hydra"]
-        unresolved_config = OmegaConf.to_container(config, resolve=False)
-        origins = _origins(unresolved_config)
-        remember_environment(unresolved_config)
-        try:
-            plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            remember(plain)
-            for section in ("paths", "data", "model", "trainer", "accelerator"):
-                require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
-            place = plain["paths"]["output_dir"]
-            require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
-            check_name(plain.get("name"))
-            _check_shapes(plain)
-            for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
-                _check_text(key, plain["paths"][key[6:]] if "." in key else plain.get(key))
-            if plain["paths"]["run_dir"] is None:
-                config.paths.run_dir = str(new_folder_path(plain, choices))
-                plain = OmegaConf.to_container(config, resolve=True)
-            for group in ("callback", "logger"):  # null switches one of them off
-                plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
-        except OmegaConfBaseException as error:
-            named = Composed({}, {}, list(overrides), origins).named_as_written
-            raise named(unresolved(error, overrides, unresolved_config)) from error
-        except OptionError as error:
-            raise Composed({}, {}, list(overrides), origins).named_as_written(error) from error
-        except RecursionError as error:
-            raise OptionError("config", "", "its interpolations form a cycle; break it") from error
+        return composed(config, overrides)
+
+
+def composed(config: Any, overrides: Sequence[str]) -> Composed:
+    """Hydra's config as plain values, checked; ``config`` is changed.
+
+    Raises:
+        OptionError: what cannot be resolved, or is of another shape than its readers take.
+    """
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
+    choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
+    with open_dict(config):
+        del config["hydra"]
+    unresolved_config = OmegaConf.to_container(config, resolve=False)
+    origins = _origins(unresolved_config)
+    remember_environment(unresolved_config)
+    try:
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        remember(plain)
+        for section in ("paths", "data", "model", "trainer", "accelerator"):
+            require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
+        place = plain["paths"]["output_dir"]
+        require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
+        check_name(plain.get("name"))
+        _check_shapes(plain)
+        for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
+            _check_text(key, plain["paths"][key[6:]] if "." in key else plain.get(key))
+        if plain["paths"]["run_dir"] is None:
+            config.paths.run_dir = str(new_folder_path(plain, choices))
+            plain = OmegaConf.to_container(config, resolve=True)
+        for group in ("callback", "logger"):  # null switches one of them off
+            plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
+    except OmegaConfBaseException as error:
+        named = Composed({}, {}, list(overrides), origins).named_as_written
+        raise named(unresolved(error, overrides, unresolved_config)) from error
+    except OptionError as error:
+        raise Composed({}, {}, list(overrides), origins).named_as_written(error) from error
+    except RecursionError as error:
+        raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins)
 
 

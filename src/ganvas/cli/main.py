@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import time
 from collections.abc import Sequence
 
 COMMANDS = {
@@ -16,11 +18,15 @@ COMMANDS = {
     "neighbours": "samples beside the training pictures nearest to them",
     "evaluate": "figures of a run, with their protocol",
     "export": "the trained weights as a safetensors file",
+    "shards": "pictures of a data set as tar shards for data=webdataset",
+    "sweep": "many runs: plan, run, status, resume, retry, best, ls",
+    "job": "one attempt at one job of a sweep",
     "compare": "figures of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and figures as a picture",
     "runs": "runs ls: what there is",
 }
 
+_LAST_WORDS = 3.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
 
 _HELP = """ganvas: experiments with GANs and vector-quantized autoencoders
@@ -70,13 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(command: str, words: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
-    from ganvas.errors import NonFiniteError, OptionError
+    from ganvas.errors import NonFiniteError, OptionError, RankError
     from ganvas.runtime.redact import remember_words, scrub
 
     remember_words(words)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        if not _has_ranks(command):
+            return 0
         return int(importlib.import_module(f"ganvas.cli.{command}").run(words) or 0)
     except OptionError as error:
         if debug:
@@ -84,15 +92,17 @@ def _guarded(command: str, words: list[str]) -> int:
 
             print(scrub(traceback.format_exc()), end="", file=sys.stderr)
             return 2
-        print(_one_line(scrub(str(error))), file=sys.stderr)
+        if not _is_told_by_another(error):
+            print(_one_line(scrub(str(error))), file=sys.stderr)
         return 2
-    except NonFiniteError as error:
+    except (NonFiniteError, RankError) as error:
         if debug:
             import traceback
 
             traceback.print_exc()
             return 1
-        print(" ".join(str(error).split()), file=sys.stderr)
+        if isinstance(error, RankError) or not _is_told_by_another(error):
+            print(scrub(" ".join(str(error).split())), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -100,6 +110,25 @@ def _guarded(command: str, words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+
+
+def _is_told_by_another(error: Exception) -> bool:
+    """Whether this is a rank, and the user reads the error once: on each machine, and not at each restart."""
+    from ganvas.runtime.ranks import find_place
+
+    try:
+        place = find_place()
+    except ValueError:  # the error itself
+        return False
+    known = getattr(error, "is_known", place.restart > 0)
+    return place.local_rank > 0 or (isinstance(error, ValueError) and bool(known))
+
+
+def _has_ranks(command: str) -> bool:
+    """Whether every rank runs a command; of the others the first one does all the work."""
+    from ganvas.runtime.ranks import find_place
+
+    return command in ("train", "resume", "job") or find_place().is_first
 
 
 def _one_line(text: str) -> str:
@@ -113,7 +142,29 @@ def entry() -> None:
     from ganvas.runtime.orphan import watch_parent
 
     watch_parent()
-    sys.exit(main())
+    if "LOCAL_RANK" in os.environ:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost peer is one line, not torch's stacks
+    sys.exit(_end_of_rank(main()))
+
+
+def _end_of_rank(code: int) -> int:
+    """A rank that stops or fails leaves the last words to the first one: launchers end all with the first
+    that is gone. gloo's threads may abort the interpreter's own way out."""
+    if code == 0:
+        return 0
+    from ganvas.runtime.ranks import find_place
+
+    try:
+        place = find_place()
+    except ValueError:
+        return code
+    if place.launcher is None:
+        return code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not place.is_first:
+        time.sleep(_LAST_WORDS)
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ A run that was stopped before its first one begins anew there.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,49 +21,44 @@ def run(words: Sequence[str]) -> int:
     return resume(folder, arguments.overrides, allow)
 
 
-def resume(folder: RunFolder, overrides: Sequence[str], allow: Sequence[str]) -> int:
+def resume(
+    folder: RunFolder,
+    overrides: Sequence[str],
+    allow: Sequence[str],
+    *,
+    secrets: dict[str, Any] | None = None,
+) -> int:
     """Continues a run: its stored config, with ``overrides`` on existing keys.
 
     Args:
         folder: the run.
         overrides: ``key=value``.
         allow: what the user allows on this command line; the run's own word is data.
+        secrets: a config that has what run.yaml hides, at the same keys.
 
     Raises:
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
             ``allow_drift``), another process writes it, or an override names a key that it does not have.
     """
-    from ganvas.cli.secrets import require_secrets
+    from ganvas.cli.secrets import require_secrets, with_secrets
     from ganvas.cli.train import report
-    from ganvas.runtime.stored import check_places, read_stored
+    from ganvas.runtime.stored import check_places, moved, read_stored
 
     run = read_stored(folder, allow)
     config = moved(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         _override(config, override)
     check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
+    if secrets is not None:
+        config = with_secrets(config, secrets)
     require_secrets(config)
     config["allow_imports"] = list(allow)
-    from ganvas.runtime.life import train
+    from ganvas.runtime.start import train
 
-    os.environ["GANVAS_RESUME"] = "1"  # ranks that Lightning starts come here too, not to run.yaml
     try:
         return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides))
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
-    finally:
-        os.environ.pop("GANVAS_RESUME", None)
-
-
-def moved(tree: Any, old: str, new: str) -> Any:
-    """A copy in which the run's folder is where it lies now, whatever folder it was trained in."""
-    if isinstance(tree, dict):
-        return {key: moved(value, old, new) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [moved(value, old, new) for value in tree]
-    if isinstance(tree, str) and (tree == old or tree.startswith(old + "/")):
-        return new + tree[len(old) :]
-    return tree
 
 
 def _named_as_written(error: OptionError, overrides: Sequence[str]) -> OptionError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ganvas.errors import REDACTED, OptionError, is_secret
@@ -38,6 +38,29 @@ def with_secrets(stored: Any, composed: Any) -> Any:
         )
         return [with_secrets(value, other) for value, other in zip(stored, others)]
     return composed if isinstance(stored, str) and REDACTED in stored and composed is not None else stored
+
+
+def values_at(config: Any, paths: Iterable[str]) -> dict[str, str]:
+    """Path -> value of some leaves that are text."""
+    wanted = set(paths)
+    return {path: value for path, value in leaves(config) if path in wanted and isinstance(value, str)}
+
+
+def put_back(stored: Any, values: Mapping[str, str], path: str = "") -> Any:
+    """A copy of a stored config with the values of :func:`values_at` where it hides something.
+
+    What was hidden is noted for the log, as far as it is text within other text, too.
+    """
+    if isinstance(stored, dict):
+        return {key: put_back(value, values, f"{path}.{key}".lstrip(".")) for key, value in stored.items()}
+    if isinstance(stored, list):
+        return [put_back(value, values, f"{path}[{index}]") for index, value in enumerate(stored)]
+    if not (isinstance(stored, str) and REDACTED in stored and path in values):
+        return stored
+    shown = "(.+?)".join(map(re.escape, stored.split(REDACTED)))
+    for secret in found.groups() if (found := re.fullmatch(shown, values[path], re.DOTALL)) else ():
+        remember(secret, "secret")
+    return values[path]
 
 
 def require_secrets(config: dict[str, Any]) -> None:

@@ -1,165 +1,164 @@
-"""``ganvas train -m``: Hydra's sweeper over isolated jobs, and one table of their results."""
+"""``ganvas sweep``: plan, run, look at and go on with many runs.
+
+  plan WORDS...            what ganvas train -m WORDS would run, and about how long; writes nothing
+  run WORDS...             the same as ganvas train -m WORDS
+  status [SWEEP]           how every job stands
+  resume [SWEEP] [WORDS]   what waits, was interrupted or killed; WORDS: hydra.launcher.n_jobs=2 ...
+  retry [SWEEP] [JOB...]   as resume, and what failed or was refused
+  best [SWEEP]             the ranking by optimized_metric
+  ls                       the sweeps under --output-dir
+SWEEP is a folder, the unique beginning of its name, or latest.
+"""
 
 from __future__ import annotations
 
-import csv
-import os
-import sys
-import time
+import argparse
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.launcher import differing
-from ganvas.errors import OptionError
+from ganvas.cli.arguments import Parser
+from ganvas.errors import OptionError, require
+from ganvas.runtime.sweep.find import all_sweeps, find_sweep
+from ganvas.runtime.sweep.manifest import Manifest
+from ganvas.runtime.sweep.summary import counts, ranking, results, rows
+
+_COMMANDS = ("plan", "run", "status", "resume", "retry", "best", "ls")
 
 
-def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
-    """Runs every combination; returns 0 only where every job ended well.
+def run(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}", end="")
+        return 0
+    command, rest = words[0], list(words[1:])
+    if command not in _COMMANDS:
+        raise OptionError(
+            "ganvas sweep", command, f"there is no such command; there are: {', '.join(_COMMANDS)}"
+        )
+    parser = _parser(command)
+    if command in ("plan", "run"):
+        arguments, others = parser.parse_known_args(rest)
+        flags = [word for word in others if word.startswith("-")]
+        require(
+            not flags, "ganvas sweep", " ".join(flags), f"is not understood; ganvas sweep {command} --help"
+        )
+        return _run(others, arguments) if command == "run" else _plan(others, arguments)
+    arguments = parser.parse_intermixed_args(rest)
+    return int(globals()[f"_{command}"](arguments) or 0)
 
-    Raises:
-        OptionError: before the first job, where an override names nothing.
-    """
-    from ganvas.cli.compose import hydra_session
-    from ganvas.cli.explain import composition_errors
 
-    if config_dir is not None:
-        os.environ["GANVAS_CONFIG_DIR"] = str(Path(config_dir).resolve())
-    try:
-        with hydra_session(config_dir) as hydra, composition_errors(hydra, words):
-            sweep_dir = _sweep_dir(hydra, words, config_name)
-            _compose_every_job(hydra, words, config_name)
-            returned = hydra.multirun(
-                config_name=config_name,
-                task_function=_never_called,
-                overrides=[*words, f"hydra.sweep.dir='{sweep_dir}'"],
-                with_log_configuration=False,
-            )
-    finally:
-        os.environ.pop("GANVAS_CONFIG_DIR", None)
-    jobs = [job for batch in returned for job in batch]
-    varied = differing([job.overrides for job in jobs])
-    rows = [_row(index, job, differs) for index, (job, differs) in enumerate(zip(jobs, varied))]
-    _write_csv(sweep_dir / "results.csv", rows)
-    _print_table(rows)
-    if (line := _best(rows)) is not None:
+def _parser(command: str) -> argparse.ArgumentParser:
+    parser = Parser(prog=f"ganvas sweep {command}", description=_line_of(command))
+    if command not in ("plan", "run", "ls"):
+        parser.add_argument("sweep", metavar="SWEEP", nargs="?", default="latest")
+    if command not in ("plan", "run"):
+        parser.add_argument("--output-dir", default="outputs", help="where sweeps are looked for (./outputs)")
+    if command in ("plan", "run", "resume", "retry", "best"):
+        parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
+    if command in ("plan", "run"):
+        parser.add_argument("--config-name", "-cn", default="train")
+    if command in ("resume", "retry"):
+        parser.add_argument(
+            "words", nargs="*", help="numbers of jobs, hydra.launcher.KEY=VALUE, hidden secrets"
+        )
+    if command in ("plan", "status", "best", "ls"):
+        parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _line_of(command: str) -> str:
+    lines = (line.strip() for line in (__doc__ or "").splitlines())
+    return next(line for line in lines if line.startswith(command))
+
+
+def _run(words: Sequence[str], arguments: argparse.Namespace) -> int:
+    from ganvas.cli.sweep_run import sweep
+
+    return sweep(words, config_dir=arguments.config_dir, config_name=arguments.config_name)
+
+
+def _plan(words: Sequence[str], arguments: argparse.Namespace) -> int:
+    from ganvas.cli.sweep_plan import plan
+
+    return plan(
+        words, config_dir=arguments.config_dir, config_name=arguments.config_name, as_json=arguments.json
+    )
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from ganvas.cli.sweep_show import best_lines, print_table, say_counts
+
+    sweep = _named(arguments)
+    found = results(sweep)
+    if arguments.json:
+        jobs = [asdict(job) | asdict(result) for job, result in found]
+        print(json.dumps({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1))
+        return
+    print_table(rows(sweep, found))
+    for line in best_lines(sweep, found):
         print(line)
-    print(f"table: {sweep_dir / 'results.csv'}")
-    failed = [row["job"] for row in rows if row["exit_code"] != 0]
-    if failed:
-        print(f"{len(failed)} of {len(rows)} jobs failed: {', '.join(map(str, failed))}")
-    return 1 if failed else 0
+    print(f"{say_counts(found)}; folder {sweep.folder}")
 
 
-def _never_called(config: Any) -> None:
-    raise AssertionError("jobs run in processes of their own")
+def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
+    from ganvas.cli.sweep_run import resume
+
+    numbers = [int(word) for word in arguments.words if word.isdigit()]
+    words = [word for word in arguments.words if not word.isdigit()]
+    if "=" in arguments.sweep:  # no SWEEP was given, only words
+        words, arguments.sweep = [arguments.sweep, *words], "latest"
+    folder = find_sweep(arguments.sweep, Path(arguments.output_dir))
+    return resume(folder, words, config_dir=arguments.config_dir, failed=failed, only=numbers)
 
 
-def _sweep_dir(hydra: Any, words: Sequence[str], config_name: str) -> Path:
-    """outputs/<name>/<date>_sweep-<hash>, from the overrides that are the same for every job."""
-    import hashlib
-
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.types import RunMode
-
-    from ganvas.runtime.run_folder import check_name, check_writable
-
-    fixed = [
-        o.input_line
-        for o in OverridesParser.create().parse_overrides(list(words))
-        if not o.is_sweep_override()
-    ]
-    config = hydra.compose_config(config_name, fixed, run_mode=RunMode.RUN, with_log_configuration=False)
-    check_name(config.name)
-    digest = hashlib.sha256(f"{list(words)}{time.time_ns()}".encode()).hexdigest()[:6]
-    folder = Path(config.paths.output_dir) / config.name / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
-    check_writable(folder, "paths.output_dir")
-    return folder
+def _retry(arguments: argparse.Namespace) -> int:
+    return _resume(arguments, failed=True)
 
 
-def _compose_every_job(hydra: Any, words: Sequence[str], config_name: str) -> None:
-    """Lets Hydra refuse a job's overrides here: its own sweeper does so after it has made the folder."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.types import RunMode
-
-    if any(word.startswith("hydra/sweeper=") for word in words):
-        return  # another sweeper than the basic one has a grammar of its own
-    overrides = OverridesParser.create().parse_overrides(list(words))
-    for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None):
-        for job in batch:
-            hydra.compose_config(config_name, job, run_mode=RunMode.RUN, with_log_configuration=False)
-
-
-def _row(index: int, job: Any, differs: Sequence[str]) -> dict[str, Any]:
-    """One job's line: what differed, how it ended, its figures."""
-    from ganvas.runtime.redact import redacted_override
-    from ganvas.runtime.run_folder import RunFolder
-
-    status = RunFolder(Path(job.working_dir)).read_status()
-    code = job.return_value
-    if not isinstance(code, int):
-        raise OptionError("job", index, "returned no exit code")
-    return {
-        "job": index,
-        "overrides": " ".join(map(redacted_override, differs)),
-        "state": status.get("state", "refused" if code == 2 else "failed"),
-        "exit_code": code,
-        "images_seen": status.get("images_seen", 0),
-        "seconds": status.get("seconds", ""),
-        **(status.get("figures") or {}),
-        **_optimized(status),
-        "folder": job.working_dir,
-    }
+def _best(arguments: argparse.Namespace) -> None:
+    sweep = _named(arguments)
+    ranked = ranking(results(sweep))
+    reason = (
+        "has no job with a value to be ranked by; begin it with optimized_metric=evaluation/fid or the like"
+    )
+    require(bool(ranked), "SWEEP", sweep.folder, reason)
+    if arguments.json:
+        print(json.dumps(ranked, indent=1))
+        return
+    for place, one in enumerate(ranked[:10], start=1):
+        jobs, differs = ", ".join(map(str, one["jobs"])), " ".join(one["differs"]) or "no override"
+        print(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
 
 
-def _optimized(status: dict[str, Any]) -> dict[str, Any]:
-    """The best value over the job of what the sweep ranks by, under ``best <name>``."""
-    found = status.get("optimized")
-    if not isinstance(found, dict) or not isinstance(found.get("value"), int | float):
-        return {}
-    return {f"best {found['metric']}": found["value"], "_mode": found["mode"]}
+def _ls(arguments: argparse.Namespace) -> None:
+    from ganvas.cli.sweep_show import say_counts
+
+    listed: list[dict[str, Any]] = []
+    for folder in all_sweeps(Path(arguments.output_dir)):
+        try:
+            found = results(Manifest.read(folder))
+            listed.append(
+                {
+                    "sweep": folder.name,
+                    "folder": str(folder),
+                    "counts": counts(found),
+                    "says": say_counts(found),
+                }
+            )
+        except OptionError as error:
+            listed.append(
+                {"sweep": folder.name, "folder": str(folder), "counts": {}, "says": f"broken: {error.reason}"}
+            )
+    if arguments.json:
+        print(json.dumps(listed, indent=1))
+        return
+    for one in listed:
+        print(f"{one['sweep']}  {one['says']}")
+    if not listed:
+        print(f"there is no sweep under {arguments.output_dir}; ganvas train -m makes one")
 
 
-def _best(rows: Sequence[dict[str, Any]]) -> str | None:
-    """A line that names the best job, where the sweep ranks its jobs."""
-    ranked = [
-        (row[name], row["_mode"], name, row) for row in rows for name in row if name.startswith("best ")
-    ]
-    if not ranked:
-        return None
-    sign = 1 if ranked[0][1] == "min" else -1
-    value, _, name, row = min(ranked, key=lambda entry: sign * entry[0])
-    job = f"job {row['job']} ({row['overrides'] or 'no override'})"
-    return f"best: {job}, {name[5:]} {value:.6g}, {row['folder']}"
-
-
-def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    names = dict.fromkeys(name for row in rows for name in row if name not in ("folder", "_mode"))
-    return [*names, "folder"]
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=_columns(rows), restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """The table for people: the figures of a job in one column, so that eighty characters suffice."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from ganvas.cli.runs import headline
-
-    table = Table("job", "overrides", "state", "images", "seconds", "figures")
-    for row in rows:
-        figures = {key: value for key, value in row.items() if key not in _FIXED}
-        fixed = (str(row[key]) for key in ("job", "overrides", "state", "images_seen", "seconds"))
-        table.add_row(*fixed, headline(figures))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-_FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder", "_mode")
+def _named(arguments: argparse.Namespace) -> Manifest:
+    return Manifest.read(find_sweep(arguments.sweep, Path(arguments.output_dir)))

@@ -42,13 +42,9 @@ def run(words: Sequence[str]) -> int:
     if any(word.startswith("-") for word in rest):
         return _hydra(words)
     if arguments.multirun:
-        from ganvas.cli.sweep import sweep
+        from ganvas.cli.sweep_run import sweep
 
         return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
-    joined = os.environ.get("GANVAS_RUN_DIR")
-    # A rank of a resumed run reads the overrides again, which run.yaml does not hold.
-    if joined and os.environ.get("LOCAL_RANK", "0") != "0" and "GANVAS_RESUME" not in os.environ:
-        return _join(Path(joined), rest, arguments.config_dir, arguments.config_name)
     return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
 
 
@@ -73,7 +69,7 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     config["allow_imports"] = [*(config.get("allow_imports") or []), *own_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
-        from ganvas.runtime.life import train as live
+        from ganvas.runtime.start import train as live
 
         return report(live({"ganvas": provenance(composed), "config": config}))
     except OptionError as error:
@@ -82,8 +78,10 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
 
 def report(outcome: Any) -> int:
     """Says where everything lies, and how to go on."""
+    from ganvas.runtime.ranks import find_place
+
     folder = outcome.folder.path
-    if os.environ.get("LOCAL_RANK", "0") != "0":
+    if outcome.is_quiet or not find_place().is_first:
         return int(outcome.exit_code)
     for note in outcome.notes:
         print(note, file=sys.stderr if outcome.exit_code else sys.stdout)
@@ -112,22 +110,6 @@ def own_modules(config_dir: str | None) -> list[str]:
     dotted = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")]
     taken = {*sys.stdlib_module_names, "ganvas", "torch", "pytorch_lightning"}
     return sorted(name for name in {*beside, *packages, *inside, *dotted} if name not in taken)
-
-
-def _join(run_dir: Path, overrides: Sequence[str], config_dir: str | None, config_name: str) -> int:
-    """A further rank of a run: the config is the one that the first rank wrote, without its secrets."""
-    from ganvas.cli.compose import compose, make_importable
-    from ganvas.cli.secrets import hidden_keys, with_secrets
-    from ganvas.runtime.life import train as live
-    from ganvas.runtime.run_folder import RunFolder
-
-    if config_dir is not None:
-        make_importable(Path(config_dir).resolve())
-    run = RunFolder(run_dir).read_run()
-    if hidden_keys(run["config"]):
-        composed = compose(overrides, config_dir=config_dir, config_name=config_name)
-        run["config"] = with_secrets(run["config"], composed.config)
-    return int(live(run).exit_code)
 
 
 def _hydra(words: Sequence[str]) -> int:

@@ -15,13 +15,14 @@ from ganvas.errors import REDACTED, OptionError
 # watched and written beside training, how long it goes on, how batches are fetched.
 _HARMLESS = re.compile(
     r"""^(?:
-      name | resume | optimized_(?:metric|mode) | allow_imports | allow_drift | debug(?:\..*)?
+      name | resume | optimized_(?:metric|mode) | allow_imports | allow_drift
+    | debug(?:\..*)? | sweep(?:\..*)?
     | paths\..* | callback(?:\..*)? | logger(?:\..*)? | metric(?:\..*)?
     | trainer\.(?:max_images|max_epochs|max_steps|max_time|log_every_images|val_every_images
         |val_check_interval|check_val_every_n_epoch|limit_val_batches|limit_test_batches
         |num_sanity_val_steps|detect_anomaly|inference_mode|profiler|enable_model_summary
         |non_finite|max_skips|max_rollbacks)
-    | accelerator\.process_group_backend
+    | accelerator\.(?:process_group_backend|timeout)
     | data\.(?:root|num_workers|mirrors)
     )$""",
     re.VERBOSE,

@@ -20,6 +20,7 @@ from ganvas.errors import OptionError
 from ganvas.runtime.plain_yaml import load_object
 
 BEAT = 5.0  # seconds between two signs of life
+_NAME = ".lock"
 STALE = 60.0  # seconds without one after which another machine's lock is taken over
 
 
@@ -39,12 +40,16 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 class RunLock:
     """The lock of one run folder; ``with RunLock(folder): ...`` holds it.
 
+    Args:
+        folder: what is locked.
+        name: the file in it; a sweep's folder has one for each job.
+
     Raises:
         OptionError: another process holds it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / ".lock"
+    def __init__(self, folder: Path, name: str = _NAME) -> None:
+        self.folder, self.path = folder, folder / name
         self._done = threading.Event()
         self._handle = -1
 
@@ -56,7 +61,7 @@ class RunLock:
                 "RUN", self.folder, f"its lock cannot be written ({error.strerror}); make the folder writable"
             ) from error
         if not self._take():
-            owner = read_owner(self.folder)
+            owner = read_owner(self.folder, self.path.name)
             os.close(self._handle)
             raise OptionError("RUN", self.folder, f"is being written by {describe(owner)}; wait for its end")
         owner = {
@@ -91,7 +96,7 @@ class RunLock:
                 time.sleep(0.1)  # somebody may only be looking (is_held)
             except OSError:  # a file system without locks: owner and age alone
                 break
-        owner = read_owner(self.folder)
+        owner = read_owner(self.folder, self.path.name)
         elsewhere = owner.get("host") not in (None, socket.gethostname())
         return not (elsewhere and owner["age"] < STALE)
 
@@ -101,9 +106,9 @@ class RunLock:
                 os.utime(self._handle)
 
 
-def read_owner(folder: Path) -> dict[str, Any]:
+def read_owner(folder: Path, name: str = _NAME) -> dict[str, Any]:
     """``pid``, ``host``, ``since`` and ``age`` (seconds without a sign of life); empty where nobody's."""
-    path = folder / ".lock"
+    path = folder / name
     owner = load_object(path)
     try:
         return owner and owner | {"age": max(0.0, time.time() - path.stat().st_mtime)}
@@ -111,12 +116,12 @@ def read_owner(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def is_held(folder: Path) -> bool:
+def is_held(folder: Path, name: str = _NAME) -> bool:
     """Whether a living process writes the run."""
-    if not (folder / ".lock").is_file():  # opening a pipe would wait for its other end
+    if not (folder / name).is_file():  # opening a pipe would wait for its other end
         return False
     try:
-        handle = os.open(folder / ".lock", os.O_RDONLY)
+        handle = os.open(folder / name, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -128,7 +133,7 @@ def is_held(folder: Path) -> bool:
         pass
     finally:
         os.close(handle)
-    owner = read_owner(folder)
+    owner = read_owner(folder, name)
     return owner.get("host") not in (None, socket.gethostname()) and owner["age"] < STALE
 
 

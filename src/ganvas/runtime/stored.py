@@ -47,6 +47,17 @@ def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
     return run
 
 
+def moved(tree: Any, old: str, new: str) -> Any:
+    """A copy in which the run's folder is where it lies now, whatever folder it was trained in."""
+    if isinstance(tree, dict):
+        return {key: moved(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [moved(value, old, new) for value in tree]
+    if isinstance(tree, str) and (tree == old or tree.startswith(old + "/")):
+        return new + tree[len(old) :]
+    return tree
+
+
 def check_places(config: dict[str, Any], folder: Path, written: Collection[str] = ()) -> None:
     """Raises OptionError where a stored callback or logger would write outside of the run's folder.
 

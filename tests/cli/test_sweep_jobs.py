@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganvas.cli.launcher import differing, slug
+from ganvas.cli.sweep_jobs import differing, slug
 
 
 @pytest.mark.parametrize(

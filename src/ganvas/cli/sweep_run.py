@@ -1,0 +1,249 @@
+"""From a sweep's words to its end: compose every job, freeze them, run them, and one table of the results."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganvas.cli.compose import hydra_session, provenance
+from ganvas.cli.launcher import JobLauncher, make_launcher
+from ganvas.cli.secrets import hidden_keys, values_at
+from ganvas.cli.sweep_jobs import Composer, drafts, fixed_words
+from ganvas.cli.sweep_show import Watch, show_end
+from ganvas.errors import REDACTED, OptionError, require
+from ganvas.runtime.lock import RunLock
+from ganvas.runtime.redact import redacted
+from ganvas.runtime.run_folder import check_name, check_writable
+from ganvas.runtime.sweep.command import JobCommand
+from ganvas.runtime.sweep.grid import Grid
+from ganvas.runtime.sweep.interface import Job, Source
+from ganvas.runtime.sweep.manifest import FILE, Draft, Manifest, new_about
+from ganvas.runtime.sweep.pool import Pool
+from ganvas.runtime.sweep.records import RESUMABLE, result_of
+from ganvas.runtime.sweep.summary import results
+
+_BASIC = "hydra._internal.core_plugins.basic_sweeper"
+_OPTUNA = "hydra_plugins.ganvas_optuna"
+
+
+@dataclass
+class Planned:
+    """A sweep before anything of it is written.
+
+    Attributes:
+        sweep: with all the jobs that are known yet.
+        launcher: what will run them.
+        source: what gives them out.
+        secrets: job index -> key -> value.
+        likely: what the jobs of a search, which are not known yet, will be like.
+    """
+
+    sweep: Manifest
+    launcher: JobLauncher
+    source: Source
+    secrets: dict[int, dict[str, str]] = field(default_factory=dict)
+    likely: list[Job] = field(default_factory=list)
+
+
+def is_hydra_word(word: str) -> bool:
+    """Whether an override is Hydra's own business (launcher, sweeper, folder) and not an experiment's."""
+    return re.match(r"[+~]*hydra[./]", word) is not None
+
+
+def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
+    """``ganvas train -m``: every combination, or a search; returns 0 only where every job ended well.
+
+    Raises:
+        OptionError: before the first job and before anything is written.
+    """
+    with hydra_session(config_dir) as hydra:
+        composer = Composer(hydra, config_name)
+        section = composer.hydra_section(words)
+        sweeper = str(section.sweeper.get("_target_"))
+        if not sweeper.startswith((_BASIC, _OPTUNA)):
+            from ganvas.cli.sweep_foreign import sweep_by
+
+            return sweep_by(hydra, words, section, config_dir=config_dir, config_name=config_name)
+        planned = plan(composer, words, section)
+        command = JobCommand(planned.sweep.folder, config_dir, planned.secrets)
+        return drive(planned, command)
+
+
+def plan(composer: Composer, words: Sequence[str], section: Any) -> Planned:
+    """Composes everything and checks it; writes nothing."""
+    for word in words:
+        if is_hydra_word(word) and not fixed_words([word]):
+            key, _, value = word.partition("=")
+            raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
+    own = [word for word in words if not is_hydra_word(word)]
+    launcher = make_launcher(section.launcher, words)
+    if str(section.sweeper.get("_target_")).startswith(_OPTUNA):
+        from ganvas.cli.search_plan import plan_search
+
+        return plan_search(composer, words, own, section, launcher)
+    made, shared = drafts(composer, own)
+    folder = sweep_folder(section, words, made[0].config)
+    about = new_about(words, shared, provenance(composer.compose(fixed_words(own))))
+    about["config_name"] = composer.config_name
+    sweep = Manifest(folder, about)
+    jobs = sweep.add(made)
+    secrets = {
+        job.index: hidden for job, draft in zip(jobs, made, strict=True) if (hidden := secrets_of(draft))
+    }
+    sweep = _joined(sweep)
+    todo = [job for job, result in results(sweep) if result.state in (*RESUMABLE, "running")]
+    return Planned(sweep, launcher, Grid(todo), secrets)
+
+
+def secrets_of(draft: Draft) -> dict[str, str]:
+    """What a frozen config hides of a job's."""
+    return values_at(draft.config, hidden_keys(redacted(draft.config)))
+
+
+def sweep_folder(section: Any, words: Sequence[str], config: dict[str, Any]) -> Path:
+    """outputs/<name>/<date>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
+    check_name(config["name"])
+    if any(word.startswith("hydra.sweep.dir=") for word in words):
+        folder = Path(str(section.sweep.dir))
+        check_writable(folder, "hydra.sweep.dir")
+        return folder
+    digest = hashlib.sha256(f"{list(words)}{time.time_ns()}".encode()).hexdigest()[:6]
+    place = Path(config["paths"]["output_dir"]) / config["name"]
+    folder = place / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
+    check_writable(folder, "paths.output_dir")
+    return folder
+
+
+def _joined(sweep: Manifest) -> Manifest:
+    """The sweep that lies in the folder already, where it is this one; else the new one.
+
+    Raises:
+        OptionError: the folder holds another sweep, or something else.
+    """
+    if not sweep.folder.exists() or not any(sweep.folder.iterdir()):
+        return sweep
+    there = (sweep.folder / FILE).exists()
+    require(there, "hydra.sweep.dir", sweep.folder, "holds other files than a sweep's; name a new folder")
+    old = Manifest.read(sweep.folder)
+    if [job.key for job in old.jobs] != [job.key for job in sweep.jobs]:
+        words = " ".join(old.about.get("words") or [])[:200]
+        reason = (
+            f"holds another sweep ({len(old.jobs)} jobs: {words}); name a new folder, or: ganvas sweep resume"
+        )
+        raise OptionError("hydra.sweep.dir", sweep.folder, reason)
+    return old
+
+
+def drive(planned: Planned, command: JobCommand, *, is_new: bool = True) -> int:
+    """Runs what is planned; writes the manifest first, and at the end results.csv and the table."""
+    sweep = planned.sweep
+    try:
+        engine = planned.launcher.engine(command, sweep.jobs or planned.likely)
+    except OptionError as error:
+        raise error.under("hydra.launcher") if "/" not in error.option else error from error
+    if is_new and not (sweep.folder / FILE).exists():
+        sweep.write()
+    try:
+        lock = RunLock(sweep.folder)
+        with lock, Watch(sweep) as watch:
+            pool = Pool(sweep, planned.source, engine, planned.launcher.pool_options, watch)
+            pool.run()
+            finish(planned.source)
+    except OptionError as error:
+        raise OptionError("SWEEP", error.value, error.reason) if error.option == "RUN" else error from error
+    return show_end(sweep, stopped_by=pool.signal)
+
+
+def resume(
+    folder: Path, words: Sequence[str], *, config_dir: str | None = None, failed: bool = False,
+    only: Sequence[int] = (),
+) -> int:  # fmt: skip
+    """Goes on with a sweep: what waits, was interrupted or killed; with ``failed`` also what failed.
+
+    Args:
+        folder: the sweep.
+        words: options of the launcher (``hydra.launcher.n_jobs=2``), and secrets that sweep.json hides.
+        only: these jobs alone.
+
+    Raises:
+        OptionError: a job that is not there, an option that is frozen.
+    """
+    sweep = Manifest.read(folder)
+    name = str(sweep.about.get("config_name", "train"))
+    with hydra_session(config_dir) as hydra:
+        composer = Composer(hydra, name)
+        stored = [word for word in sweep.about.get("words", []) if _may_be_resumed(word)]
+        section = composer.hydra_section([*stored, *(word for word in words if is_hydra_word(word))])
+        launcher = make_launcher(section.launcher, [*stored, *words])
+        secrets = _secrets_again(composer, sweep, [word for word in words if not is_hydra_word(word)])
+        absent = [index for index in only if not 0 <= index < len(sweep.jobs)]
+        require(not absent, "JOB", absent, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
+        wanted = (*RESUMABLE, "running", *(("failed", "refused") if failed else ()))
+        todo = [job for job, result in results(sweep) if result.state in wanted]
+        todo = [job for job in todo if not only or job.index in only]
+        source = _source(sweep, todo, words, config_dir, secrets)
+        if source.is_done():
+            print("nothing is left to do")
+        return drive(
+            Planned(sweep, launcher, source, secrets), JobCommand(folder, config_dir, secrets), is_new=False
+        )
+
+
+def finish(source: Source) -> None:
+    """The last words of a search: its report."""
+    from ganvas.cli.search import Search
+
+    if isinstance(source, Search):
+        for line in source.finish():
+            print(line)
+
+
+def _source(
+    sweep: Manifest, todo: list[Job], words: Sequence[str], config_dir: str | None,
+    secrets: dict[int, dict[str, str]],
+) -> Source:  # fmt: skip
+    from ganvas.cli.search import KEY, Search, stored
+
+    asked = stored(sweep) if KEY in sweep.about else None
+    if asked is None:
+        return Grid(todo)
+    again = [word for word in words if not is_hydra_word(word)]
+    retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
+    return Search(sweep, asked, config_dir=config_dir, secrets=secrets, again=again, retry=retry)
+
+
+def _may_be_resumed(word: str) -> bool:
+    """Whether a word of a stored sweep is taken again: options of a launcher, and nothing that names code.
+
+    A sweep's folder is data that may come from anyone: which class runs and what a shell is told come from
+    the command line alone.
+    """
+    key = word.partition("=")[0]
+    if key in ("hydra/launcher", "hydra/sweeper"):
+        return re.fullmatch(r"[a-z_]+", word.partition("=")[2]) is not None
+    options = key.startswith(("hydra.launcher.", "hydra.sweeper."))
+    return options and "_target_" not in key and "setup" not in key and "{" not in word
+
+
+def _secrets_again(composer: Composer, sweep: Manifest, words: Sequence[str]) -> dict[int, dict[str, str]]:
+    """What sweep.json hides, from the environment as the configs name it, or from the command line."""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    known: set[str] = set()
+    found: dict[int, dict[str, str]] = {}
+    for job in sweep.jobs:
+        hidden = hidden_keys(sweep.config_of(job))
+        known |= set(hidden)
+        if not hidden:
+            continue
+        shown = [word for word in sweep.overrides_of(job) if REDACTED not in word]
+        again: Mapping[str, str] = values_at(composer.compose(shown).config, hidden)
+        found[job.index] = {**again, **{key: value for key, value in given.items() if key in hidden}}
+    for word in words:
+        key, _, value = word.partition("=")
+        require(key in known, key, value, "is frozen in this sweep; begin another one with ganvas train -m")
+    return found

@@ -1,0 +1,1 @@
+"""Many runs: what a sweep is on disk, where its jobs come from, what runs them."""
