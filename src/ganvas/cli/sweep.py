@@ -5,7 +5,7 @@
   status [SWEEP]           how every job stands
   resume [SWEEP] [WORDS]   what waits, was interrupted or killed; WORDS: hydra.launcher.n_jobs=2 ...
   retry [SWEEP] [JOB...]   as resume, and what failed or was refused
-  best [SWEEP]             the ranking by optimized_metric
+  best [SWEEP]             the ranking by optimized_metric; --save conf/experiment/best.yaml
   ls                       the sweeps under --output-dir
 SWEEP is a folder, the unique beginning of its name, or latest.
 """
@@ -57,6 +57,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--output-dir", default="outputs", help="where sweeps are looked for (./outputs)")
     if command in ("plan", "run", "resume", "retry", "best"):
         parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
+    if command == "best":
+        parser.add_argument("--save", metavar="FILE", help="write the best as an experiment of your own")
     if command in ("plan", "run"):
         parser.add_argument("--config-name", "-cn", default="train")
     if command in ("resume", "retry"):
@@ -119,6 +121,11 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _best(arguments: argparse.Namespace) -> None:
     sweep = _named(arguments)
+    if _is_search(sweep):
+        from ganvas.cli.search_best import best_of_search
+
+        best_of_search(sweep, as_json=arguments.json, save=arguments.save, config_dir=arguments.config_dir)
+        return
     ranked = ranking(results(sweep))
     reason = (
         "has no job with a value to be ranked by; begin it with optimized_metric=evaluation/fid or the like"
@@ -130,6 +137,23 @@ def _best(arguments: argparse.Namespace) -> None:
     for place, one in enumerate(ranked[:10], start=1):
         jobs, differs = ", ".join(map(str, one["jobs"])), " ".join(one["differs"]) or "no override"
         print(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
+    if arguments.save is not None:
+        from ganvas.cli.best_experiment import save_experiment
+
+        best = ranked[0]
+        values = f", the mean of {len(best['values'])} seeds" if len(best["values"]) > 1 else ""
+        said = f"{best['metric']} {best['value']:.6g}{values}"
+        job = sweep.jobs[best["jobs"][0]]
+        command = save_experiment(
+            Path(arguments.save), sweep, job, result=said, config_dir=arguments.config_dir
+        )
+        print(f"{arguments.save}: {command}")
+
+
+def _is_search(sweep: Manifest) -> bool:
+    from ganvas.cli.search import KEY
+
+    return KEY in sweep.about
 
 
 def _ls(arguments: argparse.Namespace) -> None:

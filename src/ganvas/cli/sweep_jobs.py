@@ -10,6 +10,7 @@ from typing import Any
 from ganvas.cli.compose import Composed, composed
 from ganvas.cli.explain import composition_errors
 from ganvas.errors import OptionError, require
+from ganvas.runtime.optimized import check_optimized
 from ganvas.runtime.redact import redacted_override
 from ganvas.runtime.sweep.manifest import Draft
 from ganvas.runtime.sweep.tree import RUN_DIR
@@ -40,7 +41,7 @@ class Composer:
         words = [*words, f"paths.run_dir='{RUN_DIR}'"]
         with composition_errors(self.hydra, words):
             groups, values = self._sorted(words)
-            config = copy.deepcopy(self._base(groups))
+            config = copy.deepcopy(self.base(groups))
             ConfigLoaderImpl._apply_overrides_to_config(values, config)
             return composed(config, words[:-1])
 
@@ -60,7 +61,9 @@ class Composer:
         groups = tuple(str(one.input_line) for one in parsed if exists(one.key_or_group))
         return groups, [one for one in parsed if not exists(one.key_or_group)]
 
-    def _base(self, groups: tuple[str, ...]) -> Any:
+    def base(self, words: Sequence[str]) -> Any:
+        """Hydra's config of choices of groups alone; it is kept, so copy it before a change."""
+        groups = tuple(words)
         if groups not in self._bases:
             from hydra.types import RunMode
 
@@ -119,6 +122,10 @@ def drafts(composer: Composer, words: Sequence[str]) -> tuple[list[Draft], list[
 def repeats(composer: Composer, words: Sequence[str], differs: Sequence[str], variant: int) -> list[Draft]:
     """One combination as jobs: ``sweep.repeats`` of them, with the seeds from ``seed`` on."""
     first = composer.compose(words)
+    try:
+        check_optimized(first.config)
+    except OptionError as error:
+        raise first.named_as_written(error) from error
     count = (first.config.get("sweep") or {}).get("repeats", 1)
     fits = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MAX_REPEATS
     require(fits, "sweep.repeats", count, f"must be a whole number from 1 to {_MAX_REPEATS}")

@@ -11,7 +11,7 @@ from typing import Any
 from ganvas.cli.compose import hydra_session
 from ganvas.cli.runs import printable
 from ganvas.cli.sweep_jobs import Composer
-from ganvas.cli.sweep_run import Planned
+from ganvas.cli.sweep_run import Planned, engine_of, hydra_section
 from ganvas.cli.sweep_run import plan as planned
 from ganvas.runtime.sweep.command import JobCommand
 from ganvas.runtime.sweep.estimate import paces, sweep_seconds
@@ -23,9 +23,13 @@ def plan(words: Sequence[str], *, config_dir: str | None, config_name: str, as_j
     """Prints how many jobs there would be, what differs, and about how long they would take."""
     with hydra_session(config_dir) as hydra:
         composer = Composer(hydra, config_name)
-        made = planned(composer, words, composer.hydra_section(words))
+        made = planned(composer, words, hydra_section(composer, words))
     sweep = made.sweep
-    slots = made.launcher.engine(JobCommand(sweep.folder, config_dir), sweep.jobs).slots()
+    slots = engine_of(made, JobCommand(sweep.folder, config_dir)).slots()
+    if made.likely:
+        from ganvas.cli.search_plan import say
+
+        return say(made, slots, as_json=as_json)
     at_a_time = max(1, min(slots, len(sweep.jobs)))
     trees = [(sweep.config_of(job), sweep.choices_of(job)) for job in sweep.jobs]
     seconds, runs = sweep_seconds(trees, paces(Path(trees[0][0]["paths"]["output_dir"])), at_a_time=at_a_time)

@@ -21,7 +21,7 @@ from ganvas.runtime.redact import redacted
 from ganvas.runtime.run_folder import check_name, check_writable
 from ganvas.runtime.sweep.command import JobCommand
 from ganvas.runtime.sweep.grid import Grid
-from ganvas.runtime.sweep.interface import Job, Source
+from ganvas.runtime.sweep.interface import Engine, Job, Source
 from ganvas.runtime.sweep.manifest import FILE, Draft, Manifest, new_about
 from ganvas.runtime.sweep.pool import Pool
 from ganvas.runtime.sweep.records import RESUMABLE, result_of
@@ -63,7 +63,7 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
     """
     with hydra_session(config_dir) as hydra:
         composer = Composer(hydra, config_name)
-        section = composer.hydra_section(words)
+        section = hydra_section(composer, words)
         sweeper = str(section.sweeper.get("_target_"))
         if not sweeper.startswith((_BASIC, _OPTUNA)):
             from ganvas.cli.sweep_foreign import sweep_by
@@ -76,10 +76,6 @@ def sweep(words: Sequence[str], *, config_dir: str | None, config_name: str) -> 
 
 def plan(composer: Composer, words: Sequence[str], section: Any) -> Planned:
     """Composes everything and checks it; writes nothing."""
-    for word in words:
-        if is_hydra_word(word) and not fixed_words([word]):
-            key, _, value = word.partition("=")
-            raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
     own = [word for word in words if not is_hydra_word(word)]
     launcher = make_launcher(section.launcher, words)
     if str(section.sweeper.get("_target_")).startswith(_OPTUNA):
@@ -98,6 +94,31 @@ def plan(composer: Composer, words: Sequence[str], section: Any) -> Planned:
     sweep = _joined(sweep)
     todo = [job for job, result in results(sweep) if result.state in (*RESUMABLE, "running")]
     return Planned(sweep, launcher, Grid(todo), secrets)
+
+
+def hydra_section(composer: Composer, words: Sequence[str]) -> Any:
+    """Hydra's own part of the config; its words have one value each.
+
+    Raises:
+        OptionError: one of them lists several.
+    """
+    for word in words:
+        if is_hydra_word(word) and not fixed_words([word]):
+            key, _, value = word.partition("=")
+            raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
+    return composer.hydra_section(words)
+
+
+def engine_of(planned: Planned, command: JobCommand) -> Engine:
+    """What will run the jobs.
+
+    Raises:
+        OptionError: ``hydra.launcher`` asks for what this machine does not have.
+    """
+    try:
+        return planned.launcher.engine(command, planned.sweep.jobs or planned.likely)
+    except OptionError as error:
+        raise error.under("hydra.launcher") if "/" not in error.option else error from error
 
 
 def secrets_of(draft: Draft) -> dict[str, str]:
@@ -142,10 +163,7 @@ def _joined(sweep: Manifest) -> Manifest:
 def drive(planned: Planned, command: JobCommand, *, is_new: bool = True) -> int:
     """Runs what is planned; writes the manifest first, and at the end results.csv and the table."""
     sweep = planned.sweep
-    try:
-        engine = planned.launcher.engine(command, sweep.jobs or planned.likely)
-    except OptionError as error:
-        raise error.under("hydra.launcher") if "/" not in error.option else error from error
+    engine = engine_of(planned, command)
     if is_new and not (sweep.folder / FILE).exists():
         sweep.write()
     try:
@@ -153,10 +171,12 @@ def drive(planned: Planned, command: JobCommand, *, is_new: bool = True) -> int:
         with lock, Watch(sweep) as watch:
             pool = Pool(sweep, planned.source, engine, planned.launcher.pool_options, watch)
             pool.run()
-            finish(planned.source)
+            said, all_well = finish(planned.source)
     except OptionError as error:
         raise OptionError("SWEEP", error.value, error.reason) if error.option == "RUN" else error from error
-    return show_end(sweep, stopped_by=pool.signal)
+    code = show_end(sweep, stopped_by=pool.signal)
+    print(*said, sep="\n", end="\n" if said else "")
+    return code or int(not all_well)
 
 
 def resume(
@@ -187,20 +207,18 @@ def resume(
         todo = [job for job, result in results(sweep) if result.state in wanted]
         todo = [job for job in todo if not only or job.index in only]
         source = _source(sweep, todo, words, config_dir, secrets)
-        if source.is_done():
+        if isinstance(source, Grid) and source.is_done():
             print("nothing is left to do")
         return drive(
             Planned(sweep, launcher, source, secrets), JobCommand(folder, config_dir, secrets), is_new=False
         )
 
 
-def finish(source: Source) -> None:
-    """The last words of a search: its report."""
+def finish(source: Source) -> tuple[list[str], bool]:
+    """Of a search: its report in lines, and whether no trial failed, also of those that had no job."""
     from ganvas.cli.search import Search
 
-    if isinstance(source, Search):
-        for line in source.finish():
-            print(line)
+    return source.finish() if isinstance(source, Search) else ([], True)
 
 
 def _source(
@@ -235,7 +253,7 @@ def _secrets_again(composer: Composer, sweep: Manifest, words: Sequence[str]) ->
     given = dict(word.split("=", 1) for word in words if "=" in word)
     known: set[str] = set()
     found: dict[int, dict[str, str]] = {}
-    for job in sweep.jobs:
+    for job in sweep.jobs if sweep.hides_secrets() else ():
         hidden = hidden_keys(sweep.config_of(job))
         known |= set(hidden)
         if not hidden:

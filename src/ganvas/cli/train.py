@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ganvas.cli.arguments import Parser
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 _HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
 
@@ -54,6 +54,8 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
 
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
+    repeats = (config.get("sweep") or {}).get("repeats", 1)
+    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
         from ganvas.cli.resume import resume
         from ganvas.runtime.run_folder import find_run

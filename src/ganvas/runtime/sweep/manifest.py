@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import REDACTED, OptionError, require
 from ganvas.runtime.redact import redacted
 from ganvas.runtime.run_folder import write_text
 from ganvas.runtime.sweep.interface import Job
@@ -84,6 +84,10 @@ class Manifest:
 
     def _tree(self, name: str, job: Job) -> dict[str, Any]:
         return changed(self.first[name], self._changes[job.index].get(name) or {})
+
+    def hides_secrets(self) -> bool:
+        """Whether any job's config lacks something that was not to be written."""
+        return REDACTED in json.dumps([self.first, self._changes])
 
     def overrides_of(self, job: Job) -> list[str]:
         """What would have to be written to train the job alone."""

@@ -72,7 +72,7 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
     answer = []
     for variant, members in variants.items():
         best = [result.optimized for _, result in members if result.optimized is not None]
-        if len(best) < len(members) or any(result.state == "failed" for _, result in members):
+        if len(best) < len(members) or any(result.state in ("failed", "pruned") for _, result in members):
             continue
         values = [float(one["value"]) for one in best]
         differs = members[0][0].differs
