@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import Parser
-from ganvas.errors import OptionError
 from ganvas.runtime.lock import is_held
 from ganvas.runtime.run_folder import RunFolder, all_runs
 
@@ -57,11 +56,7 @@ def printable(text: str, longest: int = 200) -> Any:
 def describe(folder: RunFolder) -> dict[str, Any]:
     """One run in a line; a broken folder says so in ``state``."""
     status = folder.read_status()
-    try:
-        choices = folder.read_run()["ganvas"]["choices"]
-    except (OptionError, KeyError, TypeError):
-        choices = {}
-    choices = choices if isinstance(choices, dict) else {}
+    choices = folder.choices(status)
     absent = not (folder.path / "status.json").exists()  # killed before it could say anything
     state = status.get("state", "killed" if absent else "broken") if choices else "broken"
     if state == "running" and not is_held(folder.path):

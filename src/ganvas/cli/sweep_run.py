@@ -174,7 +174,7 @@ def drive(planned: Planned, command: JobCommand, *, is_new: bool = True) -> int:
             said, all_well = finish(planned.source)
     except OptionError as error:
         raise OptionError("SWEEP", error.value, error.reason) if error.option == "RUN" else error from error
-    code = show_end(sweep, stopped_by=pool.signal)
+    code = show_end(sweep, results(sweep), stopped_by=pool.signal)
     print(*said, sep="\n", end="\n" if said else "")
     return code or int(not all_well)
 
@@ -204,11 +204,12 @@ def resume(
         absent = [index for index in only if not 0 <= index < len(sweep.jobs)]
         require(not absent, "JOB", absent, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
         wanted = (*RESUMABLE, "running", *(("failed", "refused") if failed else ()))
-        todo = [job for job, result in results(sweep) if result.state in wanted]
-        todo = [job for job in todo if not only or job.index in only]
+        found = results(sweep)
+        todo = [job for job, result in found if result.state in wanted and (not only or job.index in only)]
         source = _source(sweep, todo, words, config_dir, secrets)
         if isinstance(source, Grid) and source.is_done():
             print("nothing is left to do")
+            return show_end(sweep, found)
         return drive(
             Planned(sweep, launcher, source, secrets), JobCommand(folder, config_dir, secrets), is_new=False
         )
@@ -225,11 +226,12 @@ def _source(
     sweep: Manifest, todo: list[Job], words: Sequence[str], config_dir: str | None,
     secrets: dict[int, dict[str, str]],
 ) -> Source:  # fmt: skip
-    from ganvas.cli.search import KEY, Search, stored
+    from ganvas.cli.search import KEY, Search, extended, stored
 
     asked = stored(sweep) if KEY in sweep.about else None
     if asked is None:
         return Grid(todo)
+    asked = extended(sweep, asked, words)
     again = [word for word in words if not is_hydra_word(word)]
     retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
     return Search(sweep, asked, config_dir=config_dir, secrets=secrets, again=again, retry=retry)

@@ -12,7 +12,7 @@ from typing import Any
 from ganvas.cli.runs import headline, printable
 from ganvas.runtime.sweep.interface import Job, Result
 from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.summary import HIDDEN, counts, ranking, results, rows, write_csv
+from ganvas.runtime.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
 
 _FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder", *HIDDEN)
 _GOOD = ("finished", "pruned")
@@ -88,9 +88,8 @@ def said(result: Result) -> str:
     return f"{result.state}: {', '.join(parts)}"
 
 
-def show_end(sweep: Manifest, *, stopped_by: int | None = None) -> int:
+def show_end(sweep: Manifest, found: Sequence[tuple[Job, Result]], *, stopped_by: int | None = None) -> int:
     """Writes results.csv, prints the table and the best, and how to go on; returns the exit code."""
-    found = results(sweep)
     table = rows(sweep, found)
     write_csv(sweep.folder / "results.csv", table)
     print_table(table)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import OptionError
 from ganvas.runtime.run_folder import all_runs
 
 _ENOUGH = 50  # runs that are looked at, the newest first
@@ -26,11 +25,8 @@ def paces(output_dir: Path) -> dict[tuple[str, str], list[float]]:
             or not images
         ):
             continue
-        try:
-            choices = run.read_run()["ganvas"]["choices"]
-            key = str(choices["model"]), str(choices["data"])
-        except (OptionError, KeyError, TypeError):
-            continue
+        choices = run.choices(status)
+        key = str(choices.get("model")), str(choices.get("data"))
         found.setdefault(key, []).append(images / seconds)
     return found
 

@@ -89,9 +89,9 @@ def result_of(sweep: Manifest, job: Job, *, there: set[str] | None = None) -> Re
         return Result()
     value = record.read()
     attempts = [one for one in value.get("attempts", []) if isinstance(one, dict)]
-    running = record.is_running() if there is None or record.lock_name in there else False
     last = attempts[-1] if attempts else {}
     code = last.get("code") if isinstance(last.get("code"), int) else None
+    running = code != 0 and (there is None or record.lock_name in there) and record.is_running()
     if not attempts and not running:
         return Result()
     state = "running" if running else _state(code)
