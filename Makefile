@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= outputs
+WORKERS ?= 2 # processes that run the tests side by side
 
 .PHONY: setup train test test-faults test-faults-nightly test-faults-mutations check wheel clean
 
@@ -22,7 +23,7 @@ train: setup
 	@echo "next:   $(BIN)/ganvas runs ls    $(BIN)/ganvas train --help"
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Runs broken on purpose: killed, stopped, on full disks, with NaNs; see docs/faults.md.
 test-faults: setup

@@ -101,7 +101,7 @@ def seconds(text: Any) -> float | None:
         return None
     found = _SECONDS.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        raise OptionError("timeout", text, "must be HH:MM:SS or DD:HH:MM:SS in quotes, e.g. '00:30:00'")
+        raise OptionError("timeout", text, "must be HH:MM:SS or DD:HH:MM:SS, e.g. 00:30:00")
     days, hours, minutes, rest = (int(part or 0) for part in found.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
 

@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from ganvas.cli.runs import headline, printable
+from ganvas.runtime.optimized import optimized
 from ganvas.runtime.sweep.interface import Job, Result
 from ganvas.runtime.sweep.manifest import Manifest
 from ganvas.runtime.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
 
 _FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder", *HIDDEN)
+_AGAIN = 15.0  # seconds between two looks at the figures of a running job: its file may be large
 _GOOD = ("finished", "pruned")
 
 
@@ -28,6 +30,7 @@ class Watch:
         self.sweep = sweep
         self.shown: dict[int, tuple[Job, Result]] = {}
         self.began: dict[int, tuple[float, int]] = {}  # when, and at which image
+        self.best: dict[int, tuple[float, str]] = {}  # when it was looked up, and what is shown
         self.live: Any = None
 
     def __enter__(self) -> Watch:
@@ -62,11 +65,23 @@ class Watch:
         running = [one for one in self.shown.values() if one[1].state == "running"]
         over = [one for one in self.shown.values() if one[1].state != "running"]
         for job, result in [*over[-8:], *running]:
-            best = "" if result.optimized is None else f"{result.optimized['value']:.4g}"
-            cells = (str(job.index), " ".join(job.differs), result.state, f"{result.images_seen:,}", best)
-            table.add_row(*map(printable, cells), self._left(job, result))
+            cells = (str(job.index), " ".join(job.differs), result.state, f"{result.images_seen:,}")
+            table.add_row(*map(printable, cells), self._best(job, result), self._left(job, result))
         table.caption = f"{len(over)} of {len(self.sweep.jobs)} ended"
         return table
+
+    def _best(self, job: Job, result: Result) -> str:
+        """The best value so far of what the sweep ranks by."""
+        looked, shown = self.best.get(job.index, (-_AGAIN, ""))
+        if result.state == "running" and time.monotonic() - looked < _AGAIN:
+            return shown
+        found = result.optimized
+        if result.state == "running":
+            found = optimized(self.sweep.run_dir(job), self.sweep.config_of(job))
+        values = [found, *(found or {}).get("also", [])]
+        shown = ", ".join(f"{one['value']:.4g}" for one in values if one and one["value"] is not None)
+        self.best[job.index] = time.monotonic(), shown
+        return shown
 
     def _left(self, job: Job, result: Result) -> str:
         """Minutes and seconds at the pace since the job began here; empty where it is not known."""
