@@ -51,12 +51,7 @@ class Order:
     def __iter__(self) -> Iterator[Rows]:
         """Row numbers [B / world_size] from the position on, as arrays: process queues take them cheaply."""
         ranks, me = world_size(), rank()
-        require(
-            not self.training or self.batch_size % ranks == 0,
-            "batch_size",
-            self.batch_size,
-            f"is shared by {ranks} processes; take a multiple of {ranks}",
-        )
+        self.require_even_shares()
         epoch, first = self.position()
         order = torch.arange(self.count)
         if self.training:
@@ -64,6 +59,16 @@ class Order:
         for number in range(first, len(self)):
             rows = order[number * self.batch_size : (number + 1) * self.batch_size]
             yield rows.tensor_split(ranks)[me].numpy()
+
+    def require_even_shares(self) -> None:
+        """Raises OptionError where the ranks cannot share a training batch evenly."""
+        ranks = world_size()
+        require(
+            not self.training or self.batch_size % ranks == 0,
+            "batch_size",
+            self.batch_size,
+            f"is shared by {ranks} processes; take a multiple of {ranks}",
+        )
 
 
 class TensorLoader:
@@ -129,9 +134,13 @@ class TensorLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         pass
 
+    def samples(self) -> Dataset[StoredBatch]:
+        """What the worker processes ask."""
+        return _Samples(self.stored)
+
     def _make_workers(self) -> DataLoader[StoredBatch]:
         return DataLoader(
-            _Samples(self.stored),
+            self.samples(),
             batch_sampler=self.order,  # type: ignore[arg-type]
             num_workers=self.num_workers,
             collate_fn=_identity,  # type: ignore[arg-type]

@@ -8,9 +8,8 @@ import json
 import math
 import os
 import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.data.cache_folder import places, replacing, writable
 from ganvas.data.pictures import decode
 from ganvas.errors import OptionError, require
 
@@ -45,12 +45,12 @@ def cached_pictures(
     key = _key(paths, root=root, channels=channels, image_size=image_size)
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
     shape = (len(paths), channels, image_size, image_size)
-    places = _places(root, cache_dir)
-    for place in places:
+    folders = places(root, cache_dir)
+    for place in folders:
         pictures = _read(place / name, shape)
         if pictures is not None:
             return pictures
-    place, made = _writable(places)
+    place, made = writable(folders)
     needed, free = math.prod(shape), shutil.disk_usage(place).free
     try:
         reason = (
@@ -58,9 +58,9 @@ def cached_pictures(
             f"{free / 1e9:.1f} free; choose a smaller size, or another cache_dir"
         )
         require(needed <= free, "image_size", image_size, reason)
-        with _replacing(place / f"{name}.npy") as file:
+        with replacing(place / f"{name}.npy") as file:
             _write(file, paths, shape)
-        with _replacing(place / f"{name}.json") as file:
+        with replacing(place / f"{name}.json") as file:
             file.write(json.dumps(key, indent=0).encode())
     except OSError as error:
         reason = f"cannot be written ({error}); name another folder"
@@ -81,27 +81,6 @@ def _key(paths: Sequence[Path], *, root: Path, channels: int, image_size: int) -
         stat = path.stat()
         files.append([path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns])
     return {"version": _VERSION, "channels": channels, "image_size": image_size, "files": files}
-
-
-def _places(root: Path, cache_dir: str | None) -> list[Path]:
-    if cache_dir is not None:
-        return [Path(cache_dir).expanduser()]
-    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    real = root.resolve()
-    return [real.parent / f".{real.name}.ganvas", user / "ganvas"]
-
-
-def _writable(places: Sequence[Path]) -> tuple[Path, list[Path]]:
-    """The first folder that can be written, made if need be; and the folders that were made, inmost first."""
-    for place in places:
-        made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                return place, made
-        except OSError as error:
-            failure = error
-    raise OptionError("cache_dir", str(places[-1]), f"cannot be written ({failure}); name another folder")
 
 
 def _read(base: Path, shape: tuple[int, ...]) -> Tensor | None:
@@ -129,19 +108,3 @@ def _write(file: IO[bytes], paths: Sequence[Path], shape: tuple[int, ...]) -> No
                 lambda path: decode(path, channels=channels, image_size=image_size), chunk
             ):
                 file.write(picture.tobytes())
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name only when it is whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)

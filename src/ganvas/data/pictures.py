@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -26,16 +26,27 @@ def decode(path: Path, *, channels: int, image_size: int) -> np.ndarray[Any, np.
             may be a decompression bomb (above Pillow's limit of 89 million pixels).
     """
     try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-            if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-                raise ValueError(f"{pixels} pixels, above the limit of {Image.MAX_IMAGE_PIXELS}")
-            upright = ImageOps.exif_transpose(image)
-            plain = _eight_bits(upright).convert("L" if channels == 1 else "RGB")
-            square = ImageOps.fit(plain, (image_size, image_size), method=Image.Resampling.BICUBIC)
+        return decode_file(path, channels=channels, image_size=image_size)
     except Exception as error:  # decoders raise almost anything on a damaged file
         reason = f"cannot be read as a picture ({error}); mend or remove it"
         raise OptionError("root", str(path), reason) from error
+
+
+def decode_file(
+    file: Path | IO[bytes], *, channels: int, image_size: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The same of an open file; whatever is wrong with it is an exception of any kind."""
+    with Image.open(file) as image:
+        pixels = image.width * image.height
+        if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{pixels} pixels, above the limit of {Image.MAX_IMAGE_PIXELS}")
+        return to_square(ImageOps.exif_transpose(image), channels=channels, image_size=image_size)
+
+
+def to_square(image: Image.Image, *, channels: int, image_size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture of any mode, the right way up, as :func:`decode` gives it."""
+    plain = _eight_bits(image).convert("L" if channels == 1 else "RGB")
+    square = ImageOps.fit(plain, (image_size, image_size), method=Image.Resampling.BICUBIC)
     array = np.asarray(square, dtype=np.uint8)
     return array[None] if channels == 1 else array.transpose(2, 0, 1)  # [H, W, C] to [C, H, W]
 

@@ -1,0 +1,231 @@
+"""Sharded tar files in the WebDataset convention, decoded as they are needed: data larger than memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from torch import Tensor, from_numpy
+
+from ganvas.data.check import check_labels
+from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.loader import TensorLoader, from_the_start
+from ganvas.data.shard_index import IndexFile, ShardIndex, index_shards
+from ganvas.data.shard_list import expand, find_shards
+from ganvas.data.shard_loader import ShardLoader
+from ganvas.data.shard_pictures import ShardPictures
+from ganvas.data.stored import Stored, hold_out
+from ganvas.errors import OptionError, require
+
+
+class WebDataset(TensorDataModule):
+    """Pictures in .tar shards on a disk that every process sees; a sample's members share their name up to
+    the first dot: ``0017.png`` (or .jpg, .webp, .npy ...) with ``0017.cls`` or ``0017.json`` where it has a
+    label.
+
+    The headers are read once, into an index that is kept beside the shards. Order and augmentation are
+    functions of (seed, epoch, number), as with data in memory; how reads stay near-sequential is said in
+    :mod:`ganvas.data.shard_loader`, how a picture becomes a square in :func:`ganvas.data.pictures.decode`.
+    An .npy is uint8 [H, W] or [H, W, C].
+
+    Args:
+        root: folder of the shards; their names, or those of subfolders, say ``train``, ``val`` and ``test``.
+        shards: training shards instead: ``train-{000000..000063}.tar`` (the braces may be left out),
+            ``train-*.tar`` or a list of such, below ``root`` where that is given.
+        val_shards: likewise; None takes those of ``root``, or holds out of training.
+        test_shards: likewise.
+        image_extension: of the picture in a sample, e.g. ``png`` or ``input.jpg``; None takes the only one.
+        label_field: of the label in a .json; a .cls goes before it.
+        val_fraction: part of the training pictures held out where there are no shards for ``val``.
+        test_fraction: likewise for ``test``.
+        shuffle_window: samples, neighbours in the shuffled shards, that are mixed with each other; None mixes
+            all, and reads at random.
+        cache_dir: folder of the index; None takes one beside ``root``, or the user's cache folder.
+        num_workers: processes that read and decode ahead; 0 does it between two steps.
+        channels: 1 (grey) or 3 (colour): what the pictures are turned into.
+        image_size: side that they are resized to, in pixels.
+        num_classes: None takes the largest label that is there, plus 1.
+
+    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+
+    Raises:
+        OptionError: an argument out of its range; with :meth:`prepare` whatever the shards' headers and
+            labels show; a picture that cannot be decoded when it is read, by its shard and key.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        shards: str | list[str] | None = None,
+        val_shards: str | list[str] | None = None,
+        test_shards: str | list[str] | None = None,
+        image_extension: str | None = None,
+        label_field: str = "label",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        shuffle_window: int | None = 1024,
+        cache_dir: str | None = None,
+        batch_size: int = 64,
+        num_workers: int = 2,
+        seed: int = 0,
+        channels: int = 3,
+        image_size: int = 64,
+        num_classes: int | None = None,
+        horizontal_flip: bool = False,
+        random_shift: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            channels=channels,
+            image_size=image_size,
+            num_classes=num_classes,
+            horizontal_flip=horizontal_flip,
+            random_shift=random_shift,
+        )
+        require(channels in (1, 3), "channels", channels, "must be 1 (grey) or 3 (colour)")
+        require(0 <= val_fraction < 1, "val_fraction", val_fraction, "must be in [0, 1); 0.1 is usual")
+        left = f"must be in [0, {1 - val_fraction:g}), which val_fraction={val_fraction} leaves; 0.1 is usual"
+        require(0 <= test_fraction < 1 - val_fraction, "test_fraction", test_fraction, left)
+        mixes = shuffle_window is None or shuffle_window >= 1
+        require(mixes, "shuffle_window", shuffle_window, "must be at least 1 sample; null mixes all")
+        require(cache_dir != "", "cache_dir", "", "is empty; name a folder, or null")
+        self.shards, self.val_shards, self.test_shards = shards, val_shards, test_shards
+        self.image_extension = None if image_extension is None else image_extension.lower().lstrip(".")
+        self.label_field, self.val_fraction, self.test_fraction = label_field, val_fraction, test_fraction
+        self.shuffle_window, self.cache_dir = shuffle_window, cache_dir
+        self._side, self._depth = image_size, channels
+        self._indexes: dict[str, ShardIndex] = {}
+
+    def load(self) -> dict[str, Stored]:
+        """The splits; their pictures are decoded when they are asked for."""
+        with self._blamed():
+            found = self._find()
+            files = {name: self._index_file(paths) for name, paths in found.items() if paths}
+            kept = {name: file.read() for name, file in files.items()}
+            fresh = [name for name in kept if kept[name] is None]
+            indexes = {name: kept[name] or self._read(found[name]) for name in kept}
+            splits = self._stored(self._held_out(indexes))
+            self._check(splits)
+            for stored in splits.values():
+                stored.x[:1]  # channels, size and kind are the options'; whether it is a picture shows here
+            for name in fresh:
+                files[name].write(indexes[name])
+        return splits
+
+    def prepare(self) -> None:
+        if self._splits is None:
+            self._splits = self.load()
+
+    def _check(self, splits: dict[str, Stored]) -> None:
+        classes = self.count_classes(splits)
+        check_labels(splits, declared=self.num_classes, classes=classes)
+        self.check_counts(classes, len(splits["train"]))
+        labelled = splits["train"].label is not None
+        for name in ("val", "test"):
+            same = not len(splits[name]) or (splits[name].label is not None) == labelled
+            one, other = ("train", name) if labelled else (name, "train")
+            reason = f"the {one} shards have labels and the {other} shards have none; give all of them some"
+            require(same, "shards", self.shards, reason)
+        self.num_classes = classes
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """What is wrong with a shard is wrong with the option that named it; the reason says which it is."""
+        try:
+            yield
+        except OptionError as error:
+            if error.option != "shards":
+                raise
+            raise OptionError(*self._named(error.value), error.reason) from error
+        except OSError as error:
+            option, value = self._named()
+            reason = f"cannot be read ({error.strerror or error}); allow that, or name another"
+            raise OptionError(option, value, reason) from error
+
+    def _named(self, shards: object = None) -> tuple[str, object]:
+        """The option that named the shards, and its value."""
+        by_root = self.root is not None and self.shards is None
+        return ("root", self.root) if by_root else ("shards", self.shards if shards is None else shards)
+
+    def _find(self) -> dict[str, list[Path]]:
+        named = {"train": self.shards, "val": self.val_shards, "test": self.test_shards}
+        told = "name a folder of .tar shards, or the shards; data.root=/path"
+        require(self.root is not None or self.shards is not None, "root", "null", told)
+        root = None if self.root is None else Path(self.root).expanduser()
+        found = {name: list[Path]() for name in SPLITS}
+        if root is not None and self.shards is None:
+            found = find_shards(root)
+        for name, patterns in named.items():
+            option = "shards" if name == "train" else f"{name}_shards"
+            if patterns is not None:
+                listed = [patterns] if isinstance(patterns, str) else patterns
+                require(bool(listed), option, "[]", "is empty; name shards, e.g. train-{000000..000063}.tar")
+                found[name] = [path for one in listed for path in expand(one, option=option, root=root)]
+        return found
+
+    def _index_file(self, paths: Sequence[Path]) -> IndexFile:
+        folder = Path(self.root).expanduser() if self.root is not None else Path(os.path.commonpath(
+            [path.absolute().parent for path in paths]))  # fmt: skip
+        options = [self.image_extension, self.label_field]
+        return IndexFile(paths, root=folder, cache_dir=self.cache_dir, options=options)
+
+    def _read(self, paths: Sequence[Path]) -> ShardIndex:
+        return index_shards(paths, image_extension=self.image_extension, label_field=self.label_field)
+
+    def _held_out(self, indexes: dict[str, ShardIndex]) -> dict[str, ShardIndex]:
+        """Every split's index; what has no shards comes out of training, the same for every seed."""
+        train = indexes["train"]
+        kept = [name for name in ("val", "test") if name not in indexes]
+        fractions = {"val": self.val_fraction, "test": self.test_fraction}
+        sizes = [int(len(train) * fractions[name]) for name in kept]
+        parts = [part.numpy() for part in hold_out(len(train), sizes, "webdataset")]
+        return {name: train.rows(parts[("train", *kept).index(name)]) if name in ("train", *kept)
+                else indexes[name] for name in SPLITS}  # fmt: skip
+
+    def _stored(self, indexes: dict[str, ShardIndex]) -> dict[str, Stored]:
+        self._indexes, splits = indexes, {}
+        for name, index in indexes.items():
+            pictures = ShardPictures(index, channels=self._depth, image_size=self._side, named=self._named())
+            label = None if index.label is None else from_numpy(index.label)
+            splits[name] = Stored(cast(Tensor, pictures), label)  # it answers what a split is asked
+        return splits
+
+    def fingerprint(self) -> dict[str, object]:
+        """Counts and shapes per split; ``train_sha256`` is of keys, lengths, times and labels
+        (:meth:`ganvas.data.shard_index.ShardIndex.sha256`) and of the shape that pictures are given."""
+        self.prepare()
+        shapes = {
+            name: {"count": self.num_samples(name), "shape": list(self.sample_shape)} for name in SPLITS
+        }
+        return {"splits": shapes, "train_sha256": self._sha256("train", None)}
+
+    def _sha256(self, name: str, limit: int | None) -> str:
+        if (name, limit) not in self._sha256_of:
+            self.prepare()
+            told = f"{self._indexes[name].sha256(limit)} {self.sample_shape}"
+            self._sha256_of[name, limit] = hashlib.sha256(told.encode()).hexdigest()
+        return self._sha256_of[name, limit]
+
+    def _loader(self, name: str) -> TensorLoader:
+        training = name == "train"
+        loader = ShardLoader(
+            self.split(name),
+            counts=self._indexes[name].counts().astype(np.int64),
+            window=self.shuffle_window,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            training=training,
+            num_workers=self.num_workers,
+            position=self._position if training else from_the_start,
+        )
+        self._loaders.add(loader)
+        return loader

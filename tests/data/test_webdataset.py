@@ -1,0 +1,531 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import tarfile
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas.data import loader as loader_module
+from ganvas.data import shard_index, shard_loader
+from ganvas.data.image_folder import ImageFolder
+from ganvas.data.shard_list import expand
+from ganvas.data.shard_loader import Mixed
+from ganvas.data.tar_members import members, parse_header
+from ganvas.data.webdataset import WebDataset
+from ganvas.errors import OptionError
+from ganvas.functional.random import hash64
+
+Members = Sequence[tuple[str, bytes]]
+
+
+def png(level: int, mode: str = "L", size: tuple[int, int] = (8, 8)) -> bytes:
+    return encoded(Image.new("L", size, level).convert(mode))
+
+
+def encoded(image: Image.Image, kind: str = "png") -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def pack(path: Path, contents: Members, *, kind: int = tarfile.PAX_FORMAT, mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode, format=kind) as archive:
+        for name, content in contents:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def sample(number: int, *, label: bool = True) -> Members:
+    """A picture whose every pixel is ``number``, and the label number % 5."""
+    parts = [(f"{number:05}.png", png(number))]
+    return [*parts, (f"{number:05}.cls", str(number % 5).encode())] if label else parts
+
+
+def shards(
+    root: Path, counts: Sequence[int], *, name: str = "train", start: int = 0, label: bool = True
+) -> None:
+    for number, count in enumerate(counts):
+        contents = [part for row in range(start, start + count) for part in sample(row, label=label)]
+        pack(root / f"{name}-{number:03}.tar", contents)
+        start += count
+
+
+def make(root: Path | None, **options) -> WebDataset:
+    defaults = {"batch_size": 4, "image_size": 8, "val_fraction": 0.0, "test_fraction": 0.0, "channels": 1,
+                "num_workers": 0, "seed": 5}  # fmt: skip
+    return WebDataset(root=None if root is None else str(root), **(defaults | options))
+
+
+def levels(module: WebDataset, name: str = "train") -> list[int]:
+    x = module.split(name).x[:]
+    assert x.shape == (module.num_samples(name), *module.sample_shape)
+    assert (x == x[:, :, :1, :1]).all()
+    return x[:, 0, 0, 0].tolist()
+
+
+def rows(module: WebDataset, **at) -> list[list[int]]:
+    loader = module.train_dataloader()
+    loader.order.position = lambda: (at.get("epoch", 0), at.get("first", 0))
+    found = []
+    for batch in loader:
+        assert batch.x[:, 0, 3, 3].tolist() == batch.row.tolist(), "the picture is that of its row"
+        assert batch.label.tolist() == [row % 5 for row in batch.row.tolist()]
+        found.append(batch.row.tolist())
+    return found
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+# ---- what is read ----
+
+
+def test_samples_in_the_order_of_shards_and_members(root):
+    shards(root, [3, 1, 4])
+    module = make(root)
+    assert levels(module) == list(range(8))
+    assert module.split("train").label.tolist() == [number % 5 for number in range(8)]
+    assert (module.num_classes, module.sample_shape) == (5, (1, 8, 8))
+    assert [module.num_samples(name) for name in ("val", "test")] == [0, 0]
+    assert module.split("train").x[torch.tensor([6, 2])][:, 0, 0, 0].tolist() == [6, 2]
+    batch = next(module.batches("train", 3))
+    assert torch.equal(batch.x[2], torch.full((1, 8, 8), 2 / 127.5 - 1))
+
+
+def test_splits_by_the_shards_names_or_folders_or_options(root):
+    shards(root, [2, 2])
+    shards(root, [3], name="imagenet-val", start=10)
+    shards(root, [1], name="test", start=20)
+    assert [levels(make(root), name) for name in ("train", "val", "test")] == [
+        [0, 1, 2, 3], [10, 11, 12], [20]]  # fmt: skip
+    named = make(root, shards="train-001.tar", val_shards=["train-{000..000}.tar"], batch_size=1)
+    assert [levels(named, name) for name in ("train", "val")] == [[2, 3], [0, 1]]
+    shards(root / "valid", [1], name="a", start=30)
+    (root / "imagenet-val-000.tar").unlink()
+    assert levels(make(root), "val") == [30]
+
+
+def test_what_is_held_out_is_fixed(root):
+    shards(root, [12, 8])
+    first, second = (make(root, val_fraction=0.2, test_fraction=0.3, seed=seed) for seed in (1, 2))
+    assert [first.num_samples(name) for name in ("train", "val", "test")] == [10, 4, 6]
+    everything = [level for name in ("train", "val", "test") for level in levels(first, name)]
+    assert sorted(everything) == list(range(20))
+    assert levels(first, "val") == levels(second, "val")
+    order = [level for batch in make(root, val_fraction=0.2, test_fraction=0.3).train_dataloader()
+             for level in batch.x[:, 0, 0, 0].tolist()]  # fmt: skip
+    assert len(set(order)) == 8
+    assert set(order) <= set(levels(first))
+
+
+def test_pictures_are_those_of_a_folder_of_the_same_files(root, tmp_path):
+    """Any mode and size; the same decoding, to the last bit."""
+    noise = np.random.default_rng(1).integers(0, 256, (13, 9, 4), dtype=np.uint8)
+    images = [Image.fromarray(noise[:, :, :3]), Image.fromarray(noise), Image.fromarray(noise[:, :, 0])]
+    files = [(f"{number}.png", encoded(image)) for number, image in enumerate(images)]
+    files.append(("3.jpg", encoded(images[0], "jpeg")))
+    files.append(("4.gif", encoded(images[0].quantize(8), "gif")))
+    pack(root / "train-0.tar", files)
+    (tmp_path / "folder").mkdir()
+    for name, content in files:
+        (tmp_path / "folder" / name).write_bytes(content)
+    options = {"batch_size": 1, "image_size": 6, "val_fraction": 0.0, "test_fraction": 0.0}
+    for channels in (1, 3):
+        want = ImageFolder(root=str(tmp_path / "folder"), channels=channels, **options).split("train")
+        got = make(root, channels=channels, image_size=6, batch_size=1).split("train")
+        assert torch.equal(got.x[:], want.x)
+        assert got.label is want.label is None
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (8, 8, 3), (8, 8, 4)])
+def test_arrays(root, shape):
+    array = np.full(shape, 77, np.uint8)
+    if shape[-1] == 4:
+        array[:, :, 3] = 255
+    file = io.BytesIO()
+    np.save(file, array)
+    pack(root / "a.tar", [("a.npy", file.getvalue())])
+    assert levels(make(root, batch_size=1)) == [77]
+
+
+def test_labels_of_json_and_the_choice_of_a_picture(root):
+    contents = []
+    for number in range(4):
+        note = {"label": number % 2, "class": {"n": 1}, "kind": 3 - number}
+        contents += [(f"a.b/{number}.input.png", png(number)), (f"a.b/{number}.mask.png", png(99)),
+                     (f"a.b/{number}.json", json.dumps(note).encode())]  # fmt: skip
+    contents += [("README", b"no sample"), (".hidden.png", b""), ("__meta__.json", b"")]
+    pack(root / "train.tar", contents)
+    assert make(root, image_extension="input.png").split("train").label.tolist() == [0, 1, 0, 1]
+    module = make(root, image_extension=".input.PNG", label_field="kind")
+    assert levels(module) == [0, 1, 2, 3]
+    assert module.split("train").label.tolist() == [3, 2, 1, 0]
+    assert make(root, image_extension="mask.png", label_field="none").split("train").label is None
+
+
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_long_names(root, kind):
+    folder = "/".join(["x" * 40] * (3 if kind == tarfile.USTAR_FORMAT else 8))
+    contents = [(f"{folder}/{number}.{end}", data) for number in range(3)
+                for end, data in (("png", png(number)), ("cls", b"1"))]  # fmt: skip
+    pack(root / "train.tar", contents, kind=kind)
+    module = make(root, batch_size=1)
+    assert levels(module) == [0, 1, 2]
+    assert module.split("train").label.tolist() == [1, 1, 1]
+
+
+# ---- order ----
+
+
+def reference(counts: Sequence[int], *, seed: int, epoch: int, batch_size: int, window: int | None):
+    """The order as the loader's docstring says it, one sample at a time."""
+    first = [sum(counts[:number]) for number in range(len(counts))]
+    order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(hash64("perm", seed, epoch)))
+    string = [first[shard] + place for shard in order.tolist() for place in range(counts[shard])]
+    size = window or len(string)
+    mixed = []
+    for number, start in enumerate(range(0, len(string), size)):
+        part = string[start : start + size]
+        generator = torch.Generator().manual_seed(hash64("window", seed, epoch, number))
+        mixed += [part[place] for place in torch.randperm(len(part), generator=generator).tolist()]
+    batches = len(mixed) // batch_size
+    return [[mixed[place * batches + batch] for place in range(batch_size)] for batch in range(batches)]
+
+
+@pytest.mark.parametrize("window", [1, 3, 7, 100, None])
+def test_order_is_the_function_that_the_docstring_says(root, window):
+    counts = [5, 1, 9, 3, 12]
+    shards(root, counts)
+    module = make(root, shuffle_window=window)
+    seen = {}
+    for epoch in (0, 3):
+        seen[epoch] = rows(module, epoch=epoch)
+        assert seen[epoch] == reference(counts, seed=5, epoch=epoch, batch_size=4, window=window)
+        assert len({row for batch in seen[epoch] for row in batch}) == 28, (
+            "each once, the incomplete batch dropped"
+        )
+    assert seen[0] != seen[3]
+    assert seen[0] != rows(make(root, shuffle_window=window, seed=6))
+    for first in range(1, 8):
+        assert rows(module, epoch=3, first=first) == seen[3][first:], (
+            "any batch is found without those before"
+        )
+
+
+def as_rank(monkeypatch: pytest.MonkeyPatch, rank: int, ranks: int) -> None:
+    for module in (loader_module, shard_loader):
+        monkeypatch.setattr(module, "world_size", lambda: ranks)
+        monkeypatch.setattr(module, "rank", lambda: rank)
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_together_see_what_one_process_sees_and_each_reads_a_part(root, monkeypatch, ranks):
+    shards(root, [8] * 8)
+    alone = rows(make(root, shuffle_window=2, batch_size=8))
+    shares, opened = [], []
+    for rank in range(ranks):
+        as_rank(monkeypatch, rank, ranks)
+        shares.append(rows(make(root, shuffle_window=2, batch_size=8)))
+        opened.append(len({row // 8 for batch in shares[-1] for row in batch}))
+    assert [list(chain(*parts)) for parts in zip(*shares, strict=True)] == alone
+    assert opened == [8 // ranks] * ranks
+    as_rank(monkeypatch, 0, 3)
+    with pytest.raises(OptionError, match=r"^batch_size=8.*multiple of 3"):
+        rows(make(root, batch_size=8))
+
+
+def test_a_large_data_set_needs_no_time_to_find_a_batch():
+    """A window is mixed when it is met: 50 million samples, one batch."""
+    counts = np.full(5000, 10_000)
+    mixed = Mixed(counts, seed=1, epoch=2, window=1024)
+    places = np.arange(256) * 195_312 + 100_000
+    found = mixed.rows(places)
+    assert len(set(found.tolist())) == 256
+    assert len(mixed._windows) <= 256
+    assert (found >= 0).all()
+    assert (found < 50_000_000).all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_give_the_same_batches_epoch_after_epoch(root, workers):
+    shards(root, [9, 9])
+    alone, helped = make(root), make(root, num_workers=workers)
+    loader = helped.train_dataloader()
+    where = [0, 0]
+    loader.order.position = lambda: tuple(where)
+    for where[:] in ([0, 0], [1, 2]):
+        got = [(batch.row.tolist(), batch.x[:, 0, 0, 0].tolist()) for batch in loader]
+        assert (
+            [one for one, _ in got] == [one for _, one in got] == rows(alone, epoch=where[0], first=where[1])
+        )
+    helped.teardown("fit")
+    val = make(root, num_workers=workers, val_fraction=0.3).val_dataloader()
+    assert [len(batch.x) for batch in val] == [4, 1], "evaluation keeps the last batch"
+
+
+# ---- the index ----
+
+
+def test_headers_are_read_once(root, monkeypatch):
+    shards(root, [3, 4])
+    first = make(root)
+    first.prepare()
+    (kept,) = (root.parent / ".pictures.ganvas").iterdir()
+    assert kept.suffix == ".npz"
+    monkeypatch.setattr(shard_index, "members", None)  # a call would fail
+    again = make(root)
+    assert levels(again) == list(range(7))
+    assert again.fingerprint() == first.fingerprint()
+    assert again.split("train").label.tolist() == first.split("train").label.tolist()
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_a_damaged_index_is_made_anew(root, damage):
+    shards(root, [3, 4])
+    make(root).prepare()
+    (kept,) = (root.parent / ".pictures.ganvas").iterdir()
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-30] if damage is None else damage)
+    assert levels(make(root)) == list(range(7))
+    assert len(kept.read_bytes()) == len(content)
+
+
+def test_a_changed_shard_is_another_index_and_other_data(root, tmp_path):
+    shards(root, [3, 4])
+    first = make(root).fingerprint()
+    os.utime(root / "train-000.tar", ns=(1, 1))
+    assert make(root).fingerprint() == first, "what is in it is the same"
+    assert len(list((root.parent / ".pictures.ganvas").iterdir())) == 2
+    root.rename(tmp_path / "moved")
+    assert make(tmp_path / "moved").fingerprint() == first
+    for change in ({"label": False}, {"start": 5}):
+        shards(root, [3, 4], **change)
+        assert make(root).fingerprint()["train_sha256"] != first["train_sha256"]
+
+
+def test_an_index_that_cannot_be_kept_is_missed_only_where_a_folder_was_named(root, tmp_path, monkeypatch):
+    shards(root, [3, 4])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / ".pictures.ganvas").write_text("in the way")
+    assert levels(make(root)) == list(range(7))
+    with pytest.raises(OptionError, match=r"^cache_dir=.*cannot be written"):
+        make(root, cache_dir=str(tmp_path / "file")).prepare()
+    make(root, cache_dir=str(tmp_path / "mine")).prepare()
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+
+
+# ---- what cannot be taken ----
+
+
+def _cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def _flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def _zero(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at : at + 512] = bytes(512)
+    path.write_bytes(content)
+
+
+def _link(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("a.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+
+
+# Of a sample: 512 bytes of header and 512 of PNG, then 512 and 512 of its label.
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (Path.unlink, "is missing between train-000.tar and train-002.tar"),
+    "empty": (lambda path: path.write_bytes(b""), "ends at byte 0 without tar's end mark"),
+    "no_samples": (lambda path: pack(path, []), "holds no samples"),
+    "cut_in_a_picture": (lambda path: _cut(path, 2048 + 530), "ends at byte 2578 inside of 00004.png"),
+    "cut_in_a_header": (lambda path: _cut(path, 2048 + 100), "ends at byte 2148 without tar's end mark"),
+    "cut_between_members": (lambda path: _cut(path, 2048), "ends at byte 2048 without tar's end mark"),
+    "header": (lambda path: _flip(path, 2048 + 3), "has no tar header at byte 2048 (bad checksum)"),
+    "header_of_zeros": (lambda path: _zero(path, 2048), "goes on behind an end mark at byte 2048"),
+    "text": (lambda path: path.write_text("hello " * 200), "has no tar header at byte 0"),
+    "compressed": (lambda path: pack(path, sample(3), mode="w:gz"), "is compressed"),
+    "link": (_link, "holds a.png, which is no file"),
+    "key_twice": (lambda path: pack(path, [*sample(3), *sample(4), *sample(3)]), "key 00003 twice (.png)"),
+    "no_picture": (lambda path: pack(path, [("a.cls", b"1")]), "has no picture of key a (there are: .cls)"),
+    "two_pictures": (lambda path: pack(path, [("a.png", b""), ("a.jpg", b"")]), "than one picture of key a"),
+    "label": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"cat")]), "label \"b'cat'\" of key a"),
+    "negative": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"-1")]), "has the label '-1' of key a"),
+    "json": (lambda path: pack(path, [("a.png", png(1)), ("a.json", b"{")]), "of key a; a class is a whole"),
+    "unlabelled": (lambda path: pack(path, [("a.png", png(1))]), "train-001.tar, key a: has no label"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read (Is a directory)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_bad_shard_is_named_before_training(root, case):
+    shards(root, [3, 4, 3])
+    break_it, part = DAMAGE[case]
+    break_it(root / "train-001.tar")
+    with pytest.raises(OptionError) as caught:
+        make(root).prepare()
+    assert (caught.value.option, caught.value.value) == ("root", str(root))
+    assert "train-001.tar" in caught.value.reason
+    assert part in caught.value.reason
+    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"], "nothing is written"
+
+
+def test_the_first_picture_is_decoded_before_training_and_others_are_named_when_they_are_read(root):
+    pack(root / "train-000.tar", [("a.png", b"no picture"), *sample(1, label=False)])
+    with pytest.raises(
+        OptionError, match=r"^root=.*: shard train-000.tar, key a: cannot be read as a picture"
+    ):
+        make(root, batch_size=1).prepare()
+    pack(root / "train-000.tar", [*sample(0, label=False), *sample(1, label=False), ("x/b.png", png(1)[:50])])
+    module = make(root, batch_size=1)
+    module.prepare()
+    assert module.split("train").x[:2][:, 0, 0, 0].tolist() == [0, 1]
+    with pytest.raises(
+        OptionError, match=r"^root=.*: shard train-000.tar, key x/b: cannot be read as a picture"
+    ):
+        module.split("train").x[:]
+    for workers in (0, 1):
+        module = make(root, batch_size=1, num_workers=workers)
+        with pytest.raises(
+            OptionError, match=r"^data\.root=.*: shard train-000.tar, key x/b: cannot be read"
+        ):
+            list(module.train_dataloader())
+
+
+def test_a_shard_that_changes_under_a_run(root):
+    shards(root, [3, 4])
+    module = make(root)
+    module.prepare()
+    module.split("train").x.close()
+    pack(root / "train-001.tar", sample(3))
+    with pytest.raises(OptionError, match=r"shard train-001.tar, key .*was changed since it was indexed"):
+        module.split("train").x[:]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part"),
+    [
+        ("channels", 2, "1 \\(grey\\) or 3"),
+        ("shuffle_window", 0, "at least 1 sample"),
+        ("val_fraction", 1.0, "in \\[0, 1\\)"),
+        ("test_fraction", 1.0, "in \\[0, 1\\)"),
+        ("cache_dir", "", "is empty"),
+        ("num_classes", 4, "0 to 3; mend the labels, or num_classes=5"),
+        ("num_classes", 6, "num_classes=5"),
+        ("batch_size", 11, "batch_size=10 at most"),
+        ("shards", "train-{2..0}.tar", "from 2 down to 0"),
+        ("shards", "a-{0.tar", "has a brace"),
+        ("shards", "no-*.tar", "no file is called like"),
+        ("shards", "s3://bucket/a.tar", "is no file of this machine"),
+        ("shards", [], "is empty"),
+        ("val_shards", "train-00[0-1].tar,", "no file is called like"),
+    ],
+)
+def test_options_that_cannot_be_taken(root, option, value, part):
+    shards(root, [3, 4, 3])
+    with pytest.raises(OptionError, match=part) as caught:
+        make(root, **{option: value}).prepare()
+    assert caught.value.option == option
+
+
+def test_roots_that_cannot_be_taken(root, tmp_path):
+    for place, part in ((None, "^root=null"), (root, "does not exist")):
+        with pytest.raises(OptionError, match=part):
+            make(place).prepare()
+    root.mkdir()
+    with pytest.raises(OptionError, match="holds no shards"):
+        make(root).prepare()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="is a file"):
+        make(tmp_path / "file").prepare()
+    shards(root, [3])
+    shards(root, [3], name="extra", start=5)
+    with pytest.raises(OptionError, match=r"shard extra-000.tar names no split"):
+        make(root).prepare()
+    with pytest.raises(OptionError, match=r"^shards=.*/gone.tar: shard gone.tar cannot be read"):
+        make(None, shards=str(root / "gone.tar")).prepare()
+    (root / "extra-000.tar").unlink()
+    shards(root, [3], name="val", start=8, label=False)
+    shards(root, [8])
+    with pytest.raises(OptionError, match="the train shards have labels and the val shards have none"):
+        make(root).prepare()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("a-{00..02}.tar", ["a-00.tar", "a-01.tar", "a-02.tar"]),
+        ("a-08..10.tar", ["a-08.tar", "a-09.tar", "a-10.tar"]),
+        ("a-{8..10}.tar", ["a-8.tar", "a-9.tar", "a-10.tar"]),
+        ("{x,y}-{0..1}.tar", ["x-0.tar", "x-1.tar", "y-0.tar", "y-1.tar"]),
+        ("a.tar", ["a.tar"]),
+    ],
+)
+def test_patterns(tmp_path, pattern, names):
+    assert expand(pattern, option="shards", root=tmp_path) == [tmp_path / name for name in names]
+
+
+def test_a_glob_is_sorted_and_names_are_taken_once(tmp_path):
+    for name in ("b", "a", "c"):
+        (tmp_path / f"{name}.tar").touch()
+    assert [path.name for path in expand("*.tar", option="shards", root=tmp_path)] == [
+        "a.tar",
+        "b.tar",
+        "c.tar",
+    ]
+    with pytest.raises(OptionError, match=r"names a.tar twice"):
+        expand("{a,a}.tar", option="shards", root=tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_members_are_those_that_tarfile_finds(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", "w", format=kind) as archive:
+        for number, name in enumerate(("a.png", "d/b.png", "x" * 60 + "/" + "y" * 90, "ü/ö.png")):
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 700 * number, 1_700_000_000 + number
+            archive.addfile(info, io.BytesIO(bytes(700 * number)))
+        folder = tarfile.TarInfo("folder")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        want = [(m.name, m.offset_data, m.size, m.mtime) for m in archive if m.isreg()]
+    with (tmp_path / "a.tar").open("rb") as file:
+        found = list(members(file.fileno(), (tmp_path / "a.tar").stat().st_size))
+    assert [tuple(member) for member in found] == want
+
+
+def test_a_size_beyond_octal_digits():
+    info = tarfile.TarInfo("huge.png")
+    info.size = 2**40
+    header = parse_header(info.tobuf(tarfile.GNU_FORMAT))
+    assert (header.name, header.size, header.kind) == ("huge.png", 2**40, tarfile.REGTYPE)
+
+
+def test_pictures_go_to_processes_that_are_started_afresh(root):
+    """There a process gets a copy, without what is open here."""
+    shards(root, [3, 4])
+    x = make(root).split("train").x
+    assert torch.equal(pickle.loads(pickle.dumps(x))[:], x[:])
+    assert torch.equal(x[torch.arange(7).repeat(5)], x[:].repeat(5, 1, 1, 1)), "by threads, in order"
