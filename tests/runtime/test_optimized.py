@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.runtime.optimized import check_optimized, optimized
+from ganvas.runtime.optimized import check_optimized, objectives, optimized
 
 ROWS = [
     {"images": 10, "batch": 1, "evaluation/fid": 5.0, "validation/psnr": 9.0},
@@ -53,9 +53,44 @@ def test_what_was_never_reported(run: Path) -> None:
     assert optimized(run, asked(None)) is None
 
 
+def test_several(run: Path) -> None:
+    found = optimized(run, asked(["evaluation/fid", "validation/psnr"], [None, "max"]))
+    first = {"metric": "evaluation/fid", "mode": "min", "value": 3.0, "images": 20}
+    second = {"metric": "validation/psnr", "mode": "max", "value": 12.0, "images": 20}
+    assert found == first | {"also": [second]}
+    assert optimized(run, asked(["evaluation/fid"])) == first
+    found = optimized(run, asked(["validation/psnr", "evaluation/kid"], ["max", "min"]))
+    assert found is not None
+    assert found["value"] == 12.0
+    assert found["also"][0]["value"] is None
+    assert found["also"][0]["reported"] == ["evaluation/fid", "validation/psnr"]
+
+
+def test_objectives() -> None:
+    assert objectives(asked(None)) == []
+    assert objectives(asked("evaluation/fid")) == [("evaluation/fid", None)]
+    assert objectives(asked(["a", "b"], "max")) == [("a", "max"), ("b", "max")]
+    assert objectives(asked(["evaluation/a", "b"], [None, "min"])) == [("evaluation/a", None), ("b", "min")]
+
+
+def test_a_figure_that_always_has_its_direction(run: Path) -> None:
+    (run / "evaluations.jsonl").unlink()
+    (run / "metrics.jsonl").write_text(
+        '{"images": 5, "evaluation/accuracy": 0.5}\n{"images": 6, "evaluation/accuracy": 0.25}\n'
+    )
+    found = optimized(run, asked("evaluation/accuracy"))
+    assert found == {"metric": "evaluation/accuracy", "mode": "max", "value": 0.5, "images": 5}
+
+
 @pytest.mark.parametrize(
     ("config", "line"),
     [
+        (asked([]), r"optimized_metric=\[\]: must be a scalar"),
+        (asked(["a", 3]), "must be a scalar"),
+        (asked(["a", "a"], "min"), "names a scalar twice"),
+        (asked(["a", "b"], ["min"]), r"optimized_mode=\['min'\]: has 1 entries for 2"),
+        (asked("a", ["min", "max"]), "has 2 entries for 1"),
+        (asked(["evaluation/a", "b"], [None, None]), "optimized_mode=null: b is no figure"),
         (asked(3), "optimized_metric=3"),
         (asked("evaluation/fid", "best"), "optimized_mode=best: must be min, max"),
         (asked("validation/psnr"), "optimized_mode=null: validation/psnr is no figure"),

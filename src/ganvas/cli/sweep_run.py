@@ -83,6 +83,10 @@ def plan(composer: Composer, words: Sequence[str], section: Any) -> Planned:
 
         return plan_search(composer, words, own, section, launcher)
     made, shared = drafts(composer, own)
+    if any(draft.config.get("optimized_metric") is not None for draft in made):
+        from ganvas.runtime.reported import check_ranked  # torch, for seconds
+
+        check_ranked(draft.config for draft in made)
     folder = sweep_folder(section, words, made[0].config)
     about = new_about(words, shared, provenance(composer.compose(fixed_words(own))))
     about["config_name"] = composer.config_name
@@ -247,7 +251,8 @@ def _may_be_resumed(word: str) -> bool:
     if key in ("hydra/launcher", "hydra/sweeper"):
         return re.fullmatch(r"[a-z_]+", word.partition("=")[2]) is not None
     options = key.startswith(("hydra.launcher.", "hydra.sweeper."))
-    return options and "_target_" not in key and "setup" not in key and "{" not in word
+    told_again = ("_target_", "setup", "python", "additional_parameters", "address")
+    return options and not any(name in key for name in told_again) and "{" not in word
 
 
 def _secrets_again(composer: Composer, sweep: Manifest, words: Sequence[str]) -> dict[int, dict[str, str]]:

@@ -34,7 +34,8 @@ class Watch:
         self.live: Any = None
 
     def __enter__(self) -> Watch:
-        print(f"sweep of {len(self.sweep.jobs)} jobs: {self.sweep.folder}", flush=True)
+        known = f"sweep of {len(self.sweep.jobs)} jobs" if self.sweep.jobs else "search"
+        print(f"{known}: {self.sweep.folder}", flush=True)
         if sys.stdout.isatty():
             from rich.live import Live
 

@@ -18,7 +18,7 @@ from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
 
-_BETTER = {
+BETTER = {
     "mse": "min", "psnr": "max", "ssim": "max", "ms_ssim": "max", "lpips": "min", "rfid": "min",
     "perplexity": "max", "codes_used": "max", "code_usage": "max", "dead_codes": "min",
 }  # fmt: skip
@@ -99,7 +99,7 @@ class ReconstructionEvaluation:
                 figures["bits_per_pixel"] = figures["bits_per_image"] / first[0, 0].numel()
             if distance is not None:
                 figures["rfid"] = float(distance.compute()["fid"]) if count else math.nan
-        better = {name: way for name, way in _BETTER.items() if name in figures}
+        better = {name: way for name, way in BETTER.items() if name in figures}
         return Judgement(figures, self._protocol(data, quality, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:

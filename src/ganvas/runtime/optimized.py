@@ -1,4 +1,4 @@
-"""The one number that a sweep ranks a run by: the best value of a scalar over the run, not the last."""
+"""What a sweep ranks a run by: the best value of a scalar over the run, not the last; or of several."""
 
 from __future__ import annotations
 
@@ -8,22 +8,42 @@ from typing import Any
 
 from ganvas.callback.rows import read_rows
 from ganvas.errors import require
+from ganvas.runtime.compare.directions import BETTER
 
 _FIGURE = "evaluation/"
 
 
+def objectives(config: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """(metric, mode) of everything that is optimized; the mode None is the figure's own.
+
+    Raises:
+        OptionError: ``optimized_metric`` and ``optimized_mode`` do not fit each other.
+    """
+    metric, mode = config.get("optimized_metric"), config.get("optimized_mode")
+    metrics = metric if isinstance(metric, list) else [] if metric is None else [metric]
+    modes = mode if isinstance(mode, list) else [mode] * max(1, len(metrics))
+    example = "must be a scalar of metrics.jsonl, e.g. evaluation/fid"
+    named = all(isinstance(one, str) and one for one in metrics)
+    require(named and metric != [], "optimized_metric", metric, f"{example}, or a list of them")
+    twice = len(set(metrics)) < len(metrics)
+    require(not twice, "optimized_metric", metric, "names a scalar twice; once is enough")
+    for one in modes:
+        reason = "must be min, max, or null (the figure's own)"
+        require(one in (None, "min", "max"), "optimized_mode", one, reason)
+    reason = f"has {len(modes)} entries for {len(metrics)} of optimized_metric; write one for each, or null"
+    fits = len(modes) == max(1, len(metrics)) or (not metrics and not isinstance(mode, list))
+    require(fits, "optimized_mode", mode, reason)
+    pairs = list(zip(metrics, modes))
+    for name, way in pairs:
+        known = way is not None or name.startswith(_FIGURE)
+        reason = f"{name} is no figure that knows its direction; optimized_mode=min or optimized_mode=max"
+        require(known, "optimized_mode", "null", reason)
+    return pairs
+
+
 def check_optimized(config: dict[str, Any]) -> None:
     """Raises OptionError unless ``optimized_metric`` and ``optimized_mode`` of a config fit each other."""
-    metric, mode = config.get("optimized_metric"), config.get("optimized_mode")
-    named = metric is None or (isinstance(metric, str) and metric != "")
-    require(named, "optimized_metric", metric, "must be a scalar of metrics.jsonl, e.g. evaluation/fid")
-    require(
-        mode in (None, "min", "max"), "optimized_mode", mode, "must be min, max, or null (the figure's own)"
-    )
-    reason = f"{metric} is no figure that knows its direction; optimized_mode=min or optimized_mode=max"
-    require(
-        metric is None or mode is not None or metric.startswith(_FIGURE), "optimized_mode", "null", reason
-    )
+    objectives(config)
 
 
 def optimized(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
@@ -31,13 +51,19 @@ def optimized(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
 
     Returns:
         ``{"metric", "mode", "value", "images"}``, the earliest of equal values; ``value`` and ``images`` are
-        None, and ``reported`` lists the names, where the scalar was never reported. None where none is asked.
+        None, and ``reported`` lists the names, where the scalar was never reported. Of several metrics it is
+        the first one's, and ``also`` lists the others'. None where none is asked.
     """
-    metric, mode = config.get("optimized_metric"), config.get("optimized_mode")
-    if metric is None:
+    pairs = objectives(config)
+    if not pairs:
         return None
-    mode = mode or _own_mode(folder, metric)
     rows = read_rows(folder / "metrics.jsonl")
+    first, *others = [_best(folder, rows, metric, mode) for metric, mode in pairs]
+    return first | {"also": others} if others else first
+
+
+def _best(folder: Path, rows: list[dict[str, Any]], metric: str, mode: str | None) -> dict[str, Any]:
+    mode = mode or _own_mode(folder, metric)
     values = [(row[metric], row.get("images")) for row in rows if _is_number(row.get(metric))]
     answer = {"metric": metric, "mode": mode, "value": None, "images": None}
     if not values or mode is None:
@@ -49,12 +75,12 @@ def optimized(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _own_mode(folder: Path, metric: str) -> str | None:
-    """The direction that the run's evaluations give this figure."""
+    """The direction that the run's evaluations give this figure, or that it always has."""
     for row in read_rows(folder / "evaluations.jsonl"):
         better = row.get("better")
         if isinstance(better, dict) and better.get(metric.removeprefix(_FIGURE)) in ("min", "max"):
             return str(better[metric.removeprefix(_FIGURE)])
-    return None
+    return BETTER.get(metric.removeprefix(_FIGURE)) if metric.startswith(_FIGURE) else None
 
 
 def _is_number(value: Any) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.metric.reconstruction_evaluation import _BETTER
+from ganvas.metric.reconstruction_evaluation import BETTER
 from ganvas.metric.samples.fid import FID
 from ganvas.runtime.compare import directions
 from ganvas.runtime.compare.rows import Row
@@ -23,7 +23,7 @@ def test_what_evaluations_say_goes_before_what_is_known() -> None:
 
 def test_what_is_known_is_what_metrics_say() -> None:
     assert directions.BETTER["fid"] == ("max" if FID.figures["fid"] else "min")
-    assert all(directions.BETTER.get(name, way) == way for name, way in _BETTER.items())
+    assert all(directions.BETTER.get(name, way) == way for name, way in BETTER.items())
 
 
 def test_the_usual_figures_come_first() -> None:

@@ -45,7 +45,8 @@ def source(tmp_path: Path, jobs: FakeJobs) -> Callable[..., StudySource]:
                      "repeats": repeats})  # fmt: skip
         return StudySource(
             opened, jobs_ or jobs, space, asked, grid=grid, seed=seed, repeats=repeats,
-            pruner=make_pruner(asked, every_images=every_images, max_images=90), every_images=every_images, retry=retry,
+            pruner=make_pruner(asked, every_images=every_images, max_images=90), retry=retry,
+            every_images=every_images,
         )  # fmt: skip
 
     return make

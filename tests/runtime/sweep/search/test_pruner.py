@@ -22,7 +22,9 @@ def test_the_tail_gives_each_value_once_and_the_best_so_far(tmp_path: Path) -> N
     assert list(tail.new()) == [(10, 5.0), (20, 5.0)]
     with path.open("a") as file:
         file.write(line(25, 2.0) + "no json\n" + line(31, None) + line(40, 3.0)[:9])
-    assert list(tail.new()) == []  # 25 belongs to the step of 20 images, and its value counts from the next on
+    assert (
+        list(tail.new()) == []
+    )  # 25 belongs to the step of 20 images, and its value counts from the next on
     with path.open("a") as file:
         file.write(line(40, 3.0)[9:])
     assert list(tail.new()) == [(40, 2.0)]
@@ -36,7 +38,7 @@ def test_larger_is_better(tmp_path: Path) -> None:
 
 def test_a_file_that_a_resume_cut_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text(line(10, 5.0) + line(20, 4.0))
+    path.write_text(line(10, 5.123456789) + line(20, 4.123456789))
     tail = Tail(path, "m", 1, 10)
     assert len(list(tail.new())) == 2
     path.write_text(line(10, 5.0))

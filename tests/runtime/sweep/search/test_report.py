@@ -32,7 +32,7 @@ def played(source: Callable[..., StudySource], jobs: FakeJobs) -> StudySource:
 
 def test_what_mattered_mattered(played: StudySource) -> None:
     shares = importance(played.opened, 0)
-    assert list(shares)[0] == "x"
+    assert next(iter(shares)) == "x"
     assert shares["x"] > 0.5
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -43,7 +43,9 @@ def test_the_tables(played: StudySource, tmp_path: Path) -> None:
         table = list(csv.DictReader(file))
     values = {int(row["trial"]): float(row["m"]) for row in table if row["m"]}
     assert [row["trial"] for row in table] == [str(number) for number in range(24)]
-    assert all(values[int(row["trial"])] == pytest.approx((float(row["x"]) - 0.3) ** 2) for row in table if row["m"])
+    assert all(
+        values[int(row["trial"])] == pytest.approx((float(row["x"]) - 0.3) ** 2) for row in table if row["m"]
+    )
     assert (table[2]["state"], table[2]["m"], table[2]["error"]) == ("fail", "", "job 2: it broke")
     found = json.loads((tmp_path / "search" / "search.json").read_text())
     assert found == json.loads(json.dumps(summary(played.opened)))
@@ -66,7 +68,9 @@ def test_the_pictures(played: StudySource, tmp_path: Path) -> None:
         with Image.open(tmp_path / "search" / name) as picture:
             colours = picture.convert("RGB").getcolors(1 << 24)
         assert colours is not None
-        assert any(abs(r - 0) + abs(g - 114) + abs(b - 178) < 12 for _, (r, g, b) in colours), "nothing is drawn"
+        assert any(abs(r - 0) + abs(g - 114) + abs(b - 178) < 12 for _, (r, g, b) in colours), (
+            "nothing is drawn"
+        )
 
 
 def test_without_matplotlib_there_are_tables(

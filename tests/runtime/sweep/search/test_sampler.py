@@ -14,7 +14,9 @@ from ganvas.runtime.sweep.search.space import Space, choice, interval
 
 def search(sampler: str, trials: int, study: optuna.Study, seed: int = 3) -> optuna.Study:
     for number in range(len(study.trials), trials):
-        one = make_sampler(Settings(sampler=sampler, startup_trials=4), None, seed=seed, number=number, place=number)
+        one = make_sampler(
+            Settings(sampler=sampler, startup_trials=4), None, seed=seed, number=number, place=number
+        )
         study = optuna.load_study(study_name=study.study_name, storage=study._storage, sampler=one)
         trial = study.ask()
         x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 1e-4, 1, log=True)

@@ -40,7 +40,10 @@ def test_the_grid_is_the_product_and_the_last_key_changes_fastest() -> None:
     [
         (lambda: Space(()), "search=: nothing is varied"),
         (lambda: choice("a", []), r"a=choice\(\): has no values"),
-        (lambda: interval("a", 2.0, 1.0), r"a=interval\(2,1\): must begin below its end; write interval\(1,2\)"),
+        (
+            lambda: interval("a", 2.0, 1.0),
+            r"a=interval\(2,1\): must begin below its end; write interval\(1,2\)",
+        ),
         (lambda: interval("a", 1.0, 1.0), "holds one number"),
         (lambda: interval("a", 0.0, float("inf")), "must have finite ends"),
         (lambda: interval("a", 0.0, 1.0, log=True), r"a=tag\(log, interval\(0,1\)\): begins at 0"),
@@ -48,7 +51,10 @@ def test_the_grid_is_the_product_and_the_last_key_changes_fastest() -> None:
         (lambda: stepped("a", [], "range(5,1)"), r"a=range\(5,1\): is empty"),
         (lambda: stepped("a", [1, 3], "range(1,4,2)", log=True), "steps of 1"),
         (lambda: stepped("a", [0, 1], "range(0,2)", log=True), "begins at 0"),
-        (lambda: Space((interval("a", 1.0, 100.0, log=True),)).grid(), r"has no grid; write a=choice\(1,10,100\)"),
+        (
+            lambda: Space((interval("a", 1.0, 100.0, log=True),)).grid(),
+            r"has no grid; write a=choice\(1,10,100\)",
+        ),
     ],
 )
 def test_what_is_no_space(make, line: str) -> None:
@@ -60,5 +66,8 @@ def test_equal_spaces_are_told_equal() -> None:
     one = Space((choice("a", ["1"]), interval("b", 0.0, 1.0)))
     two = Space((interval("b", 0.0, 1.0), choice("a", ["1"])))
     assert one.describe() == two.describe()
-    assert one.describe() != Space((choice("a", ["1"]), interval("b", 0.0, 1.0, log=False), choice("c", ["1"]))).describe()
+    assert (
+        one.describe()
+        != Space((choice("a", ["1"]), interval("b", 0.0, 1.0, log=False), choice("c", ["1"]))).describe()
+    )
     assert interval("b", 0, 1).kind != interval("b", 0.0, 1.0).kind

@@ -181,6 +181,19 @@ def test_grid_is_every_combination_once(source: Source, jobs: FakeJobs) -> None:
     assert more.next() is None
 
 
+def test_a_grids_last_failed_combination_is_tried_again(source: Source, jobs: FakeJobs) -> None:
+    options = {"space": Space((choice("x", ["1", "2"]),)), "sampler": "grid", "n_trials": None}
+    made = source(**options)
+    play(made, jobs, most=1)
+    job = made.next()
+    made.ended(job, jobs.end(job, state="failed"))
+    del jobs.results[job.index]
+    again = source(retry=[1], **options)
+    assert [jobs.words[one.index] for one in play(again, jobs)] == [["x=2"]]
+    assert states(again) == ["COMPLETE", "FAIL"]
+    assert [one.state.name for one in again.opened.every()] == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
 def test_equal_values_are_trained_once(source: Source, jobs: FakeJobs) -> None:
     made = source(space=Space((choice("x", ["0.1", "0.2"]),)), n_trials=8, sampler="random")
     assert len(play(made, jobs)) == 2
@@ -250,6 +263,17 @@ def test_two_machines_share_the_number_of_trials(source: Source, tmp_path: Path)
     assert len({trial.params["x"] for trial in trials}) == 7
 
 
+def test_another_machines_open_trials_are_left_alone(source: Source, tmp_path: Path) -> None:
+    path = str(tmp_path / "shared.log")
+    first, second = FakeJobs(tmp_path), FakeJobs(tmp_path)
+    theirs = source(n_trials=2, owner="one", storage=path, jobs_=first).next()
+    made = source(n_trials=2, owner="two", storage=path, jobs_=second)
+    ran = play(made, second)
+    assert [job.variant for job in ran] == [1]
+    assert theirs.variant == 0
+    assert states(made) == ["RUNNING", "COMPLETE"]
+
+
 def test_a_trial_above_the_number_is_not_run(
     source: Source, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,98 +297,6 @@ def test_a_trial_above_the_number_is_not_run(
     assert len(made.opened.study().trials) == 3
 
 
-def rows(*values: float, every: int = 10) -> list[dict]:
-    return [{"images": every * (place + 1), "m": value} for place, value in enumerate(values)]
-
-
-def finish(source: StudySource, jobs: FakeJobs, *values: float) -> None:
-    job = source.next()
-    jobs.write(job, rows(*values))
-    source.ended(job, jobs.end(job, value=min(values)))
-
-
-def test_median_prunes_what_is_worse_than_most(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=5, pruner="median", median=_median(2), repeats=1)
-    finish(made, jobs, 5.0, 3.0, 1.0)
-    finish(made, jobs, 6.0, 4.0, 2.0)
-    worse, better = made.next(), made.next()
-    jobs.write(worse, rows(9.0))
-    jobs.write(better, rows(4.0))
-    assert made.should_stop(worse)
-    assert not made.should_stop(better)
-    jobs.write(better, [{"images": 20, "m": 3.9}, {"images": 20, "other": 0.0}])
-    assert made.should_stop(better)  # the median at 20 images is 3.5
-    made.ended(worse, jobs.end(worse, state="pruned"))
-    made.ended(better, jobs.end(better, state="pruned"))
-    assert states(made) == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
-    assert [trial.intermediate_values for trial in made.opened.trials()] == [
-        {10: 5.0, 20: 3.0, 30: 1.0}, {10: 6.0, 20: 4.0, 30: 2.0}, {10: 9.0}, {10: 4.0, 20: 3.9}
-    ]  # fmt: skip
-
-
-def test_larger_is_better_where_the_mode_says_so(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=3, pruner="median", median=_median(1), objectives=(("m", "max"),))
-    job = made.next()
-    jobs.write(job, rows(5.0, 7.0, 6.0))
-    made.ended(job, jobs.end(job, value=7.0))
-    assert made.opened.trials()[0].intermediate_values == {10: 5.0, 20: 7.0, 30: 7.0}
-    low, high = made.next(), made.next()
-    jobs.write(low, rows(4.0))
-    jobs.write(high, rows(6.0))
-    assert made.should_stop(low)
-    assert not made.should_stop(high)
-
-
-def test_the_first_repeat_decides_for_all(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=2, pruner="median", median=_median(1), repeats=3)
-    for repeat in range(3):
-        job = made.next()
-        jobs.write(job, rows(1.0, 1.0))
-        made.ended(job, jobs.end(job, value=1.0))
-        assert job.repeat == repeat
-    first, second = made.next(), made.next()
-    jobs.write(second, rows(99.0))
-    assert not made.should_stop(second)
-    jobs.write(first, rows(2.0))
-    assert made.should_stop(first)
-    assert made.should_stop(second)
-    made.ended(first, jobs.end(first, state="pruned"))
-    assert states(made) == ["COMPLETE", "RUNNING"]
-    made.ended(second, jobs.end(second, state="pruned"))
-    assert states(made) == ["COMPLETE", "PRUNED"]
-    assert made.next() is None
-
-
-def test_hyperband_prunes(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=30, pruner="hyperband")
-    pruned = 0
-    while (job := made.next()) is not None:
-        value = float(job.index)  # each worse than all before it
-        for images in range(10, 91, 10):
-            jobs.write(job, [{"images": images, "m": value}])
-            if made.should_stop(job):
-                pruned += 1
-                made.ended(job, jobs.end(job, state="pruned"))
-                break
-        else:
-            made.ended(job, jobs.end(job, value=value))
-    assert states(made).count("PRUNED") == pruned
-    assert 8 <= pruned <= 28
-
-
-def test_a_pruned_trial_stays_pruned_after_a_kill(source: Source, jobs: FakeJobs) -> None:
-    options = {"n_trials": 2, "pruner": "median", "median": _median(1)}
-    made = source(**options)
-    finish(made, jobs, 1.0, 1.0)
-    job = made.next()
-    jobs.write(job, rows(5.0))
-    assert made.should_stop(job)
-    jobs.end(job, state="pruned")  # the mark beside the job's record
-    again = source(**options)
-    assert again.next() is None
-    assert states(again) == ["COMPLETE", "PRUNED"]
-
-
 def test_another_search_is_refused(source: Source, jobs: FakeJobs) -> None:
     source()
     with pytest.raises(OptionError, match=r"study_name=s: looks at another search space \(x\)"):
@@ -383,9 +315,3 @@ def test_a_study_of_somebody_else_is_refused(source: Source, tmp_path: Path) -> 
     study.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(OptionError, match="has trials that are not of ganvas"):
         source(storage=url)
-
-
-def _median(startup: int):
-    from ganvas.runtime.sweep.search.settings import Median
-
-    return Median(startup_trials=startup)

@@ -1,0 +1,1 @@
+"""Search: a sweep whose jobs are the trials of an Optuna study."""
