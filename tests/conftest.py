@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import slurm_cluster
 import torch
 
 # torchmetrics imports matplotlib where it is installed, and that writes a list of fonts.
@@ -70,3 +71,25 @@ def two_ranks(tmp_path: Path) -> Callable[[str], list[Any]]:
         return [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    if (reason := slurm_cluster.missing()) is not None:
+        pytest.skip(reason)
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+@pytest.fixture
+def slurm(_slurm: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A SLURM of this machine, empty before and after the test; skips where none can be started."""
+    helpers = str(Path(slurm_cluster.__file__).parent)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([helpers, *filter(None, [os.environ.get("PYTHONPATH")])])
+    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    slurm_cluster.ask("scancel", "--user=root", "--signal=KILL", "--full")
+    slurm_cluster.ask("scancel", "--user=root")
+    slurm_cluster.until(lambda: not slurm_cluster.ask("squeue", "--noheader"))

@@ -1,4 +1,4 @@
-"""The errors that a run can end with and that are not ours: a user's option, and numbers that diverged.
+"""The errors that a run can end with and that are not ours: an option, numbers that diverged, a lost rank.
 
 Parts, data modules and metrics raise it with the name of their own constructor's argument; the command
 line puts the path of the part in front of it (``num_embeddings`` becomes ``model.quantizer.num_embeddings``)
@@ -60,3 +60,7 @@ class NonFiniteError(ArithmeticError):
 
 class RollbackError(NonFiniteError):
     """The same, where the run's policy is to go back to its last checkpoint and on with other data."""
+
+
+class RankError(RuntimeError):
+    """A rank that died, hangs or failed ended the run of all; the text names it and its machine."""

@@ -147,9 +147,10 @@ def test_other_ranks_do_nothing(tmp_path: Path) -> None:
     light = Light(9.0)
     one = health(tmp_path, detectors={"light": light})
     trainer = SimpleNamespace(is_global_zero=False, fast_dev_run=False)
-    recipe = SimpleNamespace(images_seen=0, report={"loss/total": 0.0})
+    recipe = torch.nn.Module()
+    recipe.images_seen, recipe.report = 0, {"loss/total": 0.0}  # type: ignore[assignment]
     one.on_train_start(trainer, recipe)  # type: ignore[arg-type]
-    recipe.images_seen = 8
+    recipe.images_seen = 8  # type: ignore[assignment]
     one.on_train_batch_end(trainer, recipe, None, None, 0)  # type: ignore[arg-type]
     assert findings(trainer) == light.measured == light.looks == []
 

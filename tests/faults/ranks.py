@@ -30,8 +30,8 @@ _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "e
 class Stop:
     """How one stretch of a run ends.
 
-    ``ranks`` get the signal (``all``: the process group, as a terminal sends it); ``code`` is the launcher's
-    exit code that must come, None where it is killed or may only not be 0.
+    ``ranks`` get the signal (-1: the launcher; ``all``: the process group, as a terminal sends it); ``code``
+    is the launcher's exit code that must come, None where it is killed or may only not be 0.
     """
 
     name: str
@@ -45,12 +45,14 @@ class Stop:
 _CHAINS = {
     "kills": [
         Stop("SIGKILL-rank-1", signal.SIGKILL, (1,)),
-        Stop("SIGKILL-rank-0-the-launcher", signal.SIGKILL, (0,)),
-        Stop("SIGKILL-both", signal.SIGKILL, (1, 0)),
-        Stop("SIGKILL-launcher-at-start", signal.SIGKILL, (0,), while_starting=True),
+        Stop("SIGKILL-rank-0", signal.SIGKILL, (0,)),
+        Stop("SIGKILL-the-launcher", signal.SIGKILL, (-1,)),
+        Stop("SIGKILL-all", signal.SIGKILL, (1, 0, -1)),
+        Stop("SIGKILL-launcher-at-start", signal.SIGKILL, (-1,), while_starting=True),
     ],
     "stops": [
         Stop("SIGTERM-rank-0", signal.SIGTERM, (0,), 143),
+        Stop("SIGTERM-the-launcher", signal.SIGTERM, (-1,), 143),
         Stop("SIGINT-group", signal.SIGINT, "all", 130),
         Stop("SIGTERM-group", signal.SIGTERM, "all", 143),
         Stop("SIGUSR1-rank-0", signal.SIGUSR1, (0,), 138),
@@ -190,8 +192,8 @@ def _session(leader: int) -> list[int]:
 
 
 def _ranks(process: subprocess.Popen[bytes]) -> dict[int, int]:
-    """Rank to process number: the launcher is rank 0, the others carry LOCAL_RANK."""
-    found = {0: process.pid}
+    """Rank to process number: each carries LOCAL_RANK; -1 is the launcher."""
+    found = {-1: process.pid}
     for pid in _session(process.pid):
         try:
             pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

@@ -48,6 +48,19 @@ def test_spread_rows_follows_the_weights() -> None:
     assert equal.tolist() == [0.0, 1.0, 2.0, 3.0]  # without any weight, evenly
 
 
+def test_spread_rows_does_not_hear_float_noise() -> None:
+    torch.manual_seed(0)
+    rows, weight = torch.arange(200.0)[:, None], torch.rand(200)
+    noisy = weight * (1 + 1e-6 * torch.randn(200))
+    same = [
+        torch.equal(
+            spread_rows(rows, 8, torch.tensor(key), weight), spread_rows(rows, 8, torch.tensor(key), noisy)
+        )
+        for key in range(50)
+    ]
+    assert sum(same) >= 48  # a place on a row's edge may fall to either side
+
+
 def test_first_codes_are_rows_with_a_little_noise() -> None:
     torch.manual_seed(0)
     rows = torch.randn(50, 3)
@@ -57,7 +70,7 @@ def test_first_codes_are_rows_with_a_little_noise() -> None:
     assert number.unique().numel() == 8
     assert 0 < nearest.max().item() <= 0.0101 * rows.std().item() * 1.5
     assert torch.equal(codes, first_codes(rows, 8))
-    equal = first_codes(torch.cat([torch.zeros(9, 3), torch.ones(1, 3)]), 8)
+    equal = first_codes(torch.cat([torch.zeros(5, 3), torch.ones(5, 3)]), 8)
     assert equal.unique(dim=0).shape[0] == 8  # equal rows make codes that differ
 
 

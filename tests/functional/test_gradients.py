@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ganvas.functional.gradients import gradient_norm, input_gradient, mean_squared_gradient
+from ganvas.functional.gradients import clip_gradients, gradient_norm, input_gradient, mean_squared_gradient
 
 
 def test_input_gradient_of_a_quadratic_form() -> None:
@@ -37,3 +38,21 @@ def test_gradient_norm_is_that_of_all_gradients_together() -> None:
     assert gradient_norm(parameters[2:]).item() == 0
     parameters[1].grad[4] = torch.inf
     assert gradient_norm(parameters).item() == torch.inf
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 100.0])
+def test_clipped_gradients_are_torchs(max_norm: float) -> None:
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((3, 4), (5,), (2, 2))]
+    for parameter in parameters[:2]:
+        parameter.grad = torch.randn_like(parameter)
+    copies = [torch.nn.Parameter(torch.zeros_like(parameter)) for parameter in parameters]
+    for copy, parameter in zip(copies[:2], parameters[:2], strict=True):
+        copy.grad = parameter.grad.clone()
+    torch.nn.utils.clip_grad_norm_(copies, max_norm)
+    clip_gradients(parameters, max_norm, gradient_norm(parameters))
+    for copy, parameter in zip(copies[:2], parameters[:2], strict=True):
+        assert torch.equal(copy.grad, parameter.grad)
+    assert parameters[2].grad is None
+    assert gradient_norm(parameters).item() <= max_norm
+    clip_gradients(parameters[2:], max_norm, torch.zeros(()))  # none to clip

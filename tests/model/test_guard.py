@@ -150,15 +150,15 @@ _TWO_RANKS = """
 import os
 sys.path.append("{helpers}")
 os.environ |= dict(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
-from pytorch_lightning.strategies import DDPStrategy
 from broken_recipes import *
+from ganvas.runtime.strategy import make_strategy
 
 result = []
 for make, where, policy in {cases}:
     faults = Faults(where, lambda number: number == BAD and rank == 1)  # the other rank is well
     model = make_gan(faults) if make == "gan" else make_vqvae(faults)
     model.guard_by(policy, 1)
-    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=False)
+    strategy = make_strategy("ddp", processes=2, backend="gloo")
     term = ""
     try:
         _, watch = fit(model, faults, devices=2, strategy=strategy, use_distributed_sampler=False)

@@ -24,7 +24,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "devices_numbers": ([*CPU, "accelerator.devices=[0,0]"], "accelerator.devices", ["give how many"]),
     "devices_word": ([*CPU, "accelerator.devices=many"], "accelerator.devices", ["a list or auto"]),
     "accelerator": (["accelerator.accelerator=tpu"], "accelerator.accelerator", ["auto, cpu, gpu"]),
-    "strategy": (["accelerator.strategy=fsdp"], "accelerator.strategy", ["there are: auto, ddp"]),
+    "strategy": (["accelerator.strategy=zero"], "accelerator.strategy", ["there are: auto, ddp, fsdp"]),
     "precision": (["accelerator.precision=foo"], "accelerator.precision", ["32-true, bf16-mixed, 16-mixed"]),
     "precision_number": (["accelerator.precision=32"], "accelerator.precision", ["must be text"]),
     "precision_null": (["accelerator.precision=null"], "accelerator.precision", ["must be text"]),
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two cores, and no launcher's traces in the environment."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    for name in ("MASTER_ADDR", "MASTER_PORT", "SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_RANK"):
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -97,18 +97,12 @@ def port_in_use() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.mark.parametrize("words", [["accelerator=ddp_cpu"], [*CPU, "accelerator.devices=2"]])
-def test_a_port_in_use(
-    words: list[str], port_in_use: int, ganvas, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a process of its own: no group of an earlier test is there, and a hang would end in a timeout."""
-    monkeypatch.setenv("MASTER_PORT", str(port_in_use))
-
-    def alone(*given: str, code: int):
-        return ganvas(*given, code=code, fresh=True)
-
-    want = [f"={port_in_use}: ", "is in use by another program", "set it to a free port"]
-    refused(alone, there, [*SMOKE, *words], "MASTER_PORT", *want)
+def test_a_port_in_use(port_in_use: int, ganvas, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several machines meet at a port that their user chose."""
+    for name, value in (("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", str(port_in_use)), ("NODE_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    want = [f"={port_in_use}: ", "cannot be listened on (Address already in use)", "to a free port"]
+    refused(ganvas, there, [*SMOKE, "accelerator=ddp_cpu", "accelerator.num_nodes=2"], "MASTER_PORT", *want)
 
 
 def test_one_process_asks_for_no_port(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -27,45 +26,9 @@ def options(**changes: Any) -> TrainerOptions:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two cores, no group of processes, and nobody's environment."""
+    """Two cores, and no group of processes."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: False)
-    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK",
-                 "SLURM_PROCID", "SLURM_NTASKS", "TORCHELASTIC_RUN_ID"):  # fmt: skip
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.parametrize("text", ["abc", "", "0", "65536", "-1", "1.5"])
-def test_what_is_no_port(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MASTER_PORT", text)
-    with pytest.raises(OptionError, match=f"^MASTER_PORT={text}: is no port; unset"):
-        check_machine(machine(devices=2, strategy="ddp"))
-    check_machine(machine())  # one process asks for none
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", ""])
-def test_a_port_is_free_or_not(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    two = machine(devices=2, strategy="ddp")
-    with socket.socket() as taken:
-        taken.bind((host, 0))
-        taken.listen()
-        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
-        with pytest.raises(OptionError, match="is in use by another program; unset"):
-            check_machine(two)
-        for name, value in (("LOCAL_RANK", "1"), ("NODE_RANK", "1"), ("TORCHELASTIC_RUN_ID", "x")):
-            monkeypatch.setenv(name, value)
-            check_machine(two)  # the port is the first process's, or the launcher's
-            monkeypatch.delenv(name)
-    check_machine(two)
-
-
-def test_several_machines_need_a_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OptionError, match=r"^accelerator.num_nodes=2: .*or num_nodes=1"):
-        check_machine(machine(num_nodes=2))
-    for name in ("MASTER_ADDR", "SLURM_NTASKS"):
-        monkeypatch.setenv(name, "2")
-        check_machine(machine(num_nodes=2))
-        monkeypatch.delenv(name)
 
 
 def test_float16_needs_a_gpu_and_bfloat16_one_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_a_budget_is_needed() -> None:
     ("name", "value"),
     [
         ("accelerator", "tpu"),
-        ("strategy", "fsdp"),
+        ("strategy", "deepspeed"),
         ("precision", "foo"),
         ("precision", "64-true"),
         ("threads", 1025),

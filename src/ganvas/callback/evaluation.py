@@ -14,6 +14,7 @@ from ganvas.callback.record import record
 from ganvas.callback.rows import rows_of
 from ganvas.callback.trouble import surviving, troubles
 from ganvas.errors import OptionError, require
+from ganvas.functional.sharding import whole
 from ganvas.metric.evaluate import Judgement
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
 from ganvas.metric.perceptual.interface import PerceptualDistance
@@ -107,7 +108,8 @@ class Evaluation(pl.Callback):
             return
         self._evaluated_at = int(pl_module.images_seen)
         try:
-            judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+            with whole(pl_module):  # a rank may have more batches than another
+                judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
         except OptionError as error:  # what only the samples tell; a trained run is not lost to it
             troubles(trainer).failed("the figures", error)
             return

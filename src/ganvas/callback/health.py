@@ -16,6 +16,7 @@ from ganvas.callback.detectors.probe import Probe, Reference
 from ganvas.callback.record import read_scalars, record
 from ganvas.callback.trouble import surviving
 from ganvas.errors import require
+from ganvas.functional.sharding import whole
 from ganvas.metric.evaluate import evaluating
 
 log = logging.getLogger("ganvas")
@@ -86,20 +87,23 @@ class Health(pl.Callback):
     ) -> None:
         images, every = int(pl_module.images_seen), self.every_images
         due = images // every > self._measured_at // every
-        if not _works(trainer):
-            return
-        if pl_module.report:
+        if _works(trainer) and pl_module.report:
             self._history.add(images, read_scalars(pl_module.report))
         if due:
             self._measure(trainer, pl_module)
-        if (due or pl_module.report) and images >= self._history.since:
+        if _works(trainer) and (due or pl_module.report) and images >= self._history.since:
             self._look(trainer, images)
 
     def _measure(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Adds the detectors' figures of now to the history, and records them."""
         self._measured_at = int(pl_module.images_seen)
-        if not _works(trainer):
-            return
+        with whole(pl_module):
+            figures = self._figures(trainer, pl_module) if _works(trainer) else {}
+        if figures:
+            self._history.add(self._measured_at, figures)
+            record(trainer, pl_module, str(self.run_dir), figures)
+
+    def _figures(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
         figures: dict[str, float] = {}
         with evaluating(pl_module) as device:
             if self._reference is None:
@@ -108,9 +112,7 @@ class Health(pl.Callback):
             probe = Probe(pl_module, self._reference, num=self.num, seed=self.seed)
             for detector in self.detectors.values():
                 figures |= detector.measure(probe)
-        if figures:
-            self._history.add(self._measured_at, figures)
-            record(trainer, pl_module, str(self.run_dir), figures)
+        return figures
 
     def _look(self, trainer: pl.Trainer, images: int) -> None:
         found = {finding["name"] for finding in self._findings}

@@ -15,6 +15,7 @@ from ganvas.callback.evaluation import finished
 from ganvas.callback.pictures import draw, draw_codes, draw_pairs, save_png
 from ganvas.callback.trouble import surviving
 from ganvas.errors import require
+from ganvas.functional.sharding import whole
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
 
@@ -68,12 +69,13 @@ class Preview(pl.Callback):
             self.show(trainer, pl_module)
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Makes the preview of now; rank 0 alone works."""
+        """Makes the preview of now; every rank calls it, and rank 0 alone works."""
         self._shown_at = int(pl_module.images_seen)
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        with evaluating(pl_module) as device:
-            picture, indices, code_map = self._make(trainer, pl_module, device)
+        with whole(pl_module):
+            if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+                return
+            with evaluating(pl_module) as device:
+                picture, indices, code_map = self._make(trainer, pl_module, device)
         if picture is None:
             return
         with surviving(trainer, "samples"):

@@ -43,7 +43,13 @@ def run(words: Sequence[str]) -> int:
         return _hydra(words)
     if arguments.multirun:
         from ganvas.cli.sweep_run import sweep
+        from ganvas.runtime.ranks import find_place
 
+        started = find_place().launcher
+        require(
+            started is None, "--multirun", started, "every rank would run the whole sweep; leave the "
+            "launcher out: a sweep's jobs start their own ranks",
+        )  # fmt: skip
         return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
     return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
 

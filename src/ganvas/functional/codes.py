@@ -52,7 +52,9 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
     total, before = totals.sum(), totals[: rank()].sum()
     number = torch.arange(num, device=rows.device)
     start, end = number * total // num, (number + 1) * total // num
-    place = start + hash_index(number + key * num, "spread_rows") % (end - start).clamp(min=1) - before
+    # a share of the stretch: weights that differ by float noise, as over ranks, move the place by as little
+    share = hash_index(number + key * num, "spread_rows") >> 43  # of 2^20
+    place = start + (share * (end - start) >> 20) - before
     local = torch.searchsorted(until, place, right=True)  # [num]
     picked = rows[local.clamp(max=rows.shape[0] - 1)]
     if world_size() == 1:

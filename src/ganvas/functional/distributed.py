@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -31,6 +32,30 @@ def sum_over_ranks(value: Tensor) -> Tensor:
     return total
 
 
+class _Sum(torch.autograd.Function):
+    """A sum over ranks is its own adjoint: each rank's loss reads every rank's value."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return sum_over_ranks(value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return _Sum.apply(gradient.contiguous())
+
+
+def rows_of_ranks(value: Tensor) -> Tensor:
+    """Every rank's ``value`` [...], as [world_size, ...]; differentiable as often as one likes.
+
+    A gradient is of the sum of the ranks' losses, so every rank must differentiate, and in the same order.
+    """
+    if not is_distributed():
+        return value[None]
+    me, others = rank(), world_size() - rank() - 1
+    return _Sum.apply(torch.cat([value.new_zeros(me, *value.shape), value[None],
+                                 value.new_zeros(others, *value.shape)]))  # fmt: skip
+
+
 def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:
     """Replaces each tensor by its mean over ranks, in place, by one flat all-reduce per dtype."""
     if not is_distributed() or not tensors:
@@ -43,6 +68,16 @@ def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:
         flat /= dist.get_world_size()
         for tensor, part in zip(same, flat.split([tensor.numel() for tensor in same]), strict=True):
             tensor.copy_(part.view_as(tensor))
+
+
+def same_on_all_ranks_(tensors: Sequence[Tensor]) -> None:
+    """Replaces each tensor by the first rank's, in place."""
+    if not is_distributed():
+        return
+    for tensor in tensors:
+        sent = tensor.detach().contiguous()
+        dist.broadcast(sent, 0)
+        tensor.detach().copy_(sent)
 
 
 def all_rows(value: Tensor) -> Tensor:

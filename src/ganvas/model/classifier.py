@@ -28,6 +28,11 @@ class Classifier(Recipe):
         seed: the run's seed.
     """
 
+    reports = (
+        "loss/cross_entropy", "accuracy/training", "gradient_norm/network", "learning_rate/network",
+        "validation/cross_entropy", "validation/accuracy",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
@@ -77,8 +82,8 @@ class Classifier(Recipe):
             group["lr"] = rate * self.rate_left
         norm = gradient_norm([parameter for group in optimizer.param_groups for parameter in group["params"]])
         terms = self._terms | {"gradient_norm/network": norm}
-        # Gradients are means over ranks already; the loss is this rank's.
-        loss = sum_over_ranks(terms["loss/cross_entropy"])
+        # Gradients are means over ranks already.
+        loss = self.mean_loss(terms["loss/cross_entropy"], self.network)
         if not self.may_step("network", loss=loss, terms=terms, x=self._x):
             self.put_back(*self.networks)
             # A GradScaler has looked at them by now, unless the optimizer is fused and asks it in its step.

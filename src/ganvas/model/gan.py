@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -23,13 +22,14 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import is_distributed, mean_over_ranks_, sum_over_ranks
-from ganvas.functional.gradients import gradient_norm
+from ganvas.functional.gradients import clip_gradients, gradient_norm
 from ganvas.functional.latents import latent
 from ganvas.functional.random import hash64
+from ganvas.functional.sharding import is_share
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.gradient_penalty.interface import GradientPenalty
-from ganvas.model.recipe import Recipe, check_shape
+from ganvas.model.recipe import Recipe, check_shape, statistics
 
 
 class GAN(Recipe):
@@ -54,6 +54,14 @@ class GAN(Recipe):
     Raises:
         OptionError: sizes that are not positive.
     """
+
+    averages_gradients = True
+    reports = (
+        "loss/discriminator", "loss/generator", "loss/gradient_penalty", "gradient_norm/discriminator",
+        "gradient_norm/generator", "logits/real", "logits/fake", "accuracy/real", "accuracy/fake",
+        "accuracy/pairs", "learning_rate/discriminator", "learning_rate/generator",
+        "validation/real_logits", "validation/real_accuracy",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -90,8 +98,16 @@ class GAN(Recipe):
                 stacklevel=2,
             )
         self.generator_steps = 0
-        self._discriminator_parameters = list(discriminator.parameters())
-        self._generator_parameters = list(generator.parameters())
+        self._find_parameters()
+
+    def _find_parameters(self) -> None:
+        """Not a walk through the networks at every step."""
+        self._discriminator_parameters = list(self.discriminator.parameters())
+        self._generator_parameters = list(self.generator.parameters())
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self._find_parameters()  # sharding has replaced them
 
     @property
     def cadence(self) -> int:
@@ -101,6 +117,16 @@ class GAN(Recipe):
     @property
     def networks(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @property
+    def shards(self) -> dict[str, nn.Module]:
+        average = {} if self.ema is None else {"average": self.ema.average}
+        return self.networks | average
+
+    def refuse_sharding(self) -> str | None:
+        if self.gradient_penalty is not None:
+            return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
+        return None
 
     def clock(self) -> dict[str, int]:
         return super().clock() | {"generator_steps": self.generator_steps}
@@ -202,27 +228,23 @@ class GAN(Recipe):
         Returns:
             The loss, detached: its mean over ranks.
         """
+        self.manual_backward(loss)
         if not is_distributed():
-            self.manual_backward(loss)
             return loss.detach()
-        strategy = self.trainer.strategy
-        assert isinstance(strategy, ParallelStrategy)
-        with strategy.block_backward_sync():
-            self.manual_backward(loss)
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        # Backward has made those of sharded parameters means already.
+        gradients = [p.grad for p in network.parameters() if p.grad is not None and not is_share(p.grad)]
         # BatchNorm's running statistics ride along, so that they are the same on every rank after each batch
         # (the generator's when nothing is left to differentiate through), and the loss, so that all ranks
         # decide alike about the step.
         graph_waits = network is self.discriminator and self._steps_generator
         ran = [network] if graph_waits else self.networks.values()
-        statistics = [buffer for one in ran for buffer in one.buffers() if buffer.is_floating_point()]
         mean = loss.detach().clone()
-        mean_over_ranks_([*gradients, *statistics, mean])
+        mean_over_ranks_([*gradients, *statistics(*ran), mean])
         return mean
 
     def _clip(self, parameters: list[Parameter], norm: Tensor) -> None:
         if self.grad_clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.grad_clip, norm)
+            clip_gradients(parameters, self.grad_clip, norm)
 
     @contextmanager
     def _discriminator_frozen(self) -> Iterator[None]:

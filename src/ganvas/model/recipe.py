@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
-from ganvas.functional.distributed import rank, sum_over_ranks, world_size
+from ganvas.functional.distributed import is_distributed, mean_over_ranks_, rank, sum_over_ranks, world_size
 from ganvas.functional.finite import non_finite_name
 from ganvas.functional.random import Draws, hash64
 from ganvas.model.guard import Guard, Kept
@@ -28,7 +28,13 @@ class Recipe(pl.LightningModule):
         validation_report: tag -> number, filled at the end of a validation.
         figures: name -> number, the newest evaluation.
         log_every_batches: how often ``report`` is filled; see :meth:`log_every`.
+        averages_gradients: whether the recipe itself makes gradients means over ranks; else the strategy.
+        reports: every tag that it may report, in training or validation (``codes/`` stands for all that begin
+            so); empty where the recipe does not say.
     """
+
+    averages_gradients = False
+    reports: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, seed: int) -> None:
         super().__init__()
@@ -55,6 +61,15 @@ class Recipe(pl.LightningModule):
     def networks(self) -> dict[str, nn.Module]:
         """The trained networks by name; compiled and laid out in memory as the accelerator asks."""
         raise NotImplementedError
+
+    @property
+    def shards(self) -> dict[str, nn.Module]:
+        """What accelerator.strategy=fsdp shares out over ranks; nothing, where it cannot."""
+        return {}
+
+    def refuse_sharding(self) -> str | None:
+        """Why accelerator.strategy=fsdp cannot train this recipe, and what can; None where it does."""
+        return None if self.shards else "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]; changes no state."""
@@ -118,6 +133,16 @@ class Recipe(pl.LightningModule):
         parameters = {name: dict(network.named_parameters()) for name, network in self.networks.items()}
         raise self.guard.error(broken, where, non_finite_name(parameters))
 
+    def mean_loss(self, loss: Tensor, *networks: nn.Module) -> Tensor:
+        """The loss's mean over ranks, detached, so that all of them decide alike about the step.
+
+        With it, in one collective, go the networks' running statistics: each rank's are of its share of the
+        batch (under accelerator.sync_batchnorm of all, and their mean changes nothing).
+        """
+        mean = loss.detach().clone()
+        mean_over_ranks_([mean, *statistics(*networks)])
+        return mean
+
     def _first_broken(self, terms: dict[str, Tensor], x: Tensor) -> str | None:
         """``data`` or the first term that is not finite on any rank; the same answer on all of them."""
         numbers = {"data": (x * 0).sum(), **terms}  # 0 * inf is NaN
@@ -170,6 +195,11 @@ class Recipe(pl.LightningModule):
         """Closes a training step: the clock moves by the global batch, also where a step was skipped."""
         if self.report and self.guard.total:
             self.report["non_finite/skipped"] = torch.tensor(float(self.guard.total))
+        if self.report and is_distributed():
+            # Each is the mean over its rank's share of the batch, or the same on all.
+            values = torch.stack([value.to(self.device, torch.float64) for value in self.report.values()])
+            mean_over_ranks_([values])
+            self.report = dict(zip(self.report, values, strict=True))
         self.batches_seen += 1
         self.images_seen += local_batch_size * world_size()
 
@@ -194,6 +224,11 @@ class Recipe(pl.LightningModule):
             "batches_seen": self.batches_seen,
             "rollbacks": self.rollbacks,
         }
+
+
+def statistics(*networks: nn.Module) -> list[Tensor]:
+    """The networks' floating buffers, as BatchNorm's running mean and variance are."""
+    return [buffer for one in networks for buffer in one.buffers() if buffer.is_floating_point()]
 
 
 def check_shape(option: str, made: Tensor, wanted: Tensor, maker: str) -> None:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.functional.gradients import gradient_norm
+from ganvas.functional.gradients import clip_gradients, gradient_norm
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.recipe import Recipe, check_shape
@@ -32,6 +32,12 @@ class VQVAE(Recipe):
         grad_clip: largest gradient norm of all parameters together, or None.
         seed: the run's seed.
     """
+
+    reports = (
+        "loss/reconstruction", "loss/codebook", "loss/commitment", "loss/total", "codes/",
+        "gradient_norm/all", "learning_rate/all", "validation/reconstruction_loss", "validation/psnr",
+        "validation/perplexity", "validation/codes_used",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,6 +59,11 @@ class VQVAE(Recipe):
     @property
     def networks(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder, "quantizer": self.quantizer, "decoder": self.decoder}
+
+    @property
+    def shards(self) -> dict[str, nn.Module]:
+        """Not the quantizer: its codes are read and set beside its forward pass, and are few."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
 
     def changed_by_forward(self, network: str) -> Iterator[tuple[nn.Module, str]]:
         """Buffers, and the quantizer's parameters: codes start from the data, and idle ones restart."""
@@ -92,15 +103,15 @@ class VQVAE(Recipe):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         norm = gradient_norm(parameters)
         terms = self._terms | {"gradient_norm/all": norm}
-        # Gradients are means over ranks already; the loss is this rank's.
-        loss = sum_over_ranks(terms["loss/total"])
+        # Gradients are means over ranks already, and the quantizer's statistics are sums over them.
+        loss = self.mean_loss(terms["loss/total"], self.encoder, self.decoder)
         if not self.may_step("all", loss=loss, terms=terms, x=self._x):
             self.put_back(*self.networks)
             # A GradScaler has looked at them by now, unless the optimizer is fused and asks it in its step.
             late = getattr(optimizer, "_step_supports_amp_scaling", False)
             self.withhold_gradients(optimizer, scaled=self.loss_is_scaled and late)
         elif self.grad_clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.grad_clip, norm)
+            clip_gradients(parameters, self.grad_clip, norm)
         if self.report:
             self.report["gradient_norm/all"] = norm
             self.report["learning_rate/all"] = torch.tensor(optimizer.param_groups[0]["lr"])

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 from ganvas.model.recipe import Recipe
 from ganvas.runtime import journal
 from ganvas.runtime.checkpoint_check import check_fits, load_checked
 from ganvas.runtime.checksum import sidecar
 from ganvas.runtime.drift import check_drift, config_drift, differences
+from ganvas.runtime.group import Group
 from ganvas.runtime.run_folder import RunFolder, write_run
 
 log = logging.getLogger("ganvas")
@@ -140,3 +141,18 @@ def clean(checkpoints: Path) -> None:
         for path in checkpoints.glob("*.ckpt.sha256"):
             if not path.with_suffix("").exists():
                 path.unlink(missing_ok=True)
+
+
+def check_seen_by_all(continuation: Continuation, group: Group) -> None:
+    """Raises OptionError on a machine that does not see the checkpoint that the first rank goes on from."""
+    own = continuation.checkpoint.name if continuation.checkpoint is not None else "none"
+    first = group.of_first(own)
+
+    def check() -> None:
+        require(
+            own == first, "RUN", continuation.run.path,
+            f"the newest whole checkpoint is {first} for the first rank, {own} for rank {group.place.rank}; "
+            "to go on with a run, its folder must be on a file system that all machines share",
+        )  # fmt: skip
+
+    group.in_turn(check)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,20 @@ from ganvas.callback.evaluation import Evaluation, best_figures
 from ganvas.callback.health import findings
 from ganvas.callback.rows import read_rows
 from ganvas.callback.trouble import troubles
-from ganvas.errors import NonFiniteError, OptionError, RollbackError
+from ganvas.errors import NonFiniteError, OptionError, RankError, RollbackError
 from ganvas.model.recipe import Recipe
 from ganvas.runtime.build import build, check_targets
-from ganvas.runtime.continuation import Continuation
+from ganvas.runtime.continuation import Continuation, check_seen_by_all
 from ganvas.runtime.drift import environment
+from ganvas.runtime.group import TIMEOUT, Group
 from ganvas.runtime.lifeline import Lifeline, MakeUp
 from ganvas.runtime.lock import RunLock
 from ganvas.runtime.optimized import check_optimized, optimized
+from ganvas.runtime.outcome import Outcome
 from ganvas.runtime.prepare import named, prepare
+from ganvas.runtime.ranks import find_place
 from ganvas.runtime.run_folder import RunFolder, check_writable, create
+from ganvas.runtime.started import open_group
 from ganvas.runtime.train_log import train_log
 from ganvas.runtime.trainer import (
     AcceleratorOptions,
@@ -40,20 +43,6 @@ from ganvas.runtime.trainer import (
 )
 
 log = logging.getLogger("ganvas")
-
-
-@dataclass
-class Outcome:
-    """How a run ended: the exit code for the shell, and where to look.
-
-    ``notes`` are for the terminal, one line each.
-    """
-
-    folder: RunFolder
-    state: str
-    exit_code: int
-    figures: dict[str, float]
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -69,52 +58,79 @@ class _Made:
     loggers: list[Any]
 
 
-def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Sequence[str] = ()) -> Outcome:
+def train(
+    run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Sequence[str] = (),
+    listener: int | None = None,
+) -> Outcome:  # fmt: skip
     """Trains what ``run["config"]`` describes, in a new folder or from the newest checkpoint of ``resume``.
 
     Where the numbers diverge and the policy is ``rollback``, it begins again at the newest checkpoint, with
-    other draws and other data.
+    other draws and other data. A process that a launcher started is one rank of the run.
 
     Args:
         run: ``config`` (plain values, ``paths.run_dir`` set) and ``ganvas`` (provenance), as in run.yaml.
         resume: the run to continue, in its own folder.
         overrides: what its resumption changes, for the record; they are in ``config`` already.
+        listener: see :class:`ganvas.runtime.group.Group`.
 
     Raises:
         OptionError: before anything is written.
         NonFiniteError: the numbers diverged; status.json says so, and the last checkpoint is whole.
+        RankError: another rank ended the run.
     """
+    place, accelerator = find_place(), run["config"]["accelerator"]
+    place.check(accelerator)
+    if accelerator.get("devices") == "auto" and place.launcher is not None:
+        accelerator["devices"] = place.local_world
+    with Group(place, timeout=_timeout(accelerator), listener=listener) as group:
+        run, resume = group.agree(run, resume)
+        check_targets(run["config"], run["config"].get("allow_imports") or ())
+        check_optimized(run["config"])
+        return _train(run, resume, overrides, group)
+
+
+def _timeout(accelerator: dict[str, Any]) -> float:
+    """Before the options are checked, each by its name."""
+    value = accelerator.get("timeout")
+    return float(value) if isinstance(value, int | float) and value > 0 else TIMEOUT
+
+
+def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group) -> Outcome:
     config = run["config"]
-    check_targets(config, config.get("allow_imports") or ())
-    check_optimized(config)
-    folder = RunFolder(Path(config["paths"]["run_dir"]))
+    folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.place.is_first
     with _blamed_on(resume):
-        made = _make(config)
-    first_rank = is_first_rank()
+        made = group.in_turn(lambda: _make(config))
     if resume is None and first_rank:
         below = folder.path.is_relative_to(config["paths"]["output_dir"])
         check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
         world = environment(made.data, processes(made.machine))
         create(folder.path, run | {"ganvas": run["ganvas"] | {"environment": world}})
     with RunLock(folder.path) if first_rank else nullcontext():
-        continuation = _continue(made, run, folder, overrides) if resume is not None else None
+        group.owns(folder)
+        continuation = None
+        if resume is not None:
+            continuation = group.in_turn(lambda: _continue(made, run, folder, overrides))
+            check_seen_by_all(continuation, group)
+            if group.place.restart:
+                continuation.news.append(f"going on at restart {group.place.restart} of torchrun's")
         if continuation is not None and continuation.finished and _nothing_left(made, continuation):
             figures = folder.read_status().get("figures") or {}
             note = "it was finished already; a larger trainer.max_images=... would go on"
             return Outcome(folder, "finished", 0, figures, [note])
         while True:
             try:
-                return _live(made, run, folder, continuation)
+                return _live(made, run, folder, continuation, group)
             except RollbackError as error:
                 number = made.model.rollbacks + 1
                 if number > made.options.max_rollbacks:
                     text = f"the run went back {number - 1} times (trainer.max_rollbacks); {error}"
-                    raise _failed(folder, NonFiniteError(error.term, text)) from error
+                    raise _failed(folder, NonFiniteError(error.term, text), group) from error
                 made = _make(config)
                 made.model.rollbacks = number
-                continuation = Continuation.find(folder)
+                continuation = group.in_turn(lambda: Continuation.find(folder))
                 continuation.news.append(f"rollback {number}: {error}")
                 continuation.check(made.model, made.machine.precision)
+                check_seen_by_all(continuation, group)
 
 
 @contextmanager
@@ -161,41 +177,46 @@ def _nothing_left(made: _Made, continuation: Continuation) -> bool:
     return batches is not None and continuation.batches_seen >= batches
 
 
-def _live(made: _Made, run: dict[str, Any], folder: RunFolder, continuation: Continuation | None) -> Outcome:
+def _live(
+    made: _Made, run: dict[str, Any], folder: RunFolder, continuation: Continuation | None, group: Group
+) -> Outcome:
     """Trains once, to the end, a stop or a failure."""
     began = time.monotonic()
-    first_rank = is_first_rank()
-    lifeline = Lifeline(folder, max_seconds=made.options.max_seconds)
+    first_rank = group.place.is_first
+    lifeline = Lifeline(folder, max_seconds=made.options.max_seconds, is_handed_on=not group.is_alone)
     lifeline.is_finals_due = continuation is not None and not continuation.finished
     trainer: pl.Trainer | None = None
     restore = lifeline.handle_signals()
     try:
-        with _joined_by_ranks(folder), train_log(folder.path / "train.log" if first_rank else None):
+        with train_log(folder.path / "train.log" if first_rank else None):
             if first_rank:
                 if continuation is not None:
                     continuation.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=made.model.rollbacks)
             try:
-                trainer = _fit(made, folder, lifeline, continuation)
+                trainer = _fit(made, folder, lifeline, continuation, group)
             except RollbackError:
                 raise
             except (KeyboardInterrupt, SystemExit):
                 # Lightning turns a KeyboardInterrupt inside fit into an exit.
                 lifeline.signal = lifeline.signal or signal.SIGINT
             except BaseException as error:
-                raise _failed(folder, error) from None
+                raise _failed(folder, error, group) from None
     finally:
         restore()
     return _end(made, folder, lifeline, trainer, continuation, time.monotonic() - began)
 
 
-def _fit(made: _Made, folder: RunFolder, lifeline: Lifeline, continuation: Continuation | None) -> pl.Trainer:
+def _fit(
+    made: _Made, folder: RunFolder, lifeline: Lifeline, continuation: Continuation | None, group: Group
+) -> pl.Trainer:
     model, data, options, machine = made.model, made.data, made.options, made.machine
     trainer = make_trainer(
         options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
         has_validation=data.num_samples("val") > 0, callbacks=[lifeline, *made.callbacks, MakeUp(lifeline)],
-        loggers=made.loggers, run_dir=str(folder.path),
+        loggers=made.loggers, run_dir=str(folder.path), place=group.place,
     )  # fmt: skip
+    open_group(group, trainer, machine.process_group_backend)
     model.log_every(options.log_every_images, data.batch_size)
     model.guard_by(options.non_finite, options.max_skips)
     for network in model.networks.values():
@@ -236,9 +257,10 @@ def _end(
             values["best"] = best
         if (chosen := optimized(folder.path, made.config)) is not None:
             values["optimized"] = chosen
-            if chosen["value"] is None:
-                names = ", ".join(chosen["reported"])
-                notes.append(f"optimized_metric={chosen['metric']} was never reported; there are: {names}")
+            for one in (chosen, *chosen.get("also", ())):
+                if one["value"] is None:
+                    names = ", ".join(one["reported"])
+                    notes.append(f"optimized_metric={one['metric']} was never reported; there are: {names}")
         if not saved:
             values["error"] = notes[-1]
         if trainer is not None and troubles(trainer).events:
@@ -251,8 +273,6 @@ def _end(
         except OSError as error:
             notes.append(f"status.json could not be written ({error})")
             code = code or 1
-    if not is_first_rank() and state == "interrupted":
-        code = 0  # Lightning's launcher takes another one for a crash, and kills the first rank
     return Outcome(folder, state, code, figures, notes)
 
 
@@ -267,17 +287,7 @@ def _saved(made: _Made, trainer: pl.Trainer | None, continuation: Continuation |
 
 def is_first_rank() -> bool:
     """Whether this process writes the run's folder."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK"))
-
-
-@contextmanager
-def _joined_by_ranks(folder: RunFolder) -> Iterator[None]:
-    """Ranks that Lightning starts inside join this run, by its folder."""
-    os.environ["GANVAS_RUN_DIR"] = str(folder.path.resolve())
-    try:
-        yield
-    finally:
-        os.environ.pop("GANVAS_RUN_DIR", None)
+    return find_place().is_first
 
 
 def _channels_last() -> Any:
@@ -286,12 +296,14 @@ def _channels_last() -> Any:
     return torch.channels_last
 
 
-def _failed(folder: RunFolder, error: BaseException) -> BaseException:
-    """Notes in train.log and status.json why the run failed; returns the error."""
+def _failed(folder: RunFolder, error: BaseException, group: Group) -> BaseException:
+    """Notes in train.log and status.json why the run failed; returns the error that did it."""
     log.error("%s", "".join(traceback.format_exception(error)))
+    error = group.blame(error)
     if is_first_rank():
         try:
-            folder.write_status(state="failed", error=f"{type(error).__name__}: {error}")
+            kind = "" if isinstance(error, RankError) else f"{type(error).__name__}: "
+            folder.write_status(state="failed", error=f"{kind}{error}")
         except OSError as full:
             log.error("status.json could not be written (%s)", full)
     return error

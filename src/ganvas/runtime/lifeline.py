@@ -18,11 +18,13 @@ from ganvas.callback.health import findings
 from ganvas.callback.trouble import surviving, troubles
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.runtime import journal
+from ganvas.runtime.ranks import find_place
 from ganvas.runtime.run_folder import RunFolder
 
 log = logging.getLogger("ganvas")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+_ECHO = 1.0  # seconds in which a launcher hands on what the terminal or the cluster sent to all processes
 _VALIDATION_LEFT_OUT = "ganvas_validation_left_out"
 
 
@@ -37,12 +39,19 @@ class Lifeline(pl.Callback):
         folder: the run.
         max_seconds: budget on the clock, over all processes of the run; None: none.
         every_seconds: how often status.json is written.
+        is_handed_on: a launcher stands above this process: the same signal may come twice.
     """
 
     def __init__(
-        self, folder: RunFolder, *, max_seconds: float | None = None, every_seconds: float = 5.0
+        self,
+        folder: RunFolder,
+        *,
+        max_seconds: float | None = None,
+        every_seconds: float = 5.0,
+        is_handed_on: bool = False,
     ) -> None:
         self.folder, self.max_seconds, self.every_seconds = folder, max_seconds, every_seconds
+        self.is_handed_on, self._caught = is_handed_on, 0.0
         self.signal: int | None = None
         self.trained = False  # whether fit got as far as training
         self.is_finals_due = False  # the run was killed between its last checkpoint and its end
@@ -53,10 +62,21 @@ class Lifeline(pl.Callback):
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
-        if self.signal is not None:
-            self._write_status(None, state="interrupted")
+        if self.signal is None:
+            self.signal, self._caught = number, time.monotonic()
+        elif not self._is_echo(number):
+            if find_place().is_first:
+                self._write_status(None, state="interrupted")
             os._exit(128 + self.signal)
-        self.signal = number
+
+    def _is_echo(self, number: int) -> bool:
+        """Whether a further signal says nothing new, so that the run still saves its state.
+
+        SLURM sends USR2, SIGTERM and, through srun, SIGTERM again; what takes too long it ends by force.
+        """
+        if "SLURM_JOB_ID" in os.environ and number != signal.SIGINT:
+            return True
+        return self.is_handed_on and time.monotonic() - self._caught < _ECHO
 
     def handle_signals(self) -> Callable[[], None]:
         """Installs the handlers (main thread only); returns what puts the old ones back."""

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-
 import torch
 from torch import distributed
 
 from ganvas.errors import require
-from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions, processes
-
-# Whoever starts the processes of several machines leaves one of these.
-_LAUNCHERS = ("MASTER_ADDR", "SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_RANK")
-_RANKS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")
+from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions
 
 
 def check_machine(machine: AcceleratorOptions) -> None:
@@ -25,12 +17,6 @@ def check_machine(machine: AcceleratorOptions) -> None:
     able = [name for name in there if there[name] and not (name == "nccl" and machine.uses_cpu)]
     require(backend is None or backend in able, "accelerator.process_group_backend", backend,
             f"is not there for this device; there are: null, {', '.join(able)}")  # fmt: skip
-    if machine.num_nodes > 1:
-        require(any(name in os.environ for name in _LAUNCHERS), "accelerator.num_nodes", machine.num_nodes,
-                "would wait for machines that nobody starts: neither SLURM nor torchrun runs this, and "
-                "MASTER_ADDR is not set; set it on every machine, or num_nodes=1")  # fmt: skip
-    if processes(machine) > 1:
-        _check_port()
 
 
 def _check_precision(machine: AcceleratorOptions) -> None:
@@ -42,31 +28,6 @@ def _check_precision(machine: AcceleratorOptions) -> None:
     if precision == "bf16-mixed" and on_cuda:
         require(torch.cuda.is_bf16_supported(including_emulation=False), "accelerator.precision", precision,
                 "this GPU has no bfloat16; there are: 32-true, 16-mixed")  # fmt: skip
-
-
-def _check_port() -> None:
-    """The first process of all listens on MASTER_PORT, where that is set; the others must not ask."""
-    text = os.environ.get("MASTER_PORT")
-    first = all(os.environ.get(name, "0") == "0" for name in _RANKS)
-    # Under torchrun the port is its own agent's, and in a group that is there already it is ours.
-    if text is None or not first or "TORCHELASTIC_RUN_ID" in os.environ or distributed.is_initialized():
-        return
-    mend = "unset the environment variable, or set it to a free port"
-    require(
-        text.isascii() and text.isdigit() and 0 < int(text) < 2**16,
-        "MASTER_PORT",
-        text,
-        f"is no port; {mend}",
-    )
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("", int(text)))
-        except OSError as error:
-            taken, denied = error.errno == errno.EADDRINUSE, error.errno == errno.EACCES
-            require(not taken, "MASTER_PORT", text, f"is in use by another program; {mend}")
-            require(not denied, "MASTER_PORT", text, f"needs the rights of an administrator; {mend}")
 
 
 def check_epoch(options: TrainerOptions, *, train_batches: int, val_batches: int) -> None:

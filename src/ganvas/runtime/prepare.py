@@ -13,7 +13,8 @@ from ganvas.functional.random import hash64
 from ganvas.model.recipe import Recipe
 from ganvas.runtime.build import bind, build
 from ganvas.runtime.limits import check_epoch, check_machine
-from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions, epoch_batches
+from ganvas.runtime.strategy import check_strategy
+from ganvas.runtime.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 
 
 def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, AcceleratorOptions]:
@@ -34,10 +35,11 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     with named("data"):
         data.prepare()
     model = build_model(config, data)
-    if isinstance(machine.devices, int) and machine.strategy == "ddp":
-        world = machine.devices * machine.num_nodes
-        require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
-                f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    world = processes(machine)
+    require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
+            f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    check_strategy(machine.strategy, model, precision=machine.precision, compiles=machine.compile,
+                   channels_last=machine.channels_last)  # fmt: skip
     train, val = (data.num_samples(name) for name in ("train", "val"))
     check_epoch(options, train_batches=train // data.batch_size, val_batches=-(-val // data.batch_size))
     every, batches = options.val_check_interval, epoch_batches(options, data.batch_size, train)

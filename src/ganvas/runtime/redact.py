@@ -57,6 +57,16 @@ def remember_words(words: list[str]) -> None:
         remember(value.strip("'\""), key.rpartition(".")[2])
 
 
+def known_secrets() -> list[str]:
+    """What this process would hide, for a process that it starts; never to be written anywhere."""
+    return sorted(_known)
+
+
+def remember_secrets(texts: list[str]) -> None:
+    """Takes over what the process that started this one would hide."""
+    _known.update(texts)
+
+
 def scrub(text: str) -> str:
     """The text without any secret that is known to this process."""
     return _replace(text, _SHORTEST)

@@ -6,17 +6,18 @@ import os
 import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.profilers import PassThroughProfiler
-from pytorch_lightning.strategies import DDPStrategy
 
 from ganvas.errors import OptionError, require
 from ganvas.model.guard import POLICIES
 from ganvas.runtime.checkpoint_io import DurableCheckpointIO
+from ganvas.runtime.ranks import Place
+from ganvas.runtime.started import environment_of
+from ganvas.runtime.strategy import STRATEGIES, SyncBatchNorms, make_strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +112,17 @@ class AcceleratorOptions:
     channels_last: bool
     compile: bool
     threads: int | None
+    timeout: float = 600.0  # runs of before it have none
 
     def __post_init__(self) -> None:
+        fits = self.timeout >= 1 and self.timeout < 1e7
+        require(fits, "timeout", self.timeout, "must be from 1 second up, e.g. 600")
         require(self.num_nodes > 0, "num_nodes", self.num_nodes, "must be at least 1; 1 is this machine")
         fits = self.threads is None or 0 < self.threads <= 1024
         require(fits, "threads", self.threads, "must be from 1 to 1024; null leaves it to torch")
         for name, known in (
             ("accelerator", ("auto", "cpu", "gpu", "cuda", "mps")),
-            ("strategy", ("auto", "ddp")),
+            ("strategy", STRATEGIES),
             ("precision", ("32-true", "bf16-mixed", "16-mixed")),  # samples and latents are float32
             ("matmul_precision", ("highest", "high", "medium")),
         ):
@@ -172,8 +176,12 @@ def make_trainer(
     loggers: list[Any],
     run_dir: str,
     has_validation: bool = True,
+    place: Place | None = None,
 ) -> pl.Trainer:
-    """The Trainer; ``max_images`` is set on it for whoever wants to know the budget (None: open)."""
+    """The Trainer; ``max_images`` is set on it for whoever wants to know the budget (None: open).
+
+    ``place`` is this process's among the ranks; without one Lightning looks for it, and starts ranks itself.
+    """
     batches_an_epoch = max(1, train_samples // batch_size)
     budgets = [batch_count(options.max_images, batch_size), options.max_steps]
     steps = min((budget for budget in budgets if budget is not None), default=-1)
@@ -186,9 +194,10 @@ def make_trainer(
         accelerator=machine.accelerator,
         devices=machine.devices,
         num_nodes=machine.num_nodes,
-        strategy=_strategy(machine),
+        strategy=make_strategy(
+            machine.strategy, processes=processes(machine), backend=machine.process_group_backend
+        ),
         precision=machine.precision,  # type: ignore[arg-type]
-        sync_batchnorm=machine.sync_batchnorm,
         benchmark=machine.benchmark,
         max_steps=steps,
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
@@ -201,7 +210,8 @@ def make_trainer(
         num_sanity_val_steps=options.num_sanity_val_steps,
         deterministic=options.deterministic,
         detect_anomaly=options.detect_anomaly,
-        inference_mode=options.inference_mode,
+        # Sharded parameters are gathered in validation too; a tensor of inference mode never trains again.
+        inference_mode=options.inference_mode and machine.strategy != "fsdp",
         profiler=options.profiler or _NoProfiler(),
         enable_model_summary=options.enable_model_summary,
         # What follows is ours: the bar, the checkpoints, the sharding and the clock of the logs.
@@ -211,7 +221,11 @@ def make_trainer(
         log_every_n_steps=10**9,
         logger=loggers,
         callbacks=callbacks,
-        plugins=[DurableCheckpointIO()],
+        plugins=[
+            DurableCheckpointIO(),
+            *([SyncBatchNorms()] if machine.sync_batchnorm else []),
+            *environment_of(place),
+        ],
         default_root_dir=run_dir,
         **arguments,
     )
@@ -286,17 +300,3 @@ def _total_images(options: TrainerOptions, steps: int, batch_size: int, batches_
     if options.max_epochs is not None:
         totals.append(options.max_epochs * batches_an_epoch * batch_size)
     return min(totals, default=None)
-
-
-def _strategy(machine: AcceleratorOptions) -> Any:
-    single = machine.devices in (1, "1") and machine.num_nodes == 1
-    if machine.strategy != "ddp" or single:
-        return "auto"
-    # The recipes keep buffers equal on all ranks themselves, and use every parameter in each backward
-    # that Lightning reduces, so neither buffer broadcasts nor a search for unused parameters is needed.
-    return DDPStrategy(
-        process_group_backend=machine.process_group_backend,
-        broadcast_buffers=False,
-        find_unused_parameters=False,
-        timeout=timedelta(minutes=5),
-    )

@@ -1,0 +1,123 @@
+"""One, two and four ranks train the same networks, whatever they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from worlds import SIZES, close, train_in_worlds
+
+Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
+
+WORLDS = [size for size in SIZES if size > 1]
+_EVERY = ["trainer.max_steps=4", "trainer.log_every_images=1", "trainer.val_check_interval=4",
+          "trainer.check_val_every_n_epoch=null", "trainer.limit_val_batches=2", "data.batch_size=32",
+          "accelerator=ddp_cpu", "accelerator.devices=1", "callback=none"]  # fmt: skip
+_EMA = "model.ema.half_life=50"  # images: in so few steps the default would hardly move
+_DCGAN = ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"]
+_CONV = ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"]
+CASES = {
+    "gan": ["model=mlp_gan", _EMA],
+    "hinge_r1": [
+        "model=mlp_gan",
+        "model/adversarial_loss=hinge",
+        "model/gradient_penalty=r1",
+        "model.d_steps_per_g_step=2",
+        "model/ema=none",
+    ],
+    "rpgan_r1_r2": [
+        "model=mlp_gan",
+        "model/adversarial_loss=rpgan",
+        "model/gradient_penalty=r1_r2",
+        "model.grad_clip=0.1",
+    ],
+    "wgan_gp": ["model=mlp_gan", "model/gradient_penalty=wgan_gp", "model.gradient_penalty.interval=2"],
+    "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
+    "dcgan": [*_DCGAN, _EMA],
+    "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
+    "dcgan_spectral": [*_DCGAN, "model.discriminator.norm=spectral"],
+    "vq": [*_CONV, "model/quantizer=vq", "model.num_embeddings=32", "model/reconstruction_loss=l1"],
+    "vq_restarts": [
+        "model=mlp_vqvae",
+        "model/quantizer=vq",
+        "model.num_embeddings=64",
+        "model.quantizer.restart_after=2",
+        "model.grad_clip=0.1",
+    ],
+    "vq_ema": [*_CONV, "model.num_embeddings=32"],
+    "vq_ema_restarts": [
+        "model=mlp_vqvae",
+        "model/quantizer=vq_ema",
+        "model.num_embeddings=64",
+        "model.quantizer.decay=0.5",
+        "model.quantizer.restart_threshold=0.5",
+    ],
+    "fsq": [*_CONV, "model/quantizer=fsq"],
+    "classifier": ["model=classifier", "model.network.base_channels=4"],
+}
+FIGURES = {
+    "gan_figures": [
+        *CASES["gan"],
+        "callback=evaluation",
+        "callback.evaluation.num_samples=100",
+        "callback.evaluation.batch_size=16",
+        "metric/samples=[fid,kid,precision_recall,density_coverage]",
+    ],
+    "vq_figures": [*CASES["vq"], "callback=evaluation", "callback.evaluation.batch_size=16"],
+}
+LOCAL = {
+    "dcgan_local": [*_DCGAN, "accelerator.sync_batchnorm=false"],
+    "classifier_local": [*CASES["classifier"], "accelerator.sync_batchnorm=false"],
+}
+BFLOAT16 = {
+    "gan_bf16": [*CASES["gan"], "accelerator.precision=bf16-mixed"],
+    "classifier_bf16": [*CASES["classifier"], "accelerator.precision=bf16-mixed"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    cases = {name: _EVERY + words for name, words in (CASES | FIGURES | LOCAL | BFLOAT16).items()}
+    return train_in_worlds(cases, tmp_path_factory.mktemp("worlds"))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("case", CASES)
+def test_ranks_equal_one_process(case: str, world: int, ended: Ended) -> None:
+    one, first = ended[case, 1, 0], ended[case, world, 0]
+    assert one["steps"] == first["steps"] == 4
+    assert one["clock"] == first["clock"]
+    assert one["clock"]["images_seen"] == 4 * 32
+    close(first, one, rtol=2e-4, atol=2e-5)
+    ranks_are_one(case, world, ended)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("case", FIGURES)
+def test_figures_are_those_of_one_process(case: str, world: int, ended: Ended) -> None:
+    one, first = ended[case, 1, 0]["figures"], ended[case, world, 0]["figures"]
+    assert len(one) >= 4
+    close(first, one, rtol=1e-3, atol=1e-5)
+    ranks_are_one(case, world, ended)
+
+
+@pytest.mark.parametrize("case", BFLOAT16)
+def test_bfloat16_rounds_a_share_of_a_batch_otherwise(case: str, ended: Ended) -> None:
+    one, two = ended[case, 1, 0], ended[case, 2, 0]
+    for step in range(4):
+        close(two["reports"][step], one["reports"][step], rtol=0.05, atol=0.01)
+    ranks_are_one(case, 2, ended)
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_batch_statistics_of_each_rank_alone_train_otherwise(case: str, ended: Ended) -> None:
+    one, two = ended[case, 1, 0], ended[case, 2, 0]
+    assert one["clock"] == two["clock"]
+    with pytest.raises(AssertionError):
+        close(two["reports"][0], one["reports"][0], rtol=1e-3, atol=1e-3)
+    ranks_are_one(case, 2, ended)  # their running statistics are means over ranks
+
+
+def ranks_are_one(case: str, world: int, ended: Ended) -> None:
+    for rank in range(1, world):
+        close(ended[case, world, rank], ended[case, world, 0], rtol=0, atol=0)
