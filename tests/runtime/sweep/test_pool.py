@@ -186,6 +186,25 @@ def test_a_signal_stops_all_and_hands_out_no_more(sweep: Manifest) -> None:
     assert source.told == []  # they are not over
 
 
+@pytest.mark.parametrize("outlives", [True, False])
+def test_a_lost_terminal_leaves_the_jobs_of_a_cluster_alone(sweep: Manifest, outlives: bool) -> None:
+    engine = Scripted(sweep, {0: [None], 1: [None], 2: [0], 3: [0]}, slots=2)
+    engine.outlives = outlives  # type: ignore[attr-defined]
+    sent: list[int] = []
+
+    def hang_up(job: Job, result: Result) -> None:
+        if job.index == 1 and not sent:
+            sent.append(1)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    pool = Pool(sweep, Grid(sweep.jobs), engine, PoolOptions(), hang_up)
+    pool.run()
+    assert pool.signal == signal.SIGHUP
+    assert starts(engine) == [0, 1]
+    assert sorted(engine.running) == ([0, 1] if outlives else [])
+    assert [what for what, _ in engine.log if what != "start"] == ([] if outlives else ["stop", "stop"])
+
+
 def test_a_finished_job_is_told_although_the_pool_stops(sweep: Manifest) -> None:
     engine = Scripted(sweep, {0: [0], 1: [0], 2: [0], 3: [0]})
     source = Pruning(sweep.jobs)

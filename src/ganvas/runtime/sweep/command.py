@@ -13,8 +13,9 @@ SECRETS = "GANVAS_SECRETS"  # JSON, key -> value: what sweep.json does not hold
 # What a rank or a job that encloses the sweep would leave in the environment of its jobs.
 _RANK_VARIABLES = (
     "LOCAL_RANK", "RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GANVAS_RUN_DIR", "GANVAS_RESUME",
+    "ROLE_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GANVAS_RANK",
     "GANVAS_CONFIG_DIR", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
+    "TORCHELASTIC_USE_AGENT_STORE",
 )  # fmt: skip
 
 

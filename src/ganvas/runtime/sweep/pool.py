@@ -13,7 +13,7 @@ from types import FrameType
 from ganvas.errors import require
 from ganvas.runtime.sweep.interface import Engine, Job, Result, Source
 from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.records import Record, result_of
+from ganvas.runtime.sweep.records import STOPPED, Record, result_of
 
 _TICK = 0.05  # seconds between two looks at the engine
 _LOOK = 2.0  # seconds between two looks into the folders of running jobs
@@ -62,6 +62,7 @@ class Pool:
         self._again: list[Job] = []
         self._tries: dict[int, int] = {}
         self._looked = time.monotonic()
+        self._leaves = False  # the jobs go on without this process
 
     def run(self) -> None:
         """Returns when no job runs any more; ``signal`` says whether it was stopped."""
@@ -73,9 +74,12 @@ class Pool:
                     self._look()
                     time.sleep(_TICK)
             finally:
-                self.engine.close()
+                if not self._leaves:
+                    self.engine.close()
 
     def _is_over(self) -> bool:
+        if self._leaves:
+            return True
         if self._running:
             return False
         return self._stopping() or (not self._again and self.source.is_done())
@@ -112,7 +116,7 @@ class Pool:
             if result.code is None and result.state != "finished":
                 result = replace(result, code=code)
             if result.state == "waiting":  # it ended before it could write its record
-                result = replace(result, state="failed" if code else "interrupted")
+                result = replace(result, state="interrupted" if code in (0, *STOPPED) else "failed")
             crashed = result.state in ("failed", "killed")
             if crashed and self._tries[index] <= self.options.retries and not self._stopping():
                 self.watch(job, result)
@@ -126,6 +130,8 @@ class Pool:
 
     def _look(self) -> None:
         now = time.monotonic()
+        if self._leaves:
+            return
         if now - self._looked < _LOOK and not (self.signal and not self._asked):
             return
         self._looked = now
@@ -158,6 +164,8 @@ class Pool:
             self.engine.close()  # the second time: at once
             raise KeyboardInterrupt
         self.signal = number
+        # A lost terminal is no wish to stop what a cluster's queue keeps anyhow.
+        self._leaves = number == signal.SIGHUP and getattr(self.engine, "outlives", False)
         self._looked = 0.0
 
     @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,8 +156,13 @@ def test_close_ends_what_runs(tmp_path: Path) -> None:
 def test_no_answer_is_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = engine(planned(tmp_path, j0="0"))
     made.start(jobs(1))
+    until(lambda: not queue("%A"))
     with monkeypatch.context() as patched:
-        patched.setenv("SLURM_CONF", str(tmp_path / "nowhere"))
+        (tmp_path / "squeue").write_text(
+            "#!/bin/sh\necho slurm_load_jobs error: Unable to contact >&2\nexit 1\n"
+        )
+        (tmp_path / "squeue").chmod(0o755)
+        patched.setenv("PATH", str(tmp_path), prepend=":")
         for _ in range(5):
             assert made.ended() == []
             time.sleep(0.11)
@@ -172,12 +179,16 @@ def test_jobs_see_nothing_of_the_allocation_that_the_sweep_runs_in(
         "LOCAL_RANK": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    made = engine(planned(tmp_path, j0="env"))
+    command = planned(tmp_path, j0="env")
+    made = engine(replace(command, secrets={0: {"a.key": "hush"}, 1: {"a.key": "another"}}))
     made.start(jobs(1))
     assert ended(made, 1) == {0: 0}
-    seen = (tmp_path / "did" / "0.env").read_text().split()
-    assert not {"SLURM_MEM_PER_CPU", "SLURM_NTASKS", "SLURM_PROCID", "RANK", "LOCAL_RANK"} & set(seen)
-    assert "SLURM_JOB_ID" in seen
+    seen = json.loads((tmp_path / "did" / "0.env").read_text())
+    assert not {"SLURM_MEM_PER_CPU", "RANK", "LOCAL_RANK", "GANVAS_SECRETS_OF_ALL"} & set(seen)
+    assert seen["SLURM_NTASKS"] == "1"
+    assert json.loads(seen["GANVAS_SECRETS"]) == {"a.key": "hush"}
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".env"]
+    assert not any(b"hush" in content for content in written)
 
 
 def test_sbatch_is_asked_before_anything_is_written(tmp_path: Path) -> None:
