@@ -106,8 +106,9 @@ def fails_once(tmp_path: Path) -> tuple[str, ...]:
     conf = tmp_path / "conf" / "callback"
     conf.mkdir(parents=True)
     (tmp_path / "conf" / "fails_once.py").write_text(_FAILS_ONCE)
+    mark = "${paths.run_dir}/failed"
     (conf / "fails_once.yaml").write_text(
-        "fails_once: {_target_: fails_once.FailsOnce, batch: 30, mark: '${paths.run_dir}/failed', kill: false}\n"
+        f"fails_once: {{_target_: fails_once.FailsOnce, batch: 30, mark: '{mark}', kill: false}}\n"
     )
     return ("--config-dir", "conf", "callback=[evaluation,checkpoint,record,fails_once]")
 
