@@ -23,6 +23,8 @@ from ganvas.runtime.sweep.records import Record, result_of
 class Scripted:
     """Each attempt at a job ends with the next of its codes; ``None`` runs until it is stopped."""
 
+    outlives = False
+
     def __init__(self, sweep: Manifest, codes: dict[int, list[int | None]], slots: int = 1) -> None:
         self.sweep, self.codes, self.most = sweep, codes, slots
         self.running: dict[int, int | None] = {}
@@ -189,7 +191,7 @@ def test_a_signal_stops_all_and_hands_out_no_more(sweep: Manifest) -> None:
 @pytest.mark.parametrize("outlives", [True, False])
 def test_a_lost_terminal_leaves_the_jobs_of_a_cluster_alone(sweep: Manifest, outlives: bool) -> None:
     engine = Scripted(sweep, {0: [None], 1: [None], 2: [0], 3: [0]}, slots=2)
-    engine.outlives = outlives  # type: ignore[attr-defined]
+    engine.outlives = outlives
     sent: list[int] = []
 
     def hang_up(job: Job, result: Result) -> None:

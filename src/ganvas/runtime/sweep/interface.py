@@ -81,7 +81,13 @@ class Source(Protocol):
 
 
 class Engine(Protocol):
-    """Runs jobs on this machine's devices or on a cluster; jobs are told apart by their index."""
+    """Runs jobs on this machine's devices or on a cluster; jobs are told apart by their index.
+
+    Attributes:
+        outlives: whether jobs go on where this process ends, and a later one finds them.
+    """
+
+    outlives: bool
 
     def slots(self) -> int:
         """How many more jobs may be handed in now."""

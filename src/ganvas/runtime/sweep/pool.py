@@ -165,7 +165,7 @@ class Pool:
             raise KeyboardInterrupt
         self.signal = number
         # A lost terminal is no wish to stop what a cluster's queue keeps anyhow.
-        self._leaves = number == signal.SIGHUP and getattr(self.engine, "outlives", False)
+        self._leaves = number == signal.SIGHUP and self.engine.outlives
         self._looked = 0.0
 
     @contextlib.contextmanager

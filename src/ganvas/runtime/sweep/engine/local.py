@@ -25,6 +25,8 @@ class Local:
         threads: CPU threads of a job; None: as its config and torch have it.
     """
 
+    outlives = False
+
     def __init__(
         self, command: JobCommand, *, n_jobs: int = 1, gpus: Sequence[str] | None = None,
         gpus_per_job: int | None = None, threads: int | None = None,

@@ -80,6 +80,8 @@ class Ray:
         OptionError: Ray is missing, or there is no cluster at the address.
     """
 
+    outlives = False
+
     def __init__(self, command: JobCommand, options: RayOptions) -> None:
         require(find_spec("ray") is not None, "hydra/launcher", "ray", "needs Ray; pip install 'ganvas[ray]'")
         self.command, self.options = replace(command, sweep=command.sweep.resolve()), options

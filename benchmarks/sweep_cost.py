@@ -1,6 +1,6 @@
 """What a sweep costs over its runs, and how long the lists of large sweeps take.
 
-    OMP_NUM_THREADS=1 python benchmarks/sweeps.py
+    OMP_NUM_THREADS=1 python benchmarks/sweep_cost.py
 
 Jobs: a sweep of JOBS tiny runs (10 batches of a small GAN on digits), one after the other, against as many
 plain `ganvas train` of the same options. Both take turns, round by round, so that they meet the same machine;
