@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-
 import sweeps
+
 from ganvas.cli.compose import compose
 from ganvas.runtime.sweep.manifest import Manifest
 from ganvas.runtime.sweep.tree import config_key

@@ -9,9 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from same_run import assert_same, rows
-
 import sweeps
+from same_run import assert_same, rows
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 # 40 batches, a checkpoint at every tenth of them: some seconds.
