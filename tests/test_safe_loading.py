@@ -111,12 +111,13 @@ def test_the_search_lets_pass(line: str) -> None:
     assert not list(faults(line))
 
 
-def test_the_one_unpickler_names_its_classes_itself() -> None:
-    """pickle.Unpickler is subclassed once, with find_class, and used nowhere bare."""
+def test_unpicklers_name_their_classes_themselves() -> None:
+    """pickle.Unpickler is subclassed twice, with find_class, and used nowhere bare."""
     users = [path for path in FILES if "pickle.Unpickler" in path.read_text()]
-    assert [path.name for path in users] == ["cifar10.py"]
-    nodes = list(ast.walk(ast.parse(users[0].read_text())))
-    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
-    (subclass,) = [node for node in classes if "pickle.Unpickler" in map(name_of, node.bases)]
-    assert "find_class" in [item.name for item in subclass.body if isinstance(item, ast.FunctionDef)]
-    assert "pickle.Unpickler" not in [name_of(node.func) for node in nodes if isinstance(node, ast.Call)]
+    assert [path.name for path in users] == ["cifar10.py", "sampler.py"]
+    for path in users:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        (subclass,) = [node for node in classes if "pickle.Unpickler" in map(name_of, node.bases)]
+        assert "find_class" in [item.name for item in subclass.body if isinstance(item, ast.FunctionDef)]
+        assert "pickle.Unpickler" not in [name_of(node.func) for node in nodes if isinstance(node, ast.Call)]

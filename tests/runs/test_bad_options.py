@@ -167,7 +167,7 @@ def test_foreign_code_is_refused_before_it_is_imported(
         (["train", "--cfg", "job", "--config-dir", "nowhere"], "--config-dir", "no such folder"),
         (["train", "--cfg", "job", "-m", "seed=1,2"], "--multirun", "leave out -m"),
         (["train", "-m", "model=mlp_gan,nope"], "model", "=nope: "),
-        (["train", "-m", "foo=1,2"], "foo", "no such key"),
+        (["train", "-m", "foo=1,2"], "foo", "=1: there is no such key"),
         (["sample", "latest", "--nmu", "3"], "ganvas sample", "--nmu"),
         (["sample", "latest", "--num", "three"], "ganvas sample", "three"),
         (["sample"], "ganvas sample", "RUN"),

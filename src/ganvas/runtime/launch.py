@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import marshal
 import os
 import signal
 import socket
@@ -228,10 +227,10 @@ def launch(
     """
     node = Node(run["config"]["accelerator"]["num_nodes"])
     folder = RunFolder(Path(run["config"]["paths"]["run_dir"]))
-    payload = marshal.dumps({
+    payload = json.dumps({
         "run": run, "resume": None if resume is None else str(resume.path), "overrides": list(overrides),
         "path": sys.path, "secrets": known_secrets(),
-    })  # fmt: skip
+    }).encode()  # fmt: skip
     ranks = Ranks(node, count, payload)
     restore = ranks.hand_on_signals()
     try:

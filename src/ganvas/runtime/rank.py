@@ -7,7 +7,6 @@ JSON each.
 from __future__ import annotations
 
 import json
-import marshal
 import os
 import sys
 import traceback
@@ -29,7 +28,7 @@ def main(handles: list[int]) -> int:
     def tell(**values: Any) -> None:
         os.write(pipe, (json.dumps(values, default=str) + "\n").encode())
 
-    task = marshal.loads(sys.stdin.buffer.read())
+    task = json.loads(sys.stdin.buffer.read())
     sys.path += [entry for entry in task["path"] if entry not in sys.path]
     remember_secrets(task["secrets"])
     from ganvas.runtime import sentinel
