@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.compose import provenance
 from ganvas.cli.search import KEY, Search, ask, note, stored
 from ganvas.cli.sweep_jobs import Composer
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError
 from ganvas.runtime.redact import redacted
 from ganvas.runtime.sweep.estimate import paces, sweep_seconds
-from ganvas.runtime.sweep.manifest import FILE, Manifest, new_about
+from ganvas.runtime.sweep.find import sweep_there
+from ganvas.runtime.sweep.manifest import Manifest, new_about
 
 if TYPE_CHECKING:
     from ganvas.cli.launcher import JobLauncher
@@ -95,11 +96,9 @@ def _joined(sweep: Manifest) -> Manifest:
     Raises:
         OptionError: the folder holds another sweep, or something else.
     """
-    if not sweep.folder.exists() or not any(sweep.folder.iterdir()):
+    old = sweep_there(sweep.folder)
+    if old is None:
         return sweep
-    there = (sweep.folder / FILE).exists()
-    require(there, "hydra.sweep.dir", sweep.folder, "holds other files than a sweep's; name a new folder")
-    old = Manifest.read(sweep.folder)
     held, asked = stored(old), stored(sweep)
     if held is None or asked is None or held.identity() != asked.identity():
         reason = "holds another sweep; name a new folder, or: ganvas sweep resume"

@@ -20,6 +20,7 @@ from ganvas.runtime.lock import RunLock
 from ganvas.runtime.redact import redacted
 from ganvas.runtime.run_folder import check_name, check_writable
 from ganvas.runtime.sweep.command import JobCommand
+from ganvas.runtime.sweep.find import sweep_there
 from ganvas.runtime.sweep.grid import Grid
 from ganvas.runtime.sweep.interface import Engine, Job, Source
 from ganvas.runtime.sweep.manifest import FILE, Draft, Manifest, new_about
@@ -150,11 +151,9 @@ def _joined(sweep: Manifest) -> Manifest:
     Raises:
         OptionError: the folder holds another sweep, or something else.
     """
-    if not sweep.folder.exists() or not any(sweep.folder.iterdir()):
+    old = sweep_there(sweep.folder)
+    if old is None:
         return sweep
-    there = (sweep.folder / FILE).exists()
-    require(there, "hydra.sweep.dir", sweep.folder, "holds other files than a sweep's; name a new folder")
-    old = Manifest.read(sweep.folder)
     if [job.key for job in old.jobs] != [job.key for job in sweep.jobs]:
         words = " ".join(old.about.get("words") or [])[:200]
         reason = (

@@ -13,20 +13,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import NonFiniteError, OptionError, RankError, require
+from ganvas.runtime.handlers import handle
 from ganvas.runtime.last_words import write_failure
 from ganvas.runtime.outcome import Outcome
 from ganvas.runtime.ranks import MARK
 from ganvas.runtime.redact import known_secrets
 from ganvas.runtime.run_folder import RunFolder
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 _LOOK = 0.05  # seconds between two looks at the ranks
 _GRACE = 40.0  # seconds in which the others must follow a rank that ended badly: they find out which it was
 _GRACE_OF_STOPPED = 10.0  # the same after a signal: ranks that have saved end together
@@ -162,19 +161,7 @@ class Ranks:
 
     def hand_on_signals(self) -> Callable[[], None]:
         """Whatever this process is sent, its ranks get; returns what puts the old handlers back."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        old = {
-            number: signal.signal(number, self._hand_on)
-            for number in SIGNALS
-            if signal.getsignal(number) is not signal.SIG_IGN
-        }
-
-        def restore() -> None:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-        return restore
+        return handle(self._hand_on)
 
     def _hand_on(self, number: int, frame: Any) -> None:
         self.stopped = self.stopped or number

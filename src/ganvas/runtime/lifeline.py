@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -18,12 +17,12 @@ from ganvas.callback.health import findings
 from ganvas.callback.trouble import surviving, troubles
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.runtime import journal
+from ganvas.runtime.handlers import handle
 from ganvas.runtime.ranks import find_place
 from ganvas.runtime.run_folder import RunFolder
 
 log = logging.getLogger("ganvas")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 _ECHO = 1.0  # seconds in which a launcher hands on what the terminal or the cluster sent to all processes
 _VALIDATION_LEFT_OUT = "ganvas_validation_left_out"
 
@@ -80,20 +79,7 @@ class Lifeline(pl.Callback):
 
     def handle_signals(self) -> Callable[[], None]:
         """Installs the handlers (main thread only); returns what puts the old ones back."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        old = {
-            number: signal.signal(number, self.catch)
-            for number in SIGNALS
-            # nohup and a shell's background jobs ask for some of them to be ignored
-            if signal.getsignal(number) is not signal.SIG_IGN
-        }
-
-        def restore() -> None:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-        return restore
+        return handle(self.catch)
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self._seconds()}

@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
-from ganvas.runtime.sweep.manifest import FILE
+from ganvas.runtime.sweep.manifest import FILE, Manifest
 
 
 def all_sweeps(output_dir: Path) -> list[Path]:
@@ -38,3 +38,16 @@ def find_sweep(name: str, output_dir: Path) -> Path:
     close = difflib.get_close_matches(name, [path.name for path in sweeps], n=1, cutoff=0.3)
     hint = f"did you mean {close[0]}?" if close else f"see ganvas sweep ls (folder {output_dir})"
     raise OptionError("SWEEP", name, f"no sweep's name begins so; {hint}")
+
+
+def sweep_there(folder: Path) -> Manifest | None:
+    """The sweep that lies in a folder already; None where there is nothing yet.
+
+    Raises:
+        OptionError: the folder holds something else.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    there = (folder / FILE).exists()
+    require(there, "hydra.sweep.dir", folder, "holds other files than a sweep's; name a new folder")
+    return Manifest.read(folder)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import FrameType
 
 from ganvas.errors import require
+from ganvas.runtime.handlers import handle
 from ganvas.runtime.sweep.interface import Engine, Job, Result, Source
 from ganvas.runtime.sweep.manifest import Manifest
 from ganvas.runtime.sweep.records import STOPPED, Record, result_of
@@ -66,16 +65,17 @@ class Pool:
 
     def run(self) -> None:
         """Returns when no job runs any more; ``signal`` says whether it was stopped."""
-        with self._handled_signals():
-            try:
-                while not self._is_over():
-                    self._hand_out()
-                    self._collect()
-                    self._look()
-                    time.sleep(_TICK)
-            finally:
-                if not self._leaves:
-                    self.engine.close()
+        restore = handle(self._caught, _STOPS)
+        try:
+            while not self._is_over():
+                self._hand_out()
+                self._collect()
+                self._look()
+                time.sleep(_TICK)
+        finally:
+            if not self._leaves:
+                self.engine.close()
+            restore()
 
     def _is_over(self) -> bool:
         if self._leaves:
@@ -167,16 +167,3 @@ class Pool:
         # A lost terminal is no wish to stop what a cluster's queue keeps anyhow.
         self._leaves = number == signal.SIGHUP and self.engine.outlives
         self._looked = 0.0
-
-    @contextlib.contextmanager
-    def _handled_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old = {number: signal.signal(number, self._caught) for number in _STOPS
-               if signal.getsignal(number) is not signal.SIG_IGN}  # fmt: skip
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
