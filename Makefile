@@ -18,7 +18,7 @@ train: setup
 	$(BIN)/ganvas train experiment=quickstart_gan paths.output_dir=$(OUT)
 	$(BIN)/ganvas train experiment=quickstart_vqvae paths.output_dir=$(OUT)
 	@echo
-	@echo "samples and reconstructions: $(OUT)/quickstart/*/samples/    figures: $(OUT)/quickstart/*/metrics.jsonl"
+	@echo "samples and reconstructions: $(OUT)/quickstart/*/samples/    metrics: $(OUT)/quickstart/*/metrics.jsonl"
 	@echo "watch:  $(BIN)/tensorboard --logdir $(OUT)/quickstart"
 	@echo "next:   $(BIN)/ganvas runs ls    $(BIN)/ganvas train --help"
 

@@ -23,24 +23,24 @@ from pathlib import Path
 import torch
 
 from ganvas.cli.compose import compose
-from ganvas.runtime import life
-from ganvas.runtime.checkpoint_io import DurableCheckpointIO
+from ganvas.run import train_run
+from ganvas.run.checkpoint.io import DurableCheckpointIO
 
 CASES: dict[str, list[str]] = {
     "mlp_gan, 28 px": ["model=mlp_gan", "data=digits", "data.image_size=28"],
-    "vqvae, 32 px": ["model=vqvae", "data=digits", "data.image_size=32", "data.fit=resize"],
-    "dcgan, 32 px": ["model=dcgan", "data=digits", "data.image_size=32", "data.fit=resize"],
-    "dcgan, 64 px": ["model=dcgan", "data=digits", "data.image_size=64", "data.fit=resize"],
-    "dcgan, 128 px": ["model=dcgan", "data=digits", "data.image_size=128", "data.fit=resize"],
+    "vqvae, 32 px": ["model=vqvae", "data=digits", "data.image_size=32", "data.resize_mode=resize"],
+    "dcgan, 32 px": ["model=dcgan", "data=digits", "data.image_size=32", "data.resize_mode=resize"],
+    "dcgan, 64 px": ["model=dcgan", "data=digits", "data.image_size=64", "data.resize_mode=resize"],
+    "dcgan, 128 px": ["model=dcgan", "data=digits", "data.image_size=128", "data.resize_mode=resize"],
 }
 
 
 def checkpoint_of(words: list[str], folder: Path) -> Path:
     config = compose([
-        *words, "accelerator=cpu", "data.batch_size=2", "trainer.max_images=null", "trainer.max_steps=2",
+        *words, "accelerator=cpu", "data.batch_size=2", "trainer.max_examples=null", "trainer.max_steps=2",
         "logger=none", "callback=minimal", "trainer.limit_val_batches=0", f"paths.run_dir={folder}",
     ]).config  # fmt: skip
-    outcome = life.train({"ganvas": {}, "config": config})
+    outcome = train_run.train({"ganvas": {}, "config": config})
     if outcome.state != "finished":
         raise RuntimeError(f"training ended as {outcome.state}")
     return max(folder.glob("checkpoints/*.ckpt"))

@@ -62,7 +62,7 @@ def work(side: str, rank: int, folder: str, steps: int, size: int) -> None:
     import torch.distributed as dist
 
     from ganvas.cli.compose import compose
-    from ganvas.runtime.prepare import prepare
+    from ganvas.run.prepare import prepare
 
     world = SIDES[side]
     torch.set_num_threads(2 if world == 1 else 1)
@@ -72,7 +72,7 @@ def work(side: str, rank: int, folder: str, steps: int, size: int) -> None:
     config = compose([
         "model=dcgan", "data=digits", f"data.image_size={size}", f"data.batch_size={BATCH}", "callback=none",
         "logger=none", "accelerator=ddp_cpu", "accelerator.devices=1", f"accelerator.num_nodes={world}",
-        f"accelerator.threads={3 - world}", "trainer.max_images=1000000000", "trainer.limit_val_batches=0",
+        f"accelerator.threads={3 - world}", "trainer.max_examples=1000000000", "trainer.limit_val_batches=0",
         f"accelerator.sync_batchnorm={side == 'synced'}",
     ]).config  # fmt: skip
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": "0", "GROUP_RANK": str(rank), "WORLD_SIZE": str(world),
@@ -89,7 +89,7 @@ def work(side: str, rank: int, folder: str, steps: int, size: int) -> None:
 def _ganvas(data: Any, model: Any, options: Any, machine: Any, turns: Turns, folder: str) -> None:
     import pytorch_lightning as pl
 
-    from ganvas.runtime.trainer import make_trainer
+    from ganvas.run.trainer import make_trainer
 
     class Pace(pl.Callback):
         def on_train_batch_start(self, *_: Any) -> None:
@@ -97,7 +97,7 @@ def _ganvas(data: Any, model: Any, options: Any, machine: Any, turns: Turns, fol
 
     trainer = make_trainer(options, machine, batch_size=BATCH, train_samples=data.num_samples("train"),
                            callbacks=[Pace()], loggers=[], run_dir=folder)  # fmt: skip
-    model.log_every(options.log_every_images, BATCH)
+    model.log_every(options.log_every_examples, BATCH)
     trainer.fit(model, datamodule=data)
 
 

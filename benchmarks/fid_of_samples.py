@@ -3,8 +3,8 @@
     ganvas sample RUN --num 10000 --seed 1 --out ours.npz
     python benchmarks/fid_of_samples.py ours.npz reference.npz --features efficientnet_lite0
 
-Each file holds ``images``, uint8 [N, 32, 32, 1]. The real side is the 10,000 test pictures, padded to 32
-pixels as the data module does; the first row is the floor, 10,000 training pictures against them.
+Each file holds ``images``, uint8 [N, 32, 32, 1]. The real side is the 10,000 test images, padded to 32
+pixels as the data module does; the first row is the floor, 10,000 training images against them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganvas.data.fashion_mnist import FashionMNIST
 from ganvas.functional.frechet import frechet_distance_of_samples
 from ganvas.functional.images import to_float
 from ganvas.metric.interface import FeatureExtractor
-from ganvas.runtime.build import build
+from ganvas.run.config.build import build
 
 CONF = Path(__file__).parents[1] / "conf" / "metric" / "features"
 
@@ -42,11 +42,11 @@ def main() -> None:
     parser.add_argument("--root", default="./data/fashion_mnist")
     arguments = parser.parse_args()
     extractor = build(yaml.safe_load((CONF / f"{arguments.features}.yaml").read_text()), "features")
-    data = FashionMNIST(root=arguments.root, channels=1, image_size=32, num_classes=10, fit="pad")
+    data = FashionMNIST(root=arguments.root, channels=1, image_size=32, num_classes=10, resize_mode="pad")
     real = features_of(data.split("test").x, extractor)
     print(f"features {extractor.protocol}")
     floor = features_of(data.split("train").x[: len(real)], extractor)
-    print(f"{'10,000 training pictures':40} {distance(real, floor):8.3f}")
+    print(f"{'10,000 training images':40} {distance(real, floor):8.3f}")
     for path in arguments.files:
         images = torch.from_numpy(np.load(path)["images"]).permute(0, 3, 1, 2)
         print(

@@ -166,12 +166,12 @@ def main() -> None:
             if not name.startswith(arguments.only):
                 continue
             start = time.perf_counter()
-            figure = psnr(test, run())
+            metric = psnr(test, run())
             seconds = time.perf_counter() - start
             bits = f"{codes * math.log2(num_codes):.0f}" if num_codes else "-"
             print(
                 f"{name:<37} {codes or '-':>5} {num_codes or '-':>4} {bits:>5} {seed:>4} "
-                f"{figure:>8.3f} {seconds:>8.1f}",
+                f"{metric:>8.3f} {seconds:>8.1f}",
                 flush=True,
             )
 

@@ -30,9 +30,9 @@ from torch import Tensor
 import ganvas.model.gan as gan_module
 import ganvas.model.vqvae as vqvae_module
 from ganvas.callback.checkpoint import Checkpoint
-from ganvas.runtime import life
-from ganvas.runtime.checkpoint_io import DurableCheckpointIO
-from ganvas.runtime.lifeline import Lifeline
+from ganvas.run import train_run
+from ganvas.run.checkpoint.io import DurableCheckpointIO
+from ganvas.run.lifeline import Lifeline
 from training_step import CASES, OtherRun, measure
 
 GOALS = {"MLP GAN, 28 px, batch 128": 1.05, "DCGAN, 32 px, batch 64": 1.02}
@@ -57,7 +57,7 @@ class BareRun(OtherRun):
     """The other side: the same run in a thread, without its protection."""
 
     def start(self, model: Any, data: Any) -> None:
-        make, lifeline = life._make, life.Lifeline
+        make, lifeline = train_run._make, train_run.Lifeline
 
         def make_bare(config: dict[str, Any]) -> Any:
             made = make(config)
@@ -65,19 +65,19 @@ class BareRun(OtherRun):
                 _bare.it = True
                 strip(made.model)
                 made.callbacks[:] = [one for one in made.callbacks if not isinstance(one, Checkpoint)]
-                life.Lifeline = BareLifeline  # type: ignore[misc]
+                train_run.Lifeline = BareLifeline  # type: ignore[misc]
             return made
 
-        life._make = make_bare
+        train_run._make = make_bare
         super().start(model, data)
-        life._make, life.Lifeline = make, lifeline  # type: ignore[misc]
+        train_run._make, train_run.Lifeline = make, lifeline  # type: ignore[misc]
 
 
 def strip(model: Any) -> None:
     """Takes the reseeding, the guard and the copies of buffers from a recipe."""
     model.begin_step = lambda: PlainDraws()
-    model.may_step = lambda *_, **__: True
-    model.keep = model.put_back = lambda *_: None
+    model.check_finite = lambda *_, **__: True
+    model.snapshot = model.restore = lambda *_: None
 
 
 def only_where_protected(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

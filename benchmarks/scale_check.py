@@ -15,8 +15,8 @@ What is predicted: the time of a training step of n ranks that share a batch,
     bytes   from benchmarks/scale_model.py: counted from the networks, not from the measured run
 
 What is measured: the time from the end of one batch to the end of the next of real training, by the command
-line's own composition and life.train, without validation, logs and checkpoints. The same processes take turns
-at training alone, reducing and training together. A figure is the median over the rounds of the median over a
+line's own composition and train_run.train, without validation, logs and checkpoints. The same processes take turns
+at training alone, reducing and training together. A metric is the median over the rounds of the median over a
 round's steps, each of them the slowest process's; the ratio is predicted : measured, its spread that of the
 rounds' own ratios. Every rank computes with one thread; more ranks than cores share them.
 """
@@ -40,13 +40,13 @@ from typing import Any
 
 CASES: dict[str, tuple[list[str], int]] = {  # overrides, global batch
     "mlp_gan": (["model=mlp_gan", "data=digits", "data.image_size=28"], 256),
-    "dcgan": (["model=dcgan", "data=digits", "data.image_size=32", "data.fit=resize"], 32),
-    "vqvae": (["model=vqvae", "data=digits", "data.image_size=32", "data.fit=resize"], 32),
-    "classifier": (["model=classifier", "data=digits", "data.image_size=28", "data.fit=resize"], 128),
+    "dcgan": (["model=dcgan", "data=digits", "data.image_size=32", "data.resize_mode=resize"], 32),
+    "vqvae": (["model=vqvae", "data=digits", "data.image_size=32", "data.resize_mode=resize"], 32),
+    "classifier": (["model=classifier", "data=digits", "data.image_size=28", "data.resize_mode=resize"], 128),
 }
 SIZES = (8, 4096, 65536, 2**19, 2**21, 2**22, 2**24)  # bytes of the measured all-reduces
-QUIET = ["accelerator.threads=1", "trainer.max_images=null", "trainer.limit_val_batches=0", "logger=none",
-         "callback=none", "trainer.log_every_images=1000000000",
+QUIET = ["accelerator.threads=1", "trainer.max_examples=null", "trainer.limit_val_batches=0", "logger=none",
+         "callback=none", "trainer.log_every_examples=1000000000",
          "trainer.num_sanity_val_steps=0"]  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def child(job: dict[str, Any]) -> None:
     """Takes part in every round, and writes down what it saw."""
     import torch
 
-    from ganvas.runtime import trainer
+    from ganvas.run import trainer
 
     torch.set_num_threads(1)
     trainer.available_devices = lambda accelerator: 64  # ranks may share cores here
@@ -203,7 +203,7 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
 
     from ganvas.cli.compose import compose
     from ganvas.model import synced_batch_norm
-    from ganvas.runtime import life
+    from ganvas.run import train_run
     from scale_model import all_reduces, total
 
     counted: list[int] = []
@@ -244,7 +244,7 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
                 meet(job, stage)
             self.began = time.perf_counter()
 
-    watch, make = Watch(), life.make_trainer
+    watch, make = Watch(), train_run.make_trainer
     machine = ["accelerator=ddp_cpu", f"accelerator.devices={ranks}"] if ranks > 1 else ["accelerator=cpu"]
     folder = f"{job['folder']}/run-{stage}" + ("" if port is not None else f"-{job['rank']}")
     share = batch if port is not None else batch // job["ranks"]
@@ -253,12 +253,12 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
     asked = synced_batch_norm.is_distributed
     try:
         synced_batch_norm.is_distributed = lambda: True
-        life.make_trainer = lambda *a, callbacks, **o: make(*a, callbacks=[*callbacks, watch], **o)
+        train_run.make_trainer = lambda *a, callbacks, **o: make(*a, callbacks=[*callbacks, watch], **o)
         dist.all_reduce = counting if job["count"] else plain
         with as_rank(job, port) if port is not None and ranks > 1 else nullcontext():
-            outcome = life.train({"ganvas": {}, "config": compose(words).config})
+            outcome = train_run.train({"ganvas": {}, "config": compose(words).config})
     finally:
-        life.make_trainer, dist.all_reduce, synced_batch_norm.is_distributed = make, plain, asked
+        train_run.make_trainer, dist.all_reduce, synced_batch_norm.is_distributed = make, plain, asked
     if outcome.state != "finished":
         raise RuntimeError(f"training ended as {outcome.state}: {outcome.notes}")
     return {"seconds": watch.seconds[warm_up:], "reduces": watch.reduces, "model": watch.model,

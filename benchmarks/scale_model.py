@@ -25,25 +25,25 @@ from ganvas.model.classifier import Classifier
 from ganvas.model.gan import GAN
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
-from ganvas.model.recipe import Recipe, statistics
+from ganvas.model.recipe import Recipe, running_statistics
 from ganvas.model.vqvae import VQVAE
-from ganvas.runtime.build import build
-from ganvas.runtime.prepare import build_model
+from ganvas.run.config.build import build
+from ganvas.run.prepare import build_model
 
-_PICTURES = ("data=stacked_digits", "data.num_train=64", "data.num_val=0", "data.num_test=0")
+_IMAGES = ("data=stacked_digits", "data.num_train=64", "data.num_val=0", "data.num_test=0")
 RECIPES: dict[str, tuple[str, ...]] = {
     "mlp_gan, 1 x 28 x 28": ("model=mlp_gan", "data=digits", "data.image_size=28"),
-    "dcgan, 3 x 32 x 32": ("model=dcgan", *_PICTURES, "data.image_size=32"),
-    "dcgan, 3 x 64 x 64": ("model=dcgan", *_PICTURES, "data.image_size=64"),
-    "dcgan, 3 x 128 x 128": ("model=dcgan", *_PICTURES, "data.image_size=128"),
+    "dcgan, 3 x 32 x 32": ("model=dcgan", *_IMAGES, "data.image_size=32"),
+    "dcgan, 3 x 64 x 64": ("model=dcgan", *_IMAGES, "data.image_size=64"),
+    "dcgan, 3 x 128 x 128": ("model=dcgan", *_IMAGES, "data.image_size=128"),
     "dcgan, 3 x 128 x 128, base_channels=128": (
-        "model=dcgan", *_PICTURES, "data.image_size=128", "model.generator.base_channels=128",
+        "model=dcgan", *_IMAGES, "data.image_size=128", "model.generator.base_channels=128",
         "model.discriminator.base_channels=128"),
     "mlp_vqvae, 1 x 28 x 28": ("model=mlp_vqvae", "data=digits", "data.image_size=28"),
-    "vqvae (vq_ema), 3 x 32 x 32": ("model=vqvae", *_PICTURES, "data.image_size=32"),
-    "vqvae (vq), 3 x 32 x 32": ("model=vqvae", "model/quantizer=vq", *_PICTURES, "data.image_size=32"),
+    "vqvae (vq_ema), 3 x 32 x 32": ("model=vqvae", *_IMAGES, "data.image_size=32"),
+    "vqvae (vq), 3 x 32 x 32": ("model=vqvae", "model/quantizer=vq", *_IMAGES, "data.image_size=32"),
     "vqvae (vq_ema), hidden_channels=512, 8192 codes": (
-        "model=vqvae", *_PICTURES, "data.image_size=128", "model.num_embeddings=8192",
+        "model=vqvae", *_IMAGES, "data.image_size=128", "model.num_embeddings=8192",
         "model.encoder.hidden_channels=512", "model.decoder.hidden_channels=512"),
     "classifier, 1 x 28 x 28": ("model=classifier", "data=digits", "data.image_size=28"),
     "classifier, base_channels=128, blocks=4": (
@@ -93,7 +93,7 @@ def size_of(*networks: nn.Module) -> int:
 
 def statistics_of(*networks: nn.Module) -> int:
     """Bytes of BatchNorm's running statistics and their like."""
-    return sum(buffer.numel() * buffer.element_size() for buffer in statistics(*networks))
+    return sum(buffer.numel() * buffer.element_size() for buffer in running_statistics(*networks))
 
 
 def batch_norms(network: nn.Module, passes: int, ranks: int) -> list[int]:

@@ -10,7 +10,7 @@ What is measured: whole processes, CPU time (user and system, of the child) and 
     imports     the same, ended at once as `train` is: taking the interpreter down takes a second of CPU time
     help        `ganvas --help` and `ganvas train --help`, which import neither
 
-The processes take turns, so that they meet the same machine; the figures are medians over the rounds, the
+The processes take turns, so that they meet the same machine; the metrics are medians over the rounds, the
 ratio is that of the medians, and the spread the quartiles of the rounds' own ratios. A first round, which
 fills the system's file cache and writes the byte code, is not counted.
 """
@@ -35,7 +35,7 @@ from importlib.abc import MetaPathFinder
 
 class Finder(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "ganvas.runtime.life":
+        if name != "ganvas.run.train_run":
             return None
         sys.meta_path.remove(self)
         from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -50,7 +50,7 @@ entry()
 PROCESSES = {
     "peer": ["-c", "import torch, pytorch_lightning"],
     "imports": ["-c", "import torch, pytorch_lightning, os; os._exit(0)"],
-    "train": ["-c", _WRAPPER, "train", "trainer.max_images=null", "trainer.max_steps=1", "accelerator=cpu"],
+    "train": ["-c", _WRAPPER, "train", "trainer.max_examples=null", "trainer.max_steps=1", "accelerator=cpu"],
     "help": ["-m", "ganvas", "--help"],
     "train help": ["-m", "ganvas", "train", "--help"],
 }

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from ganvas.cli.compose import hydra_session
 from ganvas.cli.sweep_jobs import Composer
-from ganvas.runtime.run_folder import create
-from ganvas.runtime.sweep.manifest import Draft, Manifest
+from ganvas.run.folder.run_folder import create
+from ganvas.sweep.manifest import Draft, Manifest
 
 SMOKE = ["trainer=smoke", "callback=minimal", "logger=none", "accelerator=cpu"]
 JOBS = 4
@@ -66,15 +66,15 @@ def large_sweep(folder: Path, number: int) -> None:
     """A sweep of finished jobs that differ in their seeds."""
     with hydra_session(None) as hydra:
         base = Composer(hydra).compose(["optimized_metric=evaluation/fid"])
-    sweep = Manifest(folder, {"words": [f"seed=range(0,{number})"], "shared": []})
+    sweep = Manifest(folder, {"sweep_overrides": [f"seed=range(0,{number})"], "shared": []})
     sweep.add([
         Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
         for n in range(number)
     ])  # fmt: skip
     sweep.write()
     for job in sweep.jobs:
-        best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + job.index, "images": 64}
-        summary = {"images_seen": 640, "seconds": 1.0, "figures": {"fid": 2.0}, "optimized": best}
+        best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + job.index, "examples": 64}
+        summary = {"examples_seen": 640, "seconds": 1.0, "metrics": {"fid": 2.0}, "optimized": best}
         record = {"attempts": [{"began": "x", "pid": 1, "host": "h", "code": 0}], "summary": summary}
         (folder / "jobs" / f"{job.index:03d}.json").write_text(json.dumps(record))
 
@@ -86,7 +86,7 @@ def many_runs(folder: Path, number: int) -> None:
     about = {"ganvas": {"choices": made.choices, "overrides": []}, "config": made.config}
     for index in range(number):
         run = create(folder / f"20260101-{index:06d}_mlp_gan-digits-s{index}-abcdef", about)
-        run.write_status(state="finished", images_seen=640, figures={"fid": 2.0})
+        run.write_status(state="finished", examples_seen=640, metrics={"fid": 2.0})
 
 
 def lists(rounds: int) -> None:

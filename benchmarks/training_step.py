@@ -38,11 +38,11 @@ from torch import Tensor
 
 from ganvas.cli.compose import compose
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.loader import TensorLoader
+from ganvas.data.loading.loader import TensorLoader
 from ganvas.functional.images import to_float
 from ganvas.model.gan import GAN
 from ganvas.model.vqvae import VQVAE
-from ganvas.runtime import life
+from ganvas.run import train_run
 
 # name: overrides, steps of a turn, turns of a block, goal
 CASES: dict[str, tuple[list[str], int, int, float | None]] = {
@@ -59,11 +59,11 @@ OPTIONS = (
 COMMON = (
     "data=fashion_mnist",
     "accelerator=cpu",
-    "trainer.max_images=null",
+    "trainer.max_examples=null",
     "trainer.max_steps=1000000",
     "trainer.limit_val_batches=0",
-    "callback.preview.every_images=0",
-    "callback.checkpoint.every_images=0",
+    "callback.preview.every_examples=0",
+    "callback.checkpoint.every_examples=0",
 )
 
 
@@ -227,8 +227,8 @@ def run(overrides: Sequence[str], extra: pl.Callback) -> None:
     """What `ganvas train` does, with one more callback behind the others."""
     with tempfile.TemporaryDirectory() as folder:
         config = compose([*COMMON, *overrides, f"paths.output_dir={folder}"]).config
-        life.make_trainer = _with(extra)
-        outcome = life.train({"ganvas": {}, "config": config})
+        train_run.make_trainer = _with(extra)
+        outcome = train_run.train({"ganvas": {}, "config": config})
         assert outcome.state == "finished", outcome
 
 
@@ -239,7 +239,7 @@ def _with(extra: pl.Callback) -> Any:
     return make
 
 
-_MAKE_TRAINER = life.make_trainer
+_MAKE_TRAINER = train_run.make_trainer
 
 
 def measure(name: str, blocks: int, other: BareLoop | OtherRun, overrides: Sequence[str]) -> Stopwatch:

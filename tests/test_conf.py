@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganvas.cli.compose import compose
-from ganvas.runtime.build import build, check_targets
+from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -55,7 +55,7 @@ def test_composes_and_builds(name: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", ["digits", "fashion_mnist", "mnist", "cifar10", "image_folder", "stacked_digits"]
 )
-def test_every_model_takes_every_picture_data(model: str, data: str) -> None:
+def test_every_model_takes_every_image_data(model: str, data: str) -> None:
     config = compose([f"model={model}", f"data={data}"]).config
     size = config["data"]["image_size"]
     assert config["data"]["sample_shape"] == [config["data"]["channels"], size, size]

@@ -71,7 +71,7 @@ def test_the_wheel_ships_every_option(wheel: Path) -> None:
 def test_trains_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     run(installed, "train", "trainer=smoke", "callback=minimal", cwd=tmp_path)
     (run_,) = json.loads(run(installed, "runs", "ls", "--json", cwd=tmp_path).stdout)
-    assert (run_["state"], run_["images_seen"]) == ("finished", 640)
+    assert (run_["state"], run_["examples_seen"]) == ("finished", 640)
     assert (run_["model"], run_["data"]) == ("mlp_gan", "digits")
 
 

@@ -50,7 +50,7 @@ class NonFiniteError(ArithmeticError):
 
     Args:
         term: what is not finite, by its name in the logs, e.g. ``loss/discriminator``.
-        reason: where (batch, images seen), the last finite values, and what usually helps.
+        reason: where (batch, examples seen), the last finite values, and what usually helps.
     """
 
     def __init__(self, term: str, reason: str) -> None:

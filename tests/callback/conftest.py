@@ -57,10 +57,10 @@ class Recipe(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.tensor(1.0))
-        self.images_seen, self.batches_seen = 0, 0
+        self.examples_seen, self.batches_seen = 0, 0
         self.report: dict[str, Tensor] = {}
         self.validation_report: dict[str, float] = {}
-        self.figures: dict[str, float] = {}
+        self.metrics: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.125)
@@ -70,18 +70,18 @@ class Recipe(pl.LightningModule):
         if self.batches_seen % 2 == 0:
             self.report = {"loss/total": self.weight.detach().clone(), "loss/nan": torch.tensor(torch.nan)}
         self.batches_seen += 1
-        self.images_seen += len(x)
+        self.examples_seen += len(x)
         return self.weight
 
     def validation_step(self, x: Tensor, batch_idx: int) -> None:
         pass
 
     def on_validation_epoch_end(self) -> None:
-        self.validation_report = {"validation/psnr": float(self.images_seen) / 8}
+        self.validation_report = {"validation/psnr": float(self.examples_seen) / 8}
 
 
 class Sampler(Recipe):
-    """A GAN's face: sample i is a constant picture (or a point) of level i / 100 times the weight."""
+    """A GAN's face: sample i is a constant image (or a point) of level i / 100 times the weight."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
         *,
         batches: int = 5,
         shape: tuple[int, ...] = (1, 8, 8),
-        max_images: int | None = None,
+        max_examples: int | None = None,
     ) -> pl.Trainer:
         trainer = pl.Trainer(
             max_steps=batches,
@@ -162,7 +162,7 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
             num_sanity_val_steps=1,
             default_root_dir=tmp_path,
         )
-        trainer.max_images = max_images  # type: ignore[attr-defined]
+        trainer.max_examples = max_examples  # type: ignore[attr-defined]
         trainer.fit(recipe, datamodule=Data(shape))
         return trainer
 

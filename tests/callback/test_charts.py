@@ -25,16 +25,16 @@ CONFIG = {
         "grad_clip": None,
     },
     "data": {"_target_": "ganvas.data.mnist.MNIST", "batch_size": 64, "root": "somewhere"},
-    "trainer": {"max_images": 20, "log_every_images": 4},
+    "trainer": {"max_examples": 20, "log_every_examples": 4},
     "paths": {"run_dir": "elsewhere"},
 }
 
 
-class Figures(pl.Callback):
+class Metrics(pl.Callback):
     """Stands for the evaluation, which may come later in the list."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        pl_module.figures = {"fid": 12.5}
+        pl_module.metrics = {"fid": 12.5}
 
 
 @pytest.fixture
@@ -53,16 +53,16 @@ def test_hyper_parameters_are_flat_and_plain() -> None:
         "data": "MNIST",
         "data.batch_size": 64,
         "seed": 3,
-        "trainer.max_images": 20,
+        "trainer.max_examples": 20,
     }
 
 
 def test_a_finished_run(
     run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
 ) -> None:
-    row = {"images": 8, "source": "run", "figures": {"fid": 0.25}, "better": {"fid": "min"}}
+    row = {"examples": 8, "source": "run", "metrics": {"fid": 0.25}, "better": {"fid": "min"}}
     (run_dir / "evaluations.jsonl").write_text(json.dumps(row) + "\n")
-    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Figures()], batches=5)
+    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Metrics()], batches=5)
     read = events()
     files = list((run_dir / "tensorboard").rglob("events.out.tfevents.*"))
     assert [file.parent for file in files] == [run_dir / "tensorboard"]  # one file, no run beside the run
@@ -104,9 +104,9 @@ def test_a_stopped_run_has_no_row(
 ) -> None:
     fit(
         sampler((1, 8, 8)),
-        [Charts(run_dir=str(run_dir)), Figures(), interrupter(2)],
+        [Charts(run_dir=str(run_dir)), Metrics(), interrupter(2)],
         batches=5,
-        max_images=20,
+        max_examples=20,
     )
     assert "_hparams_/experiment" not in events().summary_metadata
 

@@ -1,4 +1,4 @@
-"""Checkpoints by images: when they are written, which are kept, what they hold."""
+"""Checkpoints by examples: when they are written, which are kept, what they hold."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.utils.data import DataLoader
 
 from ganvas.callback import checkpoint as module
 from ganvas.callback.checkpoint import Checkpoint, kept_checkpoints
-from ganvas.callback.trouble import troubles
+from ganvas.callback.write_errors import write_errors
 from ganvas.errors import NonFiniteError, OptionError
 from ganvas.model.recipe import Recipe
-from ganvas.runtime import checkpoint_io as io_module
-from ganvas.runtime.checkpoint_io import DurableCheckpointIO
-from ganvas.runtime.checksum import checksum_matches
+from ganvas.run.checkpoint import io as io_module
+from ganvas.run.checkpoint.io import DurableCheckpointIO
+from ganvas.run.folder.checksum import checksum_matches
 
 
 class Line(Recipe):
@@ -42,7 +42,7 @@ class Line(Recipe):
 
 
 USUAL: dict[str, Any] = {
-    "every_images": 0, "every_minutes": None, "keep_last": 1, "keep_every_images": 0, "monitor": None,
+    "every_examples": 0, "every_minutes": None, "keep_last": 1, "keep_every_examples": 0, "monitor": None,
     "mode": "min", "keep_best": 1,
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ class Report(pl.Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         value = self.values[pl_module.batches_seen - 1]
         if value is not None:
-            trainer.__dict__.setdefault("ganvas_reported", {})["quality"] = (pl_module.images_seen, value)
+            trainer.__dict__.setdefault("ganvas_reported", {})["quality"] = (pl_module.examples_seen, value)
 
 
 def fit(
@@ -82,36 +82,36 @@ def fit(
     return sorted(path.name for path in (folder / "checkpoints").glob("*.ckpt*"))
 
 
-def names(*images: int) -> list[str]:
-    return sorted(f"{count:012d}.ckpt{end}" for count in images for end in ("", ".sha256"))
+def names(*examples: int) -> list[str]:
+    return sorted(f"{count:012d}.ckpt{end}" for count in examples for end in ("", ".sha256"))
 
 
-def test_every_images_and_the_last_batch(tmp_path: Path) -> None:
-    # 8 images a batch: 20 is passed at 24 and 40, the end is at 56.
-    assert fit(tmp_path, 7, every_images=20, keep_last=9) == names(24, 40, 56)
+def test_every_examples_and_the_last_batch(tmp_path: Path) -> None:
+    # 8 examples a batch: 20 is passed at 24 and 40, the end is at 56.
+    assert fit(tmp_path, 7, every_examples=20, keep_last=9) == names(24, 40, 56)
 
 
 def test_keeps_the_newest(tmp_path: Path) -> None:
-    assert fit(tmp_path, 7, every_images=8, keep_last=2) == names(48, 56)
+    assert fit(tmp_path, 7, every_examples=8, keep_last=2) == names(48, 56)
 
 
 def test_zero_writes_the_end_alone(tmp_path: Path) -> None:
-    assert fit(tmp_path, 5, every_images=0, keep_last=1) == names(40)
+    assert fit(tmp_path, 5, every_examples=0, keep_last=1) == names(40)
 
 
 def test_holds_clock_and_weights_and_a_right_hash(tmp_path: Path) -> None:
-    fit(tmp_path, 5, every_images=0, keep_last=1)
+    fit(tmp_path, 5, every_examples=0, keep_last=1)
     path = tmp_path / "checkpoints" / f"{40:012d}.ckpt"
     assert checksum_matches(path)
     checkpoint = torch.load(path, weights_only=True)
-    assert checkpoint["ganvas_clock"] == {"images_seen": 40, "batches_seen": 5, "rollbacks": 0}
+    assert checkpoint["ganvas_clock"] == {"examples_seen": 40, "batches_seen": 5, "rollbacks": 0}
     assert checkpoint["global_step"] == 5
     assert (checkpoint["epoch"], list(checkpoint["state_dict"])) == (1, ["layer.weight", "layer.bias"])
 
 
-def test_the_first_of_every_so_many_images_stays(tmp_path: Path) -> None:
+def test_the_first_of_every_so_many_examples_stays(tmp_path: Path) -> None:
     # Saved at 8, 16, ... 80; the first at or after 24, 48 and 72, and the newest.
-    assert fit(tmp_path, 10, every_images=8, keep_every_images=24) == names(24, 48, 72, 80)
+    assert fit(tmp_path, 10, every_examples=8, keep_every_examples=24) == names(24, 48, 72, 80)
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,11 @@ def test_the_best_by_a_metric_stay(mode: str, best: tuple[int, int], tmp_path: P
 def test_a_continuation_knows_what_was_best(tmp_path: Path) -> None:
     fit(tmp_path, 3, others=[Report([5.0, 1.0, 4.0])], monitor="quality")
     assert fit(tmp_path, 5, others=[Report([9.0] * 5)], monitor="quality", line=Line()) == names(8, 40)
-    # the ranking is that of its images: what lay beyond the continuation's start is forgotten
+    # the ranking is that of its examples: what lay beyond the continuation's start is forgotten
     folder = tmp_path / "again"
     fit(folder, 3, others=[Report([5.0, 1.0, 4.0])], monitor="quality")
     line = Line()
-    line.images_seen, line.batches_seen = 24, 3
+    line.examples_seen, line.batches_seen = 24, 3
     assert fit(folder, 2, others=[Report([None] * 3 + [2.0, 3.0])], monitor="quality", line=line) == names(
         16, 40
     )
@@ -163,15 +163,15 @@ def test_a_full_disk_is_told_once_and_the_old_file_stays(
 
     def save(self: Any, trainer: Any, pl_module: Any) -> None:
         io = trainer.strategy.checkpoint_io
-        full = 16 <= pl_module.images_seen <= 32
+        full = 16 <= pl_module.examples_seen <= 32
         with monkeypatch.context() as patch:
             if full:
                 patch.setattr(io_module.os, "fsync", _full)
             real(self, trainer, pl_module)
-        seen.append((pl_module.images_seen, io.error is None, len(troubles(trainer).events)))
+        seen.append((pl_module.examples_seen, io.error is None, len(write_errors(trainer).events)))
 
     monkeypatch.setattr(module.Checkpoint, "save", save)
-    assert fit(tmp_path, 5, every_images=8) == names(40)
+    assert fit(tmp_path, 5, every_examples=8) == names(40)
     assert seen == [(8, True, 0), (16, False, 1), (24, False, 1), (32, False, 1), (40, True, 1)]
     assert caplog.text.count("could not be written") == 1
     assert caplog.text.count("can be written again") == 1
@@ -192,14 +192,14 @@ def test_no_checkpoint_of_a_state_that_is_not_finite(where: str, tmp_path: Path)
                 moments[pl_module.layer.bias]["exp_avg"] = torch.tensor([torch.inf])
 
     term = "layer.weight" if where == "parameter" else "exp_avg"
-    with pytest.raises(NonFiniteError, match=f"{term}.*batch 3 .24 images"):
-        fit(tmp_path, 5, every_images=8, others=[Break()])
+    with pytest.raises(NonFiniteError, match=f"{term}.*batch 3 .24 examples"):
+        fit(tmp_path, 5, every_examples=8, others=[Break()])
     assert sorted(path.name for path in (tmp_path / "checkpoints").glob("*.ckpt*")) == names(16)
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("every_images", -1), ("keep_last", 0), ("every_minutes", 0.0), ("keep_every_images", -5),
+    [("every_examples", -1), ("keep_last", 0), ("every_minutes", 0.0), ("keep_every_examples", -5),
      ("mode", "best"), ("keep_best", 0)],
 )  # fmt: skip
 def test_refuses(tmp_path: Path, option: str, value: Any) -> None:

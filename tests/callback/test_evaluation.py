@@ -1,4 +1,4 @@
-"""When figures are computed, and where they go."""
+"""When metrics are computed, and where they go."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ganvas.callback.evaluation import Evaluation, best_figures
-from ganvas.callback.trouble import troubles
+from ganvas.callback.evaluation import Evaluation, best_metrics
+from ganvas.callback.write_errors import write_errors
 from ganvas.errors import OptionError
 from ganvas.metric.features.pixels import Pixels
-from ganvas.metric.interface import Seen
+from ganvas.metric.interface import Features
 from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
 from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.metric.samples.diversity import Diversity
@@ -24,7 +24,7 @@ from ganvas.metric.samples.fid import FID
 
 def evaluation(folder: Path, **options: Any) -> Evaluation:
     settings: dict[str, Any] = {
-        "every_images": 0,
+        "every_examples": 0,
         "num_samples": 9,
         "features": Pixels(2),
         "metrics": {"fid": FID(), "off": None},
@@ -49,18 +49,18 @@ def test_a_gan_is_evaluated_at_the_end(
 ) -> None:
     recipe = sampler((1, 8, 8))
     fit(recipe, [evaluation(tmp_path)], batches=3)
-    judge = SampleEvaluation(
+    evaluate = SampleEvaluation(
         features=Pixels(2), metrics={"fid": FID()}, num_samples=9, seed=1, batch_size=5, split="test"
     )
-    expected, protocol, better = judge(recipe, data((1, 8, 8)))
-    assert recipe.figures == pytest.approx(expected)
+    expected, protocol, better = evaluate(recipe, data((1, 8, 8)))
+    assert recipe.metrics == pytest.approx(expected)
     (row,) = rows(tmp_path)
     assert row == {
-        "images": 12, "source": "run", "figures": recipe.figures, "protocol": protocol, "better": better,
+        "examples": 12, "source": "run", "metrics": recipe.metrics, "protocol": protocol, "better": better,
     }  # fmt: skip
     assert better == {"fid": "min"}
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(line) == {"images": 12, "batch": 3, "evaluation/fid": recipe.figures["fid"]}
+    assert json.loads(line) == {"examples": 12, "batch": 3, "evaluation/fid": recipe.metrics["fid"]}
     (event,) = events().Scalars("evaluation/fid")
     assert (event.step, event.value) == (12, pytest.approx(expected["fid"], rel=1e-6))
 
@@ -69,36 +69,36 @@ def test_a_vqvae_is_evaluated_now_and_then_and_once_at_the_end(
     tmp_path: Path, fit: Callable[..., Any], autoencoder: Callable[[], Any], data: Callable[..., Any]
 ) -> None:
     recipe = autoencoder()
-    fit(recipe, [evaluation(tmp_path, every_images=8, features=None, split="val")], batches=4)
-    assert [row["images"] for row in rows(tmp_path)] == [8, 16]  # 16 is also the end
-    judge = ReconstructionEvaluation(features=None, split="val", batch_size=5)
-    expected, protocol, _ = judge(recipe, data((1, 8, 8)))
-    assert recipe.figures == expected
+    fit(recipe, [evaluation(tmp_path, every_examples=8, features=None, split="val")], batches=4)
+    assert [row["examples"] for row in rows(tmp_path)] == [8, 16]  # 16 is also the end
+    evaluate = ReconstructionEvaluation(features=None, split="val", batch_size=5)
+    expected, protocol, _ = evaluate(recipe, data((1, 8, 8)))
+    assert recipe.metrics == expected
     assert rows(tmp_path)[-1]["protocol"] == protocol
     assert "rfid" not in expected
 
 
-def test_figures_change_with_the_weights_between_two_evaluations(
+def test_metrics_change_with_the_weights_between_two_evaluations(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     """The real side is kept, the generated one made anew."""
     recipe = sampler((1, 8, 8))
-    fit(recipe, [evaluation(tmp_path, every_images=4)], batches=3)
-    distances = [row["figures"]["fid"] for row in rows(tmp_path)]
+    fit(recipe, [evaluation(tmp_path, every_examples=4)], batches=3)
+    distances = [row["metrics"]["fid"] for row in rows(tmp_path)]
     assert len(set(distances)) == 3
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     fit(other := sampler((1, 8, 8)), [evaluation(fresh)], batches=3)
-    assert other.figures["fid"] == pytest.approx(distances[-1], rel=1e-9)
+    assert other.metrics["fid"] == pytest.approx(distances[-1], rel=1e-9)
 
 
 def test_a_stopped_run_is_not_evaluated(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], interrupter: Callable[..., Any]
 ) -> None:
     recipe = sampler((1, 8, 8))
-    fit(recipe, [evaluation(tmp_path), interrupter(2)], batches=4, max_images=16)
-    assert recipe.images_seen < 16
-    assert recipe.figures == {}
+    fit(recipe, [evaluation(tmp_path), interrupter(2)], batches=4, max_examples=16)
+    assert recipe.examples_seen < 16
+    assert recipe.metrics == {}
     assert not (tmp_path / "evaluations.jsonl").exists()
 
 
@@ -107,18 +107,18 @@ def test_a_run_that_ended_by_itself_is_evaluated(
 ) -> None:
     """A time limit stops a run as a signal does, but asks for no continuation."""
     recipe = sampler((1, 8, 8))
-    fit(recipe, [evaluation(tmp_path), interrupter(2, by_signal=False)], batches=4, max_images=16)
-    assert recipe.images_seen < 16
-    assert set(recipe.figures) == {"fid"}
+    fit(recipe, [evaluation(tmp_path), interrupter(2, by_signal=False)], batches=4, max_examples=16)
+    assert recipe.examples_seen < 16
+    assert set(recipe.metrics) == {"fid"}
 
 
 def test_a_run_that_reached_its_budget_is_finished_though_it_was_asked_to_stop(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], interrupter: Callable[..., Any]
 ) -> None:
     recipe = sampler((1, 8, 8))
-    fit(recipe, [evaluation(tmp_path), interrupter(2)], batches=100, max_images=8)
-    assert recipe.images_seen == 8
-    assert set(recipe.figures) == {"fid"}
+    fit(recipe, [evaluation(tmp_path), interrupter(2)], batches=100, max_examples=8)
+    assert recipe.examples_seen == 8
+    assert set(recipe.metrics) == {"fid"}
 
 
 def test_evaluation_does_not_change_training(
@@ -133,26 +133,26 @@ def test_evaluation_does_not_change_training(
     for every in (0, 4):
         pl.seed_everything(5, verbose=False)
         seen.clear()
-        fit(sampler((1, 8, 8)), [evaluation(tmp_path, every_images=every), Noise()], batches=4)
+        fit(sampler((1, 8, 8)), [evaluation(tmp_path, every_examples=every), Noise()], batches=4)
         draws.append(list(seen))
     assert draws[0] == draws[1]
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("every_images", -1), ("num_samples", 1), ("split", "validation"), ("batch_size", 0)],
+    [("every_examples", -1), ("num_samples", 1), ("split", "validation"), ("batch_size", 0)],
 )
 def test_options_are_checked(tmp_path: Path, option: str, value: object) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         evaluation(tmp_path, **{option: value})
 
 
-def row(images: int, value: object, source: str = "run") -> dict[str, Any]:
-    figures = {"fid": value, "psnr": value, "bits": value}
-    return {"images": images, "source": source, "figures": figures, "better": {"fid": "min", "psnr": "max"}}
+def row(examples: int, value: object, source: str = "run") -> dict[str, Any]:
+    metrics = {"fid": value, "psnr": value, "bits": value}
+    return {"examples": examples, "source": source, "metrics": metrics, "better": {"fid": "min", "psnr": "max"}}
 
 
-def test_the_best_of_a_run_goes_by_each_figures_direction() -> None:
+def test_the_best_of_a_run_goes_by_each_metrics_direction() -> None:
     rows = [
         row(1, 5.0),
         row(2, 3.0),
@@ -163,23 +163,23 @@ def test_the_best_of_a_run_goes_by_each_figures_direction() -> None:
         "x",
         {},
     ]
-    assert best_figures(rows) == {
-        "fid": {"value": 3.0, "images": 2},
-        "psnr": {"value": 9.0, "images": 3},
+    assert best_metrics(rows) == {
+        "fid": {"value": 3.0, "examples": 2},
+        "psnr": {"value": 9.0, "examples": 3},
     }
-    assert best_figures([]) == {}
+    assert best_metrics([]) == {}
 
 
-def test_a_figure_that_is_not_finite_is_null_in_the_file(
+def test_a_metric_that_is_not_finite_is_null_in_the_file(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     recipe = sampler((1, 8, 8))
     recipe.sample = lambda num, *args, **options: torch.full((num, 1, 8, 8), torch.nan)
     fit(recipe, [evaluation(tmp_path)], batches=3)
-    assert [row["figures"] for row in rows(tmp_path)] == [{"fid": None}]
+    assert [row["metrics"] for row in rows(tmp_path)] == [{"fid": None}]
 
 
-def test_figures_that_the_samples_do_not_allow_end_no_run(
+def test_metrics_that_the_samples_do_not_allow_end_no_run(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     """Only the features tell that all real samples are alike."""
@@ -187,15 +187,15 @@ def test_figures_that_the_samples_do_not_allow_end_no_run(
     metric = Diversity()
     options = {"metrics": {"diversity": metric}, "features": Alike()}
     trainer = fit(recipe, [evaluation(tmp_path, **options)], batches=3)
-    assert recipe.images_seen == 12
-    assert recipe.figures == {}
-    (event,) = troubles(trainer).events
-    assert event["what"] == "the figures"
+    assert recipe.examples_seen == 12
+    assert recipe.metrics == {}
+    (event,) = write_errors(trainer).events
+    assert event["what"] == "the metrics"
     assert "all have the same features" in str(event["error"])
 
 
 class Alike(Pixels):
     """Sees the same in everything."""
 
-    def __call__(self, x: torch.Tensor) -> Seen:
-        return Seen(torch.ones(len(x), 2))
+    def __call__(self, x: torch.Tensor) -> Features:
+        return Features(torch.ones(len(x), 2))

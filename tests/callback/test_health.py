@@ -49,7 +49,7 @@ class Light(Detector):
 
 
 def health(folder: Path, **options: Any) -> Health:
-    settings = {"every_images": 8, "warmup_images": 0, "num": 4, "max_train": 10, "seed": 0, "detectors": {}}
+    settings = {"every_examples": 8, "warmup_examples": 0, "num": 4, "max_train": 10, "seed": 0, "detectors": {}}
     return Health(run_dir=str(folder), **settings | options)
 
 
@@ -61,20 +61,20 @@ def test_a_finding_is_said_once_everywhere(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    light = Light(0.6)  # the weight is 1, 0.75 and 0.5 at the reports after 4, 12 and 20 images
+    light = Light(0.6)  # the weight is 1, 0.75 and 0.5 at the reports after 4, 12 and 20 examples
     with caplog.at_level(logging.WARNING, "ganvas"):
         trainer = fit(
             sampler((1, 8, 8)), [health(tmp_path, detectors={"light": light, "out": None})], batches=9
         )
     (finding,) = findings(trainer)
     assert finding == {
-        "name": "light", "images": 20, "figure": 0.5, "threshold": 0.6, "says": "the weight is 0.5",
+        "name": "light", "examples": 20, "value": 0.5, "threshold": 0.6, "says": "the weight is 0.5",
         "try": "model.optimizer.lr (higher)",
     }  # fmt: skip
     words = "the weight is 0.5 (limit 0.6, seen 0.5); try model.optimizer.lr (higher)"
     assert in_words(finding) == words
     assert caplog.text.count(words) == 1
-    assert "after 20 images" in caplog.text
+    assert "after 20 examples" in caplog.text
     (event,) = events().Tensors("health/text_summary")
     assert (event.step, event.tensor_proto.string_val) == (20, [words.encode()])
 
@@ -84,8 +84,8 @@ def test_it_measures_at_its_cadence_and_records(
 ) -> None:
     light = Light(-9.0)
     fit(sampler((1, 8, 8)), [health(tmp_path, detectors={"light": light})], batches=5)
-    assert light.measured == [1.0, 0.75, 0.5]  # at 0, 8 and 16 of 20 images
-    assert [(row["images"], row["health/weight"]) for row in rows(tmp_path)] == [
+    assert light.measured == [1.0, 0.75, 0.5]  # at 0, 8 and 16 of 20 examples
+    assert [(row["examples"], row["health/weight"]) for row in rows(tmp_path)] == [
         (0, 1.0),
         (8, 0.75),
         (16, 0.5),
@@ -97,11 +97,11 @@ def test_nothing_is_ill_before_the_warm_up(
 ) -> None:
     light = Light(9.0)
     trainer = fit(
-        sampler((1, 8, 8)), [health(tmp_path, warmup_images=10, detectors={"light": light})], batches=5
+        sampler((1, 8, 8)), [health(tmp_path, warmup_examples=10, detectors={"light": light})], batches=5
     )
     (finding,) = findings(trainer)
-    assert finding["images"] == 12
-    assert light.looks == [0], "the measurement at 8 images came before the warm-up"
+    assert finding["examples"] == 12
+    assert light.looks == [0], "the measurement at 8 examples came before the warm-up"
 
 
 def test_training_does_not_notice(
@@ -116,7 +116,7 @@ def test_training_does_not_notice(
             return super().training_step(x, batch_idx)
 
     draws = []
-    for callbacks in ([], [health(tmp_path, every_images=4, detectors={"light": Light(0.8)})]):
+    for callbacks in ([], [health(tmp_path, every_examples=4, detectors={"light": Light(0.8)})]):
         torch.manual_seed(3)
         Drawing.drawn = []
         fit(Drawing((1, 8, 8)), callbacks, batches=5)
@@ -128,19 +128,19 @@ def test_a_continuation_says_nothing_twice(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     first = health(tmp_path, detectors={"light": Light(0.8)})
-    fit(sampler((1, 8, 8)), [first], batches=4)  # found at 12 of 16 images
+    fit(sampler((1, 8, 8)), [first], batches=4)  # found at 12 of 16 examples
     state = json.loads(json.dumps(first.state_dict()))
     again, light = health(tmp_path, detectors={"light": Light(0.8), "other": Light(0.3)}), Light(0.3)
     again.detectors["other"] = light
     again.load_state_dict(state)
     recipe = sampler((1, 8, 8))
-    recipe.images_seen, recipe.batches_seen, recipe.weight.data = 16, 4, torch.tensor(0.5)
+    recipe.examples_seen, recipe.batches_seen, recipe.weight.data = 16, 4, torch.tensor(0.5)
     caplog.clear()
     trainer = fit(recipe, [again], batches=4)
     assert [finding["name"] for finding in findings(trainer)] == ["light", "other"]
-    assert [finding["images"] for finding in findings(trainer)] == [12, 28]
+    assert [finding["examples"] for finding in findings(trainer)] == [12, 28]
     assert caplog.text.count("the weight is") == 1
-    assert light.measured == [0.25, 0.0], "at 24 and 32 images, not at the continuation's start"
+    assert light.measured == [0.25, 0.0], "at 24 and 32 examples, not at the continuation's start"
 
 
 def test_other_ranks_do_nothing(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_other_ranks_do_nothing(tmp_path: Path) -> None:
     one = health(tmp_path, detectors={"light": light})
     trainer = SimpleNamespace(is_global_zero=False, fast_dev_run=False)
     recipe = torch.nn.Module()
-    recipe.images_seen, recipe.report = 0, {"loss/total": 0.0}  # type: ignore[assignment]
+    recipe.examples_seen, recipe.report = 0, {"loss/total": 0.0}  # type: ignore[assignment]
     one.on_train_start(trainer, recipe)  # type: ignore[arg-type]
-    recipe.images_seen = 8  # type: ignore[assignment]
+    recipe.examples_seen = 8  # type: ignore[assignment]
     one.on_train_batch_end(trainer, recipe, None, None, 0)  # type: ignore[arg-type]
     assert findings(trainer) == light.measured == light.looks == []
 
@@ -162,14 +162,14 @@ def test_it_needs_no_record_and_works_beside_it(
     trainer = fit(sampler((1, 8, 8)), both, batches=5)
     assert len(findings(trainer)) == 1
     kinds = [
-        (row["images"], "health/weight" in row) for row in rows(tmp_path) if "validation/psnr" not in row
+        (row["examples"], "health/weight" in row) for row in rows(tmp_path) if "validation/psnr" not in row
     ]
     assert kinds == [(0, True), (4, False), (8, True), (12, False), (16, True), (20, False)]
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("every_images", 0), ("warmup_images", -1), ("num", 1), ("max_train", 0)],
+    [("every_examples", 0), ("warmup_examples", -1), ("num", 1), ("max_train", 0)],
 )
 def test_sizes_are_checked(tmp_path: Path, option: str, value: int) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
@@ -185,7 +185,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 def _detectors() -> dict[str, Any]:
-    from ganvas.runtime.build import build
+    from ganvas.run.config.build import build
 
     node = yaml.safe_load((CONF / "callback" / "health.yaml").read_text())["health"]
     return {name: build(one, name) for name, one in node["detectors"].items()}

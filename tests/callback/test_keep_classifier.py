@@ -25,8 +25,8 @@ class Recipe(nn.Module):
     def __init__(self, threshold: float) -> None:
         super().__init__()
         self.network = nn.Linear(1, 2)
-        self.threshold, self.images_seen, self.seed = threshold, 64, 5
-        self.figures: dict[str, float] = {}
+        self.threshold, self.examples_seen, self.seed = threshold, 64, 5
+        self.metrics: dict[str, float] = {}
 
     def classify(self, x: Tensor) -> Classified:
         above = (x[:, 0] > self.threshold).float()
@@ -54,7 +54,7 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe
         recipe = Recipe(threshold)
         (tmp_path / "run").mkdir(exist_ok=True)
         trainer: Any = SimpleNamespace(
-            max_images=64 if finished else 128, max_steps=-1, global_step=2, interrupted=not finished,
+            max_examples=64 if finished else 128, max_steps=-1, global_step=2, interrupted=not finished,
             fast_dev_run=False, datamodule=Data(), is_global_zero=True, loggers=[],
         )  # fmt: skip
         callback = KeepClassifier(run_dir=str(tmp_path / "run"), split=split, batch_size=4)
@@ -70,7 +70,7 @@ def cached(recipe: Recipe) -> Path:
 
 def test_accuracy_and_weights_are_kept(end: Callable[..., Recipe], tmp_path: Path) -> None:
     recipe = end(5.5)  # 4 and 5 are told wrongly
-    assert recipe.figures == {"accuracy": pytest.approx(9 / 11)}
+    assert recipe.metrics == {"accuracy": pytest.approx(9 / 11)}
     (row,) = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(row)["evaluation/accuracy"] == pytest.approx(9 / 11)
     for path in (cached(recipe), tmp_path / "run" / "classifier" / "weights.safetensors"):
@@ -78,7 +78,7 @@ def test_accuracy_and_weights_are_kept(end: Callable[..., Recipe], tmp_path: Pat
         assert torch.equal(kept.tensors["weight"], recipe.network.weight)
         assert kept.about["accuracy"] == pytest.approx(9 / 11)
         facts = ("abc", 2, [1], "val", 64, 5)
-        names = ("train_sha256", "num_classes", "sample_shape", "split", "images_seen", "seed")
+        names = ("train_sha256", "num_classes", "sample_shape", "split", "examples_seen", "seed")
         assert tuple(kept.about[name] for name in names) == facts
 
 
@@ -94,12 +94,12 @@ def test_the_more_accurate_one_stays_in_the_cache(end: Callable[..., Recipe], tm
 
 def test_an_empty_split_measures_nothing(end: Callable[..., Recipe]) -> None:
     recipe = end(3.5, split="test")
-    assert recipe.figures == {}
+    assert recipe.metrics == {}
     assert read_classifier(cached(recipe)).about["accuracy"] is None
 
 
 def test_a_run_that_goes_on_keeps_nothing(end: Callable[..., Recipe], tmp_path: Path) -> None:
-    assert end(3.5, finished=False).figures == {}
+    assert end(3.5, finished=False).metrics == {}
     assert not (tmp_path / "cache").exists()
     assert not list((tmp_path / "run").iterdir())
 

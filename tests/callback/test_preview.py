@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.callback.pictures import draw, draw_codes, draw_pairs
+from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
 from ganvas.callback.preview import Preview
 from ganvas.errors import OptionError
 
 
 def preview(folder: Path, **options: Any) -> Preview:
-    settings = {"every_images": 8, "num": 6, "num_points": 5, "seed": 2} | options
+    settings = {"every_examples": 8, "num": 6, "num_points": 5, "seed": 2} | options
     return Preview(run_dir=str(folder), **settings)
 
 
@@ -26,8 +26,8 @@ def names(folder: Path) -> list[int]:
     return [int(path.stem) for path in sorted((folder / "samples").iterdir())]
 
 
-def read(folder: Path, images: int) -> torch.Tensor:
-    pixels = np.array(Image.open(folder / "samples" / f"{images:012d}.png"))
+def read(folder: Path, examples: int) -> torch.Tensor:
+    pixels = np.array(Image.open(folder / "samples" / f"{examples:012d}.png"))
     return torch.from_numpy(pixels if pixels.ndim == 3 else pixels[..., None]).permute(2, 0, 1)
 
 
@@ -54,7 +54,7 @@ def test_a_vqvae_shows_pairs_and_its_codes(
     events: Callable[[], Any],
 ) -> None:
     recipe = autoencoder()
-    fit(recipe, [preview(tmp_path, every_images=0)], batches=3)
+    fit(recipe, [preview(tmp_path, every_examples=0)], batches=3)
     assert names(tmp_path) == [0, 12]
     x = data((1, 8, 8)).parts["val"][:6]
     assert torch.equal(read(tmp_path, 12), draw_pairs(x, -x))
@@ -79,7 +79,7 @@ def test_a_vqvae_shows_pairs_and_its_codes(
 def test_points_are_scattered_over_real_ones(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], data: Callable[..., Any]
 ) -> None:
-    fit(sampler((2,)), [preview(tmp_path, every_images=0)], batches=1, shape=(2,))
+    fit(sampler((2,)), [preview(tmp_path, every_examples=0)], batches=1, shape=(2,))
     background = data((2,)).parts["val"][:5]
     assert torch.equal(read(tmp_path, 0), draw(sampler((2,)).sample(5, 2), background=background))
 
@@ -88,8 +88,8 @@ def test_a_continuation_goes_on_at_the_next_multiple(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     recipe = sampler((1, 8, 8))
-    recipe.images_seen = 12
-    fit(recipe, [preview(tmp_path)], batches=2)  # to 20 images
+    recipe.examples_seen = 12
+    fit(recipe, [preview(tmp_path)], batches=2)  # to 20 examples
     assert names(tmp_path) == [16, 20]
 
 
@@ -104,7 +104,7 @@ def test_without_held_out_samples_training_samples_are_shown(
     assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
 
 
-@pytest.mark.parametrize(("option", "value"), [("every_images", -1), ("num", 0), ("num_points", 0)])
+@pytest.mark.parametrize(("option", "value"), [("every_examples", -1), ("num", 0), ("num_points", 0)])
 def test_sizes_are_checked(tmp_path: Path, option: str, value: int) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         preview(tmp_path, **{option: value})

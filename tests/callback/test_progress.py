@@ -19,18 +19,18 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_sees_images_speed_and_losses(
+def test_a_terminal_sees_examples_speed_and_losses(
     fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm")
-    fit(autoencoder(), [Progress(refresh_per_second=1000.0)], batches=5, max_images=20)
+    fit(autoencoder(), [Progress(refresh_per_second=1000.0)], batches=5, max_examples=20)
     shown = terminal.getvalue()
-    assert "20 of 20 images" in shown
+    assert "20 of 20 examples" in shown
     assert "100%" in shown
-    assert "images/s" in shown
+    assert "examples/s" in shown
     assert "total 0.5" in shown
 
 

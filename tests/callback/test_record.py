@@ -29,12 +29,12 @@ def test_reports_and_validations_become_rows_and_events(
     recipe = autoencoder()
     fit(recipe, [Record(run_dir=str(tmp_path))], batches=5)  # one epoch, one validation at its end
     written = rows(tmp_path)
-    speeds = [row.pop("speed/images_per_second") for row in written if "loss/total" in row]
+    speeds = [row.pop("speed/examples_per_second") for row in written if "loss/total" in row]
     assert written == [
-        {"images": 4, "batch": 1, "loss/total": 1.0, "loss/nan": None},
-        {"images": 12, "batch": 3, "loss/total": 0.75, "loss/nan": None},
-        {"images": 20, "batch": 5, "loss/total": 0.5, "loss/nan": None},
-        {"images": 20, "batch": 5, "validation/psnr": 2.5},
+        {"examples": 4, "batch": 1, "loss/total": 1.0, "loss/nan": None},
+        {"examples": 12, "batch": 3, "loss/total": 0.75, "loss/nan": None},
+        {"examples": 20, "batch": 5, "loss/total": 0.5, "loss/nan": None},
+        {"examples": 20, "batch": 5, "validation/psnr": 2.5},
     ]
     assert all(0 < speed < math.inf for speed in speeds)
     assert len(speeds) == 3
@@ -43,7 +43,7 @@ def test_reports_and_validations_become_rows_and_events(
     assert [(e.step, e.value) for e in read.Scalars("validation/psnr")] == [(20, 2.5)]
 
 
-def test_the_speed_is_images_over_the_clock(
+def test_the_speed_is_examples_over_the_clock(
     tmp_path: Path, fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([10.0, 10.5, 14.5, 100.0])
@@ -54,12 +54,12 @@ def test_the_speed_is_images_over_the_clock(
     class Stand:
         is_global_zero, global_step, loggers, fast_dev_run = True, 0, [], False
 
-    recipe.images_seen = 100
+    recipe.examples_seen = 100
     callback.on_train_start(Stand(), recipe)  # type: ignore[arg-type]
-    for images in (104, 112):
-        recipe.images_seen, recipe.report = images, {"loss/total": torch.tensor(1.0)}
+    for examples in (104, 112):
+        recipe.examples_seen, recipe.report = examples, {"loss/total": torch.tensor(1.0)}
         callback.on_train_batch_end(Stand(), recipe, None, None, 0)  # type: ignore[arg-type]
-    assert [row["speed/images_per_second"] for row in rows(tmp_path)] == [8.0, 2.0]
+    assert [row["speed/examples_per_second"] for row in rows(tmp_path)] == [8.0, 2.0]
 
 
 def test_the_newest_value_of_each_tag_is_kept_for_whoever_ranks_by_it(

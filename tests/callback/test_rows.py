@@ -18,20 +18,20 @@ def read(path: Path) -> list[object]:
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "rows.jsonl")
-    rows.append({"images": 1, "a": float("nan"), "b": float("-inf"), "c": 2.5})
-    assert read(rows.path) == [{"images": 1, "a": None, "b": None, "c": 2.5}]
+    rows.append({"examples": 1, "a": float("nan"), "b": float("-inf"), "c": 2.5})
+    assert read(rows.path) == [{"examples": 1, "a": None, "b": None, "c": 2.5}]
 
 
 def test_half_a_row_of_a_killed_process_goes(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "rows.jsonl")
-    rows.path.write_text('{"images": 1}\n{"images": 2, "lo')
-    rows.append({"images": 2})
-    assert read(rows.path) == [{"images": 1}, {"images": 2}]
+    rows.path.write_text('{"examples": 1}\n{"examples": 2, "lo')
+    rows.append({"examples": 2})
+    assert read(rows.path) == [{"examples": 1}, {"examples": 2}]
 
 
 def test_rows_of_a_full_disk_come_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = Rows(tmp_path / "rows.jsonl")
-    rows.append({"images": 1})
+    rows.append({"examples": 1})
     real = os.write
 
     def half(handle: int, data: bytes) -> int:
@@ -44,13 +44,13 @@ def test_rows_of_a_full_disk_come_with_the_next_one(tmp_path: Path, monkeypatch:
     half.full = False
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", half)
-        for images in (2, 3):
+        for examples in (2, 3):
             with pytest.raises(OSError, match="No space"):
-                rows.append({"images": images})
-        assert read(rows.path) == [{"images": 1}]
-    rows.append({"images": 4})
+                rows.append({"examples": examples})
+        assert read(rows.path) == [{"examples": 1}]
+    rows.append({"examples": 4})
     rows.write_pending()
-    assert read(rows.path) == [{"images": number} for number in (1, 2, 3, 4)]
+    assert read(rows.path) == [{"examples": number} for number in (1, 2, 3, 4)]
 
 
 def test_one_writer_a_file(tmp_path: Path) -> None:

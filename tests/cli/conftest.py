@@ -41,7 +41,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output folder with the runs ``a_gan`` (MLP GAN) and ``b_vqvae`` (MLP VQ-VAE), 128 digits each."""
     folder = tmp_path_factory.mktemp("trained") / "outputs"
     for name, model in (("a_gan", "mlp_gan"), ("b_vqvae", "mlp_vqvae")):
-        words = [f"model={model}", f"paths.run_dir={folder}/train/{name}", "trainer.max_images=128"]
+        words = [f"model={model}", f"paths.run_dir={folder}/train/{name}", "trainer.max_examples=128"]
         assert main(["train", *words, "callback=none", "logger=none"]) == 0
     return folder
 
@@ -51,14 +51,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of an MLP GAN on points."""
     run = tmp_path_factory.mktemp("points") / "outputs" / "train" / "toy"
     data = ["data=toy", "data.num_train=512", "data.num_val=64", "data.num_test=64"]
-    words = ["model=mlp_gan", *data, f"paths.run_dir={run}", "trainer.max_images=512"]
+    words = ["model=mlp_gan", *data, f"paths.run_dir={run}", "trainer.max_examples=512"]
     assert main(["train", *words, "callback=none", "logger=none"]) == 0
     return run
 
 
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
-    """A folder with five pictures, ``flat/0.png`` and so on."""
+    """A folder with five images, ``flat/0.png`` and so on."""
     (tmp_path / "flat").mkdir()
     for number in range(5):
         Image.new("RGB", (8, 8), (40 * number, 2, 3)).save(tmp_path / "flat" / f"{number}.png")

@@ -10,7 +10,7 @@ from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_
 from ganvas.errors import OptionError
 
 
-def test_pictures_become_uint8_channels_last() -> None:
+def test_images_become_uint8_channels_last() -> None:
     x = torch.tensor([-1.0, 0.0, 1.0, -3.0, 3.0, -0.5]).reshape(1, 3, 1, 2)
     made = as_array(x)
     assert made.shape == (1, 1, 2, 3)

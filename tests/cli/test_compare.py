@@ -48,7 +48,7 @@ def test_files(ganvas, runs: Path, tmp_path: Path) -> None:
     ganvas("compare", "a1", "a2", "b1", "--csv", "x/t.csv", "--html", "p.html", "--json", "t.json")
     best, second = csv.DictReader((tmp_path / "x" / "t.csv").open())
     assert (best["rank"], best["fid_mean"], second["fid_mean"]) == ("1", "2.0", "6.0")
-    assert json.loads((tmp_path / "t.json").read_text())["variants"][1]["figures"]["fid"]["mean"] == 6.0
+    assert json.loads((tmp_path / "t.json").read_text())["variants"][1]["metrics"]["fid"]["mean"] == 6.0
     assert (tmp_path / "p.html").read_text().startswith("<!DOCTYPE html>")
 
 
@@ -57,7 +57,7 @@ def test_json_alone(ganvas, runs: Path) -> None:
     assert [one["rank"] for one in value["variants"]] == [1, 2]
 
 
-def test_another_figure_and_direction(ganvas, runs: Path) -> None:
+def test_another_metric_and_direction(ganvas, runs: Path) -> None:
     for run in ("a1", "a2", "b1"):
         seed = int(run[1])
         (runs / run / "evaluations.jsonl").write_text(json.dumps(evaluation(3.0, own=seed)) + "\n")
@@ -114,32 +114,32 @@ def test_different_protocols_are_refused_and_shown_on_demand(ganvas, runs: Path,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1]\n", '{"images": 1, "figures": {"fid": NaN}}\n', "\xff\x00", "{" * 9999]
+    "text", ["", "{", "[1]\n", '{"examples": 1, "metrics": {"fid": NaN}}\n', "\xff\x00", "{" * 9999]
 )
-def test_broken_figures_are_one_line(text: str, ganvas, runs: Path, tmp_path: Path) -> None:
+def test_broken_metrics_are_one_line(text: str, ganvas, runs: Path, tmp_path: Path) -> None:
     (runs / "b1" / "evaluations.jsonl").write_text(text, encoding="latin-1")
-    refused(ganvas, tmp_path, ["compare", "a1", "b1"], "RUN", "=b1: have no figures")
+    refused(ganvas, tmp_path, ["compare", "a1", "b1"], "RUN", "=b1: have no metrics")
     shown = ganvas("compare", "a1", "a2", "b1").stdout
     assert "b1 is left out" in shown
 
 
 def test_a_table_shows_what_runs_say_and_does_not_obey_it(ganvas, runs: Path) -> None:
-    forge(runs / "[red]c", figures={"fid": 9.0, "[bold]\x1b[2J": 1}, changes={"model.x": "[/red]\x1b[2J"})
+    forge(runs / "[red]c", metrics={"fid": 9.0, "[bold]\x1b[2J": 1}, changes={"model.x": "[/red]\x1b[2J"})
     text = ganvas("compare", "a1", "[red]c").stdout
     assert "\x1b" not in text
     assert "[/red]" in text
 
 
 def test_runs_of_the_real_command(ganvas, tmp_path: Path) -> None:
-    words = ["trainer.max_images=128", "callback=[record,evaluation]", "callback.evaluation.num_samples=200"]
+    words = ["trainer.max_examples=128", "callback=[record,evaluation]", "callback.evaluation.num_samples=200"]
     for seed in (1, 2):
         ganvas("train", "trainer=smoke", "logger=none", f"seed={seed}", *words)
     value = json.loads(ganvas("compare", "train", "--json").stdout)
     (variant,) = value["variants"]
     assert (value["by"], value["mode"], variant["variant"]) == ("fid", "min", "mlp_gan-digits")
-    assert (variant["seeds"], variant["images"]) == (2, [128, 128])
+    assert (variant["seeds"], variant["examples"]) == (2, [128, 128])
     stored = [
-        json.loads(path.read_text())["figures"]["fid"] for path in tmp_path.glob("outputs/*/*/status.json")
+        json.loads(path.read_text())["metrics"]["fid"] for path in tmp_path.glob("outputs/*/*/status.json")
     ]
-    assert sorted(run["figures"]["fid"] for run in variant["runs"]) == pytest.approx(sorted(stored))
+    assert sorted(run["metrics"]["fid"] for run in variant["runs"]) == pytest.approx(sorted(stored))
     assert ganvas("plot", "train").stdout == "curves.png\n"

@@ -56,15 +56,15 @@ def test_run_folder_is_named_after_the_experiment_unless_it_is_given() -> None:
 def test_own_groups_lie_beside_the_packaged_ones_and_shadow_them(tmp_path: Path) -> None:
     for name, text in {
         "model/mine.yaml": "defaults: [mlp_gan, _self_]\nlatent_dim: 3\n",
-        "trainer/smoke.yaml": "defaults: [default, _self_]\nmax_images: 7\n",
+        "trainer/smoke.yaml": "defaults: [default, _self_]\nmax_examples: 7\n",
         "local/default.yaml": "# @package _global_\nseed: 77\n",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     config = compose(["model=mine", "trainer=smoke"], config_dir=str(tmp_path)).config
-    assert (config["model"]["latent_dim"], config["trainer"]["max_images"], config["seed"]) == (3, 7, 77)
+    assert (config["model"]["latent_dim"], config["trainer"]["max_examples"], config["seed"]) == (3, 7, 77)
     assert config["model"]["generator"]["latent_dim"] == 3
-    assert compose(["trainer=smoke"]).config["trainer"]["max_images"] == 640
+    assert compose(["trainer=smoke"]).config["trainer"]["max_examples"] == 640
 
 
 def test_packaged_conf_is_there() -> None:

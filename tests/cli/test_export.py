@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from ganvas.runtime.load import load_run
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.load import load_run
+from ganvas.run.folder.run_folder import RunFolder
 
 
 def test_the_average_of_a_generator_is_what_samples_use(ganvas, outputs: Path, tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_the_file_says_what_it_holds(ganvas, outputs: Path) -> None:
     ganvas("export", str(outputs / "train" / "a_gan"), "--out", "w.safetensors")
     with safe_open("w.safetensors", framework="pt") as file:
         metadata = file.metadata()
-    assert {key: metadata[key] for key in ("ganvas", "images_seen", "weights")} == {
-        "ganvas": "0.1.0", "images_seen": "128", "weights": "average",
+    assert {key: metadata[key] for key in ("ganvas", "examples_seen", "weights")} == {
+        "ganvas": "0.1.0", "examples_seen": "128", "weights": "average",
     }  # fmt: skip
     model = json.loads(metadata["model"])
     assert model["_target_"] == "ganvas.model.gan.GAN"

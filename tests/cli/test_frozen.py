@@ -11,7 +11,7 @@ from ganvas.cli.sweep_jobs import Composer
 def test_edits_do_not_reach_a_frozen_session(tmp_path: Path) -> None:
     users = tmp_path / "users"
     (users / "trainer").mkdir(parents=True)
-    (users / "trainer" / "mine.yaml").write_text("defaults: [default]\nmax_images: 111\n")
+    (users / "trainer" / "mine.yaml").write_text("defaults: [default]\nmax_examples: 111\n")
     (users / "module_of_mine.py").write_text("")
     (users / "runs" / "one").mkdir(parents=True)
     for name in ("run.yaml", "other.yaml"):
@@ -25,13 +25,13 @@ def test_edits_do_not_reach_a_frozen_session(tmp_path: Path) -> None:
         f"packaged/{path.relative_to(packaged_conf()).as_posix()}" for path in packaged_conf().rglob("*.yaml")
     }
     assert kept == packaged | {"user/trainer/mine.yaml"}
-    (users / "trainer" / "mine.yaml").write_text("max_images: 222\n")
+    (users / "trainer" / "mine.yaml").write_text("max_examples: 222\n")
     before = list(sys.path)
     with frozen_session(sweep) as hydra:
         config = Composer(hydra).compose(["trainer=mine", "model=mlp_vqvae"]).config
-    assert config["trainer"]["max_images"] == 111
+    assert config["trainer"]["max_examples"] == 111
     assert config["model"]["_target_"].endswith("VQVAE")
     assert sys.path == before, "a sweep's folder is data: nothing in it becomes importable"
-    (sweep / "conf" / "packaged" / "trainer" / "default.yaml").write_text("max_images: 333\n")
+    (sweep / "conf" / "packaged" / "trainer" / "default.yaml").write_text("max_examples: 333\n")
     with frozen_session(sweep) as hydra:
-        assert Composer(hydra).compose([]).config["trainer"]["max_images"] == 333
+        assert Composer(hydra).compose([]).config["trainer"]["max_examples"] == 333

@@ -11,8 +11,8 @@ from PIL import Image
 from refusal import refused
 
 from ganvas.functional.slerp import slerp
-from ganvas.runtime.load import load_run
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.load import load_run
+from ganvas.run.folder.run_folder import RunFolder
 
 
 def images(ganvas, outputs: Path, command: str, *words: str) -> numpy.ndarray:
@@ -43,18 +43,18 @@ def test_truncation_cuts_the_latents(ganvas, outputs: Path) -> None:
     assert numpy.abs(cut[:, -1] - samples[2:]).max() <= 1
 
 
-def test_the_picture_has_a_row_for_each(ganvas, outputs: Path, tmp_path: Path) -> None:
+def test_the_image_has_a_row_for_each(ganvas, outputs: Path, tmp_path: Path) -> None:
     done = ganvas("interpolate", "a_gan", "--output-dir", str(outputs), "--num", "2", "--out", "new/x.png")
     assert done.stdout == "new/x.png\n"
-    with Image.open(tmp_path / "new" / "x.png") as picture:
-        assert picture.size == (8 * 66 + 2, 2 * 66 + 2)
+    with Image.open(tmp_path / "new" / "x.png") as image:
+        assert image.size == (8 * 66 + 2, 2 * 66 + 2)
 
 
 def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
     ganvas("interpolate", str(toy), "--out", "x.png")
-    with Image.open(tmp_path / "x.png") as picture:
-        assert picture.size == (512, 512)
-        assert len(picture.getcolors(1 << 20)) >= 9  # eight paths on white
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.size == (512, 512)
+        assert len(image.getcolors(1 << 20)) >= 9  # eight paths on white
     ganvas("interpolate", str(toy), "--out", "x.npz")
     assert numpy.load("x.npz")["images"].shape == (8, 8, 2)
 

@@ -1,4 +1,4 @@
-"""Samples beside their nearest training pictures."""
+"""Samples beside their nearest training images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from refusal import SMOKE, refused
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.data.digits import Digits
-from ganvas.runtime.load import load_run
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.load import load_run
+from ganvas.run.folder.run_folder import RunFolder
 
 
 @pytest.mark.parametrize("features", [None, "pixels"])
@@ -42,12 +42,12 @@ def test_the_sheet_has_a_row_for_each_sample(ganvas, outputs: Path, tmp_path: Pa
     words = ("--num", "3", "--k", "2", "--out", "new/x.png")
     done = ganvas("neighbours", "a_gan", "--output-dir", str(outputs), *words)
     assert done.stdout.startswith("new/x.png\n")
-    with Image.open(tmp_path / "new" / "x.png") as picture:
-        assert picture.size == (68 + 4 + 2 * 66 + 2, 3 * 66 + 2)
+    with Image.open(tmp_path / "new" / "x.png") as image:
+        assert image.size == (68 + 4 + 2 * 66 + 2, 3 * 66 + 2)
 
 
-def test_a_planted_picture_is_the_nearest(ganvas, there: Path) -> None:
-    """A sample, saved among the training pictures after training, is found first, at a level's rounding."""
+def test_a_planted_image_is_the_nearest(ganvas, there: Path) -> None:
+    """A sample, saved among the training images after training, is found first, at a level's rounding."""
     words = ["data=image_folder", "data.root=flat", "data.batch_size=2", "data.native_size=8"]
     ganvas(*SMOKE, *words, "callback=none", "paths.run_dir=outputs/train/c")
     ganvas("sample", "c", "--num", "3", "--out", "s.npz")
@@ -82,5 +82,5 @@ def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_p
 def test_points_have_none(ganvas, toy: Path, tmp_path: Path) -> None:
     words = ["neighbours", str(toy)]
     refused(
-        ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of pictures"
+        ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of images"
     )

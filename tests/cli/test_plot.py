@@ -9,7 +9,7 @@ from forged_runs import forge
 from PIL import Image
 from refusal import refused
 
-import ganvas.runtime.compare.plot as plotting
+import ganvas.compare.show.plot as plotting
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def runs(tmp_path: Path) -> Path:
     folder = tmp_path / "outputs" / "train"
     for name, seed, lr in (("a1", 1, 0.1), ("a2", 2, 0.1), ("b1", 1, 0.2)):
         curves: list[dict[str, Any]] = [
-            {"images": i, "batch": i, "loss/generator": lr * i} for i in range(1, 40)
+            {"examples": i, "batch": i, "loss/generator": lr * i} for i in range(1, 40)
         ]
-        curves.append({"images": 40, "evaluation/fid": seed, "speed/images_per_second": 3.0})
+        curves.append({"examples": 40, "evaluation/fid": seed, "speed/examples_per_second": 3.0})
         forge(folder / name, seed=seed, curves=curves, changes={"model.generator_optimizer.lr": lr})
     forge(folder / "none")
     return folder
@@ -28,7 +28,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the last picture was made of."""
+    """What the last image was made of."""
     seen: dict[str, Any] = {}
     draw = plotting.draw
 
@@ -40,13 +40,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
-def test_figures_and_losses_by_themselves(ganvas, runs: Path, drawn: dict[str, Any], tmp_path: Path) -> None:
+def test_metrics_and_losses_by_themselves(ganvas, runs: Path, drawn: dict[str, Any], tmp_path: Path) -> None:
     done = ganvas("plot", "a1", "a2", "b1")
     assert done.stdout == "curves.png\n"
-    with Image.open(tmp_path / "curves.png") as picture:
-        assert picture.format == "PNG"
-        assert picture.width > picture.height
-        assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
+    with Image.open(tmp_path / "curves.png") as image:
+        assert image.format == "PNG"
+        assert image.width > image.height
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 50
     assert list(drawn["panels"]) == ["evaluation/fid", "loss/generator"]
     lines = drawn["panels"]["loss/generator"]
     assert [(line.name, line.variant) for line in lines] == [("a1", 0), ("a2", 0), ("b1", 1)]
@@ -58,7 +58,7 @@ def test_figures_and_losses_by_themselves(ganvas, runs: Path, drawn: dict[str, A
     ("name", "start"), [("x.svg", b"<?xml"), ("y/x.pdf", b"%PDF"), ("x.png", b"\x89PNG")]
 )
 def test_files(name: str, start: bytes, ganvas, runs: Path, tmp_path: Path) -> None:
-    done = ganvas("plot", "a1", "none", "--tags", "speed/images_per_second", "--out", name)
+    done = ganvas("plot", "a1", "none", "--tags", "speed/examples_per_second", "--out", name)
     assert (tmp_path / name).read_bytes().startswith(start)
     assert done.stderr == "none: metrics.jsonl holds no curves; left out\n"
 
@@ -67,7 +67,7 @@ def test_names_of_anyone_are_text(ganvas, runs: Path, drawn: dict[str, Any]) -> 
     odd = "$\\frac{_^$"
     forge(
         runs / "_odd", changes={"model.generator_optimizer.lr": f"_{odd}\u4e2d\x1b"},
-        curves=[{"images": 1, f"loss/{odd}": 1e300}, {"images": 2**62, f"loss/{odd}": -1e300}],
+        curves=[{"examples": 1, f"loss/{odd}": 1e300}, {"examples": 2**62, f"loss/{odd}": -1e300}],
     )  # fmt: skip
     assert ganvas("plot", "_odd", "a1").stderr == ""
     assert f"loss/{odd}" in drawn["panels"]

@@ -36,8 +36,8 @@ def test_codes_are_drawn_beside_the_pairs(ganvas, outputs: Path, tmp_path: Path)
     assert done.stdout == "x.npz\nnew/codes.png\n"
     arrays = numpy.load("x.npz")
     assert arrays["indices"].shape == (2, 8)  # eight vectors a digit, of 256 codes
-    with Image.open(tmp_path / "new" / "codes.png") as picture:
-        board = numpy.array(picture)
+    with Image.open(tmp_path / "new" / "codes.png") as image:
+        board = numpy.array(image)
     assert board.shape == (2 * 66 + 2, 3 * 66 + 2, 3)
     for i in range(2):
         row = board[2 + 66 * i : 66 + 66 * i]
@@ -57,8 +57,8 @@ def test_bad_files_for_codes(codes: str, part: str, ganvas, outputs: Path, tmp_p
     refused(ganvas, tmp_path, words, "--codes", part)
 
 
-def test_picture_is_readable(ganvas, outputs: Path, tmp_path: Path) -> None:
+def test_image_is_readable(ganvas, outputs: Path, tmp_path: Path) -> None:
     ganvas("reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "4", "--out", "x.png")
-    with Image.open(tmp_path / "x.png") as picture:
-        picture.load()
-        assert picture.width >= 2 * 8
+    with Image.open(tmp_path / "x.png") as image:
+        image.load()
+        assert image.width >= 2 * 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.runtime.stored import moved
+from ganvas.run.config.stored import relocate_paths
 
 
 def test_moved_takes_the_folder_itself_and_what_lies_in_it() -> None:
@@ -14,7 +14,7 @@ def test_moved_takes_the_folder_itself_and_what_lies_in_it() -> None:
         "run_dir": "outputs/a",
         "deep": [{"x": "outputs/a/samples"}, "outputs/ab", "see outputs/a", 3, None, True],
     }
-    assert moved(tree, "outputs/a", "/new") == {
+    assert relocate_paths(tree, "outputs/a", "/new") == {
         "run_dir": "/new",
         "deep": [{"x": "/new/samples"}, "outputs/ab", "see outputs/a", 3, None, True],
     }
@@ -26,8 +26,8 @@ def test_goes_on_in_the_same_folder(command: str, ganvas, outputs: Path, tmp_pat
     run = tmp_path / "outputs" / "train" / "a_gan"
     shutil.copytree(outputs / "train" / "a_gan", run)
     first = ["resume", "a_gan"] if command == "resume" else ["train", "resume=a_gan"]
-    ganvas(*first, "trainer.max_images=256")
-    assert json.loads((run / "status.json").read_text())["images_seen"] == 256
+    ganvas(*first, "trainer.max_examples=256")
+    assert json.loads((run / "status.json").read_text())["examples_seen"] == 256
     assert (run / "checkpoints" / "000000000256.ckpt").exists()
     assert [path.name for path in run.parent.iterdir()] == ["a_gan"]
 

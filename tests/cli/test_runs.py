@@ -10,8 +10,8 @@ import pytest
 def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
     first, second = json.loads(ganvas("runs", "ls", "--json", "--output-dir", str(outputs)).stdout)
     assert first == {
-        "run": "a_gan", "folder": str(outputs / "train" / "a_gan"), "state": "finished", "images_seen": 128,
-        "model": "mlp_gan", "data": "digits", "figures": {},
+        "run": "a_gan", "folder": str(outputs / "train" / "a_gan"), "state": "finished", "examples_seen": 128,
+        "model": "mlp_gan", "data": "digits", "metrics": {},
     }  # fmt: skip
     assert (second["run"], second["model"]) == ("b_vqvae", "mlp_vqvae")
 
@@ -37,9 +37,9 @@ def test_a_broken_run_is_listed_as_broken(ganvas, outputs: Path, tmp_path: Path)
         "[1]",
         "3",
         '{"state": 3}',
-        '{"figures": "x"}',
-        '{"figures": {"fid": "x"}}',
-        '{"images_seen": [1]}',
+        '{"metrics": "x"}',
+        '{"metrics": {"fid": "x"}}',
+        '{"examples_seen": [1]}',
         "{",
     ],
 )
@@ -48,7 +48,7 @@ def test_a_status_of_other_types_is_broken(status: str, ganvas, outputs: Path, t
     shutil.copytree(outputs / "train" / "a_gan", run)
     (run / "status.json").write_text(status)
     (row,) = json.loads(ganvas("runs", "ls", "--json").stdout)
-    assert (row["run"], row["state"], row["images_seen"], row["figures"]) == ("a_gan", "broken", 0, {})
+    assert (row["run"], row["state"], row["examples_seen"], row["metrics"]) == ("a_gan", "broken", 0, {})
     assert "broken" in ganvas("runs", "ls").stdout
 
 
@@ -64,7 +64,7 @@ def test_a_table_shows_what_a_status_says_and_does_not_obey_it(ganvas, outputs: 
     run = tmp_path / "outputs" / "train" / "a_gan"
     shutil.copytree(outputs / "train" / "a_gan", run)
     (run / "status.json").write_text(
-        json.dumps({"state": "a[/b]\x1b[2J\n", "figures": {"fid": None, "x": 2.5}})
+        json.dumps({"state": "a[/b]\x1b[2J\n", "metrics": {"fid": None, "x": 2.5}})
     )
     shown = ganvas("runs", "ls").stdout
     assert "a[/b]?[2J?" in shown

@@ -40,8 +40,8 @@ def test_truncation_cuts_the_latents(ganvas, outputs: Path) -> None:
 def test_columns_of_the_grid(ganvas, outputs: Path, tmp_path: Path) -> None:
     words = ("sample", "a_gan", "--output-dir", str(outputs), "--num", "10", "--out", "x.png", "--columns")
     ganvas(*words, "4")
-    with Image.open(tmp_path / "x.png") as picture:
-        assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.size == (4 * 66 + 2, 3 * 66 + 2)
     assert ganvas(*words, "0", code=2).stderr.startswith("--columns=0: must be at least 1; ")
 
 
@@ -64,16 +64,16 @@ def test_raw_takes_the_trained_weights(ganvas, outputs: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["a_gan", "a"])
-def test_picture_is_readable_and_its_name_is_printed(run: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+def test_image_is_readable_and_its_name_is_printed(run: str, ganvas, outputs: Path, tmp_path: Path) -> None:
     done = ganvas("sample", run, "--output-dir", str(outputs), "--num", "9", "--out", "new/x.png")
     assert done.stdout == "new/x.png\n"
-    with Image.open(tmp_path / "new" / "x.png") as picture:
-        picture.load()
-        assert picture.width == picture.height > 3 * 8
-        assert picture.convert("L").getextrema() != (0, 0)
+    with Image.open(tmp_path / "new" / "x.png") as image:
+        image.load()
+        assert image.width == image.height > 3 * 8
+        assert image.convert("L").getextrema() != (0, 0)
 
 
-def test_without_out_the_picture_lies_in_the_run(ganvas, outputs: Path, tmp_path: Path) -> None:
+def test_without_out_the_image_lies_in_the_run(ganvas, outputs: Path, tmp_path: Path) -> None:
     done = ganvas("sample", str(outputs / "train" / "a_gan"), "--num", "4", "--seed", "5")
     made = Path(done.stdout.strip())
     assert made == outputs / "train" / "a_gan" / "samples-4-seed5.png"

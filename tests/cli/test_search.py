@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ganvas.cli.search import ask, stored
+from ganvas.cli.search import parse_search, stored
 from ganvas.errors import OptionError
-from ganvas.runtime.sweep.manifest import Manifest
+from ganvas.sweep.manifest import Manifest
 
 pytest.importorskip("optuna")
 
@@ -29,7 +29,7 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
         ([GOAL], "search=: nothing is varied"),
         ([LR, "optimized_metric=evaluation/kid"],
          "optimized_metric=evaluation/kid: no run of this config reports it; did you mean"),
-        ([LR, "optimized_metric=loss/generator"], "optimized_mode=null: loss/generator is no figure"),
+        ([LR, "optimized_metric=loss/generator"], "optimized_mode=null: loss/generator is no metric"),
         ([LR, "optimized_metric=evaluation/diversity", "metric/samples=diversity"],
          "optimized_mode=null: evaluation/diversity has no better way of its own"),
         ([LR, "optimized_metric=[evaluation/fid,evaluation/x]"], "optimized_metric=evaluation/x: "),
@@ -47,7 +47,7 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
         ([GOAL, "model.latent_dim=8,16", "hydra.sweeper.sampler=cmaes"],
          "hydra.sweeper.sampler=cmaes: moves numbers, and there are only choices"),
         ([GOAL, LR, "hydra.sweeper.pruner=median"],
-         "callback.evaluation.every_images=0: leaves the pruner nothing to see before the end"),
+         "callback.evaluation.every_examples=0: leaves the pruner nothing to see before the end"),
         ([GOAL, LR, "hydra.sweeper.median.startup_trials=0"], "hydra.sweeper.median.startup_trials=0: must"),
         ([GOAL, LR, "hydra.sweeper.storage=x.db"], "hydra.sweeper.storage=x.db: looks like a database"),
         ([GOAL, LR, "+hydra.sweeper.params.x=[1,2]"], "hydra.sweeper.params.x=[1, 2]: must be text"),
@@ -103,7 +103,7 @@ def test_a_space_in_a_yaml_of_the_users(ganvas: Any, tmp_path: Path) -> None:
     words = ("hydra/sweeper=mine", GOAL, "--config-dir", "conf", "--json")
     told = json.loads(ganvas("sweep", "plan", *words).stdout)
     assert told["trials"] == 3
-    assert told["search"]["words"] == ["data.batch_size=32", GOAL]
+    assert told["search"]["overrides"] == ["data.batch_size=32", GOAL]
     assert [(one["option"], one["low"], one["high"]) for one in told["search"]["dimensions"]] == [
         ("model.latent_dim", 4, 9)
     ]
@@ -135,25 +135,25 @@ def composed(words: list[str]) -> Any:
     with hydra_session(None) as hydra:
         composer = Composer(hydra)
         section = composer.hydra_section(["hydra/sweeper=optuna"])
-        return ask(composer, words, section.sweeper)[0]
+        return parse_search(composer, words, section.sweeper)[0]
 
 
 def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
-    asked = composed([LR, "model.latent_dim=8,16", "+extra.api_key=verysecret", GOAL, "trainer=smoke"])
-    assert asked.words == ["+extra.api_key=verysecret", GOAL, "trainer=smoke"]
-    assert asked.identity() == composed([LR, "model.latent_dim=8,16", "trainer=smoke", GOAL]).identity() | {
-        "experiment": asked.experiment
+    spec = composed([LR, "model.latent_dim=8,16", "+extra.api_key=verysecret", GOAL, "trainer=smoke"])
+    assert spec.overrides == ["+extra.api_key=verysecret", GOAL, "trainer=smoke"]
+    assert spec.identity() == composed([LR, "model.latent_dim=8,16", "trainer=smoke", GOAL]).identity() | {
+        "experiment": spec.experiment
     }
     other = composed([LR, "model.latent_dim=8,16", "+extra.api_key=verysecret", GOAL])
-    assert other.experiment != asked.experiment, "another budget is another experiment"
-    sweep = Manifest(tmp_path / "sweep", {"search": asdict(asked)})
+    assert other.experiment != spec.experiment, "another budget is another experiment"
+    sweep = Manifest(tmp_path / "sweep", {"search": asdict(spec)})
     sweep.write()
     text = (tmp_path / "sweep" / "sweep.json").read_text()
     assert "verysecret" not in text
     again = stored(Manifest.read(tmp_path / "sweep"))
     assert again is not None
-    assert again.identity() == asked.identity()
-    assert again.settings == asked.settings
+    assert again.identity() == spec.identity()
+    assert again.settings == spec.settings
 
 
 DIMENSION = {"option": "a", "kind": "float", "choices": [], "low": 0, "high": 1, "step": None, "log": False}
@@ -162,7 +162,7 @@ DIMENSION = {"option": "a", "kind": "float", "choices": [], "low": 0, "high": 1,
 @pytest.mark.parametrize(
     "damage",
     [
-        {"seed": "x"}, {"repeats": 0}, {"words": [1]}, {"objectives": [["a", "up"]]}, {"settings": {}},
+        {"seed": "x"}, {"repeats": 0}, {"overrides": [1]}, {"objectives": [["a", "up"]]}, {"settings": {}},
         {"owner": None}, {"more": 1}, {"dimensions": [{}]}, {"dimensions": [DIMENSION | {"kind": "choice"}]},
         {"dimensions": [DIMENSION | {"high": 0}]}, {"dimensions": [DIMENSION | {"kind": "code"}]},
     ],

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from ganvas.cli.compose import hydra_session
-from ganvas.cli.search_words import parse, words_of
+from ganvas.cli.search_words import parse, overrides_of
 from ganvas.errors import OptionError
-from ganvas.runtime.sweep.search.space import Dimension
+from ganvas.sweep.search.space import Dimension
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,6 @@ def test_what_is_no_space(word: str, line: str, loader) -> None:
 
 
 def test_params_of_a_yaml() -> None:
-    assert words_of({"a.b": "interval(0,1)", "c": 3, "d": True}) == ["a.b=interval(0,1)", "c=3", "d=true"]
+    assert overrides_of({"a.b": "interval(0,1)", "c": 3, "d": True}) == ["a.b=interval(0,1)", "c=3", "d=true"]
     with pytest.raises(OptionError, match=r"hydra.sweeper.params.a=\[1, 2\]: must be text"):
-        words_of({"a": [1, 2]})
+        overrides_of({"a": [1, 2]})

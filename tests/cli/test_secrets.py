@@ -6,8 +6,8 @@ import pytest
 
 from ganvas.cli.secrets import hidden_keys, remember_environment, require_secrets, with_secrets
 from ganvas.errors import OptionError
-from ganvas.runtime import redact
-from ganvas.runtime.redact import scrub
+from ganvas.run.folder import redact
+from ganvas.run.folder.redact import scrub
 
 
 @pytest.fixture(autouse=True)

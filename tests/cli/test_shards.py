@@ -37,12 +37,12 @@ def test_shards_of_a_data_set_are_that_data_set(tmp_path, capsys):
 
 def test_colour_without_labels(tmp_path):
     noise = torch.randint(0, 256, (5, 6, 6, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    (tmp_path / "pictures").mkdir()
-    for number, picture in enumerate(noise.numpy()):
-        Image.fromarray(picture).save(tmp_path / f"pictures/{number}.png")
-    words = ["data=image_folder", "data.root=pictures", "data.native_size=6", "data.batch_size=1"]
+    (tmp_path / "images").mkdir()
+    for number, image in enumerate(noise.numpy()):
+        Image.fromarray(image).save(tmp_path / f"images/{number}.png")
+    words = ["data=image_folder", "data.root=images", "data.native_size=6", "data.batch_size=1"]
     assert main(["shards", *words, "data.val_fraction=0.2", "data.test_fraction=0", "--out", "shards"]) == 0
-    folder = ImageFolder(root="pictures", image_size=6, batch_size=1, val_fraction=0.2, test_fraction=0.0)
+    folder = ImageFolder(root="images", image_size=6, batch_size=1, val_fraction=0.2, test_fraction=0.0)
     there = WebDataset(root="shards", image_size=6, num_workers=0, batch_size=1, test_fraction=0.0)
     for name in ("train", "val"):
         assert torch.equal(there.split(name).x[:], folder.split(name).x)

@@ -10,7 +10,7 @@ import yaml
 
 from ganvas.cli.compose import compose, hydra_session
 from ganvas.cli.sweep_jobs import Composer
-from ganvas.runtime.sweep.manifest import Draft, Manifest
+from ganvas.sweep.manifest import Draft, Manifest
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 
@@ -114,16 +114,16 @@ def test_a_plan_says_what_would_run(ganvas, tmp_path: Path) -> None:
 
 
 def test_a_plan_tells_the_time_by_earlier_runs(ganvas, tmp_path: Path) -> None:
-    """Two runs of 100 and 300 images a second; two jobs of 64,000 images at 200 images a second."""
+    """Two runs of 100 and 300 examples a second; two jobs of 64,000 examples at 200 examples a second."""
     for name, seconds in (("a", 10.0), ("b", 10 / 3)):
         run = tmp_path / "outputs" / "train" / name
         run.mkdir(parents=True)
         choices = {"model": "mlp_gan", "data": "digits"}
         (run / "run.yaml").write_text(yaml.safe_dump({"ganvas": {"choices": choices}, "config": {}}))
         (run / "status.json").write_text(
-            json.dumps({"state": "finished", "images_seen": 1000, "seconds": seconds})
+            json.dumps({"state": "finished", "examples_seen": 1000, "seconds": seconds})
         )
-    words = ("seed=1,2", "trainer.max_images=64000")
+    words = ("seed=1,2", "trainer.max_examples=64000")
     listed = json.loads(ganvas("sweep", "plan", "--json", *words).stdout)
     assert listed["seconds"] == pytest.approx(2 * 64000 / 200)
     text = ganvas("sweep", "plan", *words).stdout
@@ -141,15 +141,15 @@ def make_sweep(folder: Path, number: int, finished: int) -> Manifest:
     """A sweep of ``number`` jobs on disk; the first ``finished`` of them are."""
     with hydra_session(None) as hydra:
         base = Composer(hydra).compose(["optimized_metric=evaluation/fid"])
-    sweep = Manifest(folder, {"words": ["seed=range(0,n)"], "shared": []})
+    sweep = Manifest(folder, {"sweep_overrides": ["seed=range(0,n)"], "shared": []})
     sweep.add([
         Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
         for n in range(number)
     ])  # fmt: skip
     sweep.write()
     for job in sweep.jobs[:finished]:
-        best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + (job.index - 3) ** 2, "images": 64}
-        summary = {"images_seen": 640, "seconds": 1.0, "figures": {"fid": 2.0}, "optimized": best}
+        best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + (job.index - 3) ** 2, "examples": 64}
+        summary = {"examples_seen": 640, "seconds": 1.0, "metrics": {"fid": 2.0}, "optimized": best}
         record = {"attempts": [{"began": "x", "pid": 1, "host": "h", "code": 0}], "summary": summary}
         (folder / "jobs" / f"{job.index:03d}.json").write_text(json.dumps(record))
     return sweep
@@ -201,7 +201,7 @@ def test_a_sweep_of_another_is_left_alone(ganvas, tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_runs_is_not_run_again(ganvas, tmp_path: Path) -> None:
-    from ganvas.runtime.lock import RunLock
+    from ganvas.run.folder.lock import RunLock
 
     make_sweep(tmp_path / "there", 1, 0)
     with RunLock(tmp_path / "there"):

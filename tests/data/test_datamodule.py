@@ -6,27 +6,27 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ganvas.data.augment import flip, shift
+from ganvas.data.loading.augment import flip, shift
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.stored import Stored
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch, StoredBatch
 from ganvas.functional.random import hash64
 
-PICTURES = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+IMAGES = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 DEFAULTS = {"batch_size": 4, "channels": 3, "image_size": 8, "num_classes": 5, "seed": 9}
 
 
-class Pictures(TensorDataModule):
+class Images(TensorDataModule):
     loads = 0
 
     def load(self) -> dict[str, Stored]:
         self.loads += 1
         label = torch.arange(20) % 5
         return {
-            "train": Stored(PICTURES[:13], label[:13]),
-            "val": Stored(PICTURES[13:13], label[13:13]),
-            "test": Stored(PICTURES[13:], label[13:]),
+            "train": Stored(IMAGES[:13], label[:13]),
+            "val": Stored(IMAGES[13:13], label[13:13]),
+            "test": Stored(IMAGES[13:], label[13:]),
         }
 
 
@@ -36,12 +36,12 @@ class Points(TensorDataModule):
         return {name: Stored(points, None) for name in ("train", "val", "test")}
 
 
-def make(**options) -> Pictures:
-    return Pictures(**(DEFAULTS | options))
+def make(**options) -> Images:
+    return Images(**(DEFAULTS | options))
 
 
 def stored_batch(rows: list[int]) -> StoredBatch:
-    return StoredBatch(x=PICTURES[rows], label=torch.tensor(rows) % 5, row=torch.tensor(rows))
+    return StoredBatch(x=IMAGES[rows], label=torch.tensor(rows) % 5, row=torch.tensor(rows))
 
 
 def with_trainer(module: TensorDataModule, *, training: bool, epoch: int = 0) -> TensorDataModule:
@@ -84,7 +84,7 @@ def test_prepare_checks_what_is_declared(option, value, mend):
         ("channels", 0),
         ("image_size", -8),
         ("num_classes", 0),
-        ("fit", "crop"),
+        ("resize_mode", "crop"),
         ("random_shift", 8),
         ("random_shift", -1),
     ],
@@ -119,17 +119,17 @@ def test_points():
             Points(batch_size=2, **options)
 
 
-def test_pictures_are_fitted_to_image_size():
+def test_images_are_fitted_to_image_size():
     module = make(image_size=10)
     assert module.sample_shape == (3, 10, 10)
-    assert torch.equal(module.split("test").x[:, :, 1:9, 1:9], PICTURES[13:])
+    assert torch.equal(module.split("test").x[:, :, 1:9, 1:9], IMAGES[13:])
 
 
 def test_batches_are_normalized_in_order_and_the_last_may_be_short():
     batches = list(make(horizontal_flip=True).batches("test", 3))
     assert [len(batch.x) for batch in batches] == [3, 3, 1]
     x = torch.cat([batch.x for batch in batches])
-    torch.testing.assert_close(x, PICTURES[13:].double().div(255).mul(2).sub(1).float())
+    torch.testing.assert_close(x, IMAGES[13:].double().div(255).mul(2).sub(1).float())
     assert torch.cat([batch.label for batch in batches]).tolist() == [3, 4, 0, 1, 2, 3, 4]
     assert [len(batch.x) for batch in make().batches("train", 4, limit=6)] == [4, 2]
     assert [len(batch.x) for batch in make().batches("train", 4, limit=60)] == [4, 4, 4, 1]
@@ -150,7 +150,7 @@ def test_fingerprint():
             "val": {"count": 0, "shape": [3, 8, 8]},
             "test": {"count": 7, "shape": [3, 8, 8]},
         },
-        "train_sha256": hashlib.sha256(bytes(PICTURES[:13].flatten().tolist())).hexdigest(),
+        "train_sha256": hashlib.sha256(bytes(IMAGES[:13].flatten().tolist())).hexdigest(),
     }
 
 
@@ -165,7 +165,7 @@ def test_transfer_normalizes_and_leaves_a_batch_alone():
     module = with_trainer(make(), training=False)
     given = module.on_after_batch_transfer(stored_batch([2, 0]), 0)
     assert given.x.dtype == torch.float32
-    torch.testing.assert_close(given.x, PICTURES[[2, 0]] / 127.5 - 1)
+    torch.testing.assert_close(given.x, IMAGES[[2, 0]] / 127.5 - 1)
     assert given.label.tolist() == [2, 0]
     again = module.on_after_batch_transfer(given, 0)
     assert isinstance(again, Batch)
@@ -176,7 +176,7 @@ def test_augmentation_only_in_training_and_by_index_not_by_place():
     rows = [4, 1, 7, 12, 0, 3]
     options = {"horizontal_flip": True, "random_shift": 2}
     still = with_trainer(make(**options), training=False).on_after_batch_transfer(stored_batch(rows), 0)
-    torch.testing.assert_close(still.x, PICTURES[rows] / 127.5 - 1)
+    torch.testing.assert_close(still.x, IMAGES[rows] / 127.5 - 1)
     moved = with_trainer(make(**options), training=True, epoch=3)
     x = moved.on_after_batch_transfer(stored_batch(rows), 0).x
     assert not torch.equal(x, still.x)
@@ -217,20 +217,20 @@ def test_flip_mirrors_half():
 
 def test_shift_takes_each_offset_equally_often_and_repeats_the_edge():
     height, width, pixels = 5, 7, 2
-    picture = torch.arange(2 * height * width, dtype=torch.uint8).reshape(2, height, width)
+    image = torch.arange(2 * height * width, dtype=torch.uint8).reshape(2, height, width)
     count = 10_000
     moved = shift(
-        picture.expand(count, -1, -1, -1), index=torch.arange(count), seed=1, epoch=2, pixels=pixels
+        image.expand(count, -1, -1, -1), index=torch.arange(count), seed=1, epoch=2, pixels=pixels
     )
     assert moved.is_contiguous()
     tally = {}
     for down in range(-pixels, pixels + 1):
         for right in range(-pixels, pixels + 1):
-            want = torch.empty_like(picture)  # the reference: one pixel at a time
+            want = torch.empty_like(image)  # the reference: one pixel at a time
             for row in range(height):
                 for column in range(width):
                     r, c = min(max(row - down, 0), height - 1), min(max(column - right, 0), width - 1)
-                    want[:, row, column] = picture[:, r, c]
+                    want[:, row, column] = image[:, r, c]
             tally[down, right] = int((moved == want).flatten(1).all(1).sum())
     assert sum(tally.values()) == count
     assert all(300 < times < 500 for times in tally.values())  # 400 each, 5 standard deviations

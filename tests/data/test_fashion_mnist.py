@@ -28,5 +28,5 @@ def test_splits(module):
 def test_padded_with_black_and_of_the_known_mean(module):
     x = torch.cat([module.split(name).x for name in ("train", "val")])
     assert x[:, :, :2].max() == x[:, :, -2:].max() == x[..., :2].max() == x[..., -2:].max() == 0
-    # the published mean of the 60,000 training pictures is 0.2860 in [0, 1]
+    # the published mean of the 60,000 training images is 0.2860 in [0, 1]
     assert x[:, :, 2:-2, 2:-2].double().mean() / 255 == pytest.approx(0.2860, abs=5e-5)

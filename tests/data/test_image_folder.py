@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.data import picture_cache
+from ganvas.data.files import image_cache
 from ganvas.data.image_folder import ImageFolder
 from ganvas.errors import OptionError
 
 
 def write(folder: Path, levels: list[int], suffix: str = ".png") -> None:
-    """A constant grey picture for each level, each of another size."""
+    """A constant grey image for each level, each of another size."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, level in enumerate(levels):
         Image.new("L", (9 + number, 12), level).save(folder / f"{level:03}{suffix}")
@@ -38,14 +38,14 @@ def caches(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    return tmp_path / "pictures"
+    return tmp_path / "images"
 
 
 def test_a_flat_folder_in_sorted_order(root):
     write(root, [30, 10, 20])
     write(root, [15], suffix=".BMP")
-    (root / "notes.txt").write_text("no picture")
-    (root / ".hidden.png").write_text("no picture")
+    (root / "notes.txt").write_text("no image")
+    (root / ".hidden.png").write_text("no image")
     (root / "empty").mkdir()
     module = make(root, channels=3)
     assert levels(module) == [10, 15, 20, 30]
@@ -95,11 +95,11 @@ def test_held_out_splits_are_fixed_and_keep_labels(root):
 
 def test_decoding_happens_once(root, monkeypatch):
     write(root, [10, 20])
-    cache = root.parent / ".pictures.ganvas"
+    cache = root.parent / ".images.ganvas"
     make(root).prepare()
     assert len(caches(cache)) == 1
     assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
-    monkeypatch.setattr(picture_cache, "decode", None)  # a call would fail
+    monkeypatch.setattr(image_cache, "decode", None)  # a call would fail
     assert levels(make(root)) == [10, 20]
 
 
@@ -121,14 +121,14 @@ def test_a_change_is_another_cache(root, change):
     else:
         options = {"image_size": 4} if change == "size" else {"channels": 3}
     assert levels(make(root, **options)) == want
-    assert len(caches(root.parent / ".pictures.ganvas")) == 2
+    assert len(caches(root.parent / ".images.ganvas")) == 2
 
 
 @pytest.mark.parametrize("damage", ["truncated", "gone", "other shape"])
 def test_a_damaged_cache_is_made_anew(root, damage):
     write(root, [10, 20])
     make(root).prepare()
-    (path,) = caches(root.parent / ".pictures.ganvas")
+    (path,) = caches(root.parent / ".images.ganvas")
     content = path.read_bytes()
     path.unlink()
     if damage != "gone":
@@ -141,7 +141,7 @@ def test_the_caches_place(root, tmp_path, monkeypatch):
     write(root, [10, 20])
     make(root, cache_dir=str(tmp_path / "mine")).prepare()
     assert len(caches(tmp_path / "mine")) == 1
-    (tmp_path / ".pictures.ganvas").write_text("in the way")  # as good as a folder that cannot be written
+    (tmp_path / ".images.ganvas").write_text("in the way")  # as good as a folder that cannot be written
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     make(root).prepare()
     assert len(caches(tmp_path / "user" / "ganvas")) == 1
@@ -157,13 +157,13 @@ def test_writes_stay_in_memory(root):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n"])
-def test_a_bad_picture_is_named_and_nothing_is_left(root, content):
+def test_a_bad_image_is_named_and_nothing_is_left(root, content):
     write(root, [10, 20])
     (root / "015.png").write_bytes(content)
-    with pytest.raises(OptionError, match=r"015\.png: cannot be read as a picture") as caught:
+    with pytest.raises(OptionError, match=r"015\.png: cannot be read as an image") as caught:
         make(root).prepare()
     assert caught.value.option == "root"
-    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"]
+    assert sorted(path.name for path in root.parent.iterdir()) == ["images"]
 
 
 def test_folders_made_for_a_cache_go_and_others_stay(root, tmp_path):
@@ -172,7 +172,7 @@ def test_folders_made_for_a_cache_go_and_others_stay(root, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(OptionError):
         make(root, cache_dir=str(tmp_path / "mine" / "new" / "cache")).prepare()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "images"]
     assert not list((tmp_path / "mine").iterdir())
 
 
@@ -180,25 +180,25 @@ def test_folders_made_for_a_cache_go_and_others_stay(root, tmp_path):
 def test_counts_are_checked_before_anything_is_decoded(root, monkeypatch, option, value):
     write(root / "a", [10, 20])
     write(root / "b", [30, 40])
-    monkeypatch.setattr(picture_cache, "decode", None)  # a call would fail
+    monkeypatch.setattr(image_cache, "decode", None)  # a call would fail
     with pytest.raises(OptionError) as caught:
         make(root, **{option: value}).prepare()
     assert (caught.value.option, caught.value.value) == (option, value)
-    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"]
+    assert sorted(path.name for path in root.parent.iterdir()) == ["images"]
 
 
 def test_a_disk_with_too_little_space(root, monkeypatch):
     write(root, [10, 20])
     usage = shutil.disk_usage(root)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2 * 8 * 8 - 1))
-    with pytest.raises(OptionError, match=r"^image_size=8: 2 pictures need .* free; choose a smaller size"):
+    with pytest.raises(OptionError, match=r"^image_size=8: 2 images need .* free; choose a smaller size"):
         make(root).prepare()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2 * 8 * 8))
     assert levels(make(root)) == [10, 20]
 
 
 @pytest.mark.parametrize("where", ["", "a", "a/deeper"])
-def test_what_is_named_as_a_picture_and_is_none(root, where):
+def test_what_is_named_as_an_image_and_is_none(root, where):
     """A pipe would be waited for, a broken link passed over, a folder of such a name is a folder."""
     write(root / where, [10, 20])
     bad = root / where / "030.png"
@@ -230,19 +230,19 @@ def test_links_to_folders_are_followed_unless_they_go_round(root, tmp_path):
 
 
 def test_roots_that_cannot_be_taken(root, tmp_path):
-    with pytest.raises(OptionError, match=r"root=null: name a folder of pictures; data.root=/path"):
+    with pytest.raises(OptionError, match=r"root=null: name a folder of images; data.root=/path"):
         ImageFolder().prepare()
     with pytest.raises(OptionError, match="does not exist"):
         make(root).prepare()
     root.mkdir()
-    with pytest.raises(OptionError, match="holds no pictures"):
+    with pytest.raises(OptionError, match="holds no images"):
         make(root).prepare()
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="is a file"):
         make(tmp_path / "file").prepare()
     write(root, [10])
     write(root / "a", [20])
-    with pytest.raises(OptionError, match=r"both pictures and class folders \(a\)"):
+    with pytest.raises(OptionError, match=r"both images and class folders \(a\)"):
         make(root).prepare()
 
 
@@ -288,8 +288,8 @@ def test_arguments_out_of_range(root, option, value):
     assert caught.value.option == option
 
 
-def test_more_pictures_than_a_chunk(root, monkeypatch):
-    monkeypatch.setattr(picture_cache, "_CHUNK", 2)
+def test_more_images_than_a_chunk(root, monkeypatch):
+    monkeypatch.setattr(image_cache, "_CHUNK", 2)
     write(root, [10, 20, 30, 40, 50])
     module = make(root, batch_size=5)
     assert levels(module) == [10, 20, 30, 40, 50]

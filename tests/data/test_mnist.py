@@ -18,9 +18,9 @@ def idx(x: torch.Tensor) -> bytes:
 def test_reads_files_of_mnists_names(tmp_path, monkeypatch):
     counts = {"train": 40, "t10k": 20}
     for part, count in counts.items():
-        pictures = torch.arange(count, dtype=torch.uint8)[:, None, None].expand(count, 28, 28)
+        images = torch.arange(count, dtype=torch.uint8)[:, None, None].expand(count, 28, 28)
         labels = (torch.arange(count) % 10).to(torch.uint8)
-        for kind, content in (("images-idx3", idx(pictures)), ("labels-idx1", idx(labels))):
+        for kind, content in (("images-idx3", idx(images)), ("labels-idx1", idx(labels))):
             name = f"{part}-{kind}-ubyte"
             assert name in MNIST.contents
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))

@@ -1,4 +1,4 @@
-"""Each channel is a picture of the same split, its class a digit of the label."""
+"""Each channel is an image of the same split, its class a digit of the label."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def test_channels_are_digits_of_the_split_and_the_label_says_which(split: str, i
     assert stored.x.shape == (SMALL[f"num_{split}"], 3, image_size, image_size)
     assert stored.x.dtype == torch.uint8
     known: dict[bytes, set[int]] = {}
-    for picture, label in zip(grey.x, grey.label.tolist()):
-        known.setdefault(picture.numpy().tobytes(), set()).add(label)
-    for picture, label in zip(stored.x[:200], stored.label.tolist()):
+    for image, label in zip(grey.x, grey.label.tolist()):
+        known.setdefault(image.numpy().tobytes(), set()).add(label)
+    for image, label in zip(stored.x[:200], stored.label.tolist()):
         for channel, digit in enumerate((label // 100, label // 10 % 10, label % 10)):
-            assert digit in known[picture[channel].contiguous().numpy().tobytes()]
+            assert digit in known[image[channel].contiguous().numpy().tobytes()]
 
 
 def test_every_mode_and_channel_is_drawn_alike() -> None:
@@ -54,8 +54,8 @@ def test_facts_name_the_base() -> None:
     assert facts.sample_shape == [3, 16, 16]
     assert facts.num_classes == 1000
     assert facts.parts == Digits(image_size=16).facts()
-    assert facts.parts.words == "data=digits data.image_size=16"
-    assert facts.words.startswith("data=stacked_digits ")
+    assert facts.parts.overrides == "data=digits data.image_size=16"
+    assert facts.overrides.startswith("data=stacked_digits ")
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from ganvas.errors import OptionError
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """MNIST's files with 5,100 and 30 pictures, each filled with its class times ten."""
+    """MNIST's files with 5,100 and 30 images, each filled with its class times ten."""
     contents = {}
     for name, count in (("train", 5100), ("t10k", 30)):
         label = (np.arange(count) % 10).astype(np.uint8)
-        pictures = np.broadcast_to((label * 10)[:, None, None], (count, 28, 28))
+        images = np.broadcast_to((label * 10)[:, None, None], (count, 28, 28))
         files = {
-            f"{name}-images-idx3-ubyte": struct.pack(">HBB3I", 0, 8, 3, count, 28, 28) + pictures.tobytes(),
+            f"{name}-images-idx3-ubyte": struct.pack(">HBB3I", 0, 8, 3, count, 28, 28) + images.tobytes(),
             f"{name}-labels-idx1-ubyte": struct.pack(">HBBI", 0, 8, 1, count) + label.tobytes(),
         }
         for file, content in files.items():
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_channels_are_mnists_pictures(folder: Path) -> None:
+def test_channels_are_mnists_images(folder: Path) -> None:
     module = StackedMNIST(root=str(folder), num_train=100, num_val=20, num_test=40, image_size=32)
     for split, count in (("train", 100), ("val", 20), ("test", 40)):
         stored = module.split(split)
@@ -42,7 +42,7 @@ def test_channels_are_mnists_pictures(folder: Path) -> None:
     facts = module.facts()
     assert facts.num_classes == 1000
     assert facts.parts == MNIST(root=str(folder), image_size=32).facts()
-    assert facts.parts.words == f"data=mnist data.root={folder} data.image_size=32"
+    assert facts.parts.overrides == f"data=mnist data.root={folder} data.image_size=32"
 
 
 def test_missing_files_are_named() -> None:

@@ -37,7 +37,7 @@ def test_centres():
 def test_seed_and_split_make_the_points():
     assert torch.equal(Toy(seed=1).split("val").x, Toy(seed=1).split("val").x)
     assert not torch.equal(Toy(seed=1).split("train").x, Toy(seed=2).split("train").x)
-    for name in ("val", "test"):  # figures of several seeds rest on the same real points
+    for name in ("val", "test"):  # metrics of several seeds rest on the same real points
         assert torch.equal(Toy(seed=1).split(name).x, Toy(seed=2).split(name).x)
     assert not torch.equal(Toy(seed=1).split("val").x, Toy(seed=1).split("test").x)
 

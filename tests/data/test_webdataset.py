@@ -14,12 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.data import loader as loader_module
-from ganvas.data import shard_index, shard_loader
+from ganvas.data.loading import loader as loader_module
+from ganvas.data.shard import index as shard_index
+from ganvas.data.shard import loader as shard_loader
 from ganvas.data.image_folder import ImageFolder
-from ganvas.data.shard_list import expand
-from ganvas.data.shard_loader import Mixed
-from ganvas.data.tar_members import members, parse_header
+from ganvas.data.shard.listing import expand
+from ganvas.data.shard.loader import Mixed
+from ganvas.data.shard.tar_members import members, parse_header
 from ganvas.data.webdataset import WebDataset
 from ganvas.errors import OptionError
 from ganvas.functional.random import hash64
@@ -48,7 +49,7 @@ def pack(path: Path, contents: Members, *, kind: int = tarfile.PAX_FORMAT, mode:
 
 
 def sample(number: int, *, label: bool = True) -> Members:
-    """A picture whose every pixel is ``number``, and the label number % 5."""
+    """An image whose every pixel is ``number``, and the label number % 5."""
     parts = [(f"{number:05}.png", png(number))]
     return [*parts, (f"{number:05}.cls", str(number % 5).encode())] if label else parts
 
@@ -80,7 +81,7 @@ def rows(module: WebDataset, **at) -> list[list[int]]:
     loader.order.position = lambda: (at.get("epoch", 0), at.get("first", 0))
     found = []
     for batch in loader:
-        assert batch.x[:, 0, 3, 3].tolist() == batch.row.tolist(), "the picture is that of its row"
+        assert batch.x[:, 0, 3, 3].tolist() == batch.row.tolist(), "the image is that of its row"
         assert batch.label.tolist() == [row % 5 for row in batch.row.tolist()]
         found.append(batch.row.tolist())
     return found
@@ -88,7 +89,7 @@ def rows(module: WebDataset, **at) -> list[list[int]]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return tmp_path / "pictures"
+    return tmp_path / "images"
 
 
 # ---- what is read ----
@@ -132,7 +133,7 @@ def test_what_is_held_out_is_fixed(root):
     assert set(order) <= set(levels(first))
 
 
-def test_pictures_are_those_of_a_folder_of_the_same_files(root, tmp_path):
+def test_images_are_those_of_a_folder_of_the_same_files(root, tmp_path):
     """Any mode and size; the same decoding, to the last bit."""
     noise = np.random.default_rng(1).integers(0, 256, (13, 9, 4), dtype=np.uint8)
     images = [Image.fromarray(noise[:, :, :3]), Image.fromarray(noise), Image.fromarray(noise[:, :, 0])]
@@ -162,7 +163,7 @@ def test_arrays(root, shape):
     assert levels(make(root, batch_size=1)) == [77]
 
 
-def test_labels_of_json_and_the_choice_of_a_picture(root):
+def test_labels_of_json_and_the_choice_of_an_image(root):
     contents = []
     for number in range(4):
         note = {"label": number % 2, "class": {"n": 1}, "kind": 3 - number}
@@ -284,7 +285,7 @@ def test_headers_are_read_once(root, monkeypatch):
     shards(root, [3, 4])
     first = make(root)
     first.prepare()
-    (kept,) = (root.parent / ".pictures.ganvas").iterdir()
+    (kept,) = (root.parent / ".images.ganvas").iterdir()
     assert kept.suffix == ".npz"
     monkeypatch.setattr(shard_index, "members", None)  # a call would fail
     again = make(root)
@@ -297,7 +298,7 @@ def test_headers_are_read_once(root, monkeypatch):
 def test_a_damaged_index_is_made_anew(root, damage):
     shards(root, [3, 4])
     make(root).prepare()
-    (kept,) = (root.parent / ".pictures.ganvas").iterdir()
+    (kept,) = (root.parent / ".images.ganvas").iterdir()
     content = kept.read_bytes()
     kept.write_bytes(content[:-30] if damage is None else damage)
     assert levels(make(root)) == list(range(7))
@@ -309,7 +310,7 @@ def test_a_changed_shard_is_another_index_and_other_data(root, tmp_path):
     first = make(root).fingerprint()
     os.utime(root / "train-000.tar", ns=(1, 1))
     assert make(root).fingerprint() == first, "what is in it is the same"
-    assert len(list((root.parent / ".pictures.ganvas").iterdir())) == 2
+    assert len(list((root.parent / ".images.ganvas").iterdir())) == 2
     root.rename(tmp_path / "moved")
     assert make(tmp_path / "moved").fingerprint() == first
     for change in ({"label": False}, {"start": 5}):
@@ -321,7 +322,7 @@ def test_an_index_that_cannot_be_kept_is_missed_only_where_a_folder_was_named(ro
     shards(root, [3, 4])
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    (tmp_path / ".pictures.ganvas").write_text("in the way")
+    (tmp_path / ".images.ganvas").write_text("in the way")
     assert levels(make(root)) == list(range(7))
     with pytest.raises(OptionError, match=r"^cache_dir=.*cannot be written"):
         make(root, cache_dir=str(tmp_path / "file")).prepare()
@@ -360,7 +361,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "is missing between train-000.tar and train-002.tar"),
     "empty": (lambda path: path.write_bytes(b""), "ends at byte 0 without tar's end mark"),
     "no_samples": (lambda path: pack(path, []), "holds no samples"),
-    "cut_in_a_picture": (lambda path: _cut(path, 2048 + 530), "ends at byte 2578 inside of 00004.png"),
+    "cut_in_an_image": (lambda path: _cut(path, 2048 + 530), "ends at byte 2578 inside of 00004.png"),
     "cut_in_a_header": (lambda path: _cut(path, 2048 + 100), "ends at byte 2148 without tar's end mark"),
     "cut_between_members": (lambda path: _cut(path, 2048), "ends at byte 2048 without tar's end mark"),
     "header": (lambda path: _flip(path, 2048 + 3), "has no tar header at byte 2048 (bad checksum)"),
@@ -369,8 +370,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "compressed": (lambda path: pack(path, sample(3), mode="w:gz"), "is compressed"),
     "link": (_link, "holds a.png, which is no file"),
     "key_twice": (lambda path: pack(path, [*sample(3), *sample(4), *sample(3)]), "key 00003 twice (.png)"),
-    "no_picture": (lambda path: pack(path, [("a.cls", b"1")]), "has no picture of key a (there are: .cls)"),
-    "two_pictures": (lambda path: pack(path, [("a.png", b""), ("a.jpg", b"")]), "than one picture of key a"),
+    "no_image": (lambda path: pack(path, [("a.cls", b"1")]), "has no image of key a (there are: .cls)"),
+    "two_images": (lambda path: pack(path, [("a.png", b""), ("a.jpg", b"")]), "than one image of key a"),
     "label": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"cat")]), "label \"b'cat'\" of key a"),
     "negative": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"-1")]), "has the label '-1' of key a"),
     "json": (lambda path: pack(path, [("a.png", png(1)), ("a.json", b"{")]), "of key a; a class is a whole"),
@@ -389,13 +390,13 @@ def test_a_bad_shard_is_named_before_training(root, case):
     assert (caught.value.option, caught.value.value) == ("root", str(root))
     assert "train-001.tar" in caught.value.reason
     assert part in caught.value.reason
-    assert sorted(path.name for path in root.parent.iterdir()) == ["pictures"], "nothing is written"
+    assert sorted(path.name for path in root.parent.iterdir()) == ["images"], "nothing is written"
 
 
-def test_the_first_picture_is_decoded_before_training_and_others_are_named_when_they_are_read(root):
-    pack(root / "train-000.tar", [("a.png", b"no picture"), *sample(1, label=False)])
+def test_the_first_image_is_decoded_before_training_and_others_are_named_when_they_are_read(root):
+    pack(root / "train-000.tar", [("a.png", b"no image"), *sample(1, label=False)])
     with pytest.raises(
-        OptionError, match=r"^root=.*: shard train-000.tar, key a: cannot be read as a picture"
+        OptionError, match=r"^root=.*: shard train-000.tar, key a: cannot be read as an image"
     ):
         make(root, batch_size=1).prepare()
     pack(root / "train-000.tar", [*sample(0, label=False), *sample(1, label=False), ("x/b.png", png(1)[:50])])
@@ -403,7 +404,7 @@ def test_the_first_picture_is_decoded_before_training_and_others_are_named_when_
     module.prepare()
     assert module.split("train").x[:2][:, 0, 0, 0].tolist() == [0, 1]
     with pytest.raises(
-        OptionError, match=r"^root=.*: shard train-000.tar, key x/b: cannot be read as a picture"
+        OptionError, match=r"^root=.*: shard train-000.tar, key x/b: cannot be read as an image"
     ):
         module.split("train").x[:]
     for workers in (0, 1):
@@ -523,7 +524,7 @@ def test_a_size_beyond_octal_digits():
     assert (header.name, header.size, header.kind) == ("huge.png", 2**40, tarfile.REGTYPE)
 
 
-def test_pictures_go_to_processes_that_are_started_afresh(root):
+def test_images_go_to_processes_that_are_started_afresh(root):
     """There a process gets a copy, without what is open here."""
     shards(root, [3, 4])
     x = make(root).split("train").x

@@ -27,7 +27,7 @@ def difference(straight: Path, other: Path) -> str | None:
         rows(straight, other, "metrics.jsonl"),
         rows(straight, other, "evaluations.jsonl"),
         events(straight, other),
-        pictures(straight, other),
+        images(straight, other),
     )
     return "\n  ".join(text for text in found if text) or None
 
@@ -114,7 +114,7 @@ def events(straight: Path, other: Path) -> str | None:
 
 
 def scalars(folder: Path) -> list[tuple[str, int, str]]:
-    """(tag, step, value) of every scalar and picture, also those that a purge would hide from a viewer."""
+    """(tag, step, value) of every scalar and image, also those that a purge would hide from a viewer."""
     from tensorboard.compat.proto.event_pb2 import Event
 
     found = []
@@ -146,7 +146,7 @@ def _records(path: Path) -> Iterator[bytes]:
         at += 16 + length
 
 
-def pictures(straight: Path, other: Path) -> str | None:
+def images(straight: Path, other: Path) -> str | None:
     wanted, found = (
         {path.name: path.read_bytes() for path in sorted(run.glob("samples/*.png"))}
         for run in (straight, other)

@@ -108,7 +108,7 @@ def _freed(plan: Plan, folder: Path, recipe: str) -> str | None:
 
 
 def _whole_run_full(plan: Plan, folder: Path, recipe: str) -> str | None:
-    """Logs, pictures and status.json lie on the full disk too."""
+    """Logs, images and status.json lie on the full disk too."""
     own_mounts()
     disk = folder / "disk"
     _mount(disk, _kilobytes(plan, recipe, 6.3) + 120)

@@ -19,13 +19,13 @@ NEEDS = [(recipe, 0) for recipe in RECIPES]
 _STEP = 10  # the checkpoint that is resumed
 _TRAINING = ("state_dict", "optimizer_states", "global_step")
 # What can never change training; whatever else is refused or taken is judged by the parameters that it makes.
-_HARMLESS = (
+_ALLOWED_TO_DIFFER = (
     "paths.",
     "callback.",
     "logger.",
     "name",
     "trainer.max_",
-    "trainer.log_every_images",
+    "trainer.log_every_examples",
     "trainer.val_",
     "trainer.limit_val_batches",
     "trainer.limit_test_batches",
@@ -33,7 +33,7 @@ _HARMLESS = (
 )
 # Other values of what is text or null, where "another" cannot be computed.
 _OTHERS: dict[str, Any] = {
-    "data.fit": "resize",
+    "data.resize_mode": "resize",
     "accelerator.precision": "64-true",
     "accelerator.matmul_precision": "high",
     "accelerator.threads": 2,
@@ -54,7 +54,7 @@ _OTHERS: dict[str, Any] = {
     "trainer.max_time": "01:00:00:00",
     "trainer.non_finite": "skip",
     "trainer.profiler": "simple",
-    "trainer.val_every_images": 512,
+    "trainer.val_every_examples": 512,
     "trainer.check_val_every_n_epoch": 2,
 }
 # Leaves that name places or that other commands read; changing them is no drift but another run.
@@ -116,7 +116,7 @@ def _drift(plan: Plan, folder: Path, recipe: str, key: str, value: Any) -> str |
         return text and f"{override} was taken, and changes training: {text}"
     if text := _refusal(ended, key, before, run):
         return text
-    if key.startswith(_HARMLESS):
+    if key.startswith(_ALLOWED_TO_DIFFER):
         return f"{override} cannot change training, and was refused: {ended}"
     ended = ganvas(resume_words(recipe, override, "allow_drift=true"), folder)
     if ended.code == 2 and "allow_drift" not in ended.err:

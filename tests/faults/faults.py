@@ -142,16 +142,16 @@ def _hook(name: str) -> Callable[[Action], None]:
 
 
 def _evaluation(reached: Action) -> None:
-    """Before the figures of a trained run are computed."""
+    """Before the metrics of a trained run are computed."""
     from ganvas.callback.evaluation import Evaluation
 
-    judge = Evaluation._judge
+    evaluate = Evaluation._evaluate
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         reached()
-        return judge(*args, **kwargs)
+        return evaluate(*args, **kwargs)
 
-    setattr(Evaluation, "_judge", wrapped)  # noqa: B010 (a method, replaced on purpose)
+    setattr(Evaluation, "_evaluate", wrapped)  # noqa: B010 (a method, replaced on purpose)
 
 
 def _call(names: tuple[str, ...], pattern: str, when: str, argument: int) -> Callable[[Action], None]:

@@ -222,14 +222,14 @@ CASES = [
     ),
     _edited("clock_list", _set("ganvas_clock", value=[1]), "sample", "its ganvas_clock is a list"),
     _edited(
-        "clock_text", _set("ganvas_clock", "images_seen", value="64"), "sample", "its counter images_seen"
+        "clock_text", _set("ganvas_clock", "examples_seen", value="64"), "sample", "its counter examples_seen"
     ),
     _edited(
         "clock_negative", _set("ganvas_clock", "batches_seen", value=-1), "resume", "its counter batches_seen"
     ),
-    _edited("clock_fraction", _set("ganvas_clock", "images_seen", value=0.5), "evaluate", "its counter"),
-    _edited("clock_true", _set("ganvas_clock", "images_seen", value=True), "export", "its counter"),
-    _edited("clock_huge", _set("ganvas_clock", "images_seen", value=2**70), "resume", "its counter"),
+    _edited("clock_fraction", _set("ganvas_clock", "examples_seen", value=0.5), "evaluate", "its counter"),
+    _edited("clock_true", _set("ganvas_clock", "examples_seen", value=True), "export", "its counter"),
+    _edited("clock_huge", _set("ganvas_clock", "examples_seen", value=2**70), "resume", "its counter"),
     *(
         _edited(f"clock_{name}", _set("ganvas_clock", name, value=0), command, name)
         for name, command in (
@@ -257,7 +257,7 @@ CASES = [
     _edited("guard_text", _set("ganvas_guard", value="x"), "resume", "ganvas_guard"),
     _edited(
         "guard_negative",
-        _set("ganvas_guard", value={"skipped": {"x": -1}, "in_a_row": {}}),
+        _set("ganvas_guard", value={"skipped": {"x": -1}, "consecutive_skips": {}}),
         "sample",
         "ganvas_guard",
     ),

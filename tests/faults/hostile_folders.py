@@ -68,20 +68,20 @@ _STATUSES = [
     _status("list", "[1, 2]"),
     _status("number", "3"),
     _status("state_list", '{"state": ["finished"]}'),
-    _status("figures_text", '{"state": "finished", "figures": "many"}'),
-    _status("figures_lists", '{"state": "finished", "figures": {"fid": [1]}}'),
-    _status("images_text", '{"state": "finished", "images_seen": "1"}'),
+    _status("metrics_text", '{"state": "finished", "metrics": "many"}'),
+    _status("metrics_lists", '{"state": "finished", "metrics": {"fid": [1]}}'),
+    _status("examples_text", '{"state": "finished", "examples_seen": "1"}'),
     _status("started_number", '{"state": "finished", "started": 3}'),
     _status("deep", "[" * 100_000),
     _status("huge", '{"state": "' + "x" * 5_000_000 + '"}'),
     _status("no_text", b"\xff\xfe\x00"),
-    _status("no_state", '{"images_seen": 3}'),
+    _status("no_state", '{"examples_seen": 3}'),
 ]
 
 
 def _markup(canary: Path, folder: Path) -> list[str]:
     path = forged_run(folder / "outputs" / "train")
-    (path / "status.json").write_text('{"state": "broken[/red]\\u001b[2J", "images_seen": 1}')
+    (path / "status.json").write_text('{"state": "broken[/red]\\u001b[2J", "examples_seen": 1}')
     return ["runs", "ls"]
 
 

@@ -1,4 +1,4 @@
-"""SIGKILL from inside, wherever it could hurt: in steps, files, validation, logs, the last figures."""
+"""SIGKILL from inside, wherever it could hurt: in steps, files, validation, logs, the last metrics."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ _WRITES: dict[str, tuple[str, int, float | Callable[[str], int]]] = {
     "sidecar-50": (faults.SIDECAR, 3, lambda path: 40),
     "status-torn": (faults.STATUS, 2, lambda path: 30),
     "row-torn": (r"metrics\.jsonl$", 2, faults.half_a_row),
-    "figures-torn": (r"evaluations\.jsonl$", 1, faults.half_a_row),
-    "picture-torn": (r"/samples/", 1, lambda path: 50),
+    "metrics-torn": (r"evaluations\.jsonl$", 1, faults.half_a_row),
+    "image-torn": (r"/samples/", 1, lambda path: 50),
 }
 
 

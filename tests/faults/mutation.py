@@ -35,20 +35,20 @@ MUTATIONS = [
         "resume_every_step", "mlp_gan-workers0-step1",
     ),
     Mutation(
-        "hash check", "runtime/checksum.py",
+        "hash check", "run/folder/checksum.py",
         "bool(known) and sha256_of(path) in known", "path.exists()",
         "storage", "damage-flip",
     ),
     Mutation(
-        "temporary file in the same folder", "runtime/checkpoint_io.py",
+        "temporary file in the same folder", "run/checkpoint/io.py",
         'temporary = path.with_name(f".{path.name}.tmp")',
         'temporary = Path(__import__("tempfile").gettempdir()) / f".{path.name}.tmp"',
         "storage", "tmpdir",
     ),
     Mutation(
         "average inside the step", "model/gan.py",
-        "self.ema.update(self.generator, images)\n",
-        "self.average_due = images\n",
+        "self.ema.update(self.generator, examples)\n",
+        "self.average_due = examples\n",
         "resume_every_step", "dcgan-workers0-step1",
     ),
 ]  # fmt: skip

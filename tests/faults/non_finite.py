@@ -143,7 +143,7 @@ def _rolled_back(straight: Path, run: Path, ended: Ended, recipe: str, held: tup
     if clock["rollbacks"] != 1 or clock["batches_seen"] != STEPS:
         return f"the clock is {clock}"
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    keys = [(row["images"], tag) for row in rows for tag in row if "/" in tag]
+    keys = [(row["examples"], tag) for row in rows for tag in row if "/" in tag]
     return None if len(keys) == len(set(keys)) else "a step is logged twice"
 
 
@@ -168,4 +168,4 @@ def _broken_for_good(folder: Path, policy: str, most: str) -> str | None:
     if ended.code != 0:
         return str(ended)
     at = int(newest(run).stem)
-    return None if at == STEPS * BATCH and not _not_finite(run) else f"ended at {at} images"
+    return None if at == STEPS * BATCH and not _not_finite(run) else f"ended at {at} examples"

@@ -88,7 +88,7 @@ class VQVAE(pl.LightningModule):
 
 
 class Digits(Dataset[Any]):
-    """Pictures in [-1, 1], shifted or mirrored at random in training, by torch's own generator."""
+    """Images in [-1, 1], shifted or mirrored at random in training, by torch's own generator."""
 
     def __init__(self, part: Any, *, shift: bool = False, flip: bool = False) -> None:
         self.x, self.label, self.shift, self.flip = part.x.float() / 127.5 - 1, part.label, shift, flip

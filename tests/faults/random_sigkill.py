@@ -55,7 +55,7 @@ def _chain(plan: Plan, folder: Path, recipe: str, workers: int, number: int) -> 
             return f"after {kills} kills: {text}", kills
         newest = _newest(run)
         if newest < seen:
-            return f"after {kills} kills the newest checkpoint went from {seen} to {newest} images", kills
+            return f"after {kills} kills the newest checkpoint went from {seen} to {newest} examples", kills
         seen = newest
     if (run / "run.yaml").exists():
         ended = ganvas(resume_words(recipe), folder)

@@ -73,7 +73,7 @@ def tries(plan: Plan) -> Iterator[Try]:
 
 
 def _chain(folder: Path, recipe: str, stops: list[Stop]) -> tuple[str | None, int]:
-    words = train_words(recipe, 0, "accelerator=ddp_cpu", f"trainer.max_images={_STEPS * BATCH}")
+    words = train_words(recipe, 0, "accelerator=ddp_cpu", f"trainer.max_examples={_STEPS * BATCH}")
     words.remove("accelerator=cpu")
     whole, broken = folder / "whole", folder / "broken"
     if text := _run_to_end(whole, words):
@@ -147,18 +147,18 @@ def _stretch(folder: Path, words: list[str], stop: Stop) -> str | None:
         return f"ranks {sorted(alive)} alive 30 s after it: {_said(folder)}"
     if text := _orphans(process):
         return text
-    return _judge(stop, process.returncode, run, folder)
+    return _evaluate(stop, process.returncode, run, folder)
 
 
-def _judge(stop: Stop, code: int, run: Path, folder: Path) -> str | None:
+def _evaluate(stop: Stop, code: int, run: Path, folder: Path) -> str | None:
     if code == 0 or (stop.code is not None and code != stop.code):
         return f"exit {code}, not {stop.code}: {_said(folder)}"
     if stop.code is None:
         return None
     status = json.loads((run / "status.json").read_text())
     newest = int(max(checkpoints(run)).stem)
-    if status["state"] != "interrupted" or (stop.times == 1 and status["images_seen"] != newest):
-        return f"status {status['state']} at {status['images_seen']} images, newest checkpoint {newest}"
+    if status["state"] != "interrupted" or (stop.times == 1 and status["examples_seen"] != newest):
+        return f"status {status['state']} at {status['examples_seen']} examples, newest checkpoint {newest}"
     return None
 
 

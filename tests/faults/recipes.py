@@ -13,15 +13,15 @@ from pathlib import Path
 from forge import Result, Try, ganvas
 
 STEPS = 30  # batches; an epoch of digits has 22 of 64, so that an epoch ends on the way
-BATCH = 64  # images
+BATCH = 64  # examples
 
 _HERE = Path(__file__).resolve().parent
 _COMMON = [
     "accelerator=cpu",
     f"data.batch_size={BATCH}",
-    f"trainer.max_images={STEPS * BATCH}",
-    f"trainer.log_every_images={BATCH}",
-    f"callback.checkpoint.every_images={BATCH}",
+    f"trainer.max_examples={STEPS * BATCH}",
+    f"trainer.log_every_examples={BATCH}",
+    f"callback.checkpoint.every_examples={BATCH}",
     "callback.checkpoint.keep_last=1000",
     "callback.preview.num=4",
     "callback.evaluation.num_samples=32",
@@ -33,13 +33,13 @@ RECIPES = {
         "--config-dir", str(_HERE / "conf"), "model=mlp_gan", "model/discriminator=dropout_mlp",
         "model.discriminator.hidden_dim=16", "model.generator.hidden_dim=16", "model.latent_dim=8",
         "model/gradient_penalty=r1", "model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2",
-        "data.random_shift=1", "trainer.val_every_images=704", "callback.preview.every_images=300",
+        "data.random_shift=1", "trainer.val_every_examples=704", "callback.preview.every_examples=300",
     ],
     # BatchNorm's statistics, EMA, flips.
     "dcgan": [
         "model=dcgan", "model.generator.base_channels=4", "model.discriminator.base_channels=4",
         "model.latent_dim=8", "data.horizontal_flip=true", "trainer.val_check_interval=5",
-        "callback.preview.every_images=704",
+        "callback.preview.every_examples=704",
     ],
     # The codebook's running means and restarts, automatic optimization.
     "vqvae": [
@@ -47,7 +47,7 @@ RECIPES = {
         "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1",
         "model.encoder.residual_channels=4", "model.decoder.residual_channels=4",
         "model.num_embeddings=16", "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5",
-        "callback.preview.every_images=352",
+        "callback.preview.every_examples=352",
     ],
 }  # fmt: skip
 
@@ -113,7 +113,7 @@ CASES = [(recipe, workers) for recipe in RECIPES for workers in (0, 2)]
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Checkpoint files by images seen, oldest first."""
+    """Checkpoint files by examples seen, oldest first."""
     return sorted(run.glob("checkpoints/*.ckpt"))
 
 
@@ -133,6 +133,6 @@ def cut(straight: Path, folder: Path, step: int, *, keep: int = 3) -> Path:
         for path in (source, source.with_name(source.name + ".sha256")):
             shutil.copyfile(path, run / "checkpoints" / path.name)
     status = json.loads((run / "status.json").read_text())
-    status |= {"state": "running", "images_seen": step * BATCH}
+    status |= {"state": "running", "examples_seen": step * BATCH}
     (run / "status.json").write_text(json.dumps(status))
     return run

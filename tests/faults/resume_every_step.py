@@ -15,10 +15,10 @@ NEEDS = CASES
 
 # Parameters, optimizers, the recipe's clock: what may not depend on how often anything else happens.
 _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
-_OTHER_CADENCES = ["trainer.val_every_images=192", "trainer.check_val_every_n_epoch=null",
-                   "trainer.val_check_interval=null", "callback.preview.every_images=0",
-                   "callback.checkpoint.every_images=0", "trainer.log_every_images=500",
-                   "callback.evaluation.every_images=640"]  # fmt: skip
+_OTHER_CADENCES = ["trainer.val_every_examples=192", "trainer.check_val_every_n_epoch=null",
+                   "trainer.val_check_interval=null", "callback.preview.every_examples=0",
+                   "callback.checkpoint.every_examples=0", "trainer.log_every_examples=500",
+                   "callback.evaluation.every_examples=640"]  # fmt: skip
 
 
 def tries(plan: Plan) -> Iterator[Try]:
@@ -36,7 +36,7 @@ def _resume(plan: Plan, folder: Path, recipe: str, workers: int, step: int) -> s
     straight = plan.straight(recipe, workers)
     run = cut(straight, folder, step)
     # Two of three runs go on with fewer checkpoints: how often one is written changes nothing.
-    fewer = ["callback.checkpoint.every_images=640"] if step % 3 else []
+    fewer = ["callback.checkpoint.every_examples=640"] if step % 3 else []
     ended = ganvas(resume_words(recipe, *fewer), folder)
     if ended.code != 0:
         return str(ended)

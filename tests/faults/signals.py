@@ -61,7 +61,7 @@ def tries(plan: Plan) -> Iterator[Try]:
 
 
 def _words(recipe: str) -> list[str]:
-    return train_words(recipe, 0, f"callback.checkpoint.every_images={_EVERY * BATCH}")
+    return train_words(recipe, 0, f"callback.checkpoint.every_examples={_EVERY * BATCH}")
 
 
 def _once(
@@ -82,12 +82,12 @@ def _check(
         return f"no traceback, and how to go on, were to be said: {ended}"
     status = json.loads((run / "status.json").read_text())
     last = newest(run)
-    images = int(last.stem)
-    if status["state"] != "interrupted" or status["images_seen"] != images:
-        return f"status {status['state']} at {status['images_seen']} images; newest checkpoint {images}"
-    if batches is not None and images != batches * BATCH:
-        return f"the newest checkpoint is of batch {images / BATCH:g}, not {batches}"
-    if text := states(checkpoint(straight, images // BATCH), last, _TRAINING):
+    examples = int(last.stem)
+    if status["state"] != "interrupted" or status["examples_seen"] != examples:
+        return f"status {status['state']} at {status['examples_seen']} examples; newest checkpoint {examples}"
+    if batches is not None and examples != batches * BATCH:
+        return f"the newest checkpoint is of batch {examples / BATCH:g}, not {batches}"
+    if text := states(checkpoint(straight, examples // BATCH), last, _TRAINING):
         return f"what the signal saved is no state between two batches: {text}"
     ended = ganvas(resume_words(recipe), folder)
     return str(ended) if ended.code != 0 else difference(straight, run)

@@ -145,9 +145,9 @@ def finished_with_trouble(
 ) -> str | None:
     if ended.code != 0:
         return str(ended)
-    troubles = json.loads((folder / "run" / "status.json").read_text()).get("troubles") or []
-    if not least <= len(troubles) <= most:
-        return f"status.json tells {len(troubles)} troubles: {troubles}"
+    write_errors = json.loads((folder / "run" / "status.json").read_text()).get("write_errors") or []
+    if not least <= len(write_errors) <= most:
+        return f"status.json tells {len(write_errors)} write_errors: {write_errors}"
     return difference(plan.straight(recipe), folder / "run")
 
 
@@ -166,11 +166,11 @@ def kept_the_last(plan: Plan, folder: Path, recipe: str, ended: Ended, first: in
     if ended.code <= 0:
         return f"an exit code that tells of it was due: {ended}"
     status = json.loads((run / "status.json").read_text())
-    if status.get("images_seen") != STEPS * BATCH:
-        return f"training did not go on to its end: {status.get('images_seen')} images; {ended}"
-    if len(status.get("troubles") or []) != 1:
-        return f"status.json tells {status.get('troubles')}"
-    from ganvas.runtime.run_folder import RunFolder
+    if status.get("examples_seen") != STEPS * BATCH:
+        return f"training did not go on to its end: {status.get('examples_seen')} examples; {ended}"
+    if len(status.get("write_errors") or []) != 1:
+        return f"status.json tells {status.get('write_errors')}"
+    from ganvas.run.folder.run_folder import RunFolder
 
     good = RunFolder(run).newest_checkpoint()
     if good is None:

@@ -28,7 +28,7 @@ def test_a_run_that_nobody_has_touched_is_taken(tmp_path: Path) -> None:
     """The copies that the cases start from are sound: each refusal above has its case's reason."""
     path = forged_run(tmp_path)
     for words in (["sample", str(path), "--num", "2"], ["export", str(path)],
-                  ["resume", str(path), "trainer.max_images=128"]):  # fmt: skip
+                  ["resume", str(path), "trainer.max_examples=128"]):  # fmt: skip
         assert run(words)[0] == 0
 
 

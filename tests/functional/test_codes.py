@@ -17,10 +17,10 @@ def test_count_codes() -> None:
 
 
 def test_usage_is_the_exponential_of_the_entropy() -> None:
-    figures = usage(torch.tensor([1.0, 3.0, 0.0]))
+    metrics = usage(torch.tensor([1.0, 3.0, 0.0]))
     entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
-    assert figures["perplexity"].item() == pytest.approx(math.exp(entropy), rel=1e-6)
-    assert figures["codes_used"].item() == 2
+    assert metrics["perplexity"].item() == pytest.approx(math.exp(entropy), rel=1e-6)
+    assert metrics["codes_used"].item() == 2
     assert usage(torch.full((7,), 4.0))["perplexity"].item() == pytest.approx(7, rel=1e-6)
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganvas.functional.sharding import gathered, is_share, own_share, shared_like, whole
+from ganvas.functional.sharding import gathered, is_sharded, own_share, shared_like, unsharded
 
 
 def test_without_shares_nothing_happens() -> None:
     network, value = nn.Linear(2, 3), torch.randn(3)
-    with whole(network):
+    with unsharded(network):
         assert network(torch.ones(1, 2)).shape == (1, 3)
-    assert not is_share(value)
-    assert not is_share(None)
+    assert not is_sharded(value)
+    assert not is_sharded(None)
     assert own_share(value) is value
     assert gathered({"a": [value, 1], "b": "text"}) == {"a": [value, 1], "b": "text"}
     assert shared_like(value, network.bias) is value
@@ -37,7 +37,7 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
         units = [isinstance(module, FSDPModule) for module in network]
         own = [sharding.own_share(value).shape[0] for value in network.parameters()]
         x = torch.arange(8.0).view(4, 2)
-        with sharding.whole(network):
+        with sharding.unsharded(network):
             # the first rank runs it twice, and the other one not at all
             alone = [network(x).detach() for _ in range(2 - 2 * rank)]
         network(x[2 * rank : 2 * rank + 2]).square().mean().backward()
@@ -51,7 +51,7 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
         result = {
             "units": units, "own": own, "alone": alone, "norm": norm, "clipped": clipped, "state": state,
             "gradients": gradients, "weights": weights, "same": torch.equal(back.to_local(), last.to_local()),
-            "plain": [sharding.is_share(value) for value in (first, first.grad, norm)],
+            "plain": [sharding.is_sharded(value) for value in (first, first.grad, norm)],
         }
     """)
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
-from ganvas.runtime.sweep.interface import Job, Result
+from ganvas.sweep.interface import Job, Result
 
 
 class FakeJobs:
@@ -22,7 +22,7 @@ class FakeJobs:
         self.folder, self.refuse = folder, refuse
         self.made: dict[str, Job] = {}
         self.results: dict[int, Result] = {}
-        self.words: dict[int, list[str]] = {}
+        self.overrides: dict[int, list[str]] = {}
 
     def add(self, number: int, words: Sequence[str], repeat: int) -> Job:
         if self.refuse(words):
@@ -31,7 +31,7 @@ class FakeJobs:
         if key not in self.made:
             index = len(self.made)
             self.made[key] = Job(index, key, f"{index:03d}", list(words), number, repeat)
-            self.words[index] = list(words)
+            self.overrides[index] = list(words)
         return self.made[key]
 
     def result(self, job: Job) -> Result:

@@ -26,7 +26,7 @@ CONFIG = {
         "generator_optimizer": {"lr": 0.0002},
         "generator": {"_target_": "ganvas.model.generator.mlp.MLPGenerator", "hidden_dim": 128},
     },
-    "trainer": {"max_images": 640, "log_every_images": 64},
+    "trainer": {"max_examples": 640, "log_every_examples": 64},
     "accelerator": {"accelerator": "cpu", "precision": "32-true"},
     "callback": {"record": {"run_dir": "somewhere"}},
 }
@@ -40,8 +40,8 @@ def forge(
     changes: dict[str, Any] | None = None,
     choices: dict[str, str] | None = None,
     protocol: dict[str, Any] | None = None,
-    figures: dict[str, Any] | None = None,
-    images: int = 640,
+    metrics: dict[str, Any] | None = None,
+    examples: int = 640,
     rows: list[Any] | None = None,
     curves: list[Any] | None = None,
     status: dict[str, Any] | None = None,
@@ -51,12 +51,12 @@ def forge(
     Args:
         folder: where; its name is the run's.
         seed: of the config, its data and its model.
-        fid: the one figure, where ``figures`` is not given.
+        fid: the one metric, where ``metrics`` is not given.
         changes: dotted key -> value, of the config.
         choices: groups' choices beside model and data.
         protocol: of the evaluation.
-        figures: of the evaluation.
-        images: of the evaluation.
+        metrics: of the evaluation.
+        examples: of the evaluation.
         rows: evaluations.jsonl instead of that one evaluation; text stands as it is.
         curves: rows of metrics.jsonl.
         status: over status.json.
@@ -73,11 +73,11 @@ def forge(
     run = {"ganvas": {"choices": {"model": "mlp_gan", "data": "digits"} | (choices or {})}, "config": config}
     folder.mkdir(parents=True)
     (folder / "run.yaml").write_text(yaml.safe_dump(run))
-    said = {"state": "finished", "images_seen": images, "started": "2026-11-23T12:00:00+0000"} | (
+    said = {"state": "finished", "examples_seen": examples, "started": "2026-11-23T12:00:00+0000"} | (
         status or {}
     )
     (folder / "status.json").write_text(json.dumps(said))
-    row = evaluation(images=images, protocol=protocol) | {"figures": figures or {"fid": fid}}
+    row = evaluation(examples=examples, protocol=protocol) | {"metrics": metrics or {"fid": fid}}
     _write(folder / "evaluations.jsonl", [row] if rows is None else rows)
     if curves is not None:
         _write(folder / "metrics.jsonl", curves)
@@ -85,11 +85,11 @@ def forge(
 
 
 def evaluation(
-    fid: float | None = 1.0, *, images: int = 640, protocol: Any = None, **more: Any
+    fid: float | None = 1.0, *, examples: int = 640, protocol: Any = None, **more: Any
 ) -> dict[str, Any]:
     """A row of evaluations.jsonl."""
-    figures = {"fid": fid, **more}
-    return {"images": images, "source": "evaluate", "figures": figures, "protocol": protocol or PROTOCOL}
+    metrics = {"fid": fid, **more}
+    return {"examples": examples, "source": "evaluate", "metrics": metrics, "protocol": protocol or PROTOCOL}
 
 
 def changed(**values: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Observations of whole sides, and the figures of a metric that is shown them in batches."""
+"""Observations of whole sides, and the metrics of a metric that is shown them in batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show(metric: SampleMetric, sides: dict[str, Observation], size: int = 7) -> 
             metric.update(batch, side=name)
 
 
-def figures(metric: SampleMetric, size: int = 7, **sides: Observation) -> dict[str, float]:
+def metrics(metric: SampleMetric, size: int = 7, **sides: Observation) -> dict[str, float]:
     """Begins the metric, shows it the sides in batches, last ones first, and computes."""
     seen = next(iter(sides.values()))
     metric.begin(seen.features.shape[1], None if seen.logits is None else seen.logits.shape[1])
@@ -39,6 +39,6 @@ def figures(metric: SampleMetric, size: int = 7, **sides: Observation) -> dict[s
         for batch in reversed(batches(whole, size)):
             metric.update(batch, side=name)
     made = metric.compute()
-    assert set(made) <= set(metric.figures)
+    assert set(made) <= set(metric.directions)
     assert {value.dtype for value in made.values()} == {torch.float64}
     return {name: value.item() for name, value in made.items()}

@@ -1,4 +1,4 @@
-"""A user's own callback with which one rank of a run comes to harm after a given number of images."""
+"""A user's own callback with which one rank of a run comes to harm after a given number of examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WORDS = ["train", "model=mlp_gan", "trainer=smoke", "callback=minimal", "accelerator=ddp_cpu", "logger=none",
-         "callback.checkpoint.every_images=64", "paths.run_dir=run"]  # fmt: skip
+         "callback.checkpoint.every_examples=64", "paths.run_dir=run"]  # fmt: skip
 _SOURCE = '''
 """One rank comes to harm."""
 import os, signal, time
@@ -18,11 +18,11 @@ import pytorch_lightning as pl
 
 
 class Harm(pl.Callback):
-    def __init__(self, kind: str, rank: int, images: int):
-        self.kind, self.rank, self.images = kind, rank, images
+    def __init__(self, kind: str, rank: int, examples: int):
+        self.kind, self.rank, self.examples = kind, rank, examples
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_rank != self.rank or pl_module.images_seen < self.images:
+        if trainer.global_rank != self.rank or pl_module.examples_seen < self.examples:
             return
         if os.path.exists("harmed"):
             return  # once
@@ -44,11 +44,11 @@ harm:
   _target_: harm.Harm
   kind: none
   rank: 1
-  images: 256
+  examples: 256
 """
 
 
-def harming(folder: Path, kind: str, *, rank: int = 1, images: int = 256) -> list[str]:
+def harming(folder: Path, kind: str, *, rank: int = 1, examples: int = 256) -> list[str]:
     """Words with which ``kind`` (``loop``, ``error`` or a signal's name) befalls a rank."""
     (folder / "conf" / "callback").mkdir(parents=True, exist_ok=True)
     (folder / "conf" / "callback" / "harm.py").write_text(_SOURCE)
@@ -56,7 +56,7 @@ def harming(folder: Path, kind: str, *, rank: int = 1, images: int = 256) -> lis
     words = [word for word in WORDS if word != "callback=minimal"]
     harm = [
         f"callback.harm.{name}={value}"
-        for name, value in (("kind", kind), ("rank", rank), ("images", images))
+        for name, value in (("kind", kind), ("rank", rank), ("examples", examples))
     ]
     return [*words, "--config-dir", "conf", "callback=harm", *harm]
 

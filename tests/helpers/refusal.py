@@ -7,8 +7,8 @@ import ctypes
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Two batches of a tiny GAN, with checkpoint and figures, and no logger.
-SMOKE = ("train", "trainer=smoke", "callback=minimal", "logger=none", "trainer.max_images=128")
+# Two batches of a tiny GAN, with checkpoint and metrics, and no logger.
+SMOKE = ("train", "trainer=smoke", "callback=minimal", "logger=none", "trainer.max_examples=128")
 # What a line says to mend it: a rule that is its own advice, what there is, or what follows the semicolon.
 _MENDS = ("; ", "must ", "needs ", "there are: ", "did you mean ")
 

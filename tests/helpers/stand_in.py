@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from ganvas.runtime.orphan import watch_parent
-from ganvas.runtime.sweep.command import JobCommand
+from ganvas.run.process.orphan import watch_parent
+from ganvas.sweep.command import JobCommand
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 

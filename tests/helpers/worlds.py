@@ -27,9 +27,9 @@ import torch.distributed as dist
 
 from ganvas.functional import sharding
 from ganvas.functional.sharding import own_share
-from ganvas.runtime.build import build
-from ganvas.runtime.prepare import prepare
-from ganvas.runtime.trainer import make_trainer
+from ganvas.run.config.build import build
+from ganvas.run.prepare import prepare
+from ganvas.run.trainer import make_trainer
 
 SIZES = (1, 2, 4)
 ENDS_AS = {4: (0, 1, 2, 3), 2: (0, 1), 1: (2,)}  # processes of each world, in the order of their ranks
@@ -136,7 +136,7 @@ class Dump(pl.Callback):
 
 
 def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = None) -> dict[str, Any]:
-    """Trains as runtime/life.py does, without its run folder, from the start or a checkpoint."""
+    """Trains as run/train_run.py does, without its run folder, from the start or a checkpoint."""
     data, model, options, machine = prepare(config)
     run_dir.mkdir(exist_ok=True)
     dump = Dump(run_dir / "second.ckpt")
@@ -146,8 +146,8 @@ def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = N
         options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
         callbacks=callbacks, loggers=[], run_dir=str(run_dir),
     )  # fmt: skip
-    model.log_every(options.log_every_images, data.batch_size)
-    model.guard_by(options.non_finite, options.max_skips)
+    model.log_every(options.log_every_examples, data.batch_size)
+    model.set_non_finite_policy(options.non_finite, options.max_skips)
     if machine.compile:
         for network in model.networks.values():
             network.compile()
@@ -160,7 +160,7 @@ def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = N
         "steps": trainer.global_step,
         "reports": dump.reports,
         "validations": dump.validations,
-        "figures": model.figures,
+        "metrics": model.metrics,
     }
 
 

@@ -39,7 +39,7 @@ def test_every_fact_has_a_place_of_its_own() -> None:
     places |= {place_in_cache(network, FACTS) for network in (nn.Linear(3, 3), nn.Linear(3, 2, bias=False))}
     assert len(places) == 6
     assert all(place.is_relative_to(cache_dir() / "classifiers") for place in places)
-    renamed = FACTS._replace(name="Other", words="data=other")  # what it is called is no fact
+    renamed = FACTS._replace(name="Other", overrides="data=other")  # what it is called is no fact
     assert place_in_cache(nn.Linear(3, 2), renamed) in places
     with torch.device("meta"):
         assert place_in_cache(nn.Linear(3, 2), FACTS) in places

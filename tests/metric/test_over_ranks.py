@@ -1,4 +1,4 @@
-"""Two ranks give the figures of one process, with uneven last batches and a rank without any batch."""
+"""Two ranks give the metrics of one process, with uneven last batches and a rank without any batch."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ for metric in (FID(), KID(), PrecisionRecall(), DensityCoverage(), Diversity(), 
             for number, batch in enumerate(batches(shown[name], 8) if name in shown else []):
                 if number % world == rank:
                     metric.update(batch, side=name)
-        for figure, value in metric.compute().items():
-            result[turn + " " + figure] = float(value)
+        for metric, value in metric.compute().items():
+            result[turn + " " + metric] = float(value)
         metric.forget("generated")
 
-def pictures(count, step):  # one batch of them: rank 1 has none
+def images(count, step):  # one batch of them: rank 1 has none
     return torch.arange(float(count * 176 * 176)).mul(step).sin().view(count, 1, 176, 176)
 
 from ganvas.functional.batch import DataFacts
@@ -56,7 +56,7 @@ from ganvas.metric.reconstruction import ReconstructionQuality
 
 usage, quality, lpips = CodeUsage(9), ReconstructionQuality([1, 176, 176]), LPIPS(weights=weights)
 lpips.check(DataFacts(sample_shape=[1, 176, 176], num_classes=None, train_sha256="", name=""))
-x, y = pictures(3, 0.01), pictures(3, 0.011)
+x, y = images(3, 0.01), images(3, 0.011)
 for number, (original, reconstruction) in enumerate(zip(x.split(2), y.split(2))):
     if number % world == rank:
         quality.update(original=original, reconstruction=reconstruction)
@@ -64,8 +64,8 @@ for number, (original, reconstruction) in enumerate(zip(x.split(2), y.split(2)))
     if number == 0 and rank == 0:
         lpips.update(original=original[..., :32, :32], reconstruction=reconstruction[..., :32, :32])
 for metric in (usage, quality, lpips):
-    for figure, value in metric.compute().items():
-        result[figure] = float(value)
+    for metric, value in metric.compute().items():
+        result[metric] = float(value)
 """
 
 

@@ -1,4 +1,4 @@
-"""Reconstruction figures against their definitions."""
+"""Reconstruction metrics against their definitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pair(count: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def parts(x: torch.Tensor, y: torch.Tensor, window: int, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """SSIM (Wang 2004, eq. 13) and its factor without luminance, per picture; reflected borders."""
+    """SSIM (Wang 2004, eq. 13) and its factor without luminance, per image; reflected borders."""
     x, y = x.double(), y.double()
     channels, half = x.shape[1], window // 2
     line = torch.exp(-(torch.arange(-half, half + 1).double() ** 2) / (2 * sigma**2))
@@ -55,7 +55,7 @@ def ms_ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     ("shape", "window", "sigma"),
     [((1, 28, 28), 11, 1.5), ((3, 16, 12), 11, 1.5), ((1, 8, 8), 7, 3 / 3.5), ((1, 3, 5), 3, 1 / 3.5)],
 )
-def test_pictures(shape: tuple[int, ...], window: int, sigma: float) -> None:
+def test_images(shape: tuple[int, ...], window: int, sigma: float) -> None:
     original, reconstruction = pair(10, *shape)
     metric = ReconstructionQuality(list(shape))
     for part in (slice(0, 7), slice(7, 10)):  # uneven batches: means of batch means would differ
@@ -83,12 +83,12 @@ def test_points_have_an_mse_alone_in_their_own_units() -> None:
     assert {name: value.item() for name, value in metric.compute().items()} == {"mse": 10.0}
 
 
-def test_tiny_pictures_are_refused() -> None:
+def test_tiny_images_are_refused() -> None:
     with pytest.raises(OptionError, match=r"sample_shape=\[1, 2, 8\]"):
         ReconstructionQuality([1, 2, 8])
 
 
-def test_several_scales_of_large_pictures() -> None:
+def test_several_scales_of_large_images() -> None:
     original, reconstruction = pair(3, 1, 180, 176)
     reconstruction[1] *= 0.3
     metric = ReconstructionQuality([1, 180, 176])
@@ -104,7 +104,7 @@ def test_several_scales_of_large_pictures() -> None:
     assert "ms_ssim_scales" not in small.protocol
 
 
-def test_a_negative_picture_has_a_figure() -> None:
+def test_a_negative_image_has_a_metric() -> None:
     original, _ = pair(1, 1, 176, 176)
     metric = ReconstructionQuality([1, 176, 176])
     metric.update(original=original, reconstruction=-original)

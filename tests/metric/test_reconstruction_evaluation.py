@@ -48,25 +48,25 @@ class Data:
         return {"split": name, "samples": len(self.x[:limit])}
 
 
-def judge(x: Tensor, features: Any = None, limit: int | None = None) -> Any:
+def evaluate(x: Tensor, features: Any = None, limit: int | None = None) -> Any:
     evaluation = ReconstructionEvaluation(features=features, split="val", batch_size=4, limit=limit)
     return evaluation(Halver(), Data(x))
 
 
 @pytest.mark.parametrize("limit", [None, 7])
-def test_pictures(limit: int | None) -> None:
+def test_images(limit: int | None) -> None:
     whole = torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    figures, protocol, better = judge(whole, Pixels(8), limit)
+    metrics, protocol, better = evaluate(whole, Pixels(8), limit)
     x = whole[:limit]
     mse = (x / 4).double().square().mean().item()  # half of half: values in [0, 1]
     share = (x.flatten(1)[:, :3] > 0).double().mean().item()
     entropy = -(share * math.log(share) + (1 - share) * math.log(1 - share))
-    assert figures["mse"] == pytest.approx(mse, rel=1e-6)
-    assert figures["psnr"] == pytest.approx(-10 * math.log10(mse), rel=1e-6)
-    assert 0 < figures["ssim"] < 1
-    assert figures["perplexity"] == pytest.approx(math.exp(entropy), rel=1e-9)
-    assert (figures["codes_used"], figures["code_usage"]) == (2, 0.5)
-    assert (figures["bits_per_image"], figures["bits_per_pixel"]) == (6, 6 / 64)
+    assert metrics["mse"] == pytest.approx(mse, rel=1e-6)
+    assert metrics["psnr"] == pytest.approx(-10 * math.log10(mse), rel=1e-6)
+    assert 0 < metrics["ssim"] < 1
+    assert metrics["perplexity"] == pytest.approx(math.exp(entropy), rel=1e-9)
+    assert (metrics["codes_used"], metrics["code_usage"]) == (2, 0.5)
+    assert (metrics["bits_per_image"], metrics["bits_per_pixel"]) == (6, 6 / 64)
     flat = x.flatten(1).double()
     reference = frechet_distance(
         mean_1=flat.mean(0),
@@ -74,7 +74,7 @@ def test_pictures(limit: int | None) -> None:
         mean_2=flat.mean(0) / 2,
         covariance_2=torch.cov(flat.T) / 4,
     )
-    assert figures["rfid"] == pytest.approx(reference.item(), rel=1e-5)
+    assert metrics["rfid"] == pytest.approx(reference.item(), rel=1e-5)
     assert protocol["data"] == {"split": "val", "samples": limit or 10}
     assert protocol["metrics"]["quality"]["ssim_window"] == 7
     assert protocol["metrics"]["rfid"]["features"]["name"] == "pixels"
@@ -84,9 +84,9 @@ def test_pictures(limit: int | None) -> None:
 
 
 def test_points() -> None:
-    figures, protocol, _ = judge(torch.tensor([[0.4, 0.8, 0.0]]))
-    assert figures["mse"] == pytest.approx((0.04 + 0.16) / 3, rel=1e-6)
-    assert not {"psnr", "ssim", "rfid", "bits_per_pixel"} & set(figures)
+    metrics, protocol, _ = evaluate(torch.tensor([[0.4, 0.8, 0.0]]))
+    assert metrics["mse"] == pytest.approx((0.04 + 0.16) / 3, rel=1e-6)
+    assert not {"psnr", "ssim", "rfid", "bits_per_pixel"} & set(metrics)
     assert set(protocol["metrics"]) == {"quality"}
 
 
@@ -97,13 +97,13 @@ def test_reconstructions_that_are_not_finite_have_no_distance() -> None:
 
     x = torch.rand(10, 1, 8, 8)
     evaluation = ReconstructionEvaluation(features=Pixels(2), split="val", batch_size=4)
-    figures = evaluation(Broken(), Data(x)).figures
-    assert math.isnan(figures["rfid"])
-    assert math.isnan(figures["mse"])
+    metrics = evaluation(Broken(), Data(x)).metrics
+    assert math.isnan(metrics["rfid"])
+    assert math.isnan(metrics["mse"])
 
 
 def test_an_empty_split_is_refused() -> None:
     with pytest.raises(OptionError, match="split=val: holds 0 samples"):
-        judge(torch.zeros(0, 1, 8, 8))
-    with pytest.raises(OptionError, match="figures need 2"):
-        judge(torch.zeros(1, 1, 8, 8), Pixels(2))
+        evaluate(torch.zeros(0, 1, 8, 8))
+    with pytest.raises(OptionError, match="metrics need 2"):
+        evaluate(torch.zeros(1, 1, 8, 8), Pixels(2))

@@ -14,7 +14,7 @@ from ganvas.functional.random import hash64
 from ganvas.metric import sample_evaluation
 from ganvas.metric.evaluate import evaluating
 from ganvas.metric.features.pixels import Pixels
-from ganvas.metric.interface import Observation, SampleMetric, Seen
+from ganvas.metric.interface import Observation, SampleMetric, Features
 from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.metric.samples.fid import FID
 
@@ -90,24 +90,24 @@ def expected(samples: Tensor, real: Tensor) -> float:
 @pytest.mark.parametrize("ema", [True, False])
 @pytest.mark.parametrize("truncation", [None, 0.4])
 @pytest.mark.parametrize("limit", [None, 30])
-def test_the_figure_and_its_protocol(ema: bool, truncation: float | None, limit: int | None) -> None:
+def test_the_metric_and_its_protocol(ema: bool, truncation: float | None, limit: int | None) -> None:
     module, data = Points(), Data()
     made = evaluation(ema=ema, truncation=truncation, limit=limit)(module, data)
     samples = module.eval().sample(50, 3, ema=ema, truncation=truncation).detach()
-    assert made.figures == {"fid": pytest.approx(expected(samples, data.parts["test"][:limit]), rel=1e-6)}
+    assert made.metrics == {"fid": pytest.approx(expected(samples, data.parts["test"][:limit]), rel=1e-6)}
     assert made.better == {"fid": "min"}
     assert made.protocol["weights"] == ("ema" if ema else "raw")
     assert made.protocol["data"] == {"split": "test", "samples": limit or 60}
     assert (made.protocol["generated_samples"], made.protocol["seed"]) == (50, 3)
     assert made.protocol["truncation"] == truncation
     assert made.protocol["features"] == {"name": "pixels", "resizer": "area average", "size": 8}
-    assert made.protocol["metrics"]["fid"]["figures"] == ["fid"]
+    assert made.protocol["metrics"]["fid"]["metrics"] == ["fid"]
     assert "train" not in made.protocol["metrics"]["fid"]
 
 
 def test_the_seed_counts_and_the_batch_size_does_not() -> None:
     def fid(**options: Any) -> float:
-        return evaluation(**options)(Points(), Data()).figures["fid"]
+        return evaluation(**options)(Points(), Data()).metrics["fid"]
 
     assert fid(batch_size=16) == pytest.approx(fid(batch_size=7), rel=1e-9)
     assert fid(seed=3) != pytest.approx(fid(seed=4), rel=1e-3)
@@ -133,11 +133,11 @@ def test_training_is_left_as_it_was() -> None:
 
 
 def test_the_real_side_is_read_once() -> None:
-    module, data, judge = Points(), Data(), evaluation()
+    module, data, evaluate = Points(), Data(), evaluation()
     values = []
     for scale in (0.5, 1.0, 0.5):
         module.scale.data.fill_(scale)
-        values.append(judge(module, data).figures["fid"])
+        values.append(evaluate(module, data).metrics["fid"])
     assert data.read == ["train", "test"]  # the first to learn the shapes
     assert values[0] == values[2] != values[1]
 
@@ -156,7 +156,7 @@ def test_ranks_share_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 class Record(SampleMetric):
     """Notes what it is shown, ordered by number."""
 
-    figures = {"copies": True}
+    directions = {"copies": True}
     sides = ("real", "generated", "train")
     needs = ""
 
@@ -177,7 +177,7 @@ def test_a_metric_sees_the_sides_that_it_asks_for() -> None:
     assert torch.equal(metric.rows("real_rows"), data.parts["test"])
     assert torch.equal(metric.rows("train_rows"), data.parts["train"])
     torch.testing.assert_close(metric.rows("generated_rows"), module.eval().sample(50, 3).detach())
-    assert made.figures["copies"] == 100
+    assert made.metrics["copies"] == 100
     assert made.better == {"copies": "max", "fid": "min"}
     assert made.protocol["metrics"]["record"]["train"] == {"split": "train", "samples": 100}
 
@@ -189,27 +189,27 @@ def test_two_ranks_see_what_one_sees(two_ranks: Any) -> None:
         sys.path.insert(0, {folder!r})
         from test_sample_evaluation import Data, Points, Record, evaluation, FID
         metric = Record()
-        judge = evaluation(metrics={{"record": metric, "fid": FID()}}, batch_size=60, num_samples=150)
-        made = judge(Points(), Data())
+        evaluate = evaluation(metrics={{"record": metric, "fid": FID()}}, batch_size=60, num_samples=150)
+        made = evaluate(Points(), Data())
         metric.sync()
-        result = (made.figures, metric.rows("generated_rows"), metric.rows("real_rows"))
+        result = (made.metrics, metric.rows("generated_rows"), metric.rows("real_rows"))
     """
     from pathlib import Path
 
     metric = Record()
-    judge = evaluation(metrics={"record": metric, "fid": FID()}, batch_size=60, num_samples=150)
-    made = judge(Points(), Data())
-    for figures, generated, real in two_ranks(source.format(folder=str(Path(__file__).parent))):
-        assert figures == pytest.approx(made.figures, rel=1e-9)
+    evaluate = evaluation(metrics={"record": metric, "fid": FID()}, batch_size=60, num_samples=150)
+    made = evaluate(Points(), Data())
+    for metrics, generated, real in two_ranks(source.format(folder=str(Path(__file__).parent))):
+        assert metrics == pytest.approx(made.metrics, rel=1e-9)
         assert torch.equal(generated, metric.rows("generated_rows"))
         assert torch.equal(real, metric.rows("real_rows"))
 
 
-def test_samples_that_are_not_finite_have_no_figure() -> None:
+def test_samples_that_are_not_finite_have_no_metric() -> None:
     module = Points()
     module.scale.data.fill_(torch.nan)
-    figures = evaluation()(module, Data()).figures
-    assert figures["fid"] != figures["fid"]
+    metrics = evaluation()(module, Data()).metrics
+    assert metrics["fid"] != metrics["fid"]
 
 
 class Labelled(Record):
@@ -258,15 +258,15 @@ class Cached:
 
     def check(self, facts: DataFacts) -> None: ...
 
-    def __call__(self, x: Tensor) -> Seen:
+    def __call__(self, x: Tensor) -> Features:
         self.asked += len(x)
-        return Seen(x.float())
+        return Features(x.float())
 
 
 def test_the_real_features_are_kept_on_disk() -> None:
     first, second, third = Cached(), Cached(), Cached()
-    figures = [evaluation(features=one)(Points(), Data()).figures for one in (first, second)]
-    assert figures[0] == figures[1]
+    metrics = [evaluation(features=one)(Points(), Data()).metrics for one in (first, second)]
+    assert metrics[0] == metrics[1]
     assert (first.asked, second.asked) == (1 + 60 + 50, 1 + 50)
     third.protocol = {"name": "another"}
     evaluation(features=third)(Points(), Data())

@@ -23,7 +23,7 @@ def make(**options: Any) -> Classifier:
     parts: dict[str, Any] = {
         "network": CNN(channels=1, num_classes=10, base_channels=4, feature_dim=16),
         "optimizer": partial(adam, lr=1e-2),
-        "decay_images": 128,
+        "decay_examples": 128,
         "seed": 3,
     }
     return Classifier(**parts | options)
@@ -51,14 +51,14 @@ def fit(model: Classifier, batches: int, **options: Any) -> tuple[pl.Trainer, Ke
     return trainer, keep
 
 
-@pytest.mark.parametrize("decay_images", [128, None])
-def test_steps_equal_a_plain_loop(decay_images: int | None) -> None:
-    model = make(decay_images=decay_images)
+@pytest.mark.parametrize("decay_examples", [128, None])
+def test_steps_equal_a_plain_loop(decay_examples: int | None) -> None:
+    model = make(decay_examples=decay_examples)
     network = copy.deepcopy(model.network)
     _, keep = fit(model, 5, limit_val_batches=0)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     for number, batch in enumerate(keep.batches):
-        rate = 1e-2 * (1 - number * 16 / 128) if decay_images else 1e-2
+        rate = 1e-2 * (1 - number * 16 / 128) if decay_examples else 1e-2
         optimizer.param_groups[0]["lr"] = rate
         logits = network(batch.x).logits
         chosen = logits[torch.arange(16), batch.label]
@@ -72,18 +72,18 @@ def test_steps_equal_a_plain_loop(decay_images: int | None) -> None:
         assert report["learning_rate/network"] == pytest.approx(rate)
     for a, b in zip(model.network.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
-    assert model.clock() == {"images_seen": 80, "batches_seen": 5, "rollbacks": 0}
+    assert model.clock() == {"examples_seen": 80, "batches_seen": 5, "rollbacks": 0}
 
 
 def test_the_rate_stays_at_zero_beyond_the_decay() -> None:
-    model = make(decay_images=32)
+    model = make(decay_examples=32)
     _, keep = fit(model, 4, limit_val_batches=0)
     rates = [report["learning_rate/network"].item() for report in keep.reports]
     assert rates == pytest.approx([1e-2, 5e-3, 0, 0])
 
 
-def test_validation_figures_are_those_of_the_whole_split() -> None:
-    model = make(decay_images=2000)
+def test_validation_metrics_are_those_of_the_whole_split() -> None:
+    model = make(decay_examples=2000)
     trainer, _ = fit(model, 89)  # one epoch, then validation
     (whole,) = trainer.datamodule.batches("val", 180)  # type: ignore[attr-defined]
     logits = model.classify(whole.x).logits
@@ -108,7 +108,7 @@ def test_classify_leaves_the_mode_and_the_statistics_alone() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(OptionError, match="decay_images=0"):
-        make(decay_images=0)
+    with pytest.raises(OptionError, match="decay_examples=0"):
+        make(decay_examples=0)
     with pytest.raises(OptionError, match=r"data\.image_size=4"):
         make().check_sample(torch.zeros(2, 1, 4, 4))

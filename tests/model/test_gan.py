@@ -108,7 +108,7 @@ def test_steps_equal_a_plain_loop(d_steps: int) -> None:
         for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert trainer.global_step == 6, "global_step counts batches, whatever the number of optimizers"
-    counters = {"images_seen": 96, "batches_seen": 6, "rollbacks": 0, "generator_steps": 6 // d_steps}
+    counters = {"examples_seen": 96, "batches_seen": 6, "rollbacks": 0, "generator_steps": 6 // d_steps}
     assert model.clock() == counters
     assert all(p.requires_grad for p in model.discriminator.parameters())
 
@@ -122,8 +122,8 @@ def test_the_generator_moves_by_the_updated_discriminator_alone() -> None:
 
 def test_reports_on_batches_on_which_everything_is_done() -> None:
     model = make(d_steps_per_g_step=2, gradient_penalty=R1(gamma=1.0, interval=3))
-    assert model.cadence == 6
-    model.log_every(images=64, batch_size=16)  # 4 batches: the next multiple of 6 is taken
+    assert model.log_period == 6
+    model.log_every(examples=64, batch_size=16)  # 4 batches: the next multiple of 6 is taken
     _, keep = fit(model, 12)
     due = [bool(report) for report in keep.reports]
     assert due == [False] * 5 + [True] + [False] * 5 + [True]

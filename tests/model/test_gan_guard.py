@@ -28,7 +28,7 @@ def test_a_gan_stops_before_anything_has_moved(where: str) -> None:
     error, watch = caught.value, caught.value.watch
     assert error.term == GAN_FAULTS[where]
     assert not isinstance(error, RollbackError)
-    assert f"batch {BAD + 1}, after {BAD * 16} images" in str(error)
+    assert f"batch {BAD + 1}, after {BAD * 16} examples" in str(error)
     assert "last finite values: loss/discriminator 1." in str(error) or "loss/discriminator 0." in str(error)
     assert "gradient_norm/generator " in str(error)
     assert ("mend the samples" if where == "data" else "smaller learning rate") in str(error)
@@ -39,7 +39,7 @@ def test_a_gan_stops_before_anything_has_moved(where: str) -> None:
 @pytest.mark.parametrize("where", GAN_FAULTS)
 def test_a_gan_skips_the_step_and_goes_on(where: str) -> None:
     model, faults = gan_for(where)
-    model.guard_by("skip", 1)
+    model.set_non_finite_policy("skip", 1)
     trainer, watch = fit(model, faults)
     skipped = "generator" if where.startswith("generator") else "discriminator"
     assert model.guard.skipped == {skipped: 1}
@@ -52,7 +52,7 @@ def test_a_gan_skips_the_step_and_goes_on(where: str) -> None:
         of_batches = {name for name, _ in make_gan(Faults()).discriminator.named_buffers()}
         assert {name.partition(".")[2] for name in moved if name.startswith("discriminator.")} <= of_batches
     assert trainer.global_step == model.batches_seen == model.generator_steps == 6
-    assert model.images_seen == 96
+    assert model.examples_seen == 96
     assert all(torch.as_tensor(value).isfinite().all() for value in watch.after[-1].values())
     counts = [report.get("non_finite/skipped", torch.tensor(0.0)).item() for report in watch.reports]
     assert counts == [0, 0, 0, 1, 1, 1]
@@ -63,7 +63,7 @@ def test_a_gan_skips_the_step_and_goes_on(where: str) -> None:
 def test_a_pairing_loss_that_sees_bad_data_skips_both_networks() -> None:
     faults = Faults("data")
     model = make_gan(faults, adversarial_loss=RpGAN())
-    model.guard_by("skip", 1)
+    model.set_non_finite_policy("skip", 1)
     _, watch = fit(model, faults)
     assert model.guard.skipped == {"discriminator": 1, "generator": 1}
     assert not changed(watch.before[BAD], watch.after[BAD])
@@ -72,7 +72,7 @@ def test_a_pairing_loss_that_sees_bad_data_skips_both_networks() -> None:
 def test_a_batch_without_a_generator_step_leaves_nothing() -> None:
     faults = Faults("discriminator loss", lambda number: number == 2)
     model = make_gan(faults, d_steps_per_g_step=2)
-    model.guard_by("skip", 1)
+    model.set_non_finite_policy("skip", 1)
     trainer, watch = fit(model, faults)
     assert not changed(watch.before[2], watch.after[2]), "the generator's BatchNorm ran on this batch"
     assert (trainer.global_step, model.generator_steps) == (6, 3)

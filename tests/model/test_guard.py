@@ -27,7 +27,7 @@ def test_optimizers_touch_nothing_without_gradients(optimizer: Any) -> None:
         faults = Faults(where)
         options = {"discriminator_optimizer": build} if make is make_gan else {"optimizer": build}
         model = make(faults, **options)
-        model.guard_by("skip", 1)
+        model.set_non_finite_policy("skip", 1)
         trainer, watch = fit(model, faults, 5)
         before, after = ({k: v for k, v in side[BAD].items() if not k.startswith(("generator", "ema"))}
                          for side in (watch.before, watch.between or watch.after))  # fmt: skip
@@ -38,7 +38,7 @@ def test_optimizers_touch_nothing_without_gradients(optimizer: Any) -> None:
 def test_more_than_max_skips_in_a_row_end_the_run() -> None:
     faults = Faults("discriminator loss", lambda number: number >= 2)
     model = make_gan(faults)
-    model.guard_by("skip", 3)
+    model.set_non_finite_policy("skip", 3)
     with pytest.raises(NonFiniteError, match="3 steps in a row were skipped"):
         fit(model, faults, 20)
     assert model.batches_seen == 2 + 3
@@ -48,13 +48,13 @@ def test_more_than_max_skips_in_a_row_end_the_run() -> None:
 def test_each_network_counts_its_own_row() -> None:
     faults = Faults("generator loss", lambda number: True)
     model = make_gan(faults, d_steps_per_g_step=2)
-    model.guard_by("skip", 2)
+    model.set_non_finite_policy("skip", 2)
     with pytest.raises(NonFiniteError):
         fit(model, faults, 20)
     assert model.batches_seen == 5, "its third step came due on the sixth batch"
     faults = Faults("discriminator loss", lambda number: number % 2 == 1)
     model = make_gan(faults)
-    model.guard_by("skip", 1)
+    model.set_non_finite_policy("skip", 1)
     fit(model, faults, 8)
     assert model.guard.skipped == {"discriminator": 4}, "a step that is made ends the row"
 
@@ -63,7 +63,7 @@ def test_each_network_counts_its_own_row() -> None:
 def test_rollback_is_asked_for(make: Any) -> None:
     faults = Faults("data")
     model = make(faults)
-    model.guard_by("rollback", 10)
+    model.set_non_finite_policy("rollback", 10)
     with pytest.raises(RollbackError) as caught:
         fit(model, faults)
     assert caught.value.term == "data"
@@ -104,17 +104,17 @@ def test_after_a_rollback_data_and_draws_are_others() -> None:
 def test_counts_travel_in_the_checkpoint() -> None:
     faults = Faults("discriminator loss")
     model = make_gan(faults)
-    model.guard_by("skip", 1)
+    model.set_non_finite_policy("skip", 1)
     model.rollbacks = 2
     fit(model, faults, BAD + 1)
     checkpoint: dict[str, Any] = {}
     model.on_save_checkpoint(checkpoint)
     other = make_gan(faults)
-    other.guard_by("skip", 1)
+    other.set_non_finite_policy("skip", 1)
     other.on_load_checkpoint(checkpoint)
     assert other.guard.state() == {
         "skipped": {"discriminator": 1},
-        "in_a_row": {"generator": 0, "discriminator": 1},
+        "consecutive_skips": {"generator": 0, "discriminator": 1},
     }
     assert (other.batches_seen, other.rollbacks) == (BAD + 1, 2)
     with pytest.raises(NonFiniteError, match="1 steps in a row"):
@@ -131,7 +131,7 @@ def test_overflow_under_a_grad_scaler_is_left_to_it(make: Any) -> None:
     where = "discriminator loss" if make is make_gan else "reconstruction loss"
     for faults in (Faults(), Faults(where)):
         model = make(faults)
-        model.guard_by("skip", 1)
+        model.set_non_finite_policy("skip", 1)
         scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
         trainer, watch = fit(model, faults, 8, plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)])
         assert model.guard.total == (1 if faults.where else 0)
@@ -151,13 +151,13 @@ import os
 sys.path.append("{helpers}")
 os.environ |= dict(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
 from broken_recipes import *
-from ganvas.runtime.strategy import make_strategy
+from ganvas.run.distributed.strategy import make_strategy
 
 result = []
 for make, where, policy in {cases}:
     faults = Faults(where, lambda number: number == BAD and rank == 1)  # the other rank is well
     model = make_gan(faults) if make == "gan" else make_vqvae(faults)
-    model.guard_by(policy, 1)
+    model.set_non_finite_policy(policy, 1)
     strategy = make_strategy("ddp", processes=2, backend="gloo")
     term = ""
     try:

@@ -90,10 +90,10 @@ def test_steps_equal_a_plain_loop() -> None:
     for a, b in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
     assert trainer.global_step == 5
-    assert model.clock() == {"images_seen": 80, "batches_seen": 5, "rollbacks": 0}
+    assert model.clock() == {"examples_seen": 80, "batches_seen": 5, "rollbacks": 0}
 
 
-def test_validation_figures_are_those_of_the_whole_split() -> None:
+def test_validation_metrics_are_those_of_the_whole_split() -> None:
     model = make()
     trainer, _ = fit(model, 89)  # one epoch, then validation
     data = trainer.datamodule  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from ganvas.errors import NonFiniteError
 def test_a_vqvae_leaves_everything_as_it_was(policy: str, where: str, quantizer: str) -> None:
     faults = Faults(where)
     model = make_vqvae(faults, QUANTIZERS[quantizer]())
-    model.guard_by(policy, 1)
+    model.set_non_finite_policy(policy, 1)
     if policy == "stop":
         with pytest.raises(NonFiniteError) as caught:
             fit(model, faults)
@@ -41,7 +41,7 @@ def test_codes_start_from_the_first_batch_that_counts(quantizer: str) -> None:
     for first_is_bad in (True, False):
         faults = Faults("data", lambda number, bad=first_is_bad: bad and number == 0)
         model = make_vqvae(faults, QUANTIZERS[quantizer](), optimizer=partial(torch.optim.SGD, lr=0.0))
-        model.guard_by("skip", 1)
+        model.set_non_finite_policy("skip", 1)
         model.batches_seen = 0 if first_is_bad else 1  # the second batch is this model's first
         fit(model, faults, 2 if first_is_bad else 1)
         assert (model.batches_seen, model.guard.total) == (2, int(first_is_bad))

@@ -54,7 +54,7 @@ def ganvas(
 
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
-    """What users' words name in the tests of bad input: an empty folder, a file, pictures in two classes."""
+    """What users' words name in the tests of bad input: an empty folder, a file, images in two classes."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("x")
     for folder in ("classes/a", "classes/b", "flat"):

@@ -1,4 +1,4 @@
-"""Folders, pictures and tensors that cannot be trained on; the catalogue of bad input."""
+"""Folders, images and tensors that cannot be trained on; the catalogue of bad input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from refusal import SMOKE, as_nobody, refused
 
 from ganvas.data.image_folder import ImageFolder
 
-SMALL = ["data.batch_size=2", "data.native_size=8", "callback=none", "trainer.max_images=4"]
+SMALL = ["data.batch_size=2", "data.native_size=8", "callback=none", "trainer.max_examples=4"]
 FLAT = ["data=image_folder", "data.root=flat", *SMALL]
 CLASSES = ["data=image_folder", "data.root=classes", *SMALL]
 
@@ -46,10 +46,10 @@ def _truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-500])
 
 
-PICTURES: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "zero_byte": ("z.png", lambda path: path.touch(), "cannot be read as a picture"),
+IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "zero_byte": ("z.png", lambda path: path.touch(), "cannot be read as an image"),
     "truncated": ("z.png", _truncated, "truncated); mend or remove it"),
-    "text": ("z.jpg", lambda path: path.write_text("hello"), "cannot be read as a picture"),
+    "text": ("z.jpg", lambda path: path.write_text("hello"), "cannot be read as an image"),
     "bomb": ("z.png", _bomb, "900000000 pixels"),
     "text_bomb": ("z.png", _text_bomb, "too large"),
     "floats": ("z.tiff", lambda path: Image.new("F", (8, 8), 0.5).save(path), "floating-point levels"),
@@ -62,10 +62,10 @@ PICTURES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("folder", ["flat", "classes/a"])
-@pytest.mark.parametrize("case", PICTURES)
-def test_a_bad_picture(case: str, folder: str, ganvas, there: Path) -> None:
+@pytest.mark.parametrize("case", IMAGES)
+def test_a_bad_image(case: str, folder: str, ganvas, there: Path) -> None:
     """The file is named; the cache of the others, which were decoded before it, is not left behind."""
-    name, make, part = PICTURES[case]
+    name, make, part = IMAGES[case]
     make(there / folder / name)
     words = FLAT if folder == "flat" else CLASSES
     line = refused(ganvas, there, [*SMOKE, *words], "data.root", f"={folder}/{name}: ", part)
@@ -84,11 +84,11 @@ def test_pillow_says_nothing_of_its_own(ganvas, there: Path) -> None:
 
 # Overrides of a folder with two classes that is as it should be; the key, and what the line must hold.
 WORDS: list[tuple[list[str], str, str]] = [
-    (["data.root=null"], "data.root", "name a folder of pictures"),
+    (["data.root=null"], "data.root", "name a folder of images"),
     (["data.root="], "data.root", "=: is empty; name a folder"),
     (["data.root=gone"], "data.root", "does not exist; name a folder"),
     (["data.root=" + "x" * 300], "data.root", "does not exist; name a folder"),
-    (["data.root=empty"], "data.root", "holds no pictures; a picture is named"),
+    (["data.root=empty"], "data.root", "holds no images; an image is named"),
     (["data.root=file.txt"], "data.root", "is a file; name a folder"),
     (["data.root=/dev/null"], "data.root", "is a file; name a folder"),
     (["data.num_classes=3"], "data.num_classes", "the data has 2 classes; num_classes=2"),
@@ -101,7 +101,7 @@ WORDS: list[tuple[list[str], str, str]] = [
     (["data=mnist", "data.root=empty", "data.mirrors=[]"], "data.root", "; "),
     (["data=mnist", "data.root=file.txt"], "data.root", "is a file; name a folder"),
     (["data=cifar10", "data.root=empty", "data.mirrors=[]"], "data.root", "; "),
-    (["data=toy", "model=dcgan"], "data.channels", "this network makes pictures; choose"),
+    (["data=toy", "model=dcgan"], "data.channels", "this network makes images; choose"),
 ]
 
 
@@ -117,17 +117,17 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], list[str], list[str]]] = {
         lambda there: (there / "classes/a/loop").symlink_to(there / "classes"), [],
         ["=classes/a/loop: ", "is a link to a folder that holds it; remove the link"],
     ),
-    "loop_below_pictures": (
+    "loop_below_images": (
         lambda there: (there / "flat/loop").symlink_to(there / "flat"), ["data.root=flat"],
         ["=flat/loop: ", "is a link to a folder that holds it; remove the link"],
     ),
-    "pictures_beside_classes": (
+    "images_beside_classes": (
         lambda there: Image.new("L", (8, 8)).save(there / "classes/z.png"), [],
-        ["holds both pictures and class folders (a, b); keep one"],
+        ["holds both images and class folders (a, b); keep one"],
     ),
-    "bad_picture_in_a_cache_to_be": (
+    "bad_image_in_a_cache_to_be": (
         lambda there: (there / "classes/a/z.png").touch(), ["data.cache_dir=new/cache"],
-        ["=classes/a/z.png: ", "cannot be read as a picture"],
+        ["=classes/a/z.png: ", "cannot be read as an image"],
     ),
 }  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_where_nothing_may_be_written(ganvas, there: Path) -> None:
     refused(as_nobody_runs, there, words, "paths.output_dir", "cannot be written; name a folder")
 
 
-def test_every_kind_of_picture_that_can_be_told_is_taken(ganvas, there: Path) -> None:
+def test_every_kind_of_image_that_can_be_told_is_taken(ganvas, there: Path) -> None:
     """Grey, transparent, for print, 16-bit, animated, by an odd name, big enough for Pillow to warn of."""
     flat = there / "flat"
     for path in flat.iterdir():
@@ -192,7 +192,7 @@ FAULTY = """
     import torch
 
     from ganvas.data.datamodule import TensorDataModule
-    from ganvas.data.stored import Stored
+    from ganvas.data.loading.stored import Stored
 
 
     class Faulty(TensorDataModule):
@@ -232,7 +232,7 @@ FAULTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "other_shapes": ("splits['val'] = Stored(torch.zeros(4, 3), None)", [], (*TARGET, "shapes; give all")),
     "no_samples": ("splits['train'] = Stored(x[:0], label[:0])", [], (*TARGET, "train split is empty; give")),
     "a_missing_split": ("del splits['val']", [], (*TARGET, "must return a dict of train, val, test")),
-    "no_stored": ("splits['val'] = x", [], (*TARGET, "must return a ganvas.data.stored.Stored for val")),
+    "no_stored": ("splits['val'] = x", [], (*TARGET, "must return a ganvas.data.loading.stored.Stored for val")),
     "few_labels": ("splits['val'] = Stored(x, label[:5])", [], (*TARGET, "labels of val must be int64 [12]")),
     "float_labels": ("splits['val'] = Stored(x, label.float())", [], (*TARGET, "of val must be int64 [12]")),
     "negative_label": ("splits['val'].label[4] = -1", [],
@@ -240,10 +240,10 @@ FAULTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "label_beyond": ("splits['test'].label[7] = 9", ["data.num_classes=3"],
                      ("data.num_classes", "sample 7 of the test split has the label 9, labels are 0 to 2;",
                       "or num_classes=10")),
-    "float_pictures_to_resize": (
+    "float_images_to_resize": (
         "splits.update({n: Stored(torch.zeros(12, 1, 8, 8), label) for n in splits})",
         ["data.channels=1", "data.image_size=16", "data.sample_shape=[1,16,16]"],
-        ("data.image_size", "only uint8 pictures are resized; image_size=8, or store uint8")),
+        ("data.image_size", "only uint8 images are resized; image_size=8, or store uint8")),
 }  # fmt: skip
 
 

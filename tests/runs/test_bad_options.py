@@ -17,7 +17,7 @@ LONG = "x" * 300
 # What is wrong: the overrides, the key that the line must name, what the line must hold.
 CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "key": (["model.latent_dmi=3"], "model.latent_dmi", ["=3: ", "did you mean model.latent_dim?"]),
-    "key_of_a_section": (["trainer.max_image=5"], "trainer.max_image", ["mean trainer.max_images?"]),
+    "key_of_a_section": (["trainer.max_example=5"], "trainer.max_example", ["mean trainer.max_examples?"]),
     "key_and_what_there_is": (["model.ema.foo=1"], "model.ema.foo", ["there are: half_life"]),
     "key_of_a_chosen_option": (
         ["model/gradient_penalty=r1", "model.gradient_penalty.gama=1"],
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "allow_imports_number": (["allow_imports=[5]"], "allow_imports", ["must be a list of modules"]),
     "allow_drift": (["allow_drift=5"], "allow_drift", ["must be true or false"]),
     "removed_section": (["~model"], "~model", ["leave it"]),
-    "removed_key": (["~trainer.log_every_images"], "trainer.log_every_images", ["is missing; give "]),
+    "removed_key": (["~trainer.log_every_examples"], "trainer.log_every_examples", ["is missing; give "]),
     "unimportable": (["model._target_=ganvas.model.gna.GAN"], "model._target_", ["No module named"]),
     "no_recipe": (["model._target_=torch.nn.Identity"], "model._target_", ["Recipe"]),
     "no_data": (["data._target_=null"], "data._target_", ["is no data"]),

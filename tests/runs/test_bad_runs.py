@@ -20,7 +20,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     narrow, vq = ["model.generator.hidden_dim=8", "model.discriminator.hidden_dim=8"], ["model=mlp_vqvae"]
     for name, words in (("20_gan", []), ("20_gan_narrow", narrow), ("30_vq", vq), ("30_vq2", vq)):
         run_dir = f"paths.run_dir={folder}/runs/train/{name}"
-        assert main([*SMOKE, "callback=none", "trainer.max_images=64", *words, run_dir]) == 0
+        assert main([*SMOKE, "callback=none", "trainer.max_examples=64", *words, run_dir]) == 0
     return folder / "runs"
 
 
@@ -66,13 +66,13 @@ CASES: list[tuple[str, str, str]] = [
     ("sample 20_gan --config-dir nowhere", "--config-dir", "there is no such folder; name"),
     ("sample 20_gan 30_vq", "ganvas sample", "unrecognized arguments: 30_vq"),
     # What is changed in it.
-    ("resume 20_gan trainer.max_image=9", "trainer.max_image", "did you mean max_images?"),
+    ("resume 20_gan trainer.max_example=9", "trainer.max_example", "did you mean max_examples?"),
     ("resume 20_gan foo=1", "foo", "is no key of this run's config; there are: "),
     ("resume 20_gan foo", "foo", "is no key of this run's config; there are: "),
     ("resume 20_gan =5", "", "=5: is no key of this run's config; there are: "),
     ("resume 20_gan +model.foo=1", "+model.foo", "=1: is no key of this run's config"),
-    ("resume 20_gan trainer.max_images=many", "trainer.max_images", "must be a whole number"),
-    ("resume 20_gan trainer.max_images=-5", "trainer.max_images", "must be at least 1"),
+    ("resume 20_gan trainer.max_examples=many", "trainer.max_examples", "must be a whole number"),
+    ("resume 20_gan trainer.max_examples=-5", "trainer.max_examples", "must be at least 1"),
     ("resume 20_gan trainer.limit_train_batches=0", "trainer.limit_train_batches", "trains nothing; null"),
     ("resume 20_gan data.batch_size=0", "data.batch_size", "must be positive"),
     ("resume 20_gan seed=-1", "seed", "must be a whole number in [0, 2^63)"),
@@ -184,7 +184,7 @@ def test_data_of_a_run_that_are_gone(ganvas, there: Path) -> None:
     for command in ("evaluate", "reconstruct", "resume"):
         refused(ganvas, there, [command, "latest"], "data.root", "=flat: ", "does not exist; name a folder")
     (there / "elsewhere").rename(there / "flat")
-    # Of five pictures none was held out.
+    # Of five images none was held out.
     refused(
         ganvas, there, ["evaluate", "latest"], "--split", "=test: ", "holds nothing; choose another split"
     )

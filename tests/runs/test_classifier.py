@@ -33,7 +33,7 @@ def test_the_line_that_refuses_names_the_command_that_helps(
     reason = "no classifier of these data is trained yet; ganvas train model=classifier data=digits"
     line = refused(ganvas, tmp_path, [*SMOKE, *words], "metric.features", f"={name}: ", reason)
     command = shlex.split(line.partition("; ganvas ")[2])
-    short = ["callback=none", "logger=none", "trainer.max_images=640", "accelerator=cpu"]
+    short = ["callback=none", "logger=none", "trainer.max_examples=640", "accelerator=cpu"]
     assert "accuracy" in ganvas(*command, *short, "paths.output_dir=classifiers").stdout
     ganvas(*SMOKE, *words, "callback.evaluation.num_samples=50", "callback.evaluation.split=test")
     (row,) = (only_run(tmp_path) / "evaluations.jsonl").read_text().splitlines()
@@ -47,7 +47,7 @@ def test_the_line_that_refuses_names_the_command_that_helps(
 def test_a_classifiers_run_is_refused_where_samples_are_asked_for(ganvas, tmp_path: Path) -> None:
     ganvas(*SMOKE, "model=classifier")
     status = json.loads((only_run(tmp_path) / "status.json").read_text())
-    assert 0 <= status["figures"]["accuracy"] <= 1
+    assert 0 <= status["metrics"]["accuracy"] <= 1
     for command in ("sample", "reconstruct", "evaluate"):
         refused(
             ganvas, tmp_path, [command, "latest"], "RUN", f"={only_run(tmp_path).relative_to(tmp_path)}: "
@@ -57,10 +57,10 @@ def test_a_classifiers_run_is_refused_where_samples_are_asked_for(ganvas, tmp_pa
 # An extractor, and data that are not of its kind: what the line must hold.
 UNFIT = {
     "toy": ([], "takes points of data=toy, and Digits has"),
-    "efficientnet_lite0": (["data=toy"], "takes pictures of 1 or 3 channels, and Toy"),
-    "inception": (["data=toy"], "takes pictures of 1 or 3 channels, and Toy"),
-    "classifier": (["data=toy"], "takes pictures, and Toy has"),
-    "stacked_classifier": ([], "stacked from grey pictures, and Digits are not"),
+    "efficientnet_lite0": (["data=toy"], "takes images of 1 or 3 channels, and Toy"),
+    "inception": (["data=toy"], "takes images of 1 or 3 channels, and Toy"),
+    "classifier": (["data=toy"], "takes images, and Toy has"),
+    "stacked_classifier": ([], "stacked from grey images, and Digits are not"),
 }
 
 
@@ -77,7 +77,7 @@ def test_an_extractor_that_does_not_fit_the_data(name: str, ganvas, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "key", "reason"),
     [
-        (["data=toy"], "data.channels", "a classifier takes pictures"),
+        (["data=toy"], "data.channels", "a classifier takes images"),
         (
             ["data.num_classes=null"],
             "data.num_classes",

@@ -19,7 +19,7 @@ from torch import nn
 
 
 class Conditional(nn.Module):
-    """A linear map of latent and class to a picture."""
+    """A linear map of latent and class to an image."""
 
     def __init__(self, latent_dim: int, num_classes: int) -> None:
         super().__init__()
@@ -57,28 +57,28 @@ def conditional(ganvas, tmp_path: Path) -> Path:
 def test_each_class_is_compared_with_its_own(ganvas, conditional: Path) -> None:
     words = ("--config-dir", "conf", "--num", "400", "--seed", "3")
     done = ganvas("evaluate", "latest", *words, "--metrics", "intra_class_fid", "fid", "--json")
-    figures = json.loads(done.stdout)["metrics"]
+    metrics = json.loads(done.stdout)["metrics"]
     ganvas("sample", "latest", *words, "--out", "samples.npz")
     made = np.load(conditional / "samples.npz")
-    labels, pictures = made["labels"], made["images"][..., 0] / 127.5 - 1
+    labels, images = made["labels"], made["images"][..., 0] / 127.5 - 1
     assert set(labels.tolist()) == set(range(10))
     real = Digits().split("test")
     assert real.label is not None
     distances = []
     for number in range(10):
-        sides = [to_float(real.x[real.label == number]).numpy(), pictures[labels == number]]
+        sides = [to_float(real.x[real.label == number]).numpy(), images[labels == number]]
         flat = [torch.from_numpy(side.reshape(len(side), 64)).double() for side in sides]
         moments = {}
         for place, rows in enumerate(flat, start=1):
             moments |= {f"mean_{place}": rows.mean(0), f"covariance_{place}": torch.cov(rows.T)}
         distances.append(float(frechet_distance(**moments)))
-    assert figures["intra_class_fid"] == pytest.approx(sum(distances) / 10, rel=0.02)  # of 8-bit pictures
-    assert figures["fid"] < 0.9 * figures["intra_class_fid"]
+    assert metrics["intra_class_fid"] == pytest.approx(sum(distances) / 10, rel=0.02)  # of 8-bit images
+    assert metrics["fid"] < 0.9 * metrics["intra_class_fid"]
 
 
 def test_a_run_evaluates_so_at_its_end(conditional: Path) -> None:
     (status,) = conditional.glob("outputs/*/*/status.json")
-    assert json.loads(status.read_text())["figures"]["intra_class_fid"] > 0
+    assert json.loads(status.read_text())["metrics"]["intra_class_fid"] > 0
 
 
 def test_without_classes_it_is_refused_before_anything_is_written(ganvas, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from worlds import SIZES, close, train_in_worlds
 Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
 
 WORLDS = [size for size in SIZES if size > 1]
-_EVERY = ["trainer.max_steps=4", "trainer.log_every_images=1", "trainer.val_check_interval=4",
+_EVERY = ["trainer.max_steps=4", "trainer.log_every_examples=1", "trainer.val_check_interval=4",
           "trainer.check_val_every_n_epoch=null", "trainer.limit_val_batches=2", "data.batch_size=32",
           "accelerator=ddp_cpu", "accelerator.devices=1", "callback=none"]  # fmt: skip
-_EMA = "model.ema.half_life=50"  # images: in so few steps the default would hardly move
+_EMA = "model.ema.half_life=50"  # examples: in so few steps the default would hardly move
 _DCGAN = ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"]
 _CONV = ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"]
 CASES = {
@@ -55,15 +55,15 @@ CASES = {
     "fsq": [*_CONV, "model/quantizer=fsq"],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }
-FIGURES = {
-    "gan_figures": [
+METRICS = {
+    "gan_metrics": [
         *CASES["gan"],
         "callback=evaluation",
         "callback.evaluation.num_samples=100",
         "callback.evaluation.batch_size=16",
         "metric/samples=[fid,kid,precision_recall,density_coverage]",
     ],
-    "vq_figures": [*CASES["vq"], "callback=evaluation", "callback.evaluation.batch_size=16"],
+    "vq_metrics": [*CASES["vq"], "callback=evaluation", "callback.evaluation.batch_size=16"],
 }
 LOCAL = {
     "dcgan_local": [*_DCGAN, "accelerator.sync_batchnorm=false"],
@@ -77,7 +77,7 @@ BFLOAT16 = {
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    cases = {name: _EVERY + words for name, words in (CASES | FIGURES | LOCAL | BFLOAT16).items()}
+    cases = {name: _EVERY + words for name, words in (CASES | METRICS | LOCAL | BFLOAT16).items()}
     return train_in_worlds(cases, tmp_path_factory.mktemp("worlds"))
 
 
@@ -87,15 +87,15 @@ def test_ranks_equal_one_process(case: str, world: int, ended: Ended) -> None:
     one, first = ended[case, 1, 0], ended[case, world, 0]
     assert one["steps"] == first["steps"] == 4
     assert one["clock"] == first["clock"]
-    assert one["clock"]["images_seen"] == 4 * 32
+    assert one["clock"]["examples_seen"] == 4 * 32
     close(first, one, rtol=2e-4, atol=2e-5)
     ranks_are_one(case, world, ended)
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("case", FIGURES)
-def test_figures_are_those_of_one_process(case: str, world: int, ended: Ended) -> None:
-    one, first = ended[case, 1, 0]["figures"], ended[case, world, 0]["figures"]
+@pytest.mark.parametrize("case", METRICS)
+def test_metrics_are_those_of_one_process(case: str, world: int, ended: Ended) -> None:
+    one, first = ended[case, 1, 0]["metrics"], ended[case, world, 0]["metrics"]
     assert len(one) >= 4
     close(first, one, rtol=1e-3, atol=1e-5)
     ranks_are_one(case, world, ended)

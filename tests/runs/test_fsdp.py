@@ -13,15 +13,15 @@ from worlds import SIZES, close, train_in_worlds
 
 from ganvas.cli.compose import compose
 from ganvas.errors import OptionError
-from ganvas.runtime.prepare import prepare
+from ganvas.run.prepare import prepare
 
 Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
 
-_EVERY = ["trainer.max_steps=4", "trainer.log_every_images=1", "trainer.val_check_interval=2",
+_EVERY = ["trainer.max_steps=4", "trainer.log_every_examples=1", "trainer.val_check_interval=2",
           "trainer.check_val_every_n_epoch=null", "trainer.limit_val_batches=2", "data.batch_size=32",
           "accelerator=ddp_cpu", "accelerator.devices=1", "accelerator.strategy=fsdp",
           "callback=none"]  # fmt: skip
-_EMA = "model.ema.half_life=50"  # images: in so few steps the default would hardly move
+_EMA = "model.ema.half_life=50"  # examples: in so few steps the default would hardly move
 _DCGAN = ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"]
 _CONV = ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
          "model.num_embeddings=32"]  # fmt: skip
@@ -103,18 +103,18 @@ def test_what_four_ranks_saved_goes_on_in_one_process(case: str, ended: Ended) -
 
 
 def test_a_whole_run_whose_checkpoint_every_command_reads(ganvas, tmp_path: Path) -> None:
-    every = ["callback.preview.every_images=64", "callback.health.every_images=64",
+    every = ["callback.preview.every_examples=64", "callback.health.every_examples=64",
              "callback.evaluation.num_samples=48"]  # fmt: skip
     common = ["train", "data.batch_size=32", "logger=none", *every, *_DCGAN]
     shared = ["accelerator=ddp_cpu", "accelerator.strategy=fsdp"]
-    ganvas(*common, *shared, "trainer.max_images=128", fresh=True)
+    ganvas(*common, *shared, "trainer.max_examples=128", fresh=True)
     run = only_run(tmp_path)
     assert len(list((run / "samples").glob("*.png"))) == 3
     alone = ["accelerator.devices=1", "accelerator.strategy=auto", "allow_drift=true"]
     shutil.copytree(run, tmp_path / "copy")
-    ganvas("resume", "copy", *alone, "trainer.max_images=256")
+    ganvas("resume", "copy", *alone, "trainer.max_examples=256")
     ganvas("sample", "latest", "--num", "2", "--out", "two.npz")
-    ganvas(*common, "accelerator=cpu", "trainer.max_images=256", "paths.output_dir=straight")
+    ganvas(*common, "accelerator=cpu", "trainer.max_examples=256", "paths.output_dir=straight")
     (straight,) = tmp_path.glob("straight/*/*/status.json")
     resumed, whole = newest_checkpoint(tmp_path / "copy"), newest_checkpoint(straight.parent)
     close(dict(resumed["state_dict"]), dict(whole["state_dict"]), rtol=1e-3, atol=1e-4)

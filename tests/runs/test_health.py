@@ -13,11 +13,11 @@ from run_files import newest_checkpoint, only_run
 
 # Everything counts sooner than by default, so that a short run says it.
 SOON = [
-    "train", "logger=none", "callback.evaluation.features=null", "callback.preview.every_images=0",
-    "trainer.check_val_every_n_epoch=1000", "trainer.log_every_images=64",
-    "callback.health.every_images=1280", "callback.health.warmup_images=1280", "callback.health.num=128",
+    "train", "logger=none", "callback.evaluation.features=null", "callback.preview.every_examples=0",
+    "trainer.check_val_every_n_epoch=1000", "trainer.log_every_examples=64",
+    "callback.health.every_examples=1280", "callback.health.warmup_examples=1280", "callback.health.num=128",
 ]  # fmt: skip
-PICTURES = [
+IMAGES = [
     "data=image_folder",
     "data.root=few",
     "data.channels=1",
@@ -28,41 +28,41 @@ SLOW_MOMENTUM = [f"model.{one}_optimizer.{what}" for one in ("generator", "discr
                  for what in ("lr=0.003", "betas=[0.9,0.999]")]  # fmt: skip
 ILL = {
     "lr_of_d_x1000": (
-        ["model.discriminator_optimizer.lr=0.2", "trainer.max_images=3840"],
+        ["model.discriminator_optimizer.lr=0.2", "trainer.max_examples=3840"],
         {"discriminator_wins", "spectral_norm"},
     ),
     "fifty_steps_of_d": (
-        ["model.d_steps_per_g_step=50", "model.discriminator_optimizer.lr=0.002", "trainer.max_images=32000",
-         "trainer.log_every_images=3200"],
+        ["model.d_steps_per_g_step=50", "model.discriminator_optimizer.lr=0.002", "trainer.max_examples=32000",
+         "trainer.log_every_examples=3200"],
         {"discriminator_wins"},
     ),
     "d_does_not_learn": (
-        ["model.discriminator_optimizer.lr=1e-12", "trainer.max_images=6400"], {"discriminator_collapse"},
+        ["model.discriminator_optimizer.lr=1e-12", "trainer.max_examples=6400"], {"discriminator_collapse"},
     ),
-    "lr_of_g_x100": (["model.generator_optimizer.lr=0.02", "trainer.max_images=3840"], {"mode_collapse"}),
+    "lr_of_g_x100": (["model.generator_optimizer.lr=0.02", "trainer.max_examples=3840"], {"mode_collapse"}),
     "one_mode_of_the_ring": (
-        ["data=toy", "data.shape=ring8", "model.generator_optimizer.lr=0.01", "trainer.max_images=6400"],
+        ["data=toy", "data.shape=ring8", "model.generator_optimizer.lr=0.01", "trainer.max_examples=6400"],
         {"mode_collapse"},
     ),
     "momentum_on_the_ring": (
-        ["data=toy", "data.shape=ring8", *SLOW_MOMENTUM, "trainer.max_images=51200",
-         "trainer.log_every_images=768", "callback.health.every_images=51200",
+        ["data=toy", "data.shape=ring8", *SLOW_MOMENTUM, "trainer.max_examples=51200",
+         "trainer.log_every_examples=768", "callback.health.every_examples=51200",
          "callback.health.detectors.oscillation.growth=1.5"],
         {"oscillation"},
     ),
-    "four_pictures": (
-        [*PICTURES, "model.generator_optimizer.lr=0.004", "model.discriminator_optimizer.lr=0.004",
-         "callback.health.every_images=400", "trainer.max_images=2000", "trainer.log_every_images=400"],
+    "four_images": (
+        [*IMAGES, "model.generator_optimizer.lr=0.004", "model.discriminator_optimizer.lr=0.004",
+         "callback.health.every_examples=400", "trainer.max_examples=2000", "trainer.log_every_examples=400"],
         {"discriminator_overfitting", "memorization"},
     ),
     "codes_left_alone": (
         ["model=mlp_vqvae", "model.optimizer.lr=0.1", "model.quantizer.restart_threshold=0",
-         "trainer.max_images=6400"],
+         "trainer.max_examples=6400"],
         {"codebook_collapse"},
     ),
     "codebook_of_4096_with_lr_0": (
         ["model=mlp_vqvae", "model/quantizer=vq", "model.num_embeddings=4096", "model.optimizer.lr=1e-9",
-         "model.quantizer.restart_after=0", "trainer.max_images=3840"],
+         "model.quantizer.restart_after=0", "trainer.max_examples=3840"],
         {"dead_encoder"},
     ),
 }  # fmt: skip
@@ -78,7 +78,7 @@ def found(run: Path) -> set[str]:
 
 @pytest.fixture
 def few(tmp_path: Path) -> None:
-    """Four training pictures of noise, sixteen held-out ones."""
+    """Four training images of noise, sixteen held-out ones."""
     generator = torch.Generator().manual_seed(0)
     for split, count in (("train", 4), ("val", 16), ("test", 1)):
         (tmp_path / "few" / split).mkdir(parents=True)
@@ -95,24 +95,24 @@ def test_an_ill_run_says_what_it_has(case: str, ganvas, tmp_path: Path, few: Non
     assert names <= found(run), found(run)
     log = (run / "train.log").read_text()
     for finding in status(run)["health"]:
-        assert set(finding) == {"name", "images", "figure", "threshold", "says", "try"}
+        assert set(finding) == {"name", "examples", "value", "threshold", "says", "try"}
         assert log.count(finding["says"]) == 1
         assert f"try {finding['try']}" in log
         assert (
-            f"health: {finding['name']} from {finding['images']:,} images: {finding['says']}" in done.stdout
+            f"health: {finding['name']} from {finding['examples']:,} examples: {finding['says']}" in done.stdout
         )
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ["experiment=quickstart_gan", "trainer.max_images=38400"],
-        ["experiment=quickstart_vqvae", "trainer.max_images=25600"],
+        ["experiment=quickstart_gan", "trainer.max_examples=38400"],
+        ["experiment=quickstart_vqvae", "trainer.max_examples=25600"],
     ],
     ids=["gan", "vqvae"],
 )
 def test_the_quickstart_is_healthy(words: list[str], ganvas, tmp_path: Path) -> None:
-    done = ganvas(*SOON, "callback.health.every_images=6400", "callback.health.warmup_images=12800", *words)
+    done = ganvas(*SOON, "callback.health.every_examples=6400", "callback.health.warmup_examples=12800", *words)
     run = only_run(tmp_path)
     assert "health" not in status(run)
     assert "health" not in done.stdout
@@ -122,8 +122,8 @@ def test_the_quickstart_is_healthy(words: list[str], ganvas, tmp_path: Path) -> 
 
 def test_training_is_the_same_bit_for_bit(ganvas, tmp_path: Path) -> None:
     common = [*SOON, "model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8",
-              "model.discriminator.norm=spectral", "trainer.max_images=640"]  # fmt: skip
-    ganvas(*common, "callback.health.every_images=64", "paths.run_dir=with")
+              "model.discriminator.norm=spectral", "trainer.max_examples=640"]  # fmt: skip
+    ganvas(*common, "callback.health.every_examples=64", "paths.run_dir=with")
     ganvas(*common, "~callback.health", "paths.run_dir=without")
     one, other = newest_checkpoint(tmp_path / "with"), newest_checkpoint(tmp_path / "without")
     for key, value in one["state_dict"].items():
@@ -140,12 +140,12 @@ def test_training_is_the_same_bit_for_bit(ganvas, tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_goes_on_where_it_was(ganvas, tmp_path: Path) -> None:
-    """It says what the whole one says, at the same images, and nothing twice."""
-    words = [*SOON, "model.discriminator_optimizer.lr=0.2", "callback.checkpoint.every_images=1600"]
-    ganvas(*words, "trainer.max_images=3840", "paths.run_dir=whole")
-    ganvas(*words, "trainer.max_images=1600", "paths.run_dir=parts")
+    """It says what the whole one says, at the same examples, and nothing twice."""
+    words = [*SOON, "model.discriminator_optimizer.lr=0.2", "callback.checkpoint.every_examples=1600"]
+    ganvas(*words, "trainer.max_examples=3840", "paths.run_dir=whole")
+    ganvas(*words, "trainer.max_examples=1600", "paths.run_dir=parts")
     assert found(tmp_path / "parts") == {"spectral_norm"}
-    ganvas("resume", "parts", "trainer.max_images=3840")
+    ganvas("resume", "parts", "trainer.max_examples=3840")
     assert status(tmp_path / "parts")["health"] == status(tmp_path / "whole")["health"]
     log = (tmp_path / "parts" / "train.log").read_text()
     assert log.count("explodes") == log.count("D wins") == 1
@@ -169,14 +169,14 @@ def test_a_failed_run_keeps_its_findings(ganvas, tmp_path: Path) -> None:
     (folder / "fault.yaml").write_text("defaults: [default]\nfault:\n  _target_: fault.Fault\n")
     with pytest.raises(RuntimeError, match="right after a finding"):
         ganvas(*SOON, "--config-dir", "conf", "callback=fault", "model.discriminator_optimizer.lr=0.2",
-               "trainer.max_images=3840")  # fmt: skip
+               "trainer.max_examples=3840")  # fmt: skip
     run = only_run(tmp_path)
     assert status(run)["state"] == "failed"
     assert found(run) == {"spectral_norm"}
 
 
 def test_two_ranks_say_it_once(ganvas, tmp_path: Path) -> None:
-    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_images=2560", "accelerator=ddp_cpu",
+    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_examples=2560", "accelerator=ddp_cpu",
            "callback.evaluation=null", fresh=True)  # fmt: skip
     run = only_run(tmp_path)
     assert found(run) >= {"spectral_norm", "discriminator_wins"}
@@ -184,7 +184,7 @@ def test_two_ranks_say_it_once(ganvas, tmp_path: Path) -> None:
 
 
 def test_a_detector_can_be_left_out_and_set(ganvas, tmp_path: Path) -> None:
-    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_images=3840",
+    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_examples=3840",
            "callback.health.detectors.discriminator_wins=null",
            "callback.health.detectors.spectral_norm.growth=1e6")  # fmt: skip
     assert not {"discriminator_wins", "spectral_norm"} & found(only_run(tmp_path))

@@ -14,14 +14,14 @@ import yaml
 from run_files import newest_checkpoint, only_run
 from same_run import assert_same, rows
 
-from ganvas.runtime import checkpoint_io
-from ganvas.runtime.lock import RunLock
+from ganvas.run.checkpoint import io as checkpoint_io
+from ganvas.run.folder.lock import RunLock
 
 # 22 batches an epoch of 64 digits, 30 in all, a validation every 5.
 RUN = [
-    "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_images=1920",
-    "trainer.log_every_images=128", "trainer.val_every_images=320", "callback.checkpoint.every_images=640",
-    "callback.preview.every_images=320", "callback.evaluation.every_images=700",
+    "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_examples=1920",
+    "trainer.log_every_examples=128", "trainer.val_every_examples=320", "callback.checkpoint.every_examples=640",
+    "callback.preview.every_examples=320", "callback.evaluation.every_examples=700",
     "callback.evaluation.num_samples=50",
 ]  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_killed_before_its_first_checkpoint_it_begins_anew(whole: Path, ganvas, 
     shutil.copytree(whole, run)
     shutil.rmtree(run / "checkpoints")
     set_status(run, state="running")
-    (run / "metrics.jsonl").open("a").write('{"images": 19')
+    (run / "metrics.jsonl").open("a").write('{"examples": 19')
     ganvas("resume", "killed")
     assert_same(run, whole)
 
@@ -98,15 +98,15 @@ def test_killed_before_its_first_checkpoint_it_begins_anew(whole: Path, ganvas, 
 def test_killed_at_its_very_end_it_does_what_was_left(left: str, whole: Path, ganvas, tmp_path: Path) -> None:
     run = tmp_path / "killed"
     shutil.copytree(whole, run)
-    figures = status(whole)["figures"]
-    set_status(run, state="running", figures=None)
-    if left == "evaluation":  # its last row is there, its figures are not
+    metrics = status(whole)["metrics"]
+    set_status(run, state="running", metrics=None)
+    if left == "evaluation":  # its last row is there, its metrics are not
         text = (run / "evaluations.jsonl").read_text().splitlines(keepends=True)
         (run / "evaluations.jsonl").write_text("".join(text[:-1]))
     ganvas("resume", "killed")
     assert_same(run, whole)
     assert status(run)["state"] == "finished"
-    assert status(run)["figures"] == figures
+    assert status(run)["metrics"] == metrics
 
 
 def test_a_finished_run_is_not_touched(whole: Path, ganvas) -> None:
@@ -116,22 +116,22 @@ def test_a_finished_run_is_not_touched(whole: Path, ganvas) -> None:
     assert after == before
 
 
-def test_a_longer_run_keeps_the_figures_of_the_shorter(ganvas, tmp_path: Path) -> None:
-    ganvas(*RUN, "trainer.max_images=960")
+def test_a_longer_run_keeps_the_metrics_of_the_shorter(ganvas, tmp_path: Path) -> None:
+    ganvas(*RUN, "trainer.max_examples=960")
     run = only_run(tmp_path)
     ganvas("evaluate", "latest", "--num", "50")
-    ganvas("resume", "latest", "trainer.max_images=1920")
-    sources = [(row["images"], row["source"]) for row in rows(run / "evaluations.jsonl")]
+    ganvas("resume", "latest", "trainer.max_examples=1920")
+    sources = [(row["examples"], row["source"]) for row in rows(run / "evaluations.jsonl")]
     assert sources == [(704, "run"), (960, "run"), (960, "evaluate"), (1408, "run"), (1920, "run")]
     recorded = yaml.safe_load((run / "run.yaml").read_text())
-    assert recorded["config"]["trainer"]["max_images"] == 1920
+    assert recorded["config"]["trainer"]["max_examples"] == 1920
     (resumed,) = recorded["ganvas"]["resumed"]
-    assert (resumed["images_seen"], resumed["overrides"]) == (960, ["trainer.max_images=1920"])
+    assert (resumed["examples_seen"], resumed["overrides"]) == (960, ["trainer.max_examples=1920"])
     assert "finished already" in ganvas("resume", "latest").stdout  # the larger budget is the run's now
 
 
 def test_max_epochs_may_be_raised_too(ganvas, tmp_path: Path) -> None:
-    common = [*RUN, "trainer.max_images=null"]
+    common = [*RUN, "trainer.max_examples=null"]
     ganvas(*common, "trainer.max_epochs=2", "paths.output_dir=whole")
     ganvas(*common, "trainer.max_epochs=1")
     ganvas("resume", "latest", "trainer.max_epochs=2")
@@ -147,7 +147,7 @@ def test_max_epochs_may_be_raised_too(ganvas, tmp_path: Path) -> None:
 def test_two_processes_cannot_write_one_run(whole: Path, ganvas) -> None:
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
     with RunLock(whole):
-        done = ganvas("resume", str(whole), "trainer.max_images=2560", code=2)
+        done = ganvas("resume", str(whole), "trainer.max_examples=2560", code=2)
     assert "is being written by process" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     after = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
@@ -161,12 +161,12 @@ def test_what_would_train_otherwise_is_refused_key_by_key(whole: Path, ganvas) -
     assert "data.batch_size: 64 -> 32" in done.stderr
     assert "allow_drift=true" in done.stderr
     assert (whole / "run.yaml").read_bytes() == before
-    ganvas("resume", str(whole), "model.optimizer.lr=0.1", "trainer.max_images=2560", "allow_drift=true")
+    ganvas("resume", str(whole), "model.optimizer.lr=0.1", "trainer.max_examples=2560", "allow_drift=true")
     run = yaml.safe_load((whole / "run.yaml").read_text())
     (resumed,) = run["ganvas"]["resumed"]
     assert [one["option"] for one in resumed["drift"]] == ["model.optimizer.lr"]
     assert run["config"]["model"]["optimizer"]["lr"] == 0.1
-    assert newest_checkpoint(whole)["ganvas_clock"]["images_seen"] == 2560
+    assert newest_checkpoint(whole)["ganvas_clock"]["examples_seen"] == 2560
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_other_data_versions_or_processes_are_drift(key: str, value: object, who
     assert last in node
     node[last] = value
     (whole / "run.yaml").write_text(yaml.safe_dump(run))
-    done = ganvas("resume", str(whole), "trainer.max_images=2560", code=2)
+    done = ganvas("resume", str(whole), "trainer.max_examples=2560", code=2)
     assert done.stderr.startswith(f"{key}=")
-    ganvas("resume", str(whole), "trainer.max_images=2560", "allow_drift=true")
-    ganvas("resume", str(whole), "trainer.max_images=2624")  # what was taken once is the run's
+    ganvas("resume", str(whole), "trainer.max_examples=2560", "allow_drift=true")
+    ganvas("resume", str(whole), "trainer.max_examples=2624")  # what was taken once is the run's
 
 
 def test_a_full_disk_ends_no_run(
@@ -204,10 +204,10 @@ def test_a_full_disk_ends_no_run(
         patch.setattr(checkpoint_io, "_write", full)
         done = ganvas(*RUN, code=1)
     run = only_run(tmp_path)
-    assert "1920 images could not be written" in done.stderr
+    assert "1920 examples could not be written" in done.stderr
     told = status(run)
     assert told["state"] == "failed"
-    (event,) = told["troubles"]
+    (event,) = told["write_errors"]
     assert (event["what"], event["until"]) == ("checkpoint", None)
     assert "No space" in event["error"]
     assert [path.name for path in run.glob("checkpoints/*.ckpt")] == [f"{640:012d}.ckpt"]
@@ -218,20 +218,20 @@ def test_a_full_disk_ends_no_run(
 
 
 def test_a_budget_of_time_ends_a_run_as_finished(ganvas, tmp_path: Path) -> None:
-    ganvas(*RUN, "trainer.max_images=null", "trainer.max_time=00:00:00:01")
+    ganvas(*RUN, "trainer.max_examples=null", "trainer.max_time=00:00:00:01")
     run = only_run(tmp_path)
     assert status(run)["state"] == "finished"
-    assert set(status(run)["figures"]) >= {"psnr"}
+    assert set(status(run)["metrics"]) >= {"psnr"}
     batches = newest_checkpoint(run)["ganvas_clock"]["batches_seen"]
     assert batches > 0
-    ganvas("resume", "latest", "trainer.max_time=null", f"trainer.max_images={64 * (batches + 3)}")
+    ganvas("resume", "latest", "trainer.max_time=null", f"trainer.max_examples={64 * (batches + 3)}")
     assert newest_checkpoint(run)["ganvas_clock"]["batches_seen"] == batches + 3
 
 
 def test_how_often_is_looked_changes_no_bit(whole: Path, ganvas, tmp_path: Path) -> None:
-    ganvas(*RUN[:4], "trainer.log_every_images=64", "trainer.val_every_images=192",
-           "callback.checkpoint.every_images=64", "callback.preview.every_images=64",
-           "callback.evaluation.every_images=320", "callback.evaluation.num_samples=50")  # fmt: skip
+    ganvas(*RUN[:4], "trainer.log_every_examples=64", "trainer.val_every_examples=192",
+           "callback.checkpoint.every_examples=64", "callback.preview.every_examples=64",
+           "callback.evaluation.every_examples=320", "callback.evaluation.num_samples=50")  # fmt: skip
     ours, theirs = newest_checkpoint(only_run(tmp_path)), newest_checkpoint(whole)
     for key, value in theirs["state_dict"].items():
         assert value.equal(ours["state_dict"][key]), key

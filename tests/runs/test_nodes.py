@@ -46,7 +46,7 @@ def test_torchrun_and_by_hand_train_the_same(nodes: tuple[str, str], tmp_path: P
     assert [one.returncode for one in done] == [0, 0, 0, 0], done
     assert [one.stdout.count("finished: ") for one in done] == [1, 0, 1, 0]
     assert list(second.iterdir()) == []
-    assert status(shared)["figures"] == status(first)["figures"]
+    assert status(shared)["metrics"] == status(first)["metrics"]
     one, other = newest_checkpoint(shared / "run"), newest_checkpoint(first / "run")
     assert one["ganvas_clock"] == other["ganvas_clock"]
     for key, value in one["state_dict"].items():

@@ -87,7 +87,7 @@ _YAML = {
     "_shared_: [native_size, sample_shape, num_workers, fit, horizontal_flip, random_shift]\n",
 }
 _COMMON = ["train", "--config-dir", "conf", "callback=minimal", "logger=none", "data.batch_size=32",
-           "trainer.log_every_images=32", "callback.evaluation.every_images=0"]  # fmt: skip
+           "trainer.log_every_examples=32", "callback.evaluation.every_examples=0"]  # fmt: skip
 _RECIPES = {
     "mlp_gan": ["model=mlp_gan"],
     "dcgan": ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"],
@@ -129,24 +129,24 @@ def status(run: Path) -> dict[str, Any]:
 
 def logged(run: Path) -> list[dict[str, Any]]:
     rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
-    return [row for row in rows if "speed/images_per_second" in row]
+    return [row for row in rows if "speed/examples_per_second" in row]
 
 
 @pytest.mark.parametrize(("recipe", "where", "term"), CASES)
 def test_stop_names_the_term_and_saves_nothing_broken(
     recipe: str, where: str, term: str, faulty: Any, tmp_path: Path
 ) -> None:
-    words = ["trainer.max_steps=8", "callback.checkpoint.every_images=96"]
+    words = ["trainer.max_steps=8", "callback.checkpoint.every_examples=96"]
     done = faulty(recipe, where, *words, code=1)
     (line,) = [line for line in done.stderr.splitlines() if line]
-    assert line.startswith(f"{term} is not finite: batch 4, after 96 images; last finite values: loss/")
+    assert line.startswith(f"{term} is not finite: batch 4, after 96 examples; last finite values: loss/")
     assert "a smaller learning rate" in line
     run = only_run(tmp_path)
     assert status(run)["state"] == "failed"
     assert term in status(run)["error"]
     for path in run.glob("checkpoints/*.ckpt"):
         assert non_finite_name(torch.load(path, weights_only=True)) is None
-    assert newest_checkpoint(run)["ganvas_clock"]["images_seen"] == 96
+    assert newest_checkpoint(run)["ganvas_clock"]["examples_seen"] == 96
 
 
 @pytest.mark.parametrize(("recipe", "where", "term"), CASES)
@@ -178,7 +178,7 @@ def test_a_skipped_last_step_leaves_the_state_of_before_it(
         assert [name for name in own if not torch.equal(skipped[name], whole[name])] == [], "D made its step"
 
 
-_BACK = ["trainer.max_steps=8", "callback.checkpoint.every_images=96", "trainer.non_finite=rollback"]
+_BACK = ["trainer.max_steps=8", "callback.checkpoint.every_examples=96", "trainer.non_finite=rollback"]
 
 
 @pytest.mark.parametrize("recipe", ["mlp_gan", "vqvae"])
@@ -255,7 +255,7 @@ def test_a_sample_of_nan_is_named_or_passed_over(
     assert "trainer.non_finite=skip" in done.stderr
     words = [
         "trainer.max_epochs=2",
-        "trainer.max_images=null",
+        "trainer.max_examples=null",
         "trainer.non_finite=skip",
         "trainer.max_skips=1",
     ]
@@ -275,5 +275,5 @@ def test_a_sample_of_nan_is_named_or_passed_over(
 def test_too_many_skips_in_a_row_end_the_run(faulty: Any, tmp_path: Path) -> None:
     words = ["model.adversarial_loss.last=99", "trainer.non_finite=skip", "trainer.max_skips=2"]
     done = faulty("mlp_gan", "discriminator", *words, code=1)
-    assert "batch 6, after 160 images; 2 steps in a row were skipped (trainer.max_skips)" in done.stderr
+    assert "batch 6, after 160 examples; 2 steps in a row were skipped (trainer.max_skips)" in done.stderr
     assert status(only_run(tmp_path))["state"] == "failed"

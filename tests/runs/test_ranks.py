@@ -42,7 +42,7 @@ def test_a_rank_comes_to_harm(kind: str, rank: int, tmp_path: Path) -> None:
 
 def _goes_on(folder: Path) -> None:
     """The resumed run ends as one that nothing happened to."""
-    assert newest_checkpoint(folder / "run")["ganvas_clock"]["images_seen"] <= 256
+    assert newest_checkpoint(folder / "run")["ganvas_clock"]["examples_seen"] <= 256
     done = run_command(folder, "ganvas", "resume", "run", "--config-dir", "conf")
     assert done.returncode == 0, done
     (folder / "whole").mkdir()

@@ -20,6 +20,6 @@ def test_four_jobs(ganvas: Callable[..., object], monkeypatch: pytest.MonkeyPatc
     ganvas("train", "-m", *words, "hydra/launcher=ray", fresh=True)
     done = json.loads(ganvas("sweep", "status", "sweep", "--json").stdout)  # type: ignore[attr-defined]
     assert [job["state"] for job in done["jobs"]] == ["finished"] * 4
-    assert len({job["figures"]["fid"] for job in done["jobs"]}) == 4
+    assert len({job["metrics"]["fid"] for job in done["jobs"]}) == 4
     assert not (Path("sweep") / "ray").exists()
     assert not (tmp_path / "home" / ".ray").exists()

@@ -20,7 +20,7 @@ _CASES = {
               "data.horizontal_flip=true"],
     "dcgan_spectral": ["model=dcgan", "model.generator.base_channels=8",
                        "model.discriminator.base_channels=8", "model.discriminator.norm=spectral"],
-    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_images=2560"],
+    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
     "vqvae": ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
               "data.num_workers=1"],
 }  # fmt: skip
@@ -42,16 +42,16 @@ def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Pat
         "train",
         "data.batch_size=64",
         "callback=minimal",
-        "trainer.log_every_images=128",
+        "trainer.log_every_examples=128",
         *_CASES[case],
     ]
-    ganvas(*common, "trainer.max_images=2560", "paths.output_dir=whole")  # 22 batches an epoch, 40 in all
-    ganvas(*common, "trainer.max_images=1664")  # 26: four batches into the second epoch
+    ganvas(*common, "trainer.max_examples=2560", "paths.output_dir=whole")  # 22 batches an epoch, 40 in all
+    ganvas(*common, "trainer.max_examples=1664")  # 26: four batches into the second epoch
     run = only_run(tmp_path)
-    ganvas("resume", "latest", "trainer.max_images=2560")
+    ganvas("resume", "latest", "trainer.max_examples=2560")
     (whole,) = tmp_path.glob("whole/*/*/")
     resumed, straight = newest_checkpoint(run), newest_checkpoint(whole)
-    assert straight["ganvas_clock"]["images_seen"] == 2560
+    assert straight["ganvas_clock"]["examples_seen"] == 2560
     for key in ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch"):
         assert equal(resumed[key], straight[key]), key
     rows = [
@@ -60,7 +60,7 @@ def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Pat
     ]
     logged = [
         {
-            row["images"]: {k: v for k, v in row.items() if k.startswith("loss/")}
+            row["examples"]: {k: v for k, v in row.items() if k.startswith("loss/")}
             for row in side
             if "loss/" in str(row)
         }
@@ -71,7 +71,7 @@ def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Pat
 
 def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "ganvas", "train", "callback=minimal", "trainer.max_images=100000000"],
+        [sys.executable, "-m", "ganvas", "train", "callback=minimal", "trainer.max_examples=100000000"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
@@ -89,19 +89,19 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert f"ganvas resume {run.relative_to(tmp_path)}" in out
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "interrupted"
-    assert status["images_seen"] == newest_checkpoint(run)["ganvas_clock"]["images_seen"] > 0
+    assert status["examples_seen"] == newest_checkpoint(run)["ganvas_clock"]["examples_seen"] > 0
     assert "Traceback" not in err
 
 
 def test_a_damaged_checkpoint_is_passed_over(ganvas, tmp_path: Path) -> None:
-    ganvas("train", "callback=minimal", "trainer=smoke", "callback.checkpoint.every_images=320")
+    ganvas("train", "callback=minimal", "trainer=smoke", "callback.checkpoint.every_examples=320")
     run = only_run(tmp_path)
     _, new = sorted(run.glob("checkpoints/*.ckpt"))
     data = bytearray(new.read_bytes())
     data[len(data) // 2] ^= 1
     new.write_bytes(bytes(data))
     assert f"{new.name} is damaged" in ganvas("resume", "latest").stderr
-    assert newest_checkpoint(run)["ganvas_clock"]["images_seen"] == 640
+    assert newest_checkpoint(run)["ganvas_clock"]["examples_seen"] == 640
     assert new.with_name(f"{new.name}.damaged").read_bytes() == bytes(data)  # passed over, not thrown away
 
 
@@ -109,21 +109,21 @@ def test_a_run_folder_can_move(ganvas, tmp_path: Path) -> None:
     ganvas("train", "callback=minimal", "trainer=smoke")
     moved = tmp_path / "elsewhere"
     shutil.move(only_run(tmp_path), moved)
-    ganvas("resume", "elsewhere", "trainer.max_images=1280")
-    assert newest_checkpoint(moved)["ganvas_clock"]["images_seen"] == 1280
+    ganvas("resume", "elsewhere", "trainer.max_examples=1280")
+    assert newest_checkpoint(moved)["ganvas_clock"]["examples_seen"] == 1280
     assert not list(tmp_path.glob("outputs/*/*"))
     assert newest_state(moved)
 
 
-def test_a_finished_run_says_so_and_keeps_its_figures(ganvas, tmp_path: Path) -> None:
+def test_a_finished_run_says_so_and_keeps_its_metrics(ganvas, tmp_path: Path) -> None:
     ganvas("train", "callback=minimal", "trainer=smoke", "callback.evaluation.num_samples=50")
     run = only_run(tmp_path)
     files = {path.name: path.read_bytes() for path in run.glob("*.jsonl")}
     before = json.loads((run / "status.json").read_text())
-    assert set(before["figures"]) == {"fid"}
+    assert set(before["metrics"]) == {"fid"}
     assert "finished already" in ganvas("resume", "latest").stdout
     after = json.loads((run / "status.json").read_text())
-    for key in ("state", "images_seen", "figures", "error"):
+    for key in ("state", "examples_seen", "metrics", "error"):
         assert after[key] == before[key]
     assert {path.name: path.read_bytes() for path in run.glob("*.jsonl")} == files
-    assert "finished already" not in ganvas("resume", "latest", "trainer.max_images=1280").stdout
+    assert "finished already" not in ganvas("resume", "latest", "trainer.max_examples=1280").stdout

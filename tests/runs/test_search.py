@@ -12,14 +12,14 @@ import pytest
 import sweeps
 
 from ganvas.cli.compose import compose
-from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.tree import config_key
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.tree import config_key
 
 pytest.importorskip("optuna")
 pytestmark = pytest.mark.slow
 
 _SCORE = '''
-"""A figure that is known: the latent's length, a tenth of the seed, and an offset."""
+"""A metric that is known: the latent's length, a tenth of the seed, and an offset."""
 import json
 import time
 
@@ -35,8 +35,8 @@ class Score(pl.Callback):
 
     def on_train_batch_end(self, trainer, pl_module, *_):
         time.sleep(self.pause)
-        late = 1.0 if pl_module.images_seen <= 64 else 0.0  # the best is not the first, and not the last
-        if pl_module.images_seen <= 128 or self.pause:
+        late = 1.0 if pl_module.examples_seen <= 64 else 0.0  # the best is not the first, and not the last
+        if pl_module.examples_seen <= 128 or self.pause:
             record(trainer, pl_module, self.run_dir, {"mine/score": self.score + late})
         else:
             record(trainer, pl_module, self.run_dir, {"mine/score": self.score + 7})
@@ -57,8 +57,8 @@ score:
 """
 SEARCH = (
     "train", "-m", "hydra/sweeper=optuna", "--config-dir", "conf", "callback=[checkpoint,record,score]",
-    "logger=none", "trainer=smoke", "trainer.max_images=192", "data.batch_size=64",
-    "trainer.log_every_images=64", "optimized_metric=mine/score", "optimized_mode=min",
+    "logger=none", "trainer=smoke", "trainer.max_examples=192", "data.batch_size=64",
+    "trainer.log_every_examples=64", "optimized_metric=mine/score", "optimized_mode=min",
 )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_a_killed_search_goes_on_with_the_config_it_had(ganvas, tmp_path: Path) 
 def test_a_worse_trial_is_pruned_and_a_bad_one_fails(ganvas, tmp_path: Path) -> None:
     write_parts(tmp_path)
     words = ("model.latent_dim=4,0,8", "hydra.sweeper.sampler=grid", "hydra.sweeper.pruner=median",
-             "hydra.sweeper.median.startup_trials=1", "trainer.max_images=64000",
+             "hydra.sweeper.median.startup_trials=1", "trainer.max_examples=64000",
              "trainer.limit_train_batches=3", "callback.score.slow_from=8")  # fmt: skip
     done = ganvas(*SEARCH, *words, "trainer.max_epochs=200", code=1)
     sweep = sweeps.the_sweep(tmp_path)
@@ -132,7 +132,7 @@ def test_a_worse_trial_is_pruned_and_a_bad_one_fails(ganvas, tmp_path: Path) -> 
     assert "trial 1 failed: job 1: model.latent_dim=0" in done.stdout
     status = json.loads((sweeps.run_dir(sweep, 2) / "status.json").read_text())
     assert status["state"] == "interrupted"
-    assert status["images_seen"] < 200 * 3 * 64 / 2
+    assert status["examples_seen"] < 200 * 3 * 64 / 2
     assert "1 pruned" in ganvas("sweep", "status").stdout
     assert (sweep / "search" / "history.png").exists()
     ganvas("sweep", "retry", "latest", "--config-dir", "conf", code=1)

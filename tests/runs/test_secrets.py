@@ -103,7 +103,7 @@ def test_a_resumed_run_wants_its_secret_again(ganvas, tmp_path: Path, words: lis
     ganvas(*words, "callback=none")
     run = only_run(tmp_path)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    resume = ["resume", "latest", "--config-dir", "conf", "trainer.max_images=1280"]
+    resume = ["resume", "latest", "--config-dir", "conf", "trainer.max_examples=1280"]
     refused = ganvas(*resume, code=2)
     (line,) = refused.stderr.splitlines()
     assert line.startswith("logger.chatty.api_key=<redacted>: ")
@@ -113,7 +113,7 @@ def test_a_resumed_run_wants_its_secret_again(ganvas, tmp_path: Path, words: lis
     refused = ganvas(*resume, auth, code=2)
     assert refused.stderr.startswith("logger.chatty.api_key=<redacted>: ")
     ganvas(*resume, auth, "logger.chatty.api_key=another-one")
-    assert newest_checkpoint(run)["ganvas_clock"]["images_seen"] == 1280
+    assert newest_checkpoint(run)["ganvas_clock"]["examples_seen"] == 1280
     assert holding(run, SECRET, OF_ENVIRONMENT, "another-one") == []
 
 

@@ -20,7 +20,7 @@ WORDS = ["train", "data=webdataset", "data.root=shards", "data.native_size=8", "
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
-    """100 noisy pictures in 5 shards, of which 80 are trained on: 5 batches an epoch."""
+    """100 noisy images in 5 shards, of which 80 are trained on: 5 batches an epoch."""
     noise = torch.randint(0, 256, (100, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     (tmp_path / "shards").mkdir()
     for shard in range(5):
@@ -76,7 +76,7 @@ def test_a_damaged_shard_is_refused_before_anything_is_written(ganvas, shards: P
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_picture_ends_the_run_by_its_name(workers: int, ganvas, shards: Path, tmp_path: Path) -> None:
+def test_a_bad_image_ends_the_run_by_its_name(workers: int, ganvas, shards: Path, tmp_path: Path) -> None:
     """Only training can find it: it would take a pass over all the data before. What was trained is kept."""
     content = bytearray((shards / "train-000003.tar").read_bytes())
     with tarfile.open(shards / "train-000003.tar") as archive:
@@ -86,7 +86,7 @@ def test_a_bad_picture_ends_the_run_by_its_name(workers: int, ganvas, shards: Pa
     done = ganvas(*WORDS, "accelerator=cpu", "trainer.max_epochs=2", f"data.num_workers={workers}",
                   "data.val_fraction=0", "data.test_fraction=0", code=2)  # fmt: skip
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("data.")]
-    assert line.startswith("data.root=shards: shard train-000003.tar, key 69: cannot be read as a picture")
+    assert line.startswith("data.root=shards: shard train-000003.tar, key 69: cannot be read as an image")
     status = json.loads((only_run(tmp_path) / "status.json").read_text())
     assert status["state"] == "failed"
     assert "key 69" in status["error"]

@@ -16,7 +16,7 @@ import pytest
 from same_run import assert_same
 from slurm_cluster import ask, no_waiting, preempt, until
 
-from ganvas.runtime.sweep.records import Record
+from ganvas.sweep.records import Record
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.usefixtures("slurm")]
 TINY = ("trainer=smoke", "callback=minimal", "accelerator=cpu")
@@ -52,13 +52,13 @@ def test_four_jobs_are_one_array(ganvas: Callable[..., object]) -> None:
     assert len(list(submission.glob("*_submission.sh"))) == 1
     done = json.loads(ganvas("sweep", "status", "sweep", "--json").stdout)  # type: ignore[attr-defined]
     assert [job["state"] for job in done["jobs"]] == ["finished"] * 4
-    assert len({job["figures"]["fid"] for job in done["jobs"]}) == 4
+    assert len({job["metrics"]["fid"] for job in done["jobs"]}) == 4
 
 
 def test_a_preempted_job_outlives_its_sweep_and_ends_with_the_same_bits(
     ganvas: Callable[..., object],
 ) -> None:
-    words = (*TINY, "trainer.max_images=60000", "callback.checkpoint.every_images=1000000")
+    words = (*TINY, "trainer.max_examples=60000", "callback.checkpoint.every_examples=1000000")
     command = [sys.executable, "-m", "ganvas", "train", "-m", *words, *SWEEP, "seed=3"]
     sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     until(lambda: list(Path("sweep").glob("000_*/metrics.jsonl")))
@@ -69,7 +69,7 @@ def test_a_preempted_job_outlives_its_sweep_and_ends_with_the_same_bits(
     assert [job["state"] for job in listed["jobs"]] == ["running"]
     preempt()
     until(lambda: codes(0) == [128 + signal.SIGUSR2])
-    assert json.loads((run / "status.json").read_text())["images_seen"] < 60000
+    assert json.loads((run / "status.json").read_text())["examples_seen"] < 60000
     with impatient():
         ganvas("sweep", "resume", "sweep", "hydra.launcher.poll_s=0.2")
     assert codes(0) == [128 + signal.SIGUSR2, 0]
@@ -87,6 +87,6 @@ def test_runs_by_hand_under_srun_and_sbatch(tmp_path: Path, ganvas: Callable[...
     subprocess.run(srun, env=environment, check=True, timeout=200)
     alone = " ".join([*train, "paths.run_dir=alone"])
     ask("sbatch", "--wait", "--ntasks=2", "--output=alone.out", f"--wrap={alone}")
-    figures = [json.loads(Path(name, "status.json").read_text())["figures"] for name in ("two", "alone")]
-    assert figures[0] == pytest.approx(figures[1], rel=1e-3)
+    metrics = [json.loads(Path(name, "status.json").read_text())["metrics"] for name in ("two", "alone")]
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-3)
     assert "srun" not in Path("alone.out").read_text()

@@ -26,7 +26,7 @@ def test_every_combination_is_a_run(ganvas, tmp_path: Path) -> None:
     ]
     assert {row["state"] for row in rows} == {"finished"}
     assert {row["exit_code"] for row in rows} == {"0"}
-    assert {row["images_seen"] for row in rows} == {"640"}
+    assert {row["examples_seen"] for row in rows} == {"640"}
     folders = [tmp_path / row["folder"] for row in rows]
     assert [folder.name for folder in folders] == [
         f"{job:03d}_seed-{seed}_model-{model}"
@@ -35,9 +35,9 @@ def test_every_combination_is_a_run(ganvas, tmp_path: Path) -> None:
         )
     ]
     for row, folder in zip(rows, folders, strict=True):
-        figures = json.loads((folder / "status.json").read_text())["figures"]
-        assert figures
-        for name, value in figures.items():
+        metrics = json.loads((folder / "status.json").read_text())["metrics"]
+        assert metrics
+        for name, value in metrics.items():
             assert float(row[name]) == value
         assert list(folder.glob("checkpoints/*.ckpt"))
     assert "overrides" in done.stdout
@@ -80,25 +80,25 @@ def test_a_wrong_override_stops_a_sweep_before_it_starts(
 
 @pytest.mark.slow
 def test_jobs_are_ranked_by_the_best_of_a_metric(ganvas, tmp_path: Path) -> None:
-    """Figures at two moments; the best of each run counts, not its last."""
-    words = ("optimized_metric=evaluation/fid", "callback.evaluation.every_images=320")
+    """Metrics at two moments; the best of each run counts, not its last."""
+    words = ("optimized_metric=evaluation/fid", "callback.evaluation.every_examples=320")
     done = ganvas("train", "-m", "model.latent_dim=8,2", *words, *SMOKE)
     expected = []
     for row in table(tmp_path):
         lines = (tmp_path / row["folder"] / "evaluations.jsonl").read_text().splitlines()
-        figures = [json.loads(line)["figures"]["fid"] for line in lines]
-        assert len(figures) == 2
-        assert float(row["best evaluation/fid"]) == min(figures)
+        metrics = [json.loads(line)["metrics"]["fid"] for line in lines]
+        assert len(metrics) == 2
+        assert float(row["best evaluation/fid"]) == min(metrics)
         status = json.loads((tmp_path / row["folder"] / "status.json").read_text())
-        assert status["best"]["fid"]["value"] == status["optimized"]["value"] == min(figures)
-        assert status["figures"]["fid"] == figures[-1]
-        expected.append(min(figures))
+        assert status["best"]["fid"]["value"] == status["optimized"]["value"] == min(metrics)
+        assert status["metrics"]["fid"] == metrics[-1]
+        expected.append(min(metrics))
     assert f"best: job {expected.index(min(expected))} (model.latent_dim=" in done.stdout
 
 
 def test_a_metric_without_a_direction_is_refused(ganvas, tmp_path: Path) -> None:
     done = ganvas("train", "optimized_metric=validation/psnr", *SMOKE, code=2)
-    assert done.stderr.startswith("optimized_mode=null: validation/psnr is no figure")
+    assert done.stderr.startswith("optimized_mode=null: validation/psnr is no metric")
     assert not (tmp_path / "outputs").exists()
 
 

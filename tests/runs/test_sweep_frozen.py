@@ -11,7 +11,7 @@ import pytest
 import sweeps
 import yaml
 
-from ganvas.runtime.sweep.manifest import Manifest
+from ganvas.sweep.manifest import Manifest
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 

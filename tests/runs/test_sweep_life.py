@@ -14,7 +14,7 @@ from same_run import assert_same, rows
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 # 40 batches, a checkpoint at every tenth of them: some seconds.
-LONGER = (*SMOKE, "data.batch_size=32", "trainer.max_images=19200", "callback.checkpoint.every_images=640")
+LONGER = (*SMOKE, "data.batch_size=32", "trainer.max_examples=19200", "callback.checkpoint.every_examples=640")
 
 
 def undisturbed(ganvas, tmp_path: Path, words: tuple[str, ...], *, seed: int) -> Path:
@@ -73,8 +73,8 @@ def test_a_killed_sweep_loses_nothing_and_runs_nothing_twice(ganvas, tmp_path: P
     for index, seed in enumerate((1, 2, 3)):
         run = sweeps.run_dir(sweep, index)
         assert_same(run, undisturbed(ganvas, tmp_path, LONGER, seed=seed))
-        images = [row["images"] for row in rows(run / "metrics.jsonl")]
-        assert images == sorted(images)
+        examples = [row["examples"] for row in rows(run / "metrics.jsonl")]
+        assert examples == sorted(examples)
         attempts = sweeps.record(sweep, index)["attempts"]
         assert [one.get("code") for one in attempts].count(0) == 1
         assert attempts[-1]["code"] == 0
@@ -116,7 +116,7 @@ def fails_once(tmp_path: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize("kill", ["true", "false"])
 def test_a_job_that_failed_is_begun_again(kill: str, fails_once, ganvas, tmp_path: Path) -> None:
     """From its newest checkpoint, as often as ``retries`` says; the other job is not touched."""
-    words = ("data.batch_size=32", "trainer.max_images=1280", "callback.checkpoint.every_images=320")
+    words = ("data.batch_size=32", "trainer.max_examples=1280", "callback.checkpoint.every_examples=320")
     words = ("train", *fails_once, *SMOKE[:1], "logger=none", *words, f"callback.fails_once.kill={kill}")
     ganvas(*words, "-m", "seed=1,2", "hydra.launcher.retries=1", "hydra.launcher.n_jobs=2")
     sweep = sweeps.the_sweep(tmp_path)
@@ -125,14 +125,14 @@ def test_a_job_that_failed_is_begun_again(kill: str, fails_once, ganvas, tmp_pat
         first, second = sweeps.record(sweep, index)["attempts"]
         assert first.get("code") == (None if kill == "true" else 1)
         assert second["code"] == 0
-        images = [row["images"] for row in rows(sweeps.run_dir(sweep, index) / "metrics.jsonl")]
-        assert images == sorted(images)
-        assert images[-1] == 1280
+        examples = [row["examples"] for row in rows(sweeps.run_dir(sweep, index) / "metrics.jsonl")]
+        assert examples == sorted(examples)
+        assert examples[-1] == 1280
 
 
 @pytest.mark.slow
 def test_failed_jobs_are_retried_on_request(fails_once, ganvas, tmp_path: Path) -> None:
-    words = ("data.batch_size=32", "trainer.max_images=1280", "callback.checkpoint.every_images=320")
+    words = ("data.batch_size=32", "trainer.max_examples=1280", "callback.checkpoint.every_examples=320")
     words = (*fails_once, *SMOKE[:1], "logger=none", *words)
     done = ganvas("train", *words, "-m", "seed=1,2", "hydra.launcher.on_error=stop", code=1)
     assert "[job 0] failed: RuntimeError: a fan failed" in done.stdout
@@ -146,7 +146,7 @@ def test_failed_jobs_are_retried_on_request(fails_once, ganvas, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_job_that_takes_too_long_is_saved_and_can_go_on(ganvas, tmp_path: Path) -> None:
-    words = (*SMOKE, "trainer.max_images=100000000", "callback.checkpoint.every_images=6400")
+    words = (*SMOKE, "trainer.max_examples=100000000", "callback.checkpoint.every_examples=6400")
     done = ganvas("train", "-m", "seed=1", *words, "hydra.launcher.timeout='00:00:20'", code=1)
     assert "[job 0] timeout: " in done.stdout
     assert "1 of 1 jobs are left; go on with: ganvas sweep resume" in done.stdout
@@ -155,6 +155,6 @@ def test_a_job_that_takes_too_long_is_saved_and_can_go_on(ganvas, tmp_path: Path
     (job,) = json.loads(ganvas("sweep", "status", "--json").stdout)["jobs"]
     assert job["state"] == "timeout"
     if job["code"] == 143:  # it had begun to train, also on a busy machine
-        assert job["images_seen"] > 0
+        assert job["examples_seen"] > 0
         assert list(sweep.glob("000_*/checkpoints/*.ckpt"))
     assert sweeps.processes_of(sweep) == []

@@ -27,9 +27,9 @@ def test_torchrun_trains_what_the_plain_launcher_trains(tmp_path: Path) -> None:
     (run,) = tmp_path.glob("started/*/*/")
     assert run_command(tmp_path, "ganvas", *words, "paths.run_dir=plain").returncode == 0
     same_state(run, tmp_path / "plain")
-    figures = [json.loads((one / "status.json").read_text())["figures"] for one in (run, tmp_path / "plain")]
-    assert figures[0] == figures[1]
-    assert figures[0]["fid"] > 0
+    metrics = [json.loads((one / "status.json").read_text())["metrics"] for one in (run, tmp_path / "plain")]
+    assert metrics[0] == metrics[1]
+    assert metrics[0]["fid"] > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "started"]
 
 
@@ -46,7 +46,7 @@ def test_a_restart_of_torchrun_goes_on_in_the_same_folder(tmp_path: Path) -> Non
     same_state(tmp_path / "run", run)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     whole = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["images"] for row in rows] == [row["images"] for row in whole]
+    assert [row["examples"] for row in rows] == [row["examples"] for row in whole]
 
 
 @pytest.mark.slow
@@ -66,8 +66,8 @@ def test_a_stop_of_torchrun_saves(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "(exitcode: 143)" in done.stderr or "exitcode  : 143" in done.stderr, done.stderr
     assert status(tmp_path)["state"] == "interrupted"
-    images = status(tmp_path)["images_seen"]
-    assert newest_checkpoint(tmp_path / "run")["ganvas_clock"]["images_seen"] == images < 640
+    examples = status(tmp_path)["examples_seen"]
+    assert newest_checkpoint(tmp_path / "run")["ganvas_clock"]["examples_seen"] == examples < 640
     assert left_in(tmp_path) == []
     assert run_command(tmp_path, "ganvas", "resume", "run", "--config-dir", "conf").returncode == 0
     assert status(tmp_path)["state"] == "finished"

@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ganvas.callback.evaluation import best_figures, finished
+from ganvas.callback.evaluation import best_metrics, finished
 from ganvas.callback.rows import read_rows
-from ganvas.callback.trouble import surviving
+from ganvas.callback.write_errors import tolerate_write_errors
 from ganvas.model.interface import Reconstructs
 
 _GAN_CHARTS = {
@@ -31,7 +31,7 @@ _VQVAE_CHARTS = {
 
 class Charts(pl.Callback):
     """Writes to the run's own TensorBoard folder: charts of several curves (tab CUSTOM SCALARS), run.yaml as
-    text, and at the end the config with final and best figures (tab HPARAMS), without a run beside the run.
+    text, and at the end the config with final and best metrics (tab HPARAMS), without a run beside the run.
 
     Args:
         run_dir: the run's folder, which holds run.yaml.
@@ -41,11 +41,11 @@ class Charts(pl.Callback):
         self.run_file = Path(run_dir) / "run.yaml"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.images_seen:  # a resumed run's event files hold them already
+        if pl_module.examples_seen:  # a resumed run's event files hold them already
             return
         charts = _VQVAE_CHARTS if isinstance(pl_module, Reconstructs) else _GAN_CHARTS
         layout = {"training": {title: ["Multiline", tags] for title, tags in charts.items()}}
-        with surviving(trainer, "TensorBoard"):
+        with tolerate_write_errors(trainer, "TensorBoard"):
             for writer in _writers(trainer):
                 writer.add_custom_scalars(layout)
                 if self.run_file.exists():
@@ -53,15 +53,15 @@ class Charts(pl.Callback):
                     writer.add_text("config", f"```yaml\n{text}\n```", 0)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """After every callback's ``on_train_end``, so that the final figures are there in any order."""
+        """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
         if finished(trainer, pl_module) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
-            best = best_figures(read_rows(self.run_file.with_name("evaluations.jsonl")))
-            figures = {f"final/{name}": value for name, value in pl_module.figures.items()}
-            figures |= {f"best/{name}": float(one["value"]) for name, one in best.items()}
-            with surviving(trainer, "TensorBoard"):
+            best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
+            metrics = {f"final/{name}": value for name, value in pl_module.metrics.items()}
+            metrics |= {f"best/{name}": float(one["value"]) for name, one in best.items()}
+            with tolerate_write_errors(trainer, "TensorBoard"):
                 for writer in _writers(trainer):
-                    _add_hparams(writer, chosen(config), figures, int(pl_module.images_seen))
+                    _add_hparams(writer, chosen(config), metrics, int(pl_module.examples_seen))
 
 
 def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:
@@ -74,7 +74,7 @@ def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:
         "model": config.get("model", {}),
         "data": {name: data[name] for name in ("_target_", "batch_size") if name in data},
         "seed": config.get("seed"),
-        "trainer": {"max_images": config.get("trainer", {}).get("max_images")},
+        "trainer": {"max_examples": config.get("trainer", {}).get("max_examples")},
     }
     return dict(_leaves("", parts))
 
@@ -92,14 +92,14 @@ def _leaves(path: str, node: Any) -> Iterator[tuple[str, bool | int | float | st
         yield path, node
 
 
-def _add_hparams(writer: Any, hparams: dict[str, Any], figures: dict[str, float], images: int) -> None:
+def _add_hparams(writer: Any, hparams: dict[str, Any], metrics: dict[str, float], examples: int) -> None:
     """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own."""
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    for summary in summaries(hparams, figures):
+    for summary in summaries(hparams, metrics):
         writer._get_file_writer().add_summary(summary)
-    for tag, value in figures.items():
-        writer.add_scalar(tag, value, images)
+    for tag, value in metrics.items():
+        writer.add_scalar(tag, value, examples)
     writer.flush()
 
 

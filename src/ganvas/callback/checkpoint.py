@@ -1,4 +1,4 @@
-"""Checkpoints by images seen and by the clock on the wall, and which of them are kept."""
+"""Checkpoints by examples seen and by the clock on the wall, and which of them are kept."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.callback.trouble import surviving, troubles
+from ganvas.callback.write_errors import tolerate_write_errors, write_errors
 from ganvas.errors import NonFiniteError, RollbackError, require
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
 
 
 class Checkpoint(pl.Callback):
-    """Writes checkpoints/<images>.ckpt at the end of a batch, after everything else that the batch brings.
+    """Writes checkpoints/<examples>.ckpt at the end of a batch, after everything else that the batch brings.
 
-    So a resumed run neither misses nor repeats a validation, a row or a picture. Lightning's ModelCheckpoint
+    So a resumed run neither misses nor repeats a validation, a row or an image. Lightning's ModelCheckpoint
     counts optimizer steps and saves nothing by time under manual optimization (#21699). Kept are the newest
-    ``keep_last``, the ``keep_best`` best by ``monitor``, and the first of every ``keep_every_images``.
+    ``keep_last``, the ``keep_best`` best by ``monitor``, and the first of every ``keep_every_examples``.
 
     Args:
         run_dir: the run's folder.
-        every_images: images between two checkpoints; 0: not by images.
+        every_examples: examples between two checkpoints; 0: not by examples.
         every_minutes: minutes between two checkpoints, whatever else wrote one; None: not by time.
         keep_last: how many of the newest are kept, at least 1.
-        keep_every_images: the first checkpoint of every so many images is kept for good; 0 keeps none so.
+        keep_every_examples: the first checkpoint of every so many examples is kept for good; 0 keeps none so.
         monitor: a scalar by its name in metrics.jsonl; each time it is among the best, there is a checkpoint.
         mode: which values of ``monitor`` are good: ``min`` or ``max``.
         keep_best: how many of the best are kept.
@@ -37,42 +37,42 @@ class Checkpoint(pl.Callback):
         self,
         *,
         run_dir: str,
-        every_images: int,
+        every_examples: int,
         every_minutes: float | None,
         keep_last: int,
-        keep_every_images: int,
+        keep_every_examples: int,
         monitor: str | None,
         mode: str,
         keep_best: int,
     ) -> None:
-        require(every_images >= 0, "every_images", every_images, "must be 0 (not by images) or more")
+        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (not by examples) or more")
         require(every_minutes is None or every_minutes > 0, "every_minutes", every_minutes,
                 "must be positive, or null for none by time")  # fmt: skip
         require(keep_last >= 1, "keep_last", keep_last, "must be at least 1")
-        require(keep_every_images >= 0, "keep_every_images", keep_every_images, "must be 0 (none) or more")
+        require(keep_every_examples >= 0, "keep_every_examples", keep_every_examples, "must be 0 (none) or more")
         require(mode in ("min", "max"), "mode", mode, "must be min or max")
         require(keep_best >= 1, "keep_best", keep_best, "must be at least 1; monitor=null keeps none")
         self.folder = Path(run_dir) / "checkpoints"
-        self.every_images, self.keep_last = every_images, keep_last
+        self.every_examples, self.keep_last = every_examples, keep_last
         self.every_seconds = None if every_minutes is None else every_minutes * 60
-        self.keep_every_images, self.keep_best = keep_every_images, keep_best
+        self.keep_every_examples, self.keep_best = keep_every_examples, keep_best
         self.monitor, self.sign = monitor, 1 if mode == "min" else -1
         self._saved_at, self._due, self._failed, self._in_time = 0, False, False, 0.0
-        self._scores: dict[int, float] = {}  # images -> monitored value, smaller is better
+        self._scores: dict[int, float] = {}  # examples -> monitored value, smaller is better
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._saved_at, self._due, self._in_time = pl_module.images_seen, False, time.monotonic()
-        self._scores = self._read_scores(pl_module.images_seen)
+        self._saved_at, self._due, self._in_time = pl_module.examples_seen, False, time.monotonic()
+        self._scores = self._read_scores(pl_module.examples_seen)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        images, every = pl_module.images_seen, self.every_images
+        examples, every = pl_module.examples_seen, self.every_examples
         # The last batch's state is saved here, before Lightning counts the cut epoch as a whole one.
         self._due = bool(
             trainer.should_stop
             or budget_reached(trainer, pl_module)
-            or (every and images // every > self._saved_at // every)
+            or (every and examples // every > self._saved_at // every)
             or self._time_is_up()
         )
         if not validation_is_due(trainer):
@@ -83,13 +83,13 @@ class Checkpoint(pl.Callback):
             self._end_batch(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.images_seen > self._saved_at or max_over_ranks(int(self._failed)):
+        if pl_module.examples_seen > self._saved_at or max_over_ranks(int(self._failed)):
             self.save(trainer, pl_module)  # the last state is worth a second try
-        self._note_score(trainer, pl_module.images_seen)  # of the evaluation at the end
+        self._note_score(trainer, pl_module.examples_seen)  # of the evaluation at the end
         reported = trainer.__dict__.get("ganvas_reported", {})
         if self.monitor is not None and reported and self.monitor not in reported:
             names = ", ".join(sorted(reported))
-            troubles(trainer).failed("the best checkpoint", LookupError(
+            write_errors(trainer).failed("the best checkpoint", LookupError(
                 f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
             ))  # fmt: skip
 
@@ -100,10 +100,10 @@ class Checkpoint(pl.Callback):
         return max_over_ranks(int(up)) > 0  # the ranks' clocks differ, and all of them save
 
     def _end_batch(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        images = int(pl_module.images_seen)
+        examples = int(pl_module.examples_seen)
         due = self._due
         if self.monitor is not None:  # the first rank alone keeps the ranking
-            due = max_over_ranks(int(due or self._is_among_best(self._score(trainer, images)))) > 0
+            due = max_over_ranks(int(due or self._is_among_best(self._score(trainer, examples)))) > 0
         if due:
             self.save(trainer, pl_module)
         self._due = False
@@ -119,78 +119,78 @@ class Checkpoint(pl.Callback):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         refuse_non_finite(trainer, pl_module)
-        images = int(pl_module.images_seen)
-        self._saved_at, self._in_time = images, time.monotonic()
-        trainer.save_checkpoint(self.folder / f"{images:012d}.ckpt")
+        examples = int(pl_module.examples_seen)
+        self._saved_at, self._in_time = examples, time.monotonic()
+        trainer.save_checkpoint(self.folder / f"{examples:012d}.ckpt")
         if not trainer.is_global_zero:
             return
         error = getattr(trainer.strategy.checkpoint_io, "error", None)
         self._failed = error is not None
         if error is not None:
-            troubles(trainer).failed("checkpoint", error)
+            write_errors(trainer).failed("checkpoint", error)
             return  # and nothing is pruned
-        troubles(trainer).works("checkpoint")
-        trainer.ganvas_checkpoint = images  # type: ignore[attr-defined]  # the newest that is on the disk
-        self._note_score(trainer, images)
+        write_errors(trainer).works("checkpoint")
+        trainer.ganvas_checkpoint = examples  # type: ignore[attr-defined]  # the newest that is on the disk
+        self._note_score(trainer, examples)
         self._prune(trainer)
 
     def _prune(self, trainer: pl.Trainer) -> None:
         there = {int(path.stem): path for path in self.folder.glob("*.ckpt") if path.stem.isdigit()}
         kept = kept_checkpoints(
-            sorted(there), last=self.keep_last, every=self.keep_every_images,
+            sorted(there), last=self.keep_last, every=self.keep_every_examples,
             best=self._best() if self.monitor is not None else [],
         )  # fmt: skip
-        with surviving(trainer, "an old checkpoint (to remove it)"):
-            for images in sorted(there.keys() - kept):
-                trainer.strategy.checkpoint_io.remove_checkpoint(there[images])
+        with tolerate_write_errors(trainer, "an old checkpoint (to remove it)"):
+            for examples in sorted(there.keys() - kept):
+                trainer.strategy.checkpoint_io.remove_checkpoint(there[examples])
 
-    def _score(self, trainer: pl.Trainer, images: int) -> float | None:
+    def _score(self, trainer: pl.Trainer, examples: int) -> float | None:
         reported = trainer.__dict__.get("ganvas_reported", {}).get(self.monitor)
-        if reported is None or reported[0] != images or reported[1] != reported[1]:
+        if reported is None or reported[0] != examples or reported[1] != reported[1]:
             return None
         return self.sign * float(reported[1])
 
     def _best(self) -> list[int]:
-        return sorted(self._scores, key=lambda images: (self._scores[images], images))[: self.keep_best]
+        return sorted(self._scores, key=lambda examples: (self._scores[examples], examples))[: self.keep_best]
 
     def _is_among_best(self, score: float | None) -> bool:
         best = self._best()
         return score is not None and (len(best) < self.keep_best or score < self._scores[best[-1]])
 
-    def _note_score(self, trainer: pl.Trainer, images: int) -> None:
-        score = self._score(trainer, images)
+    def _note_score(self, trainer: pl.Trainer, examples: int) -> None:
+        score = self._score(trainer, examples)
         if score is None or not trainer.is_global_zero:
             return
-        self._scores[images] = score
+        self._scores[examples] = score
         rows = {str(number): value for number, value in sorted(self._scores.items())}
-        with surviving(trainer, "checkpoints/scores.json"):
+        with tolerate_write_errors(trainer, "checkpoints/scores.json"):
             part = self.folder / ".scores.json.part"
             part.write_text(json.dumps({"monitor": self.monitor, "sign": self.sign, "scores": rows}))
             part.replace(self.folder / "scores.json")
 
-    def _read_scores(self, images: int) -> dict[int, float]:
+    def _read_scores(self, examples: int) -> dict[int, float]:
         """The scores up to now that an earlier process of the run noted under the same monitor."""
         try:
             held = json.loads((self.folder / "scores.json").read_text())
             if (held["monitor"], held["sign"]) != (self.monitor, self.sign):
                 return {}
-            return {int(key): float(value) for key, value in held["scores"].items() if int(key) <= images}
+            return {int(key): float(value) for key, value in held["scores"].items() if int(key) <= examples}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
 
 def kept_checkpoints(there: list[int], *, last: int, every: int, best: list[int]) -> set[int]:
-    """Which of the checkpoints (images, ascending) stay.
+    """Which of the checkpoints (examples, ascending) stay.
 
     Args:
         last: the newest so many.
-        every: the first one at or after each multiple of so many images (0: none so).
+        every: the first one at or after each multiple of so many examples (0: none so).
         best: these, where they are there.
     """
     first_of: dict[int, int] = {}
     if every:
-        for images in there:
-            first_of.setdefault(images // every, images)
+        for examples in there:
+            first_of.setdefault(examples // every, examples)
         first_of.pop(0, None)
     return set(there[-last:]) | set(first_of.values()) | (set(best) & set(there))
 
@@ -205,7 +205,7 @@ def refuse_non_finite(trainer: pl.Trainer, pl_module: Any) -> None:
     rolls_back = getattr(getattr(pl_module, "guard", None), "policy", "stop") == "rollback"
     raise (RollbackError if rolls_back else NonFiniteError)(
         name.removeprefix("state_dict."),
-        f"after batch {pl_module.batches_seen} ({pl_module.images_seen} images); no checkpoint of it is "
+        f"after batch {pl_module.batches_seen} ({pl_module.examples_seen} examples); no checkpoint of it is "
         "written; a smaller learning rate or accelerator.precision=32-true usually helps",
     )
 

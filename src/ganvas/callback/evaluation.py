@@ -1,4 +1,4 @@
-"""Figures of the recipe at the end of a run, and while it trains where asked."""
+"""Metrics of the recipe at the end of a run, and while it trains where asked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytorch_lightning as pl
 
 from ganvas.callback.record import record
 from ganvas.callback.rows import rows_of
-from ganvas.callback.trouble import surviving, troubles
+from ganvas.callback.write_errors import tolerate_write_errors, write_errors
 from ganvas.errors import OptionError, require
-from ganvas.functional.sharding import whole
-from ganvas.metric.evaluate import Judgement
+from ganvas.functional.sharding import unsharded
+from ganvas.metric.evaluate import EvaluationResult
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
@@ -24,15 +24,15 @@ from ganvas.model.interface import Reconstructs, Samples
 
 
 class Evaluation(pl.Callback):
-    """Sets the recipe's ``figures``, records them under ``evaluation/<name>``, and keeps their protocol.
+    """Sets the recipe's ``metrics``, records them under ``evaluation/<name>``, and keeps their protocol.
 
-    evaluations.jsonl in the run's folder gets a row ``{"images", "source": "run", "figures", "protocol",
+    evaluations.jsonl in the run's folder gets a row ``{"examples", "source": "run", "metrics", "protocol",
     "better"}``. A run that was stopped before its end is not evaluated; its continuation is. Samples are made
     by the averaged weights where the recipe has them.
 
     Args:
         run_dir: the run's folder.
-        every_images: images between two evaluations; 0 evaluates at the end alone.
+        every_examples: examples between two evaluations; 0 evaluates at the end alone.
         num_samples: samples that are made for the metrics.
         features: extractor of the features that they see, or None: then only reconstruction is evaluated.
         metrics: name -> metric of samples; None switches one off.
@@ -46,7 +46,7 @@ class Evaluation(pl.Callback):
         self,
         *,
         run_dir: str,
-        every_images: int,
+        every_examples: int,
         num_samples: int,
         features: FeatureExtractor | None,
         metrics: dict[str, SampleMetric | None] | None,
@@ -55,9 +55,9 @@ class Evaluation(pl.Callback):
         batch_size: int,
         seed: int,
     ) -> None:
-        require(every_images >= 0, "every_images", every_images, "must be 0 (only at the end) or more")
+        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (only at the end) or more")
         require(split in ("train", "val", "test"), "split", split, "must be train, val or test")
-        self.run_dir, self.every_images = run_dir, every_images
+        self.run_dir, self.every_examples = run_dir, every_examples
         self.reconstruction = ReconstructionEvaluation(
             features=features, perceptual=perceptual, batch_size=batch_size, split=split
         )
@@ -70,10 +70,10 @@ class Evaluation(pl.Callback):
                 batch_size=batch_size, split=split,
             )  # fmt: skip
         self._evaluated_at = -1
-        self._figures: dict[str, float] = {}
+        self._metrics: dict[str, float] = {}
 
     def check(self, data: Any, model: Any) -> None:
-        """Raises OptionError where the figures cannot be had of these data; before the run begins."""
+        """Raises OptionError where the metrics cannot be had of these data; before the run begins."""
         if isinstance(model, Reconstructs):
             self.reconstruction.check(data)
         elif isinstance(model, Samples) and self.samples is not None:
@@ -81,54 +81,54 @@ class Evaluation(pl.Callback):
             self.samples.check_module(model)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"evaluated_at": self._evaluated_at, "figures": self._figures}
+        return {"evaluated_at": self._evaluated_at, "metrics": self._metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._evaluated_at, self._figures = int(state_dict["evaluated_at"]), dict(state_dict["figures"])
+        self._evaluated_at, self._metrics = int(state_dict["evaluated_at"]), dict(state_dict["metrics"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._started_at = int(pl_module.images_seen)
+        self._started_at = int(pl_module.examples_seen)
         if self._evaluated_at == self._started_at:  # a run that goes on right after an evaluation
-            pl_module.figures = dict(self._figures)
+            pl_module.metrics = dict(self._metrics)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        images, every = int(pl_module.images_seen), self.every_images
-        if every and images // every > max(self._evaluated_at, self._started_at) // every:
+        examples, every = int(pl_module.examples_seen), self.every_examples
+        if every and examples // every > max(self._evaluated_at, self._started_at) // every:
             self.evaluate(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if finished(trainer, pl_module) and int(pl_module.images_seen) > self._evaluated_at:
+        if finished(trainer, pl_module) and int(pl_module.examples_seen) > self._evaluated_at:
             self.evaluate(trainer, pl_module)
 
     def evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Computes and records the figures of now; every rank calls it."""
+        """Computes and records the metrics of now; every rank calls it."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        self._evaluated_at = int(pl_module.images_seen)
+        self._evaluated_at = int(pl_module.examples_seen)
         try:
-            with whole(pl_module):  # a rank may have more batches than another
-                judgement = self._judge(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+            with unsharded(pl_module):  # a rank may have more batches than another
+                evaluation_result = self._evaluate(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
         except OptionError as error:  # what only the samples tell; a trained run is not lost to it
-            troubles(trainer).failed("the figures", error)
+            write_errors(trainer).failed("the metrics", error)
             return
-        if judgement is None:
+        if evaluation_result is None:
             return
-        figures, protocol, better = judgement
-        pl_module.figures = self._figures = figures
-        tagged = {f"evaluation/{name}": value for name, value in figures.items()}
+        metrics, protocol, better = evaluation_result
+        pl_module.metrics = self._metrics = metrics
+        tagged = {f"evaluation/{name}": value for name, value in metrics.items()}
         record(trainer, pl_module, self.run_dir, tagged)
         if trainer.is_global_zero:
             row = {
-                "images": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
-                "figures": {name: value if math.isfinite(value) else None for name, value in figures.items()},
+                "examples": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
+                "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
             }  # fmt: skip
             path = Path(self.run_dir) / "evaluations.jsonl"
-            with surviving(trainer, path.name):
+            with tolerate_write_errors(trainer, path.name):
                 rows_of(trainer, path).append(json.loads(json.dumps(row)))
 
-    def _judge(self, pl_module: Any, data: Any) -> Judgement | None:
+    def _evaluate(self, pl_module: Any, data: Any) -> EvaluationResult | None:
         if isinstance(pl_module, Reconstructs):
             return self.reconstruction(pl_module, data)  # type: ignore[arg-type]
         if isinstance(pl_module, Samples) and self.samples is not None:
@@ -136,34 +136,34 @@ class Evaluation(pl.Callback):
         return None
 
 
-def best_figures(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
-    """The best value of each figure over a run's own evaluations, and where it was.
+def best_metrics(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
+    """The best value of each metric over a run's own evaluations, and where it was.
 
     Args:
         rows: those of evaluations.jsonl; whatever is no such row is passed over.
 
     Returns:
-        Figure -> ``{"value": ..., "images": ...}``; the earliest where several are equal.
+        Metric -> ``{"value": ..., "examples": ...}``; the earliest where several are equal.
     """
     best: dict[str, dict[str, float | int]] = {}
     for row in rows:
         if not isinstance(row, dict) or row.get("source") != "run":
             continue
         for name, way in (row.get("better") or {}).items():
-            value = (row.get("figures") or {}).get(name)
+            value = (row.get("metrics") or {}).get(name)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 continue
             sign = 1 if way == "min" else -1
             if name not in best or sign * value < sign * best[name]["value"]:
-                best[name] = {"value": value, "images": row["images"]}
+                best[name] = {"value": value, "examples": row["examples"]}
     return best
 
 
 def finished(trainer: pl.Trainer, pl_module: Any) -> bool:
     """Whether training ended by a budget or by its own decision, not by a signal (see ``Lifeline``)."""
-    max_images = getattr(trainer, "max_images", None)
+    max_examples = getattr(trainer, "max_examples", None)
     return bool(
-        (max_images and int(pl_module.images_seen) >= max_images)
+        (max_examples and int(pl_module.examples_seen) >= max_examples)
         or 0 < trainer.max_steps <= trainer.global_step
         or not (trainer.interrupted or getattr(trainer, "stopped_by_signal", False))
     )

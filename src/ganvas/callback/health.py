@@ -14,9 +14,9 @@ from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom
 from ganvas.callback.detectors.probe import Probe, Reference
 from ganvas.callback.record import read_scalars, record
-from ganvas.callback.trouble import surviving
+from ganvas.callback.write_errors import tolerate_write_errors
 from ganvas.errors import require
-from ganvas.functional.sharding import whole
+from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 
 log = logging.getLogger("ganvas")
@@ -31,8 +31,8 @@ class Health(pl.Callback):
 
     Args:
         run_dir: the run's folder.
-        every_images: images between two measurements; one more is made of the untrained networks.
-        warmup_images: images before which nothing counts as ill.
+        every_examples: examples between two measurements; one more is made of the untrained networks.
+        warmup_examples: examples before which nothing counts as ill.
         num: samples a measurement: real ones, held-out ones, and made ones.
         max_train: training samples among which the nearest to a sample is looked for.
         seed: of the latents; the same latents in every measurement.
@@ -43,24 +43,24 @@ class Health(pl.Callback):
         self,
         *,
         run_dir: str,
-        every_images: int,
-        warmup_images: int,
+        every_examples: int,
+        warmup_examples: int,
         num: int,
         max_train: int,
         seed: int,
         detectors: dict[str, Any],
     ) -> None:
-        require(every_images >= 1, "every_images", every_images, "must be at least 1; 50000 is usual")
-        require(warmup_images >= 0, "warmup_images", warmup_images, "must be 0 (none) or more")
+        require(every_examples >= 1, "every_examples", every_examples, "must be at least 1; 50000 is usual")
+        require(warmup_examples >= 0, "warmup_examples", warmup_examples, "must be 0 (none) or more")
         require(num >= 2, "num", num, "must be at least 2; 256 is usual")
         require(max_train >= 1, "max_train", max_train, "must be at least 1; 10000 is usual")
         for name, detector in (detectors or {}).items():
             known = detector is None or isinstance(detector, Detector)
             require(known, f"detectors.{name}", detector, "is no detector; give it a _target_, or null")
-        self.run_dir, self.every_images = Path(run_dir), every_images
+        self.run_dir, self.every_examples = Path(run_dir), every_examples
         self.num, self.max_train, self.seed = num, max_train, seed
         self.detectors: dict[str, Detector] = {n: d for n, d in (detectors or {}).items() if d is not None}
-        self._history = History(since=warmup_images)
+        self._history = History(since=warmup_examples)
         self._findings: list[dict[str, Any]] = []
         self._measured_at = -1
         self._reference: Reference | None = None
@@ -85,50 +85,50 @@ class Health(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        images, every = int(pl_module.images_seen), self.every_images
-        due = images // every > self._measured_at // every
+        examples, every = int(pl_module.examples_seen), self.every_examples
+        due = examples // every > self._measured_at // every
         if _works(trainer) and pl_module.report:
-            self._history.add(images, read_scalars(pl_module.report))
+            self._history.add(examples, read_scalars(pl_module.report))
         if due:
             self._measure(trainer, pl_module)
-        if _works(trainer) and (due or pl_module.report) and images >= self._history.since:
-            self._look(trainer, images)
+        if _works(trainer) and (due or pl_module.report) and examples >= self._history.since:
+            self._look(trainer, examples)
 
     def _measure(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Adds the detectors' figures of now to the history, and records them."""
-        self._measured_at = int(pl_module.images_seen)
-        with whole(pl_module):
-            figures = self._figures(trainer, pl_module) if _works(trainer) else {}
-        if figures:
-            self._history.add(self._measured_at, figures)
-            record(trainer, pl_module, str(self.run_dir), figures)
+        """Adds the detectors' metrics of now to the history, and records them."""
+        self._measured_at = int(pl_module.examples_seen)
+        with unsharded(pl_module):
+            metrics = self._metrics(trainer, pl_module) if _works(trainer) else {}
+        if metrics:
+            self._history.add(self._measured_at, metrics)
+            record(trainer, pl_module, str(self.run_dir), metrics)
 
-    def _figures(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
-        figures: dict[str, float] = {}
+    def _metrics(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
+        metrics: dict[str, float] = {}
         with evaluating(pl_module) as device:
             if self._reference is None:
                 data = trainer.datamodule  # type: ignore[attr-defined]
                 self._reference = Reference(data, num=self.num, max_train=self.max_train, device=device)
             probe = Probe(pl_module, self._reference, num=self.num, seed=self.seed)
             for detector in self.detectors.values():
-                figures |= detector.measure(probe)
-        return figures
+                metrics |= detector.measure(probe)
+        return metrics
 
-    def _look(self, trainer: pl.Trainer, images: int) -> None:
+    def _look(self, trainer: pl.Trainer, examples: int) -> None:
         found = {finding["name"] for finding in self._findings}
         for name, detector in self.detectors.items():
             if name not in found and (symptom := detector.look(self._history)) is not None:
-                self._say(trainer, name, images, symptom, detector.advice)
+                self._say(trainer, name, examples, symptom, detector.advice)
 
-    def _say(self, trainer: pl.Trainer, name: str, images: int, symptom: Symptom, advice: str) -> None:
-        finding = {"name": name, "images": images, **symptom._asdict(), "try": advice}
+    def _say(self, trainer: pl.Trainer, name: str, examples: int, symptom: Symptom, advice: str) -> None:
+        finding = {"name": name, "examples": examples, **symptom._asdict(), "try": advice}
         self._findings.append(finding)
         findings(trainer).append(finding)
-        log.warning("after %d images: %s", images, in_words(finding))
+        log.warning("after %d examples: %s", examples, in_words(finding))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                with surviving(trainer, type(logger).__name__):
-                    logger.experiment.add_text("health", in_words(finding), images)
+                with tolerate_write_errors(trainer, type(logger).__name__):
+                    logger.experiment.add_text("health", in_words(finding), examples)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._reference = None
@@ -137,15 +137,15 @@ class Health(pl.Callback):
 def findings(trainer: Any) -> list[dict[str, Any]]:
     """What was found in the run so far, oldest first, on its trainer, which every callback is handed.
 
-    Each is ``{"name", "images", "figure", "threshold", "says", "try"}``.
+    Each is ``{"name", "examples", "value", "threshold", "says", "try"}``.
     """
     return trainer.__dict__.setdefault("ganvas_health", [])
 
 
 def in_words(finding: Mapping[str, Any]) -> str:
     """A finding as one line."""
-    figure, threshold = finding["figure"], finding["threshold"]
-    return f"{finding['says']} (limit {threshold:g}, seen {figure:.4g}); try {finding['try']}"
+    value, threshold = finding["value"], finding["threshold"]
+    return f"{finding['says']} (limit {threshold:g}, seen {value:.4g}); try {finding['try']}"
 
 
 def _works(trainer: Any) -> bool:

@@ -11,7 +11,7 @@ import torch
 from ganvas import __version__
 from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
-from ganvas.callback.trouble import surviving
+from ganvas.callback.write_errors import tolerate_write_errors
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier
@@ -20,7 +20,7 @@ from ganvas.model.interface import Classifies
 
 
 class KeepClassifier(pl.Callback):
-    """Sets ``figures`` to the accuracy and writes the weights, into the run's folder and into the cache.
+    """Sets ``metrics`` to the accuracy and writes the weights, into the run's folder and into the cache.
 
     ``metric/features=classifier`` reads the cache. Where a more accurate one of the same data and network
     lies there it stays, so that a short trial run does not take its place.
@@ -45,10 +45,10 @@ class KeepClassifier(pl.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         accuracy = self._accuracy(module, data)
         if accuracy is not None:
-            module.figures = {"accuracy": accuracy}
+            module.metrics = {"accuracy": accuracy}
             record(trainer, module, self.run_dir, {"evaluation/accuracy": accuracy})
         if trainer.is_global_zero:
-            with surviving(trainer, "the classifier"):
+            with tolerate_write_errors(trainer, "the classifier"):
                 self._write(module, data, accuracy)
 
     def _accuracy(self, module: Any, data: Any) -> float | None:
@@ -66,7 +66,7 @@ class KeepClassifier(pl.Callback):
     def _write(self, module: Any, data: Any, accuracy: float | None) -> None:
         facts = data.facts()
         about = {
-            "accuracy": accuracy, "split": self.split, "images_seen": module.images_seen,
+            "accuracy": accuracy, "split": self.split, "examples_seen": module.examples_seen,
             "seed": module.seed, "data": facts.name, "train_sha256": facts.train_sha256,
             "sample_shape": facts.sample_shape, "num_classes": facts.num_classes,
             "network": repr(module.network), "ganvas": __version__,

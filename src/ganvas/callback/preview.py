@@ -1,4 +1,4 @@
-"""Pictures of what the recipe makes, while it trains."""
+"""Images of what the recipe makes, while it trains."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from ganvas.callback.evaluation import finished
-from ganvas.callback.pictures import draw, draw_codes, draw_pairs, save_png
-from ganvas.callback.trouble import surviving
+from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
+from ganvas.callback.write_errors import tolerate_write_errors
 from ganvas.errors import require
-from ganvas.functional.sharding import whole
+from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
 
 
 class Preview(pl.Callback):
-    """Writes samples/<images>.png, and the same picture to TensorBoard.
+    """Writes samples/<examples>.png, and the same image to TensorBoard.
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
     reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard also
@@ -30,17 +30,17 @@ class Preview(pl.Callback):
 
     Args:
         run_dir: the run's folder.
-        every_images: images between two previews; 0 makes the first and the last alone.
-        num: pictures in a preview.
+        every_examples: examples between two previews; 0 makes the first and the last alone.
+        num: images in a preview.
         num_points: points in a preview, where the samples are points.
         seed: of the latents.
     """
 
-    def __init__(self, *, run_dir: str, every_images: int, num: int, num_points: int, seed: int) -> None:
-        require(every_images >= 0, "every_images", every_images, "must be 0 (start and end) or more")
+    def __init__(self, *, run_dir: str, every_examples: int, num: int, num_points: int, seed: int) -> None:
+        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (start and end) or more")
         require(num >= 1, "num", num, "must be at least 1; 64 is usual")
         require(num_points >= 1, "num_points", num_points, "must be at least 1; 2000 is usual")
-        self.run_dir, self.every_images, self.seed = run_dir, every_images, seed
+        self.run_dir, self.every_examples, self.seed = run_dir, every_examples, seed
         self.num, self.num_points = num, num_points
         self._shown_at = -1
 
@@ -51,39 +51,39 @@ class Preview(pl.Callback):
         self._shown_at = int(state_dict["shown_at"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if int(pl_module.images_seen) == 0:
+        if int(pl_module.examples_seen) == 0:
             self.show(trainer, pl_module)
         elif self._shown_at < 0:  # nothing says when the last one was made: go on from here
-            self._shown_at = int(pl_module.images_seen)
+            self._shown_at = int(pl_module.examples_seen)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        images, every = int(pl_module.images_seen), self.every_images
-        if every and images // every > self._shown_at // every:
+        examples, every = int(pl_module.examples_seen), self.every_examples
+        if every and examples // every > self._shown_at // every:
             self.show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        # A run that was stopped goes on; its continuation makes the pictures that are due.
-        if finished(trainer, pl_module) and int(pl_module.images_seen) > self._shown_at:
+        # A run that was stopped goes on; its continuation makes the images that are due.
+        if finished(trainer, pl_module) and int(pl_module.examples_seen) > self._shown_at:
             self.show(trainer, pl_module)
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Makes the preview of now; every rank calls it, and rank 0 alone works."""
-        self._shown_at = int(pl_module.images_seen)
-        with whole(pl_module):
+        self._shown_at = int(pl_module.examples_seen)
+        with unsharded(pl_module):
             if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
                 return
             with evaluating(pl_module) as device:
-                picture, indices, code_map = self._make(trainer, pl_module, device)
-        if picture is None:
+                image, indices, code_map = self._make(trainer, pl_module, device)
+        if image is None:
             return
-        with surviving(trainer, "samples"):
-            save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", picture)
+        with tolerate_write_errors(trainer, "samples"):
+            save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", image)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                with surviving(trainer, type(logger).__name__):
-                    logger.experiment.add_image("samples", picture, self._shown_at)
+                with tolerate_write_errors(trainer, type(logger).__name__):
+                    logger.experiment.add_image("samples", image, self._shown_at)
                     if indices is not None and code_map is not None:
                         logger.experiment.add_image("codes", code_map, self._shown_at)
                         _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
@@ -91,7 +91,7 @@ class Preview(pl.Callback):
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The picture uint8 [C, H, W]; the codes, and a picture of them, where there are any."""
+        """The image uint8 [C, H, W]; the codes, and an image of them, where there are any."""
         real = self._first_samples(trainer)
         if isinstance(pl_module, Reconstructs):
             reconstruction, indices = pl_module.reconstruct(real.to(device))
@@ -112,6 +112,6 @@ class Preview(pl.Callback):
         return first
 
 
-def _add_code_histogram(logger: TensorBoardLogger, indices: Tensor, num_codes: int, images: int) -> None:
+def _add_code_histogram(logger: TensorBoardLogger, indices: Tensor, num_codes: int, examples: int) -> None:
     edges = np.linspace(0, num_codes, min(num_codes, 256) + 1)  # a bar a code, or a bar for several
-    logger.experiment.add_histogram("codes/usage", indices.flatten().cpu(), images, bins=edges)
+    logger.experiment.add_histogram("codes/usage", indices.flatten().cpu(), examples, bins=edges)

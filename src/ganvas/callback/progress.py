@@ -14,7 +14,7 @@ from ganvas.errors import require
 
 
 class Progress(pl.Callback):
-    """Images seen of the total, images a second, time left and the newest losses, on stderr.
+    """Examples seen of the total, images a second, time left and the newest losses, on stderr.
 
     Silent where stderr is no terminal. A training step costs one look at the clock.
 
@@ -36,7 +36,7 @@ class Progress(pl.Callback):
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
-            TextColumn("{task.fields[images]}"),
+            TextColumn("{task.fields[examples]}"),
             BarColumn(),
             TextColumn("{task.percentage:.0f}%"),
             TimeRemainingColumn(elapsed_when_finished=True),
@@ -45,10 +45,10 @@ class Progress(pl.Callback):
             console=Console(stderr=True),
             auto_refresh=False,
         )
-        self._total: int | None = getattr(trainer, "max_images", None)
-        self._started = time.monotonic(), int(pl_module.images_seen)
+        self._total: int | None = getattr(trainer, "max_examples", None)
+        self._started = time.monotonic(), int(pl_module.examples_seen)
         self._task = self._bar.add_task(
-            "", total=self._total, completed=self._started[1], images="", speed="", losses=""
+            "", total=self._total, completed=self._started[1], examples="", speed="", losses=""
         )
         self._bar.start()
 
@@ -60,26 +60,26 @@ class Progress(pl.Callback):
         if pl_module.report:
             self._newest = dict(pl_module.report)
         if time.monotonic() >= self._due_at:
-            self._refresh(int(pl_module.images_seen))
+            self._refresh(int(pl_module.examples_seen))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self._bar is not None:
-            self._refresh(int(pl_module.images_seen))
+            self._refresh(int(pl_module.examples_seen))
         self._stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
         self._stop()
 
-    def _refresh(self, images: int) -> None:
+    def _refresh(self, examples: int) -> None:
         now = time.monotonic()
         self._due_at = now + self.interval
-        speed = (images - self._started[1]) / max(now - self._started[0], 1e-9)  # since the (re)start
+        speed = (examples - self._started[1]) / max(now - self._started[0], 1e-9)  # since the (re)start
         losses = read_scalars({tag: value for tag, value in self._newest.items() if tag.startswith("loss/")})
         self._bar.update(
             self._task,
-            completed=images,
-            images=f"{images:,} of {self._total:,} images" if self._total else f"{images:,} images",
-            speed=f"{speed:,.0f} images/s",
+            completed=examples,
+            examples=f"{examples:,} of {self._total:,} examples" if self._total else f"{examples:,} examples",
+            speed=f"{speed:,.0f} examples/s",
             losses="  ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items()),
         )
         self._bar.refresh()

@@ -1,4 +1,4 @@
-"""Scalars, to every logger and to metrics.jsonl, against images seen."""
+"""Scalars, to every logger and to metrics.jsonl, against examples seen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ganvas.callback.rows import rows_of
-from ganvas.callback.trouble import surviving
+from ganvas.callback.write_errors import tolerate_write_errors
 
 
 class Record(pl.Callback):
     """Writes what a recipe reports: ``report`` of a training step, ``validation_report`` of a validation.
 
-    A row of metrics.jsonl is ``{"images": ..., "batch": ..., tag: value, ...}``; a value that is not
+    A row of metrics.jsonl is ``{"examples": ..., "batch": ..., tag: value, ...}``; a value that is not
     finite is null there. On a resume the rows beyond the checkpoint are dropped, because they come again.
 
     Args:
@@ -29,7 +29,7 @@ class Record(pl.Callback):
         self.run_dir = run_dir
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._since = time.monotonic(), int(pl_module.images_seen)
+        self._since = time.monotonic(), int(pl_module.examples_seen)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -37,11 +37,11 @@ class Record(pl.Callback):
         if not pl_module.report:
             return
         values = read_scalars(pl_module.report)
-        now, images = time.monotonic(), int(pl_module.images_seen)
-        before, images_before = self._since
-        self._since = now, images
+        now, examples = time.monotonic(), int(pl_module.examples_seen)
+        before, examples_before = self._since
+        self._since = now, examples
         # By the clock on the wall: previews, validations and evaluations in between count as well.
-        values["speed/images_per_second"] = (images - images_before) / max(now - before, 1e-9)
+        values["speed/examples_per_second"] = (examples - examples_before) / max(now - before, 1e-9)
         record(trainer, pl_module, self.run_dir, values)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -50,20 +50,20 @@ class Record(pl.Callback):
 
 
 def record(trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float]) -> None:
-    """Logs scalars at the images seen so far and appends one row to metrics.jsonl; rank 0 alone writes.
+    """Logs scalars at the examples seen so far and appends one row to metrics.jsonl; rank 0 alone writes.
 
-    The newest value of each tag, with its images, is kept on the trainer for whoever ranks by it.
+    The newest value of each tag, with its examples, is kept on the trainer for whoever ranks by it.
     """
-    images = int(pl_module.images_seen)
+    examples = int(pl_module.examples_seen)
     reported = trainer.__dict__.setdefault("ganvas_reported", {})
-    reported.update({tag: (images, float(value)) for tag, value in values.items()})
+    reported.update({tag: (examples, float(value)) for tag, value in values.items()})
     for logger in trainer.loggers:
-        with surviving(trainer, type(logger).__name__):
-            logger.log_metrics(dict(values), step=images)
+        with tolerate_write_errors(trainer, type(logger).__name__):
+            logger.log_metrics(dict(values), step=examples)
     if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        row = {"images": images, "batch": trainer.global_step, **values}
+        row = {"examples": examples, "batch": trainer.global_step, **values}
         path = Path(run_dir) / "metrics.jsonl"
-        with surviving(trainer, path.name):
+        with tolerate_write_errors(trainer, path.name):
             rows_of(trainer, path).append(row)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
-from ganvas.runtime.run_folder import RunFolder, find_run
+from ganvas.run.folder.run_folder import RunFolder, find_run
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +33,7 @@ def run_parser(command: str, description: str | None) -> Parser:
 
 def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     """The run, and the modules that the user allows on this command line."""
-    from ganvas.cli.train import own_modules
+    from ganvas.cli.train import user_modules
 
     folder = find_run(arguments.run, Path(arguments.output_dir))
     if arguments.config_dir is not None:
@@ -45,7 +45,7 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
         )
         require(there, "--config-dir", arguments.config_dir, reason)
         make_importable(Path(arguments.config_dir).resolve())
-    return folder, [*arguments.allow_imports, *own_modules(arguments.config_dir)]
+    return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]
 
 
 def check_split(data: Any, split: str, num: int, needed: int = 1) -> int:
@@ -59,7 +59,7 @@ def check_split(data: Any, split: str, num: int, needed: int = 1) -> int:
         there = int(data.num_samples(split))
     except OptionError as error:
         raise error.under("data") from error
-    held = "nothing" if there == 0 else f"{there} of the {needed} samples that figures need"
+    held = "nothing" if there == 0 else f"{there} of the {needed} samples that metrics need"
     require(there >= needed, "--split", split, f"holds {held}; choose another split")
     require(
         num >= needed, "--num", num, f"must be at least {needed}; leave the option out for the usual number"
@@ -73,7 +73,7 @@ def check_num(num: int, option: str = "--num") -> None:
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz"), option: str = "--out") -> None:
     """Raises OptionError unless the file can be written and its ending is known."""
-    from ganvas.runtime.run_folder import check_writable
+    from ganvas.run.folder.run_folder import check_writable
 
     require(out.suffix in suffixes, option, out, f"must end in {' or '.join(suffixes)}")
     require(not out.is_dir(), option, out, "is a folder; name a file")

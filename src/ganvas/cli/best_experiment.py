@@ -14,11 +14,11 @@ from ganvas.cli.explain import key_of
 from ganvas.cli.secrets import leaves
 from ganvas.cli.sweep_jobs import Composer
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.runtime.plain_yaml import dump_plain
-from ganvas.runtime.run_folder import check_writable, write_text
-from ganvas.runtime.sweep.interface import Job
-from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.tree import RUN_DIR
+from ganvas.run.folder.plain_yaml import dump_plain
+from ganvas.run.folder.run_folder import check_writable, write_text
+from ganvas.sweep.interface import Job
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.tree import RUN_DIR
 
 # What is the sweep's or the machine's business and not the experiment's.
 _LEFT_OUT = ("paths", "resume", "sweep", "allow_imports", "allow_drift")
@@ -77,7 +77,7 @@ def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any]
     """The choices of groups and the values that make the job's config of the config groups of now."""
     wanted = _replaced(sweep.config_of(job), str(sweep.run_dir(job)), RUN_DIR)
     choices = _choices(composer, sweep.choices_of(job) | _lists(composer, sweep.overrides_of(job)))
-    base = composer.base(_words(choices))
+    base = composer.base(_overrides(choices))
     written = {key_of(word).partition("@")[0] for word in sweep.overrides_of(job)}
     read = sweep.origins_of(job)
     values: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def _choices(composer: Composer, wanted: dict[str, str]) -> dict[str, Any]:
     wanted = {key: _plain(text) for key, text in wanted.items() if not key.startswith(_NO_CHOICE)}
     chosen: dict[str, Any] = {}
     for _ in range(_ROUNDS):
-        runtime = composer.base(_words(chosen)).hydra.runtime.choices
+        runtime = composer.base(_overrides(chosen)).hydra.runtime.choices
         there = {key: _plain(str(text)) for key, text in runtime.items()}
         missing = {key: value for key, value in wanted.items() if there.get(key) != value}
         if not missing:
@@ -112,9 +112,9 @@ def _choices(composer: Composer, wanted: dict[str, str]) -> dict[str, Any]:
     return chosen
 
 
-def _lists(composer: Composer, words: Sequence[str]) -> dict[str, str]:
+def _lists(composer: Composer, overrides: Sequence[str]) -> dict[str, str]:
     """Groups of which several options were chosen: Hydra keeps no note of these choices."""
-    pairs = (word.partition("=")[::2] for word in words)
+    pairs = (word.partition("=")[::2] for word in overrides)
     exists = composer.hydra.config_loader.repository.group_exists
     return {key: text for key, text in pairs if text.startswith("[") and exists(key.partition("@")[0])}
 
@@ -132,7 +132,7 @@ def _plain(text: str) -> Any:
     return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
 
 
-def _words(choices: dict[str, Any]) -> list[str]:
+def _overrides(choices: dict[str, Any]) -> list[str]:
     return [f"{key}={_shown(value)}" for key, value in choices.items()]
 
 

@@ -1,4 +1,4 @@
-"""``ganvas compare RUN RUN ...``: figures of one protocol over seeds, ranked, with how sure they are."""
+"""``ganvas compare RUN RUN ...``: metrics of one protocol over seeds, ranked, with how sure they are."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from ganvas.cli.arguments import Parser, check_out
 from ganvas.errors import OptionError
 
 if TYPE_CHECKING:
-    from ganvas.runtime.compare.comparison import Comparison
+    from ganvas.compare.comparison import Comparison
 
 _STDOUT = "-"
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Prints a table, and writes the files that are asked for."""
-    arguments = _parser().parse_args(list(words))
+    arguments = _parser().parse_args(list(argv))
     outputs = {"--csv": arguments.csv, "--json": arguments.json, "--html": arguments.html}
     for option, out in outputs.items():
         if out is not None and out != _STDOUT:
             check_out(Path(out), (f".{option[2:]}",), option)
 
-    from ganvas.runtime.compare.find import find_runs
-    from ganvas.runtime.compare.protocol import parse_filters
-    from ganvas.runtime.compare.ranking import compare
-    from ganvas.runtime.compare.rows import read_figures
-    from ganvas.runtime.compare.table import as_csv, as_json
+    from ganvas.compare.find import find_runs
+    from ganvas.compare.protocol import parse_filters
+    from ganvas.compare.ranking import compare
+    from ganvas.compare.rows import read_metrics
+    from ganvas.compare.show.table import as_csv, as_json
 
     filters = parse_filters(arguments.protocol)
     folders = find_runs(arguments.run, Path(arguments.output_dir), at_least=2)
     result = compare(
-        [read_figures(folder) for folder in folders],
+        [read_metrics(folder) for folder in folders],
         by=arguments.by,
         mode=arguments.mode,
         filters=filters,
@@ -42,7 +42,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.csv:
         _write("--csv", Path(arguments.csv), as_csv(result))
     if arguments.html:
-        from ganvas.runtime.compare.page import page
+        from ganvas.compare.show.page import page
 
         _write("--html", Path(arguments.html), page(result))
     if arguments.json == _STDOUT:
@@ -61,14 +61,14 @@ def _parser() -> Parser:
     )
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument(
-        "--by", metavar="FIGURE", help="what ranks (the first of fid, kid, psnr ... there is)"
+        "--by", metavar="METRIC", help="what ranks (the first of fid, kid, psnr ... there is)"
     )
     parser.add_argument(
         "--mode", choices=("min", "max"), help="whether less or more is better, where not known"
     )
     parser.add_argument(
         "--protocol", metavar="KEY=VALUE", action="append", default=[],
-        help="only figures measured so, e.g. features.name=pixels; may be given several times",
+        help="only metrics measured so, e.g. features.name=pixels; may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--no-rank", action="store_true", help="side by side without ranks, also under different protocols"
@@ -86,7 +86,7 @@ def _parser() -> Parser:
 
 
 def _write(option: str, path: Path, text: str) -> None:
-    from ganvas.runtime.run_folder import write_text
+    from ganvas.run.folder.run_folder import write_text
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,29 +96,29 @@ def _write(option: str, path: Path, text: str) -> None:
 
 
 def _print(result: Comparison) -> None:
-    """The table for people; figures beyond what fits are in the files."""
+    """The table for people; metrics beyond what fits are in the files."""
     from rich.console import Console
     from rich.table import Table
 
     from ganvas.cli.runs import printable
-    from ganvas.runtime.compare.comparison import protocol_values
-    from ganvas.runtime.compare.table import against_above, heading, images, mean_and_half, protocol_lines
+    from ganvas.compare.comparison import protocol_values
+    from ganvas.compare.show.table import against_above, heading, examples, mean_and_half, protocol_lines
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    figures = result.figures[: 2 if console.width < 120 else 3]
+    metrics = result.metrics[: 2 if console.width < 120 else 3]
     rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
-    columns = [*rank, "variant", "seeds", "images", *(heading(result, name) for name in figures)]
+    columns = [*rank, "variant", "seeds", "examples", *(heading(result, name) for name in metrics)]
     table = Table()
     for column in (*columns, *above, *result.differing):
         table.add_column(printable(column), overflow="fold")  # nothing is cut off
     for one in result.variants:
-        cells = [one.label, str(len(one.members)), images(one)]
-        cells += [mean_and_half(one.summaries.get(name)) for name in figures]
+        cells = [one.label, str(len(one.members)), examples(one)]
+        cells += [mean_and_half(one.summaries.get(name)) for name in metrics]
         if result.ranked:
             cells = [str(one.rank or "-"), *cells, against_above(one)]
         table.add_row(*map(printable, [*cells, *protocol_values(one, result.differing)]))
     console.print(table)
-    hidden = result.figures[len(figures) :]
+    hidden = result.metrics[len(metrics) :]
     more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
     for note in (*result.notes, *more):
         console.print(printable(note, 500))

@@ -14,8 +14,8 @@ from typing import Any
 from ganvas.cli.explain import composition_errors, unresolved, values_written
 from ganvas.cli.secrets import remember_environment
 from ganvas.errors import OptionError, require
-from ganvas.runtime.redact import redacted_override, remember
-from ganvas.runtime.run_folder import check_name, new_folder_path
+from ganvas.run.folder.redact import redacted_override, remember
+from ganvas.run.folder.run_folder import check_name, new_folder_path
 
 _MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
@@ -108,7 +108,7 @@ def pick_image_size(native: int | None, allowed: Any) -> int | None:
     """The size at which data of a native size meets a model.
 
     Args:
-        native: the data's own size in pixels; None for what is no picture.
+        native: the data's own size in pixels; None for what is no image.
         allowed: sizes that the model can make; ``any``; or ``multiple_of_4`` (any number).
 
     Returns:

@@ -1,4 +1,4 @@
-"""``ganvas evaluate RUN``: the figures of a run, with the protocol that makes them comparable."""
+"""``ganvas evaluate RUN``: the metrics of a run, with the protocol that makes them comparable."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ganvas.errors import OptionError, require
 _NUM = 10_000
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``)."""
-    arguments = _parser().parse_intermixed_args(list(words))
+    arguments = _parser().parse_intermixed_args(list(argv))
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
@@ -32,8 +32,8 @@ def run(words: Sequence[str]) -> int:
 
     from ganvas.callback.rows import Rows
     from ganvas.cli.metric_choice import build_metrics, metric_node
-    from ganvas.runtime.load import load_run
-    from ganvas.runtime.stored import read_stored
+    from ganvas.run.load import load_run
+    from ganvas.run.config.stored import read_stored
 
     with _as_written(arguments):
         node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
@@ -41,13 +41,13 @@ def run(words: Sequence[str]) -> int:
     model, data, _ = load_run(folder, allow=allow)
     check_split(data, arguments.split, num, needed=2)
     with _as_written(arguments):
-        judgement = _judge(model, data, metrics, num, arguments, folder)
-    protocol = judgement.protocol | {"images_seen": model.images_seen}
-    figures = {name: value if math.isfinite(value) else None for name, value in judgement.figures.items()}
-    result = {"run": folder.path.name, "metrics": figures, "protocol": protocol}
+        evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
+    protocol = evaluation_result.protocol | {"examples_seen": model.examples_seen}
+    metrics = {name: value if math.isfinite(value) else None for name, value in evaluation_result.metrics.items()}
+    result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
     row = {
-        "images": model.images_seen, "source": "evaluate", "figures": figures,
-        "protocol": judgement.protocol, "better": judgement.better,
+        "examples": model.examples_seen, "source": "evaluate", "metrics": metrics,
+        "protocol": evaluation_result.protocol, "better": evaluation_result.better,
     }  # fmt: skip
     if not arguments.floor:
         Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
@@ -104,7 +104,7 @@ def _as_written(arguments: argparse.Namespace) -> Iterator[None]:
         raise OptionError(_OPTIONS.get(option, error.option), error.value, error.reason) from error
 
 
-def _judge(
+def _evaluate(
     model: Any, data: Any, metrics: dict[str, Any], num: int, arguments: argparse.Namespace, folder: Any
 ) -> Any:
     from ganvas.metric.floor import TrainingSamples
@@ -118,15 +118,15 @@ def _judge(
             "the run has no averaged weights (model/ema=none); leave the option out")  # fmt: skip
     if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
         require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
-        judge = SampleEvaluation(
+        evaluate = SampleEvaluation(
             features=metrics["features"], metrics=metrics["samples"], num_samples=num, seed=arguments.seed,
             limit=arguments.num_real, ema=not arguments.raw, truncation=arguments.truncation, **shared,
         )  # fmt: skip
         module: Any = TrainingSamples(data, num) if arguments.floor else model
-        judgement = judge(module, data)
+        evaluation_result = evaluate(module, data)
         if arguments.floor:
-            judgement.protocol["weights"] = "training samples"
-        return judgement
+            evaluation_result.protocol["weights"] = "training samples"
+        return evaluation_result
     if isinstance(model, Reconstructs):
         limit = arguments.num if arguments.num is not None else arguments.num_real
         return ReconstructionEvaluation(

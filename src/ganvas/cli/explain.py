@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
-from ganvas.runtime.redact import redacted_override
+from ganvas.run.folder.redact import redacted_override
 
 
 @contextmanager

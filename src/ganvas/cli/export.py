@@ -12,14 +12,14 @@ from ganvas.cli.arguments import check_out, named_run, run_parser
 from ganvas.errors import OptionError
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Writes a GAN's generator, or the encoder, quantizer and decoder of a VQ-VAE."""
     parser = run_parser("export", __doc__)
     parser.add_argument("--out", type=Path, help="F.safetensors (weights.safetensors in the run's folder)")
     parser.add_argument(
         "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
     )
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / "weights.safetensors"
     check_out(out, (".safetensors",))
@@ -27,7 +27,7 @@ def run(words: Sequence[str]) -> int:
     from safetensors.torch import save
 
     import ganvas
-    from ganvas.runtime.load import load_run
+    from ganvas.run.load import load_run
 
     model, _, stored = load_run(folder, allow=allow)
     networks, averaged = _networks(model, raw=arguments.raw)
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     metadata = {
         "format": "pt",
         "ganvas": ganvas.__version__,
-        "images_seen": str(model.images_seen),
+        "examples_seen": str(model.examples_seen),
         "weights": "average" if averaged else "trained",
         "model": json.dumps(stored["config"]["model"]),
     }
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
-    """What makes a recipe's pictures, by name, and whether that is an average of weights."""
+    """What makes a recipe's images, by name, and whether that is an average of weights."""
     from ganvas.model.interface import Reconstructs, Samples
 
     networks: dict[str, Any] = dict(model.networks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, run_parser
 from ganvas.errors import OptionError, require
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def load_generator(folder: RunFolder, allow: list[str], verb: str) -> tuple[Any,
         OptionError: ``RUN``: it makes no samples from latents.
     """
     from ganvas.model.interface import FromLatents
-    from ganvas.runtime.load import load_run
+    from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, FromLatents):

@@ -1,4 +1,4 @@
-"""``ganvas interpolate RUN``: rows of samples from one latent to another, as a picture or an array."""
+"""``ganvas interpolate RUN``: rows of samples from one latent to another, as an image or an array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganvas.cli.from_latents import check_common, generate, generator_parser, lo
 from ganvas.errors import require
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Row i goes from sample i to sample num + i of ``ganvas sample`` with the same seed, on an arc (slerp).
 
     Where the generator has classes, a row keeps that of sample i.
@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
     parser = generator_parser("interpolate", __doc__, 8, "rows")
     parser.add_argument("--steps", type=int, default=8, help="samples in a row, both ends included (8)")
     parser.add_argument("--out", type=Path, help="F.png: a row each; F.npz: images uint8 [N, S, H, W, C]")
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     check_common(arguments)
     num, steps = arguments.num, arguments.steps
     require(steps >= 2, "--steps", steps, "must be at least 2, the ends; leave the option out for 8")
@@ -29,7 +29,7 @@ def run(words: Sequence[str]) -> int:
 
     import torch
 
-    from ganvas.callback.pictures import draw_rows, save_png
+    from ganvas.callback.drawing.images import draw_rows, save_png
     from ganvas.functional.slerp import slerp
 
     ends = model.latents(2 * num, arguments.seed, truncation=arguments.truncation).cpu()

@@ -19,17 +19,17 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError
-from ganvas.runtime.lock import RunLock, is_held
-from ganvas.runtime.run_folder import RunFolder
-from ganvas.runtime.sweep.command import SECRETS
-from ganvas.runtime.sweep.interface import Job
-from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.records import Record
+from ganvas.run.folder.lock import RunLock, is_held
+from ganvas.run.folder.run_folder import RunFolder
+from ganvas.sweep.command import SECRETS
+from ganvas.sweep.interface import Job
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.records import Record
 
 _PATIENCE = 60.0  # seconds to wait for the end of an earlier attempt, whose sweep was killed
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     parser = Parser(prog="ganvas job", description=__doc__, formatter_class=_raw())
     parser.add_argument("sweep", metavar="SWEEP", help="the sweep's folder")
     parser.add_argument("index", metavar="INDEX", type=int, help="the job's number, from 0")
@@ -37,14 +37,14 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--allow-imports", nargs="*", default=[], help="your own modules that the job may name"
     )
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     sweep = Manifest.read(Path(arguments.sweep))
     if not 0 <= arguments.index < len(sweep.jobs):
         raise OptionError("INDEX", arguments.index, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
     job = sweep.jobs[arguments.index]
-    from ganvas.runtime.ranks import find_place
+    from ganvas.run.distributed.rank_info import find_rank
 
-    if not find_place().is_first:
+    if not find_rank().is_first:
         return _attempt(sweep, job, arguments)
     record = Record(sweep.folder, job.index)
     with _lock(sweep.folder / "jobs", record.lock_name):
@@ -79,21 +79,21 @@ def _recorded(sweep: Manifest, job: Job, arguments: Any, record: Record) -> int:
 def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     """Trains or resumes; what a single run would do."""
     from ganvas.cli.resume import resume
-    from ganvas.cli.train import own_modules, report
+    from ganvas.cli.train import user_modules, report
 
     if arguments.config_dir is not None:
         from ganvas.cli.compose import make_importable
 
         make_importable(Path(arguments.config_dir).resolve())
-    allow = [*arguments.allow_imports, *own_modules(arguments.config_dir)]
+    allow = [*arguments.allow_imports, *user_modules(arguments.config_dir)]
     config = _with_secrets(sweep.config_of(job))
     folder = RunFolder(sweep.run_dir(job))
     if (folder.path / "run.yaml").exists():
         return resume(folder, [], allow, secrets=config)
-    from ganvas.runtime.ranks import find_place
-    from ganvas.runtime.start import train
+    from ganvas.run.distributed.rank_info import find_rank
+    from ganvas.run.start import train
 
-    if find_place().is_first:
+    if find_rank().is_first:
         _clear(folder.path)
     config["allow_imports"] = allow
     try:
@@ -101,26 +101,26 @@ def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     except OptionError as error:
         from ganvas.cli.compose import Composed
 
-        words = sweep.overrides_of(job)
-        raise Composed(config, {}, words, sweep.origins_of(job)).named_as_written(error) from error
+        argv = sweep.overrides_of(job)
+        raise Composed(config, {}, argv, sweep.origins_of(job)).named_as_written(error) from error
 
 
 def _with_secrets(config: dict[str, Any]) -> dict[str, Any]:
     """The config with what sweep.json hides: the sweep's process hands it on in the environment."""
-    from ganvas.cli.secrets import put_back, require_secrets
+    from ganvas.cli.secrets import fill_secrets, require_secrets
 
     try:
         given = json.loads(os.environ.get(SECRETS, "{}"))
     except ValueError:
         given = {}
-    config = put_back(config, given if isinstance(given, dict) else {})
+    config = fill_secrets(config, given if isinstance(given, dict) else {})
     require_secrets(config)
     return config
 
 
 def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
     """run.yaml's ``ganvas`` section: the sweep's, frozen with it, and this job's own words."""
-    about = {key: value for key, value in sweep.about.items() if key not in ("words", "shared", "overrides")}
+    about = {key: value for key, value in sweep.about.items() if key not in ("sweep_overrides", "shared", "overrides")}
     own = {"overrides": sweep.overrides_of(job), "choices": sweep.choices_of(job)}
     where = {"sweep": str(sweep.folder), "job": job.index, "variant": job.variant, "repeat": job.repeat}
     return {**about, **own, "sweep": where, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}

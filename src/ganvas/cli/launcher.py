@@ -15,11 +15,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from ganvas.errors import OptionError, require
-from ganvas.runtime.sweep.command import JobCommand
-from ganvas.runtime.sweep.devices import cpu_cores, gpu_pool, parallel_jobs
-from ganvas.runtime.sweep.engine.local import Local
-from ganvas.runtime.sweep.interface import Engine, Job
-from ganvas.runtime.sweep.pool import PoolOptions
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.devices import cpu_cores, gpu_pool, parallel_jobs
+from ganvas.sweep.engine.local import Local
+from ganvas.sweep.interface import Engine, Job
+from ganvas.sweep.pool import PoolOptions
 
 _SECONDS = re.compile(r"(?:(\d+):)?(\d+):([0-5]?\d):([0-5]?\d)")
 
@@ -114,7 +114,7 @@ def plain_options(kind: type, asked: dict[str, Any]) -> dict[str, Any]:
     """
     from omegaconf import OmegaConf
 
-    from ganvas.runtime.build import bind
+    from ganvas.run.config.build import bind
 
     plain = OmegaConf.to_container(OmegaConf.create(asked), resolve=True)
     assert isinstance(plain, dict)
@@ -124,7 +124,7 @@ def plain_options(kind: type, asked: dict[str, Any]) -> dict[str, Any]:
         raise OptionError(error.option.removeprefix("launcher."), error.value, error.reason) from error
 
 
-def make_launcher(section: Any, words: Sequence[str]) -> JobLauncher:
+def make_launcher(section: Any, overrides: Sequence[str]) -> JobLauncher:
     """The launcher of a composed ``hydra.launcher``.
 
     Raises:
@@ -133,7 +133,7 @@ def make_launcher(section: Any, words: Sequence[str]) -> JobLauncher:
     from hydra.core.plugins import Plugins
 
     target = str(section.get("_target_"))
-    word = next((word for word in words if word.startswith("hydra/launcher=")), "hydra/launcher=")
+    word = next((word for word in overrides if word.startswith("hydra/launcher=")), "hydra/launcher=")
     reason = "runs jobs inside of the sweep's process or without its records; there are: isolated, slurm, ray"
     require(target.startswith("hydra_plugins.ganvas_"), "hydra/launcher", word.partition("=")[2], reason)
     try:

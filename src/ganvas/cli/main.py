@@ -11,18 +11,18 @@ from collections.abc import Sequence
 COMMANDS = {
     "train": "train what config groups compose; -m sweeps; resume=RUN continues",
     "resume": "continue a run in its own folder",
-    "sample": "samples of a GAN as a picture or an array",
+    "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
-    "neighbours": "samples beside the training pictures nearest to them",
-    "evaluate": "figures of a run, with their protocol",
+    "neighbours": "samples beside the training images nearest to them",
+    "evaluate": "metrics of a run, with their protocol",
     "export": "the trained weights as a safetensors file",
-    "shards": "pictures of a data set as tar shards for data=webdataset",
+    "shards": "images of a data set as tar shards for data=webdataset",
     "sweep": "many runs: plan, run, status, resume, retry, best, ls",
     "job": "one attempt at one job of a sweep",
-    "compare": "figures of several runs over their seeds, ranked: text, CSV, JSON, HTML",
-    "plot": "curves of losses and figures as a picture",
+    "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
+    "plot": "curves of losses and metrics as an image",
     "runs": "runs ls: what there is",
 }
 
@@ -42,7 +42,7 @@ ganvas COMMAND --help says more. First steps:
   ganvas train -m seed=1,2 model=mlp_gan,mlp_vqvae a sweep of four jobs
   ganvas sample latest --out samples.png           a grid of samples
   ganvas compare 'outputs/train/*' --html page.html which is better, and how sure that is
-  ganvas plot latest --out curves.png              losses and figures against images
+  ganvas plot latest --out curves.png              losses and metrics against examples
 A RUN is a folder, the unique beginning of its name, or latest.
 Tab completion: eval "$(ganvas -sc install=bash)"
 """
@@ -51,41 +51,41 @@ Tab completion: eval "$(ganvas -sc install=bash)"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 our fault or numbers that diverged, 2 an option's,
     128 + a signal's number: stopped by it."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in ("-sc", "--shell-completion"):
-        words = ["train", *words]
-    if not words or words[0] in ("-h", "--help", "help"):
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if argv and argv[0] in ("-sc", "--shell-completion"):
+        argv = ["train", *argv]
+    if not argv or argv[0] in ("-h", "--help", "help"):
         print(
             _HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end=""
         )
         return 0
-    if words[0] == "--version":
+    if argv[0] == "--version":
         from ganvas import __version__
 
         print(__version__)
         return 0
-    if words[0] not in COMMANDS:
+    if argv[0] not in COMMANDS:
         import difflib
 
-        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(COMMANDS)
-        print(f"command={words[0]}: there is no such command; {hint}", file=sys.stderr)
+        print(f"command={argv[0]}: there is no such command; {hint}", file=sys.stderr)
         return 2
-    return _guarded(words[0], words[1:])
+    return _guarded(argv[0], argv[1:])
 
 
-def _guarded(command: str, words: list[str]) -> int:
+def _guarded(command: str, argv: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
     from ganvas.errors import NonFiniteError, OptionError, RankError
-    from ganvas.runtime.redact import remember_words, scrub
+    from ganvas.run.folder.redact import remember_words, scrub
 
-    remember_words(words)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    remember_words(argv)
+    debug = "--debug" in argv
+    argv = [word for word in argv if word != "--debug"]
     try:
         if not _has_ranks(command):
             return 0
-        return int(importlib.import_module(f"ganvas.cli.{command}").run(words) or 0)
+        return int(importlib.import_module(f"ganvas.cli.{command}").run(argv) or 0)
     except OptionError as error:
         if debug:
             import traceback
@@ -114,21 +114,21 @@ def _guarded(command: str, words: list[str]) -> int:
 
 def _is_told_by_another(error: Exception) -> bool:
     """Whether this is a rank, and the user reads the error once: on each machine, and not at each restart."""
-    from ganvas.runtime.ranks import find_place
+    from ganvas.run.distributed.rank_info import find_rank
 
     try:
-        place = find_place()
+        info = find_rank()
     except ValueError:  # the error itself
         return False
-    known = getattr(error, "is_known", place.restart > 0)
-    return place.local_rank > 0 or (isinstance(error, ValueError) and bool(known))
+    known = getattr(error, "is_known", info.restart > 0)
+    return info.local_rank > 0 or (isinstance(error, ValueError) and bool(known))
 
 
 def _has_ranks(command: str) -> bool:
     """Whether every rank runs a command; of the others the first one does all the work."""
-    from ganvas.runtime.ranks import find_place
+    from ganvas.run.distributed.rank_info import find_rank
 
-    return command in ("train", "resume", "job") or find_place().is_first
+    return command in ("train", "resume", "job") or find_rank().is_first
 
 
 def _one_line(text: str) -> str:
@@ -139,7 +139,7 @@ def _one_line(text: str) -> str:
 
 def entry() -> None:
     """The console script."""
-    from ganvas.runtime.orphan import watch_parent
+    from ganvas.run.process.orphan import watch_parent
 
     watch_parent()
     if "LOCAL_RANK" in os.environ:
@@ -152,17 +152,17 @@ def _end_of_rank(code: int) -> int:
     that is gone. gloo's threads may abort the interpreter's own way out."""
     if code == 0:
         return 0
-    from ganvas.runtime.ranks import find_place
+    from ganvas.run.distributed.rank_info import find_rank
 
     try:
-        place = find_place()
+        info = find_rank()
     except ValueError:
         return code
-    if place.launcher is None:
+    if info.launcher is None:
         return code
     sys.stdout.flush()
     sys.stderr.flush()
-    if not place.is_first:
+    if not info.is_first:
         time.sleep(_LAST_WORDS)
     os._exit(code)
 

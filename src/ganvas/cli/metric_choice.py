@@ -1,4 +1,4 @@
-"""Which metrics a command computes: those of the run, or others that its words choose from the groups."""
+"""Which metrics a command computes: those of the run, or others that its overrides choose from the groups."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ganvas.errors import OptionError
 GROUPS = ("features", "samples", "perceptual")
 
 
-def metric_node(stored: dict[str, Any], words: Sequence[str], config_dir: str | None) -> dict[str, Any]:
+def metric_node(stored: dict[str, Any], overrides: Sequence[str], config_dir: str | None) -> dict[str, Any]:
     """The section ``metric`` as plain values.
 
     Args:
-        stored: the run's config; its own choice stands where the words choose nothing, and what a chosen
+        stored: the run's config; its own choice stands where the overrides choose nothing, and what a chosen
             YAML interpolates (``${data.shape}``) is read there.
-        words: overrides such as ``metric/features=classifier``, ``metric/samples=[fid,kid]``.
+        overrides: overrides such as ``metric/features=classifier``, ``metric/samples=[fid,kid]``.
         config_dir: the user's own groups.
 
     Raises:
         OptionError: a word that names nothing under ``metric``.
     """
-    for word in words:
+    for word in overrides:
         if "=" not in word or not word.lstrip("+~").startswith(("metric/", "metric.")):
             raise OptionError(
                 word.partition("=")[0], word.partition("=")[2],
@@ -32,17 +32,17 @@ def metric_node(stored: dict[str, Any], words: Sequence[str], config_dir: str | 
     chosen = {
         group
         for group in GROUPS
-        if group not in own or any(_is_about(word.lstrip("+~"), group) for word in words)
+        if group not in own or any(_is_about(word.lstrip("+~"), group) for word in overrides)
     }
     if not chosen:
         return {group: own[group] for group in GROUPS}
-    composed = _composed(stored, words, config_dir)
+    composed = _composed(stored, overrides, config_dir)
     return {group: composed[group] if group in chosen else own[group] for group in GROUPS}
 
 
 def build_metrics(node: dict[str, Any], allow: Sequence[str]) -> dict[str, Any]:
     """``features`` (or None), ``samples`` (name -> metric) and ``perceptual`` (or None) as objects."""
-    from ganvas.runtime.build import build, check_targets
+    from ganvas.run.config.build import build, check_targets
 
     check_targets(node, allow, "metric")
     built = {
@@ -61,7 +61,7 @@ def _is_about(word: str, group: str) -> bool:
     return word.startswith((f"metric/{group}=", f"metric.{group}.", f"metric.{group}="))
 
 
-def _composed(stored: dict[str, Any], words: Sequence[str], config_dir: str | None) -> dict[str, Any]:
+def _composed(stored: dict[str, Any], overrides: Sequence[str], config_dir: str | None) -> dict[str, Any]:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -69,16 +69,16 @@ def _composed(stored: dict[str, Any], words: Sequence[str], config_dir: str | No
     from ganvas.cli.compose import hydra_session
     from ganvas.cli.explain import composition_errors
 
-    with hydra_session(config_dir) as hydra, composition_errors(hydra, words):
+    with hydra_session(config_dir) as hydra, composition_errors(hydra, overrides):
         config = hydra.compose_config(
-            "train", list(words), run_mode=RunMode.RUN, with_log_configuration=False
+            "train", list(overrides), run_mode=RunMode.RUN, with_log_configuration=False
         )
         unresolved = OmegaConf.to_container(config.metric, resolve=False)
         whole = OmegaConf.create({**stored, "metric": unresolved})
         try:
             plain: Any = OmegaConf.to_container(whole.metric, resolve=True)
         except OmegaConfBaseException as error:
-            choice = next((word for word in words if word.startswith("metric/")), "metric")
+            choice = next((word for word in overrides if word.startswith("metric/")), "metric")
             reason = " ".join(str(error).split("\n")[0].split())
             raise OptionError(
                 choice.partition("=")[0], choice.partition("=")[2],

@@ -1,4 +1,4 @@
-"""``ganvas neighbours RUN``: samples of a GAN, each beside the training pictures nearest to it."""
+"""``ganvas neighbours RUN``: samples of a GAN, each beside the training images nearest to it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.arguments import as_array, check_num, check_out, check_split, named_run
 from ganvas.cli.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.errors import OptionError, require
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Writes a sheet: a row a sample, at its left end, then its neighbours by Euclidean distance.
 
-    Training pictures are taken as they are: not augmented.
+    Training images are taken as they are: not augmented.
     """
     parser = generator_parser("neighbours", __doc__, 8, "samples")
     parser.add_argument("--k", type=int, default=5, help="neighbours of each sample (5)")
@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
         "--out", type=Path,
         help="F.png: a sheet; F.npz: images, neighbours, numbers of these in the training split, distances",
     )  # fmt: skip
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     check_common(arguments)
     check_num(arguments.k, "--k")
     folder, allow = named_run(arguments)
@@ -44,9 +44,9 @@ def run(words: Sequence[str]) -> int:
     )
     shape = list(data.sample_shape)
     if len(shape) != 3:
-        raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of pictures")
+        raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of images")
 
-    from ganvas.callback.pictures import draw_neighbours, save_png
+    from ganvas.callback.drawing.images import draw_neighbours, save_png
     from ganvas.functional.nearest_rows import nearest_rows
 
     if extractor is not None:
@@ -78,7 +78,7 @@ def run(words: Sequence[str]) -> int:
 
 def _extractor(folder: RunFolder, allow: list[str], arguments: argparse.Namespace) -> Callable[..., Any]:
     from ganvas.cli.metric_choice import build_metrics, metric_node
-    from ganvas.runtime.stored import read_stored
+    from ganvas.run.config.stored import read_stored
 
     chosen = [f"metric/features={arguments.features}"]
     try:
@@ -110,7 +110,7 @@ def _print_distances(nearest: Tensor, num_values: int, features: str | None) -> 
 
 
 def _pick(data: Any, numbers: Tensor) -> Tensor:
-    """Training pictures by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
+    """Training images by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
     from ganvas.functional.images import to_float
 
     rows = data.split("train").x[numbers.flatten()]

@@ -1,4 +1,4 @@
-"""``ganvas plot RUN ... --out curves.png``: losses and figures against images seen."""
+"""``ganvas plot RUN ... --out curves.png``: losses and metrics against examples seen."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganvas.cli.arguments import Parser, check_out
 from ganvas.errors import OptionError, require
 
 if TYPE_CHECKING:
-    from ganvas.runtime.compare.curves import Curve
+    from ganvas.compare.curves import Curve
 
 _MOST_PANELS = 12
 _USUAL_PANELS = 6
 _MOST_POINTS = 2000  # of a line
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Draws one panel a tag, one line a run; seeds of one variant share a colour."""
     parser = Parser(prog="ganvas plot", description=__doc__)
     parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
@@ -28,15 +28,15 @@ def run(words: Sequence[str]) -> int:
         "--tags", metavar="TAG", nargs="+", help="what to draw, e.g. loss/generator evaluation/fid"
     )
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     out = Path(arguments.out)
     check_out(out, (".png", ".pdf", ".svg"))
 
-    from ganvas.runtime.compare.curves import read_curves, thinned
-    from ganvas.runtime.compare.find import find_runs
-    from ganvas.runtime.compare.plot import draw, require_matplotlib
-    from ganvas.runtime.compare.svg import Line
-    from ganvas.runtime.compare.variants import group
+    from ganvas.compare.curves import read_curves, thinned
+    from ganvas.compare.find import find_runs
+    from ganvas.compare.show.plot import draw, require_matplotlib
+    from ganvas.compare.show.svg import Line
+    from ganvas.compare.variants import group
 
     folders = find_runs(arguments.run, Path(arguments.output_dir))
     require_matplotlib()
@@ -70,7 +70,7 @@ def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], name
     Raises:
         OptionError: ``--tags``: no run has one, or they are too many; ``RUN``: there are no curves.
     """
-    from ganvas.runtime.compare.curves import sensible_tags
+    from ganvas.compare.curves import sensible_tags
 
     there = sorted({tag for curves in runs for tag in curves})
     reason = "has no curves in metrics.jsonl; a run with the callback record writes them"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganvas.cli.launcher import JobLauncher, plain_options
-from ganvas.runtime.sweep.command import JobCommand
-from ganvas.runtime.sweep.engine.ray import Ray
-from ganvas.runtime.sweep.engine.ray_options import RayOptions
-from ganvas.runtime.sweep.interface import Engine, Job
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.engine.ray import Ray
+from ganvas.sweep.engine.ray_options import RayOptions
+from ganvas.sweep.interface import Engine, Job
 
 
 class RayLauncher(JobLauncher):
@@ -17,7 +17,7 @@ class RayLauncher(JobLauncher):
 
     Args:
         timeout, retries, on_error: see JobLauncher.
-        asked: see :class:`ganvas.runtime.sweep.engine.ray_options.RayOptions`.
+        asked: see :class:`ganvas.sweep.engine.ray_options.RayOptions`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""``ganvas reconstruct RUN``: originals beside reconstructions of a VQ-VAE, as a picture or arrays."""
+"""``ganvas reconstruct RUN``: originals beside reconstructions of a VQ-VAE, as an image or arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganvas.cli.arguments import as_array, check_num, check_out, check_split, na
 from ganvas.errors import OptionError, require
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Writes the first ``--num`` samples of a split and their reconstructions."""
     parser = run_parser("reconstruct", __doc__)
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
         "--codes", type=Path, help="F.png: originals, reconstructions and codes as colours, besides --out"
     )
     parser.add_argument("--batch-size", type=int, default=256)
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     check_num(arguments.num)
     check_num(arguments.batch_size, "--batch-size")
     folder, allow = named_run(arguments)
@@ -34,9 +34,9 @@ def run(words: Sequence[str]) -> int:
 
     import torch
 
-    from ganvas.callback.pictures import draw_codes, draw_pairs, save_png
+    from ganvas.callback.drawing.images import draw_codes, draw_pairs, save_png
     from ganvas.model.interface import Reconstructs
-    from ganvas.runtime.load import load_run
+    from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):

@@ -10,13 +10,13 @@ from typing import Any
 
 from ganvas.cli.arguments import named_run, run_parser
 from ganvas.errors import OptionError
-from ganvas.runtime.run_folder import RunFolder
+from ganvas.run.folder.run_folder import RunFolder
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     parser = run_parser("resume", __doc__)
-    parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_images=2000000")
-    arguments = parser.parse_intermixed_args(list(words))
+    parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
+    arguments = parser.parse_intermixed_args(list(argv))
     folder, allow = named_run(arguments)
     return resume(folder, arguments.overrides, allow)
 
@@ -42,10 +42,10 @@ def resume(
     """
     from ganvas.cli.secrets import require_secrets, with_secrets
     from ganvas.cli.train import report
-    from ganvas.runtime.stored import check_places, moved, read_stored
+    from ganvas.run.config.stored import check_places, relocate_paths, read_stored
 
     run = read_stored(folder, allow)
-    config = moved(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
+    config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         _override(config, override)
     check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
@@ -53,7 +53,7 @@ def resume(
         config = with_secrets(config, secrets)
     require_secrets(config)
     config["allow_imports"] = list(allow)
-    from ganvas.runtime.start import train
+    from ganvas.run.start import train
 
     try:
         return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides))
@@ -73,7 +73,7 @@ def _named_as_written(error: OptionError, overrides: Sequence[str]) -> OptionErr
 def _override(config: dict, override: str) -> None:
     import yaml
 
-    from ganvas.runtime.build import nearest
+    from ganvas.run.config.build import nearest
 
     key, sign, value = override.partition("=")
     *path, last = key.split(".")

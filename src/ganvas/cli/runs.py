@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import Parser
-from ganvas.runtime.lock import is_held
-from ganvas.runtime.run_folder import RunFolder, all_runs
+from ganvas.run.folder.lock import is_held
+from ganvas.run.folder.run_folder import RunFolder, all_runs
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Prints a table, or with ``--json`` a list of objects."""
     parser = Parser(prog="ganvas runs", description=__doc__)
     parser.add_argument("what", choices=("ls",))
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     rows = [describe(folder) for folder in all_runs(Path(arguments.output_dir))]
     if arguments.json:
         print(json.dumps(rows, indent=2))
@@ -30,20 +30,20 @@ def run(words: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("run", "state", "images", "figures")
+    table = Table("run", "state", "examples", "metrics")
     table.columns[0].no_wrap = True  # a name is there to be copied
     for row in rows:
-        shown = (row["run"], row["state"], str(row["images_seen"]), headline(row["figures"]))
+        shown = (row["run"], row["state"], str(row["examples_seen"]), format_metrics(row["metrics"]))
         table.add_row(*map(printable, shown))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 
-def headline(figures: dict[str, Any]) -> str:
-    """The figures that a table has room for; the others are in status.json and evaluations.jsonl."""
-    figures = {name: value for name, value in figures.items() if value is not None}
-    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in figures]
-    return ", ".join(f"{name} {figures[name]:.4g}" for name in shown or list(figures)[:2])
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """The metrics that a table has room for; the others are in status.json and evaluations.jsonl."""
+    metrics = {name: value for name, value in metrics.items() if value is not None}
+    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in metrics]
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or list(metrics)[:2])
 
 
 def printable(text: str, longest: int = 200) -> Any:
@@ -65,8 +65,8 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "run": folder.path.name,
         "folder": str(folder.path),
         "state": state,
-        "images_seen": status.get("images_seen", 0),
+        "examples_seen": status.get("examples_seen", 0),
         "model": choices.get("model"),
         "data": choices.get("data"),
-        "figures": status.get("figures") or {},
+        "metrics": status.get("metrics") or {},
     }

@@ -1,4 +1,4 @@
-"""``ganvas sample RUN``: samples of a GAN as a picture (.png) or an array (.npz)."""
+"""``ganvas sample RUN``: samples of a GAN as an image (.png) or an array (.npz)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ganvas.cli.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Writes ``--num`` samples; sample number i is a function of (--seed, i) and the weights alone."""
     parser = generator_parser("sample", __doc__, 64, "samples")
-    parser.add_argument("--columns", type=int, help="pictures in a row of the grid; a square without")
+    parser.add_argument("--columns", type=int, help="images in a row of the grid; a square without")
     parser.add_argument(
         "--out",
         type=Path,
         help="F.png: a grid; F.npz: images uint8 [N, H, W, C], and labels int64 [N] of conditional GANs",
     )
-    arguments = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(argv))
     check_common(arguments)
     check_num(1 if arguments.columns is None else arguments.columns, "--columns")
     folder, allow = named_run(arguments)
@@ -28,9 +28,9 @@ def run(words: Sequence[str]) -> int:
 
     import torch
 
-    from ganvas.callback.pictures import draw, save_png
+    from ganvas.callback.drawing.images import draw, save_png
     from ganvas.model.interface import FromLatents, Samples
-    from ganvas.runtime.load import load_run
+    from ganvas.run.load import load_run
 
     model, _, _ = load_run(folder, allow=allow)
     if not isinstance(model, Samples):

@@ -14,30 +14,30 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.frozen import FOLDER, freeze, frozen_session
-from ganvas.cli.search_words import parse, words_of
+from ganvas.cli.search_words import parse, overrides_of
 from ganvas.cli.secrets import hidden_keys, values_at
 from ganvas.cli.sweep_jobs import Composer, repeats
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.runtime.build import bind
-from ganvas.runtime.optimized import objectives
-from ganvas.runtime.redact import redacted
-from ganvas.runtime.sweep.interface import Job, Result
-from ganvas.runtime.sweep.manifest import Draft, Manifest
-from ganvas.runtime.sweep.records import result_of
-from ganvas.runtime.sweep.search.asked import Asked
-from ganvas.runtime.sweep.search.settings import Hyperband, Median, Settings
-from ganvas.runtime.sweep.search.space import Space
-from ganvas.runtime.sweep.tree import config_key
+from ganvas.run.config.build import bind
+from ganvas.run.config.optimized import objectives
+from ganvas.run.folder.redact import redacted
+from ganvas.sweep.interface import Job, Result
+from ganvas.sweep.manifest import Draft, Manifest
+from ganvas.sweep.records import result_of
+from ganvas.sweep.search.spec import SearchSpec
+from ganvas.sweep.search.settings import Hyperband, Median, Settings
+from ganvas.sweep.search.space import Space
+from ganvas.sweep.tree import config_key
 
 KEY = "search"  # of sweep.json's ``about``
 _SECTION = "hydra.sweeper"
 
 
-def ask(composer: Composer, words: Sequence[str], sweeper: Any) -> tuple[Asked, list[Draft]]:
-    """What the words search for, checked as far as it can be without a run; writes nothing.
+def parse_search(composer: Composer, overrides: Sequence[str], sweeper: Any) -> tuple[SearchSpec, list[Draft]]:
+    """What the overrides search for, checked as far as it can be without a run; writes nothing.
 
     Args:
-        words: without Hydra's own.
+        overrides: without Hydra's own.
         sweeper: the composed ``hydra.sweeper``.
 
     Returns:
@@ -48,19 +48,19 @@ def ask(composer: Composer, words: Sequence[str], sweeper: Any) -> tuple[Asked, 
     """
     settings, params = read_settings(sweeper)
     require_optuna()
-    from ganvas.runtime.sweep.search.check import check
+    from ganvas.sweep.search.check import check
 
-    fixed, space = parse([*words_of(params), *words], composer.hydra.config_loader)
-    first = space.words({one.name: (one.choices or (one.low,))[0] for one in space.dimensions})
-    likely = repeats(composer, [*fixed, *first], first, 0)
+    fixed, space = parse([*overrides_of(params), *overrides], composer.hydra.config_loader)
+    first = space.overrides({one.name: (one.choices or (one.low,))[0] for one in space.dimensions})
+    examples = repeats(composer, [*fixed, *first], first, 0)
     _compose_every_option(composer, fixed, first, space)
-    config = likely[0].config
+    config = examples[0].config
     seed = config["seed"] if settings.seed is None else settings.seed
-    asked = check(
-        settings, space, objectives(config), config, words=fixed, seed=seed, repeats=len(likely),
+    spec = check(
+        settings, space, objectives(config), config, overrides=fixed, seed=seed, repeats=len(examples),
         experiment=config_key(config),
     )  # fmt: skip
-    return asked, likely
+    return spec, examples
 
 
 def read_settings(sweeper: Any) -> tuple[Settings, dict[str, Any]]:
@@ -110,9 +110,9 @@ def _compose_every_option(composer: Composer, fixed: list[str], first: list[str]
                 _check_option(composer, [*fixed, *others, one.word(option)], one.name)
 
 
-def _check_option(composer: Composer, words: list[str], group: str) -> None:
+def _check_option(composer: Composer, overrides: list[str], group: str) -> None:
     try:
-        composer.compose(words)
+        composer.compose(overrides)
     except OptionError as error:
         if error.option == group:  # others may fit other values: then it is a failed trial
             raise
@@ -124,16 +124,16 @@ class Search:
     Args:
         sweep: it holds the search under ``about``.
         secrets: job index -> key -> value; those of new jobs are added.
-        again: words that give hidden secrets again, at a resume.
+        again: overrides that give hidden secrets again, at a resume.
         retry: jobs to run again although they failed.
         example: what its jobs will be like.
     """
 
     def __init__(
-        self, sweep: Manifest, asked: Asked, *, config_dir: str | None, secrets: dict[int, dict[str, str]],
+        self, sweep: Manifest, spec: SearchSpec, *, config_dir: str | None, secrets: dict[int, dict[str, str]],
         again: Sequence[str] = (), retry: Sequence[int] = (), example: Draft | None = None,
     ) -> None:  # fmt: skip
-        self.sweep, self.asked, self.config_dir = sweep, asked, config_dir
+        self.sweep, self.spec, self.config_dir = sweep, spec, config_dir
         self.secrets, self.again, self.retry = secrets, list(again), set(retry)
         self.example = example
         self._source: Any = None
@@ -143,7 +143,7 @@ class Search:
     def source(self) -> Any:
         """The study's, opened now if it was not yet."""
         if self._source is None:
-            from ganvas.runtime.sweep.search.check import open_source
+            from ganvas.sweep.search.check import open_source
 
             if not (self.sweep.folder / FOLDER).is_dir():
                 freeze(self.sweep.folder, self.config_dir)
@@ -152,7 +152,7 @@ class Search:
             jobs = _SweepJobs(self, composer)
             trials = {job.variant for job in self.sweep.jobs if job.index in self.retry}
             self._source = open_source(
-                self.asked, jobs, self.sweep.folder, has_jobs=bool(self.sweep.jobs), retry=trials
+                self.spec, jobs, self.sweep.folder, has_jobs=bool(self.sweep.jobs), retry=trials
             )
         return self._source
 
@@ -172,38 +172,38 @@ class Search:
 
     def _asked_of(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Calls the study's source; what its storage refuses is an option's fault, in one line."""
-        from ganvas.runtime.sweep.search.storage import PRIVATE, named
+        from ganvas.sweep.search.storage import PRIVATE, storage_errors
 
-        place = self.asked.settings.storage or str(self.sweep.folder / PRIVATE)
-        with named(place, running=True):
+        place = self.spec.settings.storage or str(self.sweep.folder / PRIVATE)
+        with storage_errors(place, running=True):
             return method(*arguments)
 
     def finish(self) -> tuple[list[str], bool]:
         """Writes the report; returns what to say of it, and whether no trial of this sweep failed."""
-        from ganvas.runtime.sweep.search.report import failed, write_report
+        from ganvas.sweep.search.report import failed, write_report
 
         try:
             if self._source is None:
                 return [], True
-            lines = write_report(self._source.opened, self.sweep.folder)
-            return lines, not failed(self._source.opened, self.asked.owner)
+            lines = write_report(self._source.handle, self.sweep.folder)
+            return lines, not failed(self._source.handle, self.spec.owner)
         finally:
             self._stack.close()
 
 
 class _SweepJobs:
-    """What a study asks of its sweep (see runtime/sweep/search/study.py)."""
+    """What a study asks of its sweep (see sweep/search/study.py)."""
 
     def __init__(self, search: Search, composer: Composer) -> None:
         self.search, self.composer = search, composer
-        fixed = [word for word in search.asked.words if REDACTED not in word]
+        fixed = [word for word in search.spec.overrides if REDACTED not in word]
         self._fixed = [*fixed, *search.again]
         self._drafts: dict[int, list[Draft]] = {}
 
-    def add(self, number: int, words: Sequence[str], repeat: int) -> Job:
+    def add(self, number: int, overrides: Sequence[str], repeat: int) -> Job:
         if number not in self._drafts:
             # A study asks for one trial's repeats in a row: older drafts are of no more use.
-            made = repeats(self.composer, [*self._fixed, *words], list(words), number)
+            made = repeats(self.composer, [*self._fixed, *overrides], list(overrides), number)
             self._drafts = {**dict(list(self._drafts.items())[-64:]), number: made}
         draft = self._drafts[number][repeat]
         sweep = self.search.sweep
@@ -227,12 +227,12 @@ class _SweepJobs:
 _AGAIN = ("failed", "refused", "killed")
 
 
-def note(sweep: Manifest, asked: Asked) -> None:
+def note(sweep: Manifest, spec: SearchSpec) -> None:
     """Puts a search into the sweep's manifest, yet to be written."""
-    sweep.about[KEY] = asdict(asked)
+    sweep.about[KEY] = asdict(spec)
 
 
-def stored(sweep: Manifest) -> Asked | None:
+def stored(sweep: Manifest) -> SearchSpec | None:
     """The search that a manifest holds, or None where it is a sweep of another kind.
 
     Raises:
@@ -242,7 +242,7 @@ def stored(sweep: Manifest) -> Asked | None:
         return None
     require_optuna()
     try:
-        return Asked.read(sweep.about[KEY])
+        return SearchSpec.read(sweep.about[KEY])
     except OptionError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -251,22 +251,22 @@ def stored(sweep: Manifest) -> Asked | None:
         raise OptionError("SWEEP", sweep.folder, reason) from error
 
 
-def extended(sweep: Manifest, asked: Asked, words: Sequence[str]) -> Asked:
-    """The search with the number of trials that the words of a resumption give.
+def extended(sweep: Manifest, spec: SearchSpec, overrides: Sequence[str]) -> SearchSpec:
+    """The search with the number of trials that the overrides of a resumption give.
 
     Raises:
         OptionError: another option of the sweeper is among them.
     """
-    for word in words:
+    for word in overrides:
         key, _, value = word.partition("=")
         if not key.lstrip("+~").startswith(("hydra.sweeper", "hydra/sweeper")):
             continue
         reason = "is frozen in this search; hydra.sweeper.n_trials=40 may change, for the rest begin another"
         require(key == f"{_SECTION}.n_trials" and value.isdigit(), key, value, reason)
         try:
-            settings = replace(asked.settings, n_trials=int(value))
+            settings = replace(spec.settings, n_trials=int(value))
         except OptionError as error:
             raise error.under(_SECTION) from error
-        asked = replace(asked, settings=settings)
-        note(sweep, asked)
-    return asked
+        spec = replace(spec, settings=settings)
+        note(sweep, spec)
+    return spec

@@ -9,8 +9,8 @@ from typing import Any
 from ganvas.cli.best_experiment import save_experiment
 from ganvas.cli.search import stored
 from ganvas.errors import OptionError, require
-from ganvas.runtime.sweep.interface import Job
-from ganvas.runtime.sweep.manifest import Manifest
+from ganvas.sweep.interface import Job
+from ganvas.sweep.manifest import Manifest
 
 
 def best_of_search(sweep: Manifest, *, as_json: bool, save: str | None, config_dir: str | None) -> None:
@@ -20,25 +20,25 @@ def best_of_search(sweep: Manifest, *, as_json: bool, save: str | None, config_d
         OptionError: ``SWEEP``: no trial is complete, or the best one, which is to be saved, ran elsewhere;
             ``--save``: the file does not fit.
     """
-    asked = stored(sweep)
-    assert asked is not None
-    from ganvas.runtime.sweep.search.check import open_study
-    from ganvas.runtime.sweep.search.report import summary, write_report
+    spec = stored(sweep)
+    assert spec is not None
+    from ganvas.sweep.search.check import open_study
+    from ganvas.sweep.search.report import summary, write_report
 
-    opened = open_study(asked, sweep.folder)
-    found = summary(opened)
+    handle = open_study(spec, sweep.folder)
+    found = summary(handle)
     require(bool(found["best"]), "SWEEP", sweep.folder, "has no complete trial yet; ganvas sweep status")
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        for line in write_report(opened, sweep.folder):
+        for line in write_report(handle, sweep.folder):
             print(line)
     if save is not None:
         first = found["best"][0]
-        job = _job_of(sweep, first, asked.owner)
-        figures = zip(asked.objectives, first["values"], strict=True)
-        said = ", ".join(f"{metric} {value:.6g}" for (metric, _), value in figures)
-        said += f", the mean of {asked.repeats} seeds" if asked.repeats > 1 else ""
+        job = _job_of(sweep, first, spec.owner)
+        metrics = zip(spec.objectives, first["values"], strict=True)
+        said = ", ".join(f"{metric} {value:.6g}" for (metric, _), value in metrics)
+        said += f", the mean of {spec.repeats} seeds" if spec.repeats > 1 else ""
         command = save_experiment(Path(save), sweep, job, result=said, config_dir=config_dir)
         if not as_json:
             print(f"{save}: {command}")

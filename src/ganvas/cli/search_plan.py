@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.compose import provenance
-from ganvas.cli.search import KEY, Search, ask, note, stored
+from ganvas.cli.search import KEY, Search, parse_search, note, stored
 from ganvas.cli.sweep_jobs import Composer
 from ganvas.errors import OptionError
-from ganvas.runtime.redact import redacted
-from ganvas.runtime.sweep.estimate import paces, sweep_seconds
-from ganvas.runtime.sweep.find import sweep_there
-from ganvas.runtime.sweep.manifest import Manifest, new_about
+from ganvas.run.folder.redact import redacted
+from ganvas.sweep.estimate import paces, sweep_seconds
+from ganvas.sweep.find import sweep_there
+from ganvas.sweep.manifest import Manifest, new_about
 
 if TYPE_CHECKING:
     from ganvas.cli.launcher import JobLauncher
@@ -23,66 +23,66 @@ if TYPE_CHECKING:
 
 
 def plan_search(
-    composer: Composer, words: Sequence[str], own: Sequence[str], section: Any, launcher: JobLauncher
+    composer: Composer, overrides: Sequence[str], own: Sequence[str], section: Any, launcher: JobLauncher
 ) -> Planned:
     """What ``ganvas train -m hydra/sweeper=optuna`` would do.
 
     Args:
-        words: the command line's.
+        overrides: the command line's.
         own: those of the experiment.
         section: the composed ``hydra``.
     """
     from ganvas.cli.sweep_run import Planned, sweep_folder
 
-    asked, likely = ask(composer, own, section.sweeper)
-    folder = sweep_folder(section, words, likely[0].config)
-    made = composer.compose([*asked.words, *likely[0].differs])
-    about = new_about(words, asked.words, provenance(made) | {"config_name": composer.config_name})
+    spec, examples = parse_search(composer, own, section.sweeper)
+    folder = sweep_folder(section, overrides, examples[0].config)
+    made = composer.compose([*spec.overrides, *examples[0].differs])
+    about = new_about(overrides, spec.overrides, provenance(made) | {"config_name": composer.config_name})
     sweep = Manifest(folder, about)
-    jobs = Manifest(folder, {}).add(likely)
-    note(sweep, asked)
+    jobs = Manifest(folder, {}).add(examples)
+    note(sweep, spec)
     sweep = _joined(sweep)
     secrets: dict[int, dict[str, str]] = {}
     source = Search(
-        sweep, stored(sweep) or asked, config_dir=_users_folder(composer), secrets=secrets, example=likely[0]
+        sweep, stored(sweep) or spec, config_dir=_users_folder(composer), secrets=secrets, example=examples[0]
     )
-    return Planned(sweep, launcher, source, secrets, likely=jobs)
+    return Planned(sweep, launcher, source, secrets, examples=jobs)
 
 
-def say(made: Planned, slots: int, *, as_json: bool) -> int:
+def print_plan(made: Planned, slots: int, *, as_json: bool) -> int:
     """What ``ganvas sweep plan`` prints of a search."""
-    from ganvas.cli.sweep_plan import span
+    from ganvas.cli.sweep_plan import format_duration
 
     search = made.source
     assert isinstance(search, Search)
     assert search.example is not None
-    asked, settings = search.asked, search.asked.settings
-    grid = len(asked.space.grid()) if settings.sampler == "grid" else None
+    spec, settings = search.spec, search.spec.settings
+    grid = len(spec.space.grid()) if settings.sampler == "grid" else None
     trials = settings.trials(grid)
-    jobs = trials * asked.repeats
+    jobs = trials * spec.repeats
     at_a_time = max(1, min(slots, jobs))
     trees = [(search.example.config, search.example.choices)] * jobs
     pace = paces(Path(search.example.config["paths"]["output_dir"]))
     seconds, runs = sweep_seconds(trees, pace, at_a_time=at_a_time)
     if as_json:
-        told = {"trials": trials, "repeats": asked.repeats, "at_a_time": at_a_time, "seconds": seconds}
-        print(json.dumps(told | {"search": redacted(asdict(asked))}, indent=1))
+        told = {"trials": trials, "repeats": spec.repeats, "at_a_time": at_a_time, "seconds": seconds}
+        print(json.dumps(told | {"search": redacted(asdict(spec))}, indent=1))
         return 0
-    for name, values in asked.space.describe().items():
-        print(f"{name}: {_said(values)}")
-    print("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in asked.objectives))
-    print(f"{trials} trials x {asked.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "
-          f"seed {asked.seed}, pruner {settings.pruner}")  # fmt: skip
-    print(f"study {asked.study} in {settings.storage or 'the folder of the sweep'}")
+    for name, values in spec.space.describe().items():
+        print(f"{name}: {_format_values(values)}")
+    print("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in spec.objectives))
+    print(f"{trials} trials x {spec.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "
+          f"seed {spec.seed}, pruner {settings.pruner}")  # fmt: skip
+    print(f"study {spec.study} in {settings.storage or 'the folder of the sweep'}")
     if seconds is None:
         print("time: not known; no finished run of such a model and data lies under paths.output_dir")
     else:
-        print(f"time: at most {span(seconds)}, by the pace of {runs} finished runs of such models and data")
+        print(f"time: at most {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data")
     print(f"folder: {made.sweep.folder} (not made)")
     return 0
 
 
-def _said(values: dict[str, Any]) -> str:
+def _format_values(values: dict[str, Any]) -> str:
     if "choices" in values:
         return ", ".join(values["choices"])
     text = f"{values['low']:g} to {values['high']:g}"
@@ -99,12 +99,12 @@ def _joined(sweep: Manifest) -> Manifest:
     old = sweep_there(sweep.folder)
     if old is None:
         return sweep
-    held, asked = stored(old), stored(sweep)
-    if held is None or asked is None or held.identity() != asked.identity():
+    held, spec = stored(old), stored(sweep)
+    if held is None or spec is None or held.identity() != spec.identity():
         reason = "holds another sweep; name a new folder, or: ganvas sweep resume"
         raise OptionError("hydra.sweep.dir", sweep.folder, reason)
     # Of the study it is the same search; how long it goes on may be another.
-    old.about[KEY]["settings"]["n_trials"] = asked.settings.n_trials
+    old.about[KEY]["settings"]["n_trials"] = spec.settings.n_trials
     return old
 
 

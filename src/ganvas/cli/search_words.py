@@ -1,4 +1,4 @@
-"""From the words of a search, in Hydra's override grammar, to what stays and what is varied."""
+"""From the overrides of a search, in Hydra's override grammar, to what stays and what is varied."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganvas.errors import OptionError, require
-from ganvas.runtime.sweep.search.space import Dimension, Space, choice, interval, stepped
+from ganvas.sweep.search.space import Dimension, Space, choice, interval, stepped
 
 _TAGS = {"log"}
 
 
-def parse(words: Sequence[str], config_loader: Any) -> tuple[list[str], Space]:
-    """The words that stay, and the space of those that list values or an interval.
+def parse(overrides: Sequence[str], config_loader: Any) -> tuple[list[str], Space]:
+    """The overrides that stay, and the space of those that list values or an interval.
 
     A key that is written twice has its last meaning, as everywhere on the command line.
 
@@ -24,7 +24,7 @@ def parse(words: Sequence[str], config_loader: Any) -> tuple[list[str], Space]:
 
     parser = OverridesParser.create(config_loader=config_loader)
     found: dict[str, Any] = {}
-    for word in words:
+    for word in overrides:
         key, _, value = word.partition("=")
         try:
             (parsed,) = parser.parse_overrides([word])
@@ -38,8 +38,8 @@ def parse(words: Sequence[str], config_loader: Any) -> tuple[list[str], Space]:
     return fixed, Space(tuple(_dimension(one) for one in found.values() if one.is_sweep_override()))
 
 
-def words_of(params: Mapping[str, Any]) -> list[str]:
-    """``hydra.sweeper.params`` as words: key -> what the command line would say behind ``=``."""
+def overrides_of(params: Mapping[str, Any]) -> list[str]:
+    """``hydra.sweeper.params`` as overrides: key -> what the command line would say behind ``=``."""
     answer = []
     for key, value in params.items():
         plain = isinstance(value, str | int | float | bool)

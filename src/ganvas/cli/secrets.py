@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ganvas.errors import REDACTED, OptionError, is_secret
-from ganvas.runtime.redact import remember
+from ganvas.run.folder.redact import remember
 
 
 def remember_environment(unresolved: Any) -> None:
@@ -46,15 +46,15 @@ def values_at(config: Any, paths: Iterable[str]) -> dict[str, str]:
     return {path: value for path, value in leaves(config) if path in wanted and isinstance(value, str)}
 
 
-def put_back(stored: Any, values: Mapping[str, str], path: str = "") -> Any:
+def fill_secrets(stored: Any, values: Mapping[str, str], path: str = "") -> Any:
     """A copy of a stored config with the values of :func:`values_at` where it hides something.
 
     What was hidden is noted for the log, as far as it is text within other text, too.
     """
     if isinstance(stored, dict):
-        return {key: put_back(value, values, f"{path}.{key}".lstrip(".")) for key, value in stored.items()}
+        return {key: fill_secrets(value, values, f"{path}.{key}".lstrip(".")) for key, value in stored.items()}
     if isinstance(stored, list):
-        return [put_back(value, values, f"{path}[{index}]") for index, value in enumerate(stored)]
+        return [fill_secrets(value, values, f"{path}[{index}]") for index, value in enumerate(stored)]
     if not (isinstance(stored, str) and REDACTED in stored and path in values):
         return stored
     shown = "(.+?)".join(map(re.escape, stored.split(REDACTED)))

@@ -1,4 +1,4 @@
-"""``ganvas shards data=... --out DIR``: any data set's pictures as .tar shards, for ``data=webdataset``."""
+"""``ganvas shards data=... --out DIR``: any data set's images as .tar shards, for ``data=webdataset``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError, require
 
 _EPILOG = """examples:
-  ganvas shards data=image_folder data.root=pictures data.image_size=64 --out shards
+  ganvas shards data=image_folder data.root=images data.image_size=64 --out shards
   ganvas train data=webdataset data.root=shards data.native_size=64
 
 OVERRIDE is as in ganvas train; every split is written, at data.image_size, as PNG and .cls.
 """
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Composes the data, reads them and writes the shards."""
     import argparse
 
@@ -26,24 +26,24 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--images-per-shard", type=int, default=10_000, help="(10000)")
     parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
-    arguments = parser.parse_intermixed_args(list(words))
+    arguments = parser.parse_intermixed_args(list(argv))
 
     from ganvas.cli.compose import compose
-    from ganvas.cli.train import own_modules
+    from ganvas.cli.train import user_modules
     from ganvas.data.datamodule import TensorDataModule
-    from ganvas.data.shard_writer import write_shards
-    from ganvas.runtime.build import build, check_targets
-    from ganvas.runtime.prepare import named
+    from ganvas.data.shard.writer import write_shards
+    from ganvas.run.config.build import build, check_targets
+    from ganvas.run.prepare import error_prefix
 
     composed = compose(arguments.overrides, config_dir=arguments.config_dir)
     try:
         node = composed.config["data"]
-        allowed = [*(composed.config.get("allow_imports") or ()), *own_modules(arguments.config_dir)]
+        allowed = [*(composed.config.get("allow_imports") or ()), *user_modules(arguments.config_dir)]
         check_targets({"data": node}, allowed)
         data = build(node, "data")
         kind = isinstance(data, TensorDataModule)
         require(kind, "data._target_", node.get("_target_"), "is no data that can be read by rows")
-        with named("data"):
+        with error_prefix("data"):
             data.prepare()
         written = write_shards(data, arguments.out, images_per_shard=arguments.images_per_shard)
     except OptionError as error:

@@ -7,10 +7,10 @@ from typing import Any
 
 from ganvas.cli.launcher import JobLauncher, plain_options
 from ganvas.errors import require
-from ganvas.runtime.sweep.command import JobCommand
-from ganvas.runtime.sweep.engine.slurm import Slurm
-from ganvas.runtime.sweep.engine.slurm_options import SlurmOptions
-from ganvas.runtime.sweep.interface import Engine, Job
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.engine.slurm import Slurm
+from ganvas.sweep.engine.slurm_options import SlurmOptions
+from ganvas.sweep.interface import Engine, Job
 
 
 class SlurmLauncher(JobLauncher):
@@ -19,7 +19,7 @@ class SlurmLauncher(JobLauncher):
     Args:
         n_jobs: jobs handed in at a time; None: all that there are, and ``array_parallelism`` in a search.
         timeout, retries, on_error: see JobLauncher.
-        asked: see :class:`ganvas.runtime.sweep.engine.slurm_options.SlurmOptions`.
+        asked: see :class:`ganvas.sweep.engine.slurm_options.SlurmOptions`.
     """
 
     def __init__(

@@ -21,18 +21,18 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError, require
-from ganvas.runtime.sweep.find import all_sweeps, find_sweep
-from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.summary import counts, ranking, results, rows
+from ganvas.sweep.find import all_sweeps, find_sweep
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.summary import counts, ranking, results, rows
 
 _COMMANDS = ("plan", "run", "status", "resume", "retry", "best", "ls")
 
 
-def run(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
+def run(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
         print(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}", end="")
         return 0
-    command, rest = words[0], list(words[1:])
+    command, rest = argv[0], list(argv[1:])
     if command not in _COMMANDS:
         raise OptionError(
             "ganvas sweep", command, f"there is no such command; there are: {', '.join(_COMMANDS)}"
@@ -63,7 +63,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--config-name", "-cn", default="train")
     if command in ("resume", "retry"):
         parser.add_argument(
-            "words", nargs="*", help="numbers of jobs, hydra.launcher.KEY=VALUE, hidden secrets"
+            "overrides", nargs="*", help="numbers of jobs, hydra.launcher.KEY=VALUE, hidden secrets"
         )
     if command in ("plan", "status", "best", "ls"):
         parser.add_argument("--json", action="store_true")
@@ -75,17 +75,17 @@ def _line_of(command: str) -> str:
     return next(line for line in lines if line.startswith(command))
 
 
-def _run(words: Sequence[str], arguments: argparse.Namespace) -> int:
+def _run(argv: Sequence[str], arguments: argparse.Namespace) -> int:
     from ganvas.cli.sweep_run import sweep
 
-    return sweep(words, config_dir=arguments.config_dir, config_name=arguments.config_name)
+    return sweep(argv, config_dir=arguments.config_dir, config_name=arguments.config_name)
 
 
-def _plan(words: Sequence[str], arguments: argparse.Namespace) -> int:
+def _plan(argv: Sequence[str], arguments: argparse.Namespace) -> int:
     from ganvas.cli.sweep_plan import plan
 
     return plan(
-        words, config_dir=arguments.config_dir, config_name=arguments.config_name, as_json=arguments.json
+        argv, config_dir=arguments.config_dir, config_name=arguments.config_name, as_json=arguments.json
     )
 
 
@@ -107,12 +107,12 @@ def _status(arguments: argparse.Namespace) -> None:
 def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
     from ganvas.cli.sweep_run import resume
 
-    numbers = [int(word) for word in arguments.words if word.isdigit()]
-    words = [word for word in arguments.words if not word.isdigit()]
-    if "=" in arguments.sweep:  # no SWEEP was given, only words
-        words, arguments.sweep = [arguments.sweep, *words], "latest"
+    numbers = [int(word) for word in arguments.overrides if word.isdigit()]
+    argv = [word for word in arguments.overrides if not word.isdigit()]
+    if "=" in arguments.sweep:  # no SWEEP was given, only argv
+        argv, arguments.sweep = [arguments.sweep, *argv], "latest"
     folder = find_sweep(arguments.sweep, Path(arguments.output_dir))
-    return resume(folder, words, config_dir=arguments.config_dir, failed=failed, only=numbers)
+    return resume(folder, argv, config_dir=arguments.config_dir, failed=failed, only=numbers)
 
 
 def _retry(arguments: argparse.Namespace) -> int:

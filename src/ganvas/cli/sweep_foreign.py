@@ -15,33 +15,33 @@ from typing import Any
 from ganvas.cli.compose import provenance
 from ganvas.cli.explain import composition_errors
 from ganvas.cli.launcher import JobLauncher, make_launcher
-from ganvas.cli.sweep_jobs import Composer, fixed_words, repeats
-from ganvas.cli.sweep_run import Planned, drive, is_hydra_word, secrets_of, sweep_folder
+from ganvas.cli.sweep_jobs import Composer, fixed_overrides, repeats
+from ganvas.cli.sweep_run import Planned, drive, is_hydra_override, secrets_of, sweep_folder
 from ganvas.errors import OptionError
-from ganvas.runtime.sweep.command import JobCommand
-from ganvas.runtime.sweep.grid import Grid
-from ganvas.runtime.sweep.manifest import FILE, Manifest, new_about
-from ganvas.runtime.sweep.records import result_of
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.grid import Grid
+from ganvas.sweep.manifest import FILE, Manifest, new_about
+from ganvas.sweep.records import result_of
 
 _CONFIG_DIR = "GANVAS_CONFIG_DIR"  # how the launcher, which Hydra makes, learns of --config-dir
 
 
 def sweep_by(
-    hydra: Any, words: Sequence[str], section: Any, *, config_dir: str | None, config_name: str
+    hydra: Any, overrides: Sequence[str], section: Any, *, config_dir: str | None, config_name: str
 ) -> int:
     """Runs another's sweeper; returns 0 where every job ended well."""
-    make_launcher(section.launcher, words)  # refuses one that is none of ours, before anything is written
+    make_launcher(section.launcher, overrides)  # refuses one that is none of ours, before anything is written
     config = (
-        Composer(hydra, config_name).compose(fixed_words([w for w in words if not is_hydra_word(w)])).config
+        Composer(hydra, config_name).compose(fixed_overrides([w for w in overrides if not is_hydra_override(w)])).config
     )
-    folder = sweep_folder(section, words, config)
+    folder = sweep_folder(section, overrides, config)
     if config_dir is not None:
         os.environ[_CONFIG_DIR] = str(Path(config_dir).resolve())
     try:
-        with composition_errors(hydra, words):
+        with composition_errors(hydra, overrides):
             hydra.multirun(
                 config_name=config_name, task_function=_never_called,
-                overrides=[*words, f"hydra.sweep.dir='{folder}'"], with_log_configuration=False,
+                overrides=[*overrides, f"hydra.sweep.dir='{folder}'"], with_log_configuration=False,
             )  # fmt: skip
     finally:
         os.environ.pop(_CONFIG_DIR, None)
@@ -63,7 +63,7 @@ def run_batch(
     secrets: dict[int, dict[str, str]] = {}
     jobs = []
     for job in batch:
-        own = [word for word in job if not is_hydra_word(word)]
+        own = [word for word in job if not is_hydra_override(word)]
         if sweep is None:
             sweep = Manifest(folder, new_about(own, [], provenance(composer.compose(own))))
         variant = 1 + max((one.variant for one in sweep.jobs), default=-1)
@@ -76,7 +76,7 @@ def run_batch(
     todo = [one for _, placed in jobs for one in placed]
     drive(Planned(sweep, launcher, Grid(todo), secrets),
           JobCommand(folder, os.environ.get(_CONFIG_DIR), secrets), is_new=False)  # fmt: skip
-    return [(words, str(sweep.run_dir(placed[0])), _value(sweep, placed)) for words, placed in jobs]
+    return [(overrides, str(sweep.run_dir(placed[0])), _value(sweep, placed)) for overrides, placed in jobs]
 
 
 def _value(sweep: Manifest, jobs: Sequence[Any]) -> float | None:

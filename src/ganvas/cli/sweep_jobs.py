@@ -1,4 +1,4 @@
-"""From the words of ``ganvas train -m`` to the frozen configs of its jobs."""
+"""From the overrides of ``ganvas train -m`` to the frozen configs of its jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from ganvas.cli.compose import Composed, composed
 from ganvas.cli.explain import composition_errors
 from ganvas.errors import OptionError, require
-from ganvas.runtime.optimized import check_optimized
-from ganvas.runtime.redact import redacted_override
-from ganvas.runtime.sweep.manifest import Draft
-from ganvas.runtime.sweep.tree import RUN_DIR
+from ganvas.run.config.optimized import check_optimized
+from ganvas.run.folder.redact import redacted_override
+from ganvas.sweep.manifest import Draft
+from ganvas.sweep.tree import RUN_DIR
 
 _MAX_REPEATS = 1000
 
@@ -30,40 +30,40 @@ class Composer:
         self.hydra, self.config_name = hydra, config_name
         self._bases: dict[tuple[str, ...], Any] = {}
 
-    def compose(self, words: Sequence[str]) -> Composed:
-        """What ``ganvas train`` would compose of the words, without ``-m``; its folder is RUN_DIR.
+    def compose(self, overrides: Sequence[str]) -> Composed:
+        """What ``ganvas train`` would compose of the overrides, without ``-m``; its folder is RUN_DIR.
 
         Raises:
             OptionError: an override that names no key or option, or does not parse.
         """
         from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
-        words = [*words, f"paths.run_dir='{RUN_DIR}'"]
-        with composition_errors(self.hydra, words):
-            groups, values = self._sorted(words)
+        overrides = [*overrides, f"paths.run_dir='{RUN_DIR}'"]
+        with composition_errors(self.hydra, overrides):
+            groups, values = self._sorted(overrides)
             config = copy.deepcopy(self.base(groups))
             ConfigLoaderImpl._apply_overrides_to_config(values, config)
-            return composed(config, words[:-1])
+            return composed(config, overrides[:-1])
 
-    def hydra_section(self, words: Sequence[str]) -> Any:
+    def hydra_section(self, overrides: Sequence[str]) -> Any:
         """Hydra's own part of the config: launcher, sweeper, sweep.dir."""
-        with composition_errors(self.hydra, words):
+        with composition_errors(self.hydra, overrides):
             return self.hydra.compose_config(
-                self.config_name, list(words), run_mode=_multirun(), with_log_configuration=False
+                self.config_name, list(overrides), run_mode=_multirun(), with_log_configuration=False
             ).hydra
 
-    def _sorted(self, words: Sequence[str]) -> tuple[tuple[str, ...], list[Any]]:
-        """The words that choose options of groups, and the parsed ones that set keys."""
+    def _sorted(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Any]]:
+        """The overrides that choose options of groups, and the parsed ones that set keys."""
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
-        parsed = OverridesParser.create().parse_overrides(list(words))
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
         exists = self.hydra.config_loader.repository.group_exists
         groups = tuple(str(one.input_line) for one in parsed if exists(one.key_or_group))
         return groups, [one for one in parsed if not exists(one.key_or_group)]
 
-    def base(self, words: Sequence[str]) -> Any:
+    def base(self, overrides: Sequence[str]) -> Any:
         """Hydra's config of choices of groups alone; it is kept, so copy it before a change."""
-        groups = tuple(words)
+        groups = tuple(overrides)
         if groups not in self._bases:
             from hydra.types import RunMode
 
@@ -73,16 +73,16 @@ class Composer:
         return self._bases[groups]
 
 
-def fixed_words(words: Sequence[str]) -> list[str]:
-    """The words that are the same for every job."""
+def fixed_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides that are the same for every job."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed = OverridesParser.create().parse_overrides(list(words))
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [str(one.input_line) for one in parsed if not one.is_sweep_override()]
 
 
-def combinations(hydra: Any, words: Sequence[str]) -> list[list[str]]:
-    """Every job's words, as Hydra's own sweeper puts them together: the last word changes fastest.
+def combinations(hydra: Any, overrides: Sequence[str]) -> list[list[str]]:
+    """Every job's overrides, as Hydra's own sweeper puts them together: the last word changes fastest.
 
     Raises:
         OptionError: a word lists no value, or an interval.
@@ -90,7 +90,7 @@ def combinations(hydra: Any, words: Sequence[str]) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed = OverridesParser.create(config_loader=hydra.config_loader).parse_overrides(list(words))
+    parsed = OverridesParser.create(config_loader=hydra.config_loader).parse_overrides(list(overrides))
     for one in parsed:
         key, _, value = str(one.input_line).partition("=")
         if one.is_sweep_override() and not one.is_discrete_sweep():
@@ -101,16 +101,16 @@ def combinations(hydra: Any, words: Sequence[str]) -> list[list[str]]:
     return [list(job) for job in jobs]
 
 
-def drafts(composer: Composer, words: Sequence[str]) -> tuple[list[Draft], list[str]]:
-    """Every job of a sweep over the words' values, each ``sweep.repeats`` times with seeds of its own.
+def drafts(composer: Composer, overrides: Sequence[str]) -> tuple[list[Draft], list[str]]:
+    """Every job of a sweep over the overrides' values, each ``sweep.repeats`` times with seeds of its own.
 
     Returns:
-        the jobs, and the words that all of them share.
+        the jobs, and the overrides that all of them share.
 
     Raises:
         OptionError: an override that does not compose.
     """
-    jobs = combinations(composer.hydra, words)
+    jobs = combinations(composer.hydra, overrides)
     varied = differing(jobs)
     shared = [word for word in jobs[0] if word not in varied[0]]
     made = []
@@ -119,9 +119,9 @@ def drafts(composer: Composer, words: Sequence[str]) -> tuple[list[Draft], list[
     return made, shared
 
 
-def repeats(composer: Composer, words: Sequence[str], differs: Sequence[str], variant: int) -> list[Draft]:
+def repeats(composer: Composer, overrides: Sequence[str], differs: Sequence[str], variant: int) -> list[Draft]:
     """One combination as jobs: ``sweep.repeats`` of them, with the seeds from ``seed`` on."""
-    first = composer.compose(words)
+    first = composer.compose(overrides)
     try:
         check_optimized(first.config)
     except OptionError as error:
@@ -138,7 +138,7 @@ def repeats(composer: Composer, words: Sequence[str], differs: Sequence[str], va
     answer = []
     for repeat in range(count):
         word = f"seed={first.config['seed'] + repeat}"
-        made = composer.compose([*words, word]) if repeat else first
+        made = composer.compose([*overrides, word]) if repeat else first
         answer.append(_draft(made, [*differs, word], variant, repeat))
     return answer
 

@@ -13,23 +13,23 @@ from ganvas.cli.runs import printable
 from ganvas.cli.sweep_jobs import Composer
 from ganvas.cli.sweep_run import Planned, engine_of, hydra_section
 from ganvas.cli.sweep_run import plan as planned
-from ganvas.runtime.sweep.command import JobCommand
-from ganvas.runtime.sweep.estimate import paces, sweep_seconds
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.estimate import paces, sweep_seconds
 
 _SHOWN = 20  # jobs of the table; --json has them all
 
 
-def plan(words: Sequence[str], *, config_dir: str | None, config_name: str, as_json: bool = False) -> int:
+def plan(overrides: Sequence[str], *, config_dir: str | None, config_name: str, as_json: bool = False) -> int:
     """Prints how many jobs there would be, what differs, and about how long they would take."""
     with hydra_session(config_dir) as hydra:
         composer = Composer(hydra, config_name)
-        made = planned(composer, words, hydra_section(composer, words))
+        made = planned(composer, overrides, hydra_section(composer, overrides))
     sweep = made.sweep
     slots = engine_of(made, JobCommand(sweep.folder, config_dir)).slots()
-    if made.likely:
-        from ganvas.cli.search_plan import say
+    if made.examples:
+        from ganvas.cli.search_plan import print_plan
 
-        return say(made, slots, as_json=as_json)
+        return print_plan(made, slots, as_json=as_json)
     at_a_time = max(1, min(slots, len(sweep.jobs)))
     trees = [(sweep.config_of(job), sweep.choices_of(job)) for job in sweep.jobs]
     seconds, runs = sweep_seconds(trees, paces(Path(trees[0][0]["paths"]["output_dir"])), at_a_time=at_a_time)
@@ -43,7 +43,7 @@ def plan(words: Sequence[str], *, config_dir: str | None, config_name: str, as_j
     if seconds is None:
         print("time: not known; no finished run of such a model and data lies under paths.output_dir")
     else:
-        print(f"time: about {span(seconds)}, by the pace of {runs} finished runs of such models and data")
+        print(f"time: about {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data")
     print(f"folder: {sweep.folder} (not made)")
     return 0
 
@@ -58,9 +58,9 @@ def _print_jobs(made: Planned) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("job", "what differs", "devices", "images")
+    table = Table("job", "what differs", "devices", "examples")
     for job in made.sweep.jobs[:_SHOWN]:
-        budget = (made.sweep.config_of(job).get("trainer") or {}).get("max_images")
+        budget = (made.sweep.config_of(job).get("trainer") or {}).get("max_examples")
         cells = (
             str(job.index),
             " ".join(job.differs),
@@ -73,7 +73,7 @@ def _print_jobs(made: Planned) -> None:
         print(f"and {len(made.sweep.jobs) - _SHOWN} jobs more (--json lists them all)")
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``45 s``, ``12 min``, ``3 h 5 min``."""
     if seconds < 100:
         return f"{seconds:.0f} s"

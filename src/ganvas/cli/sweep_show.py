@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ganvas.cli.runs import headline, printable
-from ganvas.runtime.optimized import optimized
-from ganvas.runtime.sweep.interface import Job, Result
-from ganvas.runtime.sweep.manifest import Manifest
-from ganvas.runtime.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
+from ganvas.cli.runs import format_metrics, printable
+from ganvas.run.config.optimized import optimized
+from ganvas.sweep.interface import Job, Result
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
 
-_FIXED = ("job", "overrides", "state", "exit_code", "images_seen", "seconds", "folder", *HIDDEN)
-_AGAIN = 15.0  # seconds between two looks at the figures of a running job: its file may be large
+_FIXED = ("job", "overrides", "state", "exit_code", "examples_seen", "seconds", "folder", *HIDDEN)
+_AGAIN = 15.0  # seconds between two looks at the metrics of a running job: its file may be large
 _GOOD = ("finished", "pruned")
 
 
 class Watch:
     """Called with every change of a job: a live table on a terminal, a line at each beginning and end else.
 
-    The table shows jobs that run and those that ended last: state, images, best value and time left.
+    The table shows jobs that run and those that ended last: state, examples, best value and time left.
     """
 
     def __init__(self, sweep: Manifest) -> None:
@@ -51,7 +51,7 @@ class Watch:
         before = self.shown.get(job.index)
         self.shown[job.index] = job, result
         if result.state == "running" and (before is None or before[1].state != "running"):
-            self.began[job.index] = time.monotonic(), result.images_seen
+            self.began[job.index] = time.monotonic(), result.examples_seen
             if self.live is None:
                 print(f"[job {job.index}] {' '.join(job.differs)}", flush=True)
         elif result.state != "running" and self.live is None:
@@ -62,11 +62,11 @@ class Watch:
     def _table(self) -> Any:
         from rich.table import Table
 
-        table = Table("job", "overrides", "state", "images", "best", "left")
+        table = Table("job", "overrides", "state", "examples", "best", "left")
         running = [one for one in self.shown.values() if one[1].state == "running"]
         over = [one for one in self.shown.values() if one[1].state != "running"]
         for job, result in [*over[-8:], *running]:
-            cells = (str(job.index), " ".join(job.differs), result.state, f"{result.images_seen:,}")
+            cells = (str(job.index), " ".join(job.differs), result.state, f"{result.examples_seen:,}")
             table.add_row(*map(printable, cells), self._best(job, result), self._left(job, result))
         table.caption = f"{len(over)} of {len(self.sweep.jobs)} ended"
         return table
@@ -86,11 +86,11 @@ class Watch:
 
     def _left(self, job: Job, result: Result) -> str:
         """Minutes and seconds at the pace since the job began here; empty where it is not known."""
-        budget = (self.sweep.config_of(job).get("trainer") or {}).get("max_images")
-        began, images = self.began.get(job.index, (0.0, 0))
-        if result.state != "running" or not budget or result.images_seen <= images:
+        budget = (self.sweep.config_of(job).get("trainer") or {}).get("max_examples")
+        began, examples = self.began.get(job.index, (0.0, 0))
+        if result.state != "running" or not budget or result.examples_seen <= examples:
             return ""
-        left = (budget - result.images_seen) * (time.monotonic() - began) / (result.images_seen - images)
+        left = (budget - result.examples_seen) * (time.monotonic() - began) / (result.examples_seen - examples)
         return f"{int(left) // 60}:{int(left) % 60:02d}"
 
 
@@ -98,9 +98,9 @@ def said(result: Result) -> str:
     """How a job ended, in a line."""
     if result.error and result.state not in _GOOD:
         return f"{result.state}: {result.error}"
-    parts = [f"{result.images_seen:,} images"]
+    parts = [f"{result.examples_seen:,} examples"]
     parts += [f"{result.seconds:.1f} s"] if result.seconds is not None else []
-    parts += [headline(result.figures)] if result.figures else []
+    parts += [format_metrics(result.metrics)] if result.metrics else []
     return f"{result.state}: {', '.join(parts)}"
 
 
@@ -143,15 +143,15 @@ def best_lines(sweep: Manifest, found: Sequence[tuple[Job, Result]]) -> list[str
 
 
 def print_table(table: Sequence[Mapping[str, Any]], longest: int = 200) -> None:
-    """The table for people: the figures of a job in one column, so that eighty characters suffice."""
+    """The table for people: the metrics of a job in one column, so that eighty characters suffice."""
     from rich.console import Console
     from rich.table import Table
 
-    made = Table("job", "overrides", "state", "images", "seconds", "figures")
+    made = Table("job", "overrides", "state", "examples", "seconds", "metrics")
     for row in table[:longest]:
-        figures = {key: value for key, value in row.items() if key not in _FIXED}
-        fixed = (str(row[key]) for key in ("job", "overrides", "state", "images_seen", "seconds"))
-        made.add_row(*map(printable, (*fixed, headline(figures))))
+        metrics = {key: value for key, value in row.items() if key not in _FIXED}
+        fixed = (str(row[key]) for key in ("job", "overrides", "state", "examples_seen", "seconds"))
+        made.add_row(*map(printable, (*fixed, format_metrics(metrics))))
     Console(width=None if sys.stdout.isatty() else 160).print(made)
     if len(table) > longest:
         print(f"and {len(table) - longest} jobs more; results.csv has them all")

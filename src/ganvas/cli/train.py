@@ -18,9 +18,9 @@ Overrides choose options (group=option) and set keys (path.to.key=value):
 {groups}
 
 often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size, data.num_workers,
-  trainer.max_images, trainer.val_every_images, accelerator.devices, accelerator.precision,
+  trainer.max_examples, trainer.val_every_examples, accelerator.devices, accelerator.precision,
   model.optimizer.lr (VQ-VAE), model.generator_optimizer.lr, model.discriminator_optimizer.lr (GAN),
-  callback.checkpoint.every_images, paths.output_dir
+  callback.checkpoint.every_examples, paths.output_dir
 -m, --multirun     every combination of the values a,b,c given to any key or group, one job each
 --config-dir DIR   your own groups, beside the packaged ones; Python files there can be imported
 --cfg job          print the composed config and stop (--resolve with values put in)
@@ -29,23 +29,23 @@ often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size,
 """
 
 
-def run(words: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:
     """Trains once, sweeps, or prints; returns the exit code."""
-    if any(word in ("-h", "--help") for word in words):
+    if any(word in ("-h", "--help") for word in argv):
         print(_HELP.format(groups=_groups()), end="")
         return 0
     parser = Parser(prog="ganvas train", add_help=False, allow_abbrev=False)
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--config-name", "-cn", default="train")
-    arguments, rest = parser.parse_known_args(list(words))
+    arguments, rest = parser.parse_known_args(list(argv))
     if any(word.startswith("-") for word in rest):
-        return _hydra(words)
+        return _hydra(argv)
     if arguments.multirun:
         from ganvas.cli.sweep_run import sweep
-        from ganvas.runtime.ranks import find_place
+        from ganvas.run.distributed.rank_info import find_rank
 
-        started = find_place().launcher
+        started = find_rank().launcher
         require(
             started is None, "--multirun", started, "every rank would run the whole sweep; leave the "
             "launcher out: a sweep's jobs start their own ranks",
@@ -64,20 +64,20 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
         from ganvas.cli.resume import resume
-        from ganvas.runtime.run_folder import find_run
+        from ganvas.run.folder.run_folder import find_run
 
         others = [override for override in overrides if not override.startswith("resume=")]
         try:
             folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
-        return resume(folder, others, [*(config.get("allow_imports") or []), *own_modules(config_dir)])
-    from ganvas.runtime.build import check_targets  # before torch: a hostile or misspelt target costs nothing
+        return resume(folder, others, [*(config.get("allow_imports") or []), *user_modules(config_dir)])
+    from ganvas.run.config.build import check_targets  # before torch: a hostile or misspelt target costs nothing
 
-    config["allow_imports"] = [*(config.get("allow_imports") or []), *own_modules(config_dir)]
+    config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
-        from ganvas.runtime.start import train as live
+        from ganvas.run.start import train as live
 
         return report(live({"ganvas": provenance(composed), "config": config}))
     except OptionError as error:
@@ -86,25 +86,25 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
 
 def report(outcome: Any) -> int:
     """Says where everything lies, and how to go on."""
-    from ganvas.runtime.ranks import find_place
+    from ganvas.run.distributed.rank_info import find_rank
 
     folder = outcome.folder.path
-    if outcome.is_quiet or not find_place().is_first:
+    if outcome.is_quiet or not find_rank().is_first:
         return int(outcome.exit_code)
     for note in outcome.notes:
         print(note, file=sys.stderr if outcome.exit_code else sys.stdout)
     print(f"{outcome.state}: {folder}")
-    for name, value in sorted(outcome.figures.items()):
+    for name, value in sorted(outcome.metrics.items()):
         print(f"  {name:24} {value:.4f}")
     if outcome.state == "interrupted":
         print(f"go on with: ganvas resume {folder}")
     else:
-        print(f"pictures: {folder / 'samples'}   figures: {folder / 'metrics.jsonl'}")
+        print(f"images: {folder / 'samples'}   metrics: {folder / 'metrics.jsonl'}")
         print(f"watch:    tensorboard --logdir {folder.parent}")
     return int(outcome.exit_code)
 
 
-def own_modules(config_dir: str | None) -> list[str]:
+def user_modules(config_dir: str | None) -> list[str]:
     """Names that ``--config-dir`` makes importable; users' own conf/ needs no leave.
 
     A file that is called as a module of Python's or of ours is not what an import of that name finds.
@@ -120,17 +120,17 @@ def own_modules(config_dir: str | None) -> list[str]:
     return sorted(name for name in {*beside, *packages, *inside, *dotted} if name not in taken)
 
 
-def _hydra(words: Sequence[str]) -> int:
+def _hydra(argv: Sequence[str]) -> int:
     """What Hydra itself answers: --cfg, --info, --hydra-help, -sc (tab completion)."""
     import hydra
 
     from ganvas.cli.compose import make_importable, packaged_conf, register_resolvers
 
-    _check_flags(words)
-    _check_composes(words)
+    _check_flags(argv)
+    _check_composes(argv)
     register_resolvers()
     line = os.environ.get("COMP_LINE")
-    if line is not None and "query=bash" in words:
+    if line is not None and "query=bash" in argv:
         from ganvas.cli.completion import line_for_hydra, matching_commands
         from ganvas.cli.main import COMMANDS
 
@@ -139,18 +139,18 @@ def _hydra(words: Sequence[str]) -> int:
             print(" ".join(matching_commands(line, list(COMMANDS))))
             return 0
         os.environ["COMP_LINE"] = for_hydra
-    if "--config-dir" in words:
-        make_importable(Path(words[list(words).index("--config-dir") + 1]).resolve())
-    sys.argv = ["ganvas", *words]
+    if "--config-dir" in argv:
+        make_importable(Path(argv[list(argv).index("--config-dir") + 1]).resolve())
+    sys.argv = ["ganvas", *argv]
 
     def nothing(config: Any) -> None:
-        raise OptionError(" ".join(words), "", "is not understood; ganvas train --help lists what is")
+        raise OptionError(" ".join(argv), "", "is not understood; ganvas train --help lists what is")
 
     hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()
     return 0
 
 
-def _check_composes(words: Sequence[str]) -> None:
+def _check_composes(argv: Sequence[str]) -> None:
     """Raises OptionError where what is to be printed does not compose: Hydra would end with its own words."""
     from hydra._internal.utils import get_args_parser
     from hydra.types import RunMode
@@ -161,10 +161,10 @@ def _check_composes(words: Sequence[str]) -> None:
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
-        raise OptionError("ganvas train", " ".join(words), f"{message}; ganvas train --help says more")
+        raise OptionError("ganvas train", " ".join(argv), f"{message}; ganvas train --help says more")
 
     parser.error = refuse  # type: ignore[method-assign]
-    arguments = parser.parse_args([word for word in words if word != "--debug"])
+    arguments = parser.parse_args([word for word in argv if word != "--debug"])
     if not (arguments.cfg or arguments.info):
         return
     if arguments.multirun:
@@ -176,12 +176,12 @@ def _check_composes(words: Sequence[str]) -> None:
         compose(overrides, config_dir=arguments.config_dir, config_name=name)
 
 
-def _check_flags(words: Sequence[str]) -> None:
+def _check_flags(argv: Sequence[str]) -> None:
     """Raises OptionError at a flag that neither ganvas nor Hydra has, where Hydra would print its usage."""
     from hydra._internal.utils import get_args_parser
 
     known = {flag for action in get_args_parser()._actions for flag in action.option_strings} | {"--debug"}
-    for word in words:
+    for word in argv:
         flag = word.partition("=")[0]
         if flag.startswith("-") and flag not in known:
             near = difflib.get_close_matches(flag, sorted(known), n=1)

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): 60,000 pictures of 32x32 in 10 classes, from the archive of Python pickles.
+"""CIFAR-10 (Krizhevsky 2009): 60,000 images of 32x32 in 10 classes, from the archive of Python pickles.
 
 A pickle can run code, so these are read by an unpickler that admits numpy arrays and plain values alone, and
 only after their hash has been checked. Nothing is extracted: members are read into memory, by their names.
@@ -19,7 +19,7 @@ import torch
 from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
 
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.stored import Stored, hold_out
+from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 from ganvas.functional.download import RemoteFile, download, require_mirrors
 
@@ -36,14 +36,14 @@ _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, pickle.Unpicklin
 
 
 class CIFAR10(TensorDataModule):
-    """45,000 training, 5,000 validation and 10,000 test pictures; 10 classes, 3 channels.
+    """45,000 training, 5,000 validation and 10,000 test images; 10 classes, 3 channels.
 
     ``root`` may hold the archive, or the batches extracted from it (in ``cifar-10-batches-py`` or directly);
     otherwise the archive is downloaded there.
 
     Args:
         root: that folder.
-        num_val: training pictures held out for validation, the same for every seed.
+        num_val: training images held out for validation, the same for every seed.
         mirrors: addresses of folders that hold the archive, tried in turn; empty downloads nothing.
 
     The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
@@ -73,7 +73,7 @@ class CIFAR10(TensorDataModule):
         num_classes: int | None = 10,
         num_val: int = 5000,
         mirrors: list[str] | None = None,
-        fit: str = "auto",
+        resize_mode: str = "auto",
         horizontal_flip: bool = False,
         random_shift: int = 0,
     ) -> None:
@@ -85,7 +85,7 @@ class CIFAR10(TensorDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
             horizontal_flip=horizontal_flip,
             random_shift=random_shift,
         )
@@ -113,7 +113,7 @@ class CIFAR10(TensorDataModule):
             self.num_val < len(whole),
             "num_val",
             self.num_val,
-            f"leaves none of {len(whole)} pictures to train on; num_val=5000 is usual",
+            f"leaves none of {len(whole)} images to train on; num_val=5000 is usual",
         )
         train, val = hold_out(len(whole), [self.num_val], "CIFAR-10")
         return {"train": whole.rows(train), "val": whole.rows(val), "test": test}
@@ -176,5 +176,5 @@ def parse_batch(content: bytes) -> Stored:
     x = torch.from_numpy(np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32).copy())
     label = torch.tensor(batch[b"labels"], dtype=torch.int64)
     if len(x) != len(label):
-        raise ValueError(f"{len(x)} pictures have {len(label)} labels")
+        raise ValueError(f"{len(x)} images have {len(label)} labels")
     return Stored(x=x, label=label)

@@ -11,11 +11,11 @@ from weakref import WeakSet
 
 from pytorch_lightning import LightningDataModule
 
-from ganvas.data.augment import flip, shift
-from ganvas.data.check import check_labels, check_memory, check_splits
-from ganvas.data.fit import fit_pictures, require_mode
-from ganvas.data.loader import TensorLoader, from_the_start
-from ganvas.data.stored import Stored
+from ganvas.data.loading.augment import flip, shift
+from ganvas.data.loading.check import check_labels, check_memory, check_splits
+from ganvas.data.loading.resize import fit_images, require_mode
+from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.images import to_float
@@ -31,20 +31,20 @@ class TensorDataModule(LightningDataModule):
     """Splits held as tensors; a subclass says how they are read (:meth:`load`).
 
     Batches leave the loader as stored (uint8) and become float32 in [-1, 1] on the device, where training
-    pictures are also augmented.
+    images are also augmented.
 
     Args:
         root: folder of the files, or None where the data set needs none.
         batch_size: global batch, samples of all ranks together.
         num_workers: loader processes; 0 is fastest for data in memory.
         seed: of order and augmentation.
-        channels: declared channels of a picture, checked against the data; None for points.
-        image_size: side of the pictures handed out, in pixels; None for points.
+        channels: declared channels of an image, checked against the data; None for points.
+        image_size: side of the images handed out, in pixels; None for points.
         num_classes: declared number of classes, checked against the data; None takes what is there.
-        fit: how native pictures become ``image_size``: ``auto``, ``pad`` or ``resize``
-            (:func:`ganvas.data.fit.fit_pictures`).
-        horizontal_flip: mirrors half of the training pictures.
-        random_shift: largest shift of a training picture each way, in pixels.
+        resize_mode: how native images become ``image_size``: ``auto``, ``pad`` or ``resize``
+            (:func:`ganvas.data.loading.resize.fit_images`).
+        horizontal_flip: mirrors half of the training images.
+        random_shift: largest shift of a training image each way, in pixels.
 
     Raises:
         OptionError: an argument out of its range; more with :meth:`prepare`.
@@ -60,7 +60,7 @@ class TensorDataModule(LightningDataModule):
         channels: int | None = None,
         image_size: int | None = None,
         num_classes: int | None = None,
-        fit: str = "auto",
+        resize_mode: str = "auto",
         horizontal_flip: bool = False,
         random_shift: int = 0,
     ) -> None:
@@ -83,7 +83,7 @@ class TensorDataModule(LightningDataModule):
             num_classes,
             "must be positive; null takes what is there",
         )
-        require_mode(fit)
+        require_mode(resize_mode)
         limit = image_size or 1
         require(
             0 <= random_shift < limit,
@@ -96,7 +96,7 @@ class TensorDataModule(LightningDataModule):
         )
         self.root, self.batch_size, self.num_workers, self.seed = root, batch_size, num_workers, seed
         self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
-        self.fit, self.horizontal_flip, self.random_shift = fit, horizontal_flip, random_shift
+        self.resize_mode, self.horizontal_flip, self.random_shift = resize_mode, horizontal_flip, random_shift
         self._splits: dict[str, Stored] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
@@ -131,7 +131,7 @@ class TensorDataModule(LightningDataModule):
         if self.image_size is not None:
             check_memory([part.x for part in splits.values()], self.image_size)
             splits = {
-                name: Stored(fit_pictures(part.x, image_size=self.image_size, mode=self.fit), part.label)
+                name: Stored(fit_images(part.x, image_size=self.image_size, mode=self.resize_mode), part.label)
                 for name, part in splits.items()
             }
         self._splits = splits
@@ -143,9 +143,9 @@ class TensorDataModule(LightningDataModule):
             self.channels == held,
             "channels",
             self.channels,
-            f"the pictures have {held}; channels={held}"
+            f"the images have {held}; channels={held}"
             if held
-            else "the samples are no pictures; channels=null",
+            else "the samples are no images; channels=null",
         )
         classes = self.count_classes(splits)
         check_labels(splits, declared=self.num_classes, classes=classes)
@@ -215,16 +215,16 @@ class TensorDataModule(LightningDataModule):
         }
 
     def facts(self) -> DataFacts:
-        """What figures and their extractors may know of the data set."""
+        """What metrics and their extractors may know of the data set."""
         return DataFacts(
             sample_shape=list(self.sample_shape),
             num_classes=self.num_classes,
             train_sha256=self._sha256("train", None),
             name=type(self).__name__,
-            words=self._words(),
+            overrides=self._overrides(),
         )
 
-    def _words(self) -> str:
+    def _overrides(self) -> str:
         """What chooses these data on the command line; an option's file is called as its module."""
         module, chosen = type(self).__module__, ["data=..."]
         if module.startswith("ganvas.data."):
@@ -236,7 +236,7 @@ class TensorDataModule(LightningDataModule):
         return shlex.join(chosen)
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
-        """What :meth:`batches` hands out, as plain values for the protocol of a figure.
+        """What :meth:`batches` hands out, as plain values for the protocol of a metric.
 
         Returns:
             ``name`` of the data set, ``split``, ``samples``, ``sample_shape``, and ``sha256`` of the samples

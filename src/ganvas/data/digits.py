@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.stored import Stored, hold_out
+from ganvas.data.loading.stored import Stored, hold_out
 
-_NUM_HELD_OUT = 180  # pictures in val, and as many in test
+_NUM_HELD_OUT = 180  # images in val, and as many in test
 
 
 class Digits(TensorDataModule):
-    """1,437 training, 180 validation and 180 test pictures, the same for every seed; 10 classes, 1 channel.
+    """1,437 training, 180 validation and 180 test images, the same for every seed; 10 classes, 1 channel.
 
     Args: see :class:`ganvas.data.datamodule.TensorDataModule`.
     """
@@ -30,7 +30,7 @@ class Digits(TensorDataModule):
         channels: int | None = 1,
         image_size: int | None = 8,
         num_classes: int | None = 10,
-        fit: str = "auto",
+        resize_mode: str = "auto",
         horizontal_flip: bool = False,
         random_shift: int = 0,
     ) -> None:
@@ -41,7 +41,7 @@ class Digits(TensorDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
             horizontal_flip=horizontal_flip,
             random_shift=random_shift,
         )
@@ -55,7 +55,7 @@ class Digits(TensorDataModule):
 
 
 def _read_table() -> NDArray[np.float64]:
-    """64 levels and the class of each picture, float64 [1797, 65].
+    """64 levels and the class of each image, float64 [1797, 65].
 
     From scikit-learn's file: the import of ``sklearn.datasets`` takes longer than all else between the
     import of torch and the first step. Where a version keeps it elsewhere, scikit-learn is asked.

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747; MIT, Zalando SE): 70,000 pictures."""
+"""Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747; MIT, Zalando SE): 70,000 images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganvas.data.idx import IdxDataModule
 
 
 class FashionMNIST(IdxDataModule):
-    """55,000 training, 5,000 validation and 10,000 test pictures; 10 classes, 1 channel.
+    """55,000 training, 5,000 validation and 10,000 test images; 10 classes, 1 channel.
 
     Args: see :class:`ganvas.data.idx.IdxDataModule`.
     """

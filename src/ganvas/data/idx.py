@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.stored import Stored, hold_out
+from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 from ganvas.functional.download import RemoteFile, download, require_mirrors
 
@@ -30,18 +30,18 @@ class IdxDataModule(TensorDataModule):
 
     Subclasses name the files. They are looked for in ``root``, then where a system package puts them, then
     downloaded into ``root``. Whatever the source, the sha256 of the uncompressed content must be the pinned
-    one. Validation pictures are held out of the training file, the same for every seed.
+    one. Validation images are held out of the training file, the same for every seed.
 
     Args:
         root: folder with the files, or into which they are downloaded; None takes the system's only.
-        num_val: training pictures held out for validation.
+        num_val: training images held out for validation.
         mirrors: addresses of folders that hold the .gz files, tried in turn; empty downloads nothing.
 
     The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
     """
 
     title: ClassVar[str]
-    contents: ClassVar[dict[str, str]]  # name without .gz -> sha256 of the content: pictures, labels, twice
+    contents: ClassVar[dict[str, str]]  # name without .gz -> sha256 of the content: images, labels, twice
     system_folder: ClassVar[Path | None] = None
 
     def __init__(
@@ -56,7 +56,7 @@ class IdxDataModule(TensorDataModule):
         num_classes: int | None = 10,
         num_val: int = 5000,
         mirrors: list[str] | None = None,
-        fit: str = "auto",
+        resize_mode: str = "auto",
         horizontal_flip: bool = False,
         random_shift: int = 0,
     ) -> None:
@@ -68,7 +68,7 @@ class IdxDataModule(TensorDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
             horizontal_flip=horizontal_flip,
             random_shift=random_shift,
         )
@@ -78,21 +78,21 @@ class IdxDataModule(TensorDataModule):
 
     def load(self) -> dict[str, Stored]:
         paths = self._find()
-        pictures, labels, test_pictures, test_labels = (
+        images, labels, test_images, test_labels = (
             read_idx(paths[name], sha256=sha256, title=self.title) for name, sha256 in self.contents.items()
         )
-        whole = Stored(pictures[:, None], labels.long())
+        whole = Stored(images[:, None], labels.long())
         require(
             self.num_val < len(whole),
             "num_val",
             self.num_val,
-            f"leaves none of {len(whole)} pictures to train on; num_val=5000 is usual",
+            f"leaves none of {len(whole)} images to train on; num_val=5000 is usual",
         )
         train, val = hold_out(len(whole), [self.num_val], self.title)
         return {
             "train": whole.rows(train),
             "val": whole.rows(val),
-            "test": Stored(test_pictures[:, None], test_labels.long()),
+            "test": Stored(test_images[:, None], test_labels.long()),
         }
 
     def _find(self) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""A folder of pictures of the user's own."""
+"""A folder of images of the user's own."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import NamedTuple
 import torch
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.picture_cache import cached_pictures
-from ganvas.data.pictures import SUFFIXES
-from ganvas.data.stored import Stored, hold_out
+from ganvas.data.files.image_cache import cached_images
+from ganvas.data.files.decode import SUFFIXES
+from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
 class _Listed(NamedTuple):
-    """Pictures of one split, in sorted order, and the class folder of each (None without classes)."""
+    """Images of one split, in sorted order, and the class folder of each (None without classes)."""
 
     paths: list[Path]
     classes: list[str] | None
 
 
 class ImageFolder(TensorDataModule):
-    """Pictures of any mode and size, decoded once into a cache of squares.
+    """Images of any mode and size, decoded once into a cache of squares.
 
-    ``root`` holds pictures, or a subfolder of pictures for each class; or it holds a folder ``train``, and
+    ``root`` holds images, or a subfolder of images for each class; or it holds a folder ``train``, and
     ``val`` and ``test`` if wanted, each of them such a folder. A split that has no folder is held out of the
-    training pictures, the same for every seed. Hidden files and files that are not named as pictures are
-    passed over; how a file becomes a square is said in :func:`ganvas.data.pictures.decode`.
+    training images, the same for every seed. Hidden files and files that are not named as images are
+    passed over; how a file becomes a square is said in :func:`ganvas.data.files.decode.decode`.
 
     Args:
         root: the folder.
-        cache_dir: folder of the decoded pictures; None takes one beside ``root``, or the user's cache folder.
-        val_fraction: part of the training pictures held out where there is no folder ``val``.
+        cache_dir: folder of the decoded images; None takes one beside ``root``, or the user's cache folder.
+        val_fraction: part of the training images held out where there is no folder ``val``.
         test_fraction: likewise for ``test``.
-        channels: 1 (grey) or 3 (colour): what the pictures are turned into.
+        channels: 1 (grey) or 3 (colour): what the images are turned into.
         image_size: side that they are resized to, in pixels.
         num_classes: None takes the class folders that are there.
 
@@ -96,7 +96,7 @@ class ImageFolder(TensorDataModule):
             # Before anything is decoded: that takes long, and leaves a cache.
             self.check_counts(self.count_classes({}), len(listed["train"].paths))
             paths = [path for name in SPLITS for path in listed[name].paths]
-            x = cached_pictures(
+            x = cached_images(
                 paths, root=root, channels=self._depth, image_size=self._side, cache_dir=self.cache_dir
             )
         except OSError as error:
@@ -111,11 +111,11 @@ class ImageFolder(TensorDataModule):
         return splits
 
     def _root(self) -> Path:
-        require(self.root is not None, "root", "null", "name a folder of pictures; data.root=/path")
+        require(self.root is not None, "root", "null", "name a folder of images; data.root=/path")
         root = Path(str(self.root)).expanduser()
         # os.path and not Path: a name that is too long is an error to the second.
-        require(os.path.exists(root), "root", self.root, "does not exist; name a folder of pictures")
-        require(root.is_dir(), "root", self.root, "is a file; name a folder of pictures")
+        require(os.path.exists(root), "root", self.root, "does not exist; name a folder of images")
+        require(root.is_dir(), "root", self.root, "is a file; name a folder of images")
         return root
 
     def _list(self, root: Path) -> dict[str, _Listed]:
@@ -149,19 +149,19 @@ class ImageFolder(TensorDataModule):
 
 
 def _list_folder(folder: Path) -> _Listed:
-    direct = [path for path in _visible(folder) if _is_picture(path)]
+    direct = [path for path in _visible(folder) if _is_image(path)]
     above = frozenset({_identity(folder)})
-    inside = {child.name: _pictures_below(child, above) for child in _visible(folder) if child.is_dir()}
+    inside = {child.name: _images_below(child, above) for child in _visible(folder) if child.is_dir()}
     by_class = {name: paths for name, paths in inside.items() if paths}
     if direct and by_class:
-        reason = f"holds both pictures and class folders ({', '.join(by_class)}); keep one or the other"
+        reason = f"holds both images and class folders ({', '.join(by_class)}); keep one or the other"
         raise OptionError("root", str(folder), reason)
     if direct:
         return _Listed(direct, None)
     if by_class:
         classes = [name for name, paths in by_class.items() for _ in paths]
         return _Listed([path for paths in by_class.values() for path in paths], classes)
-    reason = f"holds no pictures; a picture is named {', '.join(sorted(SUFFIXES))}"
+    reason = f"holds no images; an image is named {', '.join(sorted(SUFFIXES))}"
     raise OptionError("root", str(folder), reason)
 
 
@@ -170,20 +170,20 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _pictures_below(folder: Path, above: frozenset[tuple[int, int]]) -> list[Path]:
+def _images_below(folder: Path, above: frozenset[tuple[int, int]]) -> list[Path]:
     here = _identity(folder)
     require(here not in above, "root", str(folder), "is a link to a folder that holds it; remove the link")
     found = []
     for path in _visible(folder):
         if path.is_dir():
-            found += _pictures_below(path, above | {here})
-        elif _is_picture(path):
+            found += _images_below(path, above | {here})
+        elif _is_image(path):
             found.append(path)
     return found
 
 
-def _is_picture(path: Path) -> bool:
-    """Whether a file is named as a picture; a pipe, a device or a broken link of that name is refused."""
+def _is_image(path: Path) -> bool:
+    """Whether a file is named as an image; a pipe, a device or a broken link of that name is refused."""
     if path.suffix.lower() not in SUFFIXES or path.is_dir():
         return False
     # A pipe would be waited for, and a broken link passed over in silence.

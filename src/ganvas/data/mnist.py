@@ -8,7 +8,7 @@ from ganvas.data.idx import IdxDataModule
 
 
 class MNIST(IdxDataModule):
-    """55,000 training, 5,000 validation and 10,000 test pictures; 10 classes, 1 channel.
+    """55,000 training, 5,000 validation and 10,000 test images; 10 classes, 1 channel.
 
     Args: see :class:`ganvas.data.idx.IdxDataModule`.
     """

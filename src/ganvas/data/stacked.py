@@ -1,4 +1,4 @@
-"""Three grey pictures as the channels of one: a data set whose many modes can be counted by a classifier.
+"""Three grey images as the channels of one: a data set whose many modes can be counted by a classifier.
 
 Stacked MNIST has 1,000 modes (Che 2017, arXiv:1612.02136; Metz 2017, arXiv:1611.02163).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.stored import Stored
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.random import hash_index
@@ -17,13 +17,13 @@ _CHANNELS = 3
 
 
 class StackedDataModule(TensorDataModule):
-    """Pictures uint8 [N, 3, H, W], each channel a picture of the same split of other data.
+    """Images uint8 [N, 3, H, W], each channel an image of the same split of other data.
 
-    The label is 100a + 10b + c for ten classes a, b, c of the channels. Which pictures a sample is made of is
+    The label is 100a + 10b + c for ten classes a, b, c of the channels. Which images a sample is made of is
     a function of its number, and in training of the seed; the other splits are the same for every seed.
 
     Args:
-        base: the data that the channels come from: grey pictures with labels, of ``image_size``.
+        base: the data that the channels come from: grey images with labels, of ``image_size``.
         num_train: samples to train on.
         num_val: samples to validate on.
         num_test: samples to test on.
@@ -45,7 +45,7 @@ class StackedDataModule(TensorDataModule):
         channels: int | None,
         image_size: int | None,
         num_classes: int | None,
-        fit: str,
+        resize_mode: str,
     ) -> None:
         super().__init__(
             root=root,
@@ -55,7 +55,7 @@ class StackedDataModule(TensorDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
         )
         require(num_train > 0, "num_train", num_train, "must be positive")
         require(num_val >= 0, "num_val", num_val, "must be 0 or more")

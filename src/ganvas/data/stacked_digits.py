@@ -1,4 +1,4 @@
-"""Stacked digits: three of scikit-learn's 8x8 digits as the channels of one picture; 1,000 modes."""
+"""Stacked digits: three of scikit-learn's 8x8 digits as the channels of one image; 1,000 modes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class StackedDigits(StackedDataModule):
         channels: int | None = 3,
         image_size: int | None = 8,
         num_classes: int | None = 1000,
-        fit: str = "auto",
+        resize_mode: str = "auto",
     ) -> None:
         super().__init__(
-            base=Digits(image_size=image_size, fit=fit),
+            base=Digits(image_size=image_size, resize_mode=resize_mode),
             num_train=num_train,
             num_val=num_val,
             num_test=num_test,
@@ -38,5 +38,5 @@ class StackedDigits(StackedDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
         )

@@ -1,4 +1,4 @@
-"""Stacked MNIST: three MNIST digits as the channels of one picture; 1,000 modes."""
+"""Stacked MNIST: three MNIST digits as the channels of one image; 1,000 modes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class StackedMNIST(StackedDataModule):
         image_size: int | None = 28,
         num_classes: int | None = 1000,
         mirrors: list[str] | None = None,
-        fit: str = "auto",
+        resize_mode: str = "auto",
     ) -> None:
         super().__init__(
-            base=MNIST(root=root, mirrors=mirrors, image_size=image_size, fit=fit),
+            base=MNIST(root=root, mirrors=mirrors, image_size=image_size, resize_mode=resize_mode),
             num_train=num_train,
             num_val=num_val,
             num_test=num_test,
@@ -44,5 +44,5 @@ class StackedMNIST(StackedDataModule):
             channels=channels,
             image_size=image_size,
             num_classes=num_classes,
-            fit=fit,
+            resize_mode=resize_mode,
         )

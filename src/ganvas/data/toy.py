@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.stored import Stored
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.mixtures import SCALE, centres
 from ganvas.functional.random import hash64
@@ -26,7 +26,7 @@ class Toy(TensorDataModule):
         num_val: points to validate on.
         num_test: points to test on.
         seed: of the training points too: they are drawn from it. The others are the same for every seed,
-            so that figures of runs of several seeds rest on the same real points.
+            so that metrics of runs of several seeds rest on the same real points.
 
     Attributes:
         modes: centres float32 [M, 2], scaled.

@@ -12,25 +12,25 @@ from typing import cast
 import numpy as np
 from torch import Tensor, from_numpy
 
-from ganvas.data.check import check_labels
+from ganvas.data.loading.check import check_labels
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.loader import TensorLoader, from_the_start
-from ganvas.data.shard_index import IndexFile, ShardIndex, index_shards
-from ganvas.data.shard_list import expand, find_shards
-from ganvas.data.shard_loader import ShardLoader
-from ganvas.data.shard_pictures import ShardPictures
-from ganvas.data.stored import Stored, hold_out
+from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
+from ganvas.data.shard.listing import expand, find_shards
+from ganvas.data.shard.loader import ShardLoader
+from ganvas.data.shard.images import ShardImages
+from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 
 
 class WebDataset(TensorDataModule):
-    """Pictures in .tar shards on a disk that every process sees; a sample's members share their name up to
+    """Images in .tar shards on a disk that every process sees; a sample's members share their name up to
     the first dot: ``0017.png`` (or .jpg, .webp, .npy ...) with ``0017.cls`` or ``0017.json`` where it has a
     label.
 
     The headers are read once, into an index that is kept beside the shards. Order and augmentation are
     functions of (seed, epoch, number), as with data in memory; how reads stay near-sequential is said in
-    :mod:`ganvas.data.shard_loader`, how a picture becomes a square in :func:`ganvas.data.pictures.decode`.
+    :mod:`ganvas.data.shard.loader`, how an image becomes a square in :func:`ganvas.data.files.decode.decode`.
     An .npy is uint8 [H, W] or [H, W, C].
 
     Args:
@@ -39,15 +39,15 @@ class WebDataset(TensorDataModule):
             ``train-*.tar`` or a list of such, below ``root`` where that is given.
         val_shards: likewise; None takes those of ``root``, or holds out of training.
         test_shards: likewise.
-        image_extension: of the picture in a sample, e.g. ``png`` or ``input.jpg``; None takes the only one.
+        image_extension: of the image in a sample, e.g. ``png`` or ``input.jpg``; None takes the only one.
         label_field: of the label in a .json; a .cls goes before it.
-        val_fraction: part of the training pictures held out where there are no shards for ``val``.
+        val_fraction: part of the training images held out where there are no shards for ``val``.
         test_fraction: likewise for ``test``.
         shuffle_window: samples, neighbours in the shuffled shards, that are mixed with each other; None mixes
             all, and reads at random.
         cache_dir: folder of the index; None takes one beside ``root``, or the user's cache folder.
         num_workers: processes that read and decode ahead; 0 does it between two steps.
-        channels: 1 (grey) or 3 (colour): what the pictures are turned into.
+        channels: 1 (grey) or 3 (colour): what the images are turned into.
         image_size: side that they are resized to, in pixels.
         num_classes: None takes the largest label that is there, plus 1.
 
@@ -55,7 +55,7 @@ class WebDataset(TensorDataModule):
 
     Raises:
         OptionError: an argument out of its range; with :meth:`prepare` whatever the shards' headers and
-            labels show; a picture that cannot be decoded when it is read, by its shard and key.
+            labels show; an image that cannot be decoded when it is read, by its shard and key.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class WebDataset(TensorDataModule):
         self._indexes: dict[str, ShardIndex] = {}
 
     def load(self) -> dict[str, Stored]:
-        """The splits; their pictures are decoded when they are asked for."""
+        """The splits; their images are decoded when they are asked for."""
         with self._blamed():
             found = self._find()
             files = {name: self._index_file(paths) for name, paths in found.items() if paths}
@@ -116,7 +116,7 @@ class WebDataset(TensorDataModule):
             splits = self._stored(self._held_out(indexes))
             self._check(splits)
             for stored in splits.values():
-                stored.x[:1]  # channels, size and kind are the options'; whether it is a picture shows here
+                stored.x[:1]  # channels, size and kind are the options'; whether it is an image shows here
             for name in fresh:
                 files[name].write(indexes[name])
         return splits
@@ -194,14 +194,14 @@ class WebDataset(TensorDataModule):
     def _stored(self, indexes: dict[str, ShardIndex]) -> dict[str, Stored]:
         self._indexes, splits = indexes, {}
         for name, index in indexes.items():
-            pictures = ShardPictures(index, channels=self._depth, image_size=self._side, named=self._named())
+            images = ShardImages(index, channels=self._depth, image_size=self._side, named=self._named())
             label = None if index.label is None else from_numpy(index.label)
-            splits[name] = Stored(cast(Tensor, pictures), label)  # it answers what a split is asked
+            splits[name] = Stored(cast(Tensor, images), label)  # it answers what a split is asked
         return splits
 
     def fingerprint(self) -> dict[str, object]:
         """Counts and shapes per split; ``train_sha256`` is of keys, lengths, times and labels
-        (:meth:`ganvas.data.shard_index.ShardIndex.sha256`) and of the shape that pictures are given."""
+        (:meth:`ganvas.data.shard.index.ShardIndex.sha256`) and of the shape that images are given."""
         self.prepare()
         shapes = {
             name: {"count": self.num_samples(name), "shape": list(self.sample_shape)} for name in SPLITS

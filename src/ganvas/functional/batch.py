@@ -11,7 +11,7 @@ class Batch(NamedTuple):
     """What a recipe gets.
 
     Attributes:
-        x: the samples; pictures float32 [B, C, H, W] in [-1, 1], points float32 [B, 2].
+        x: the samples; images float32 [B, C, H, W] in [-1, 1], points float32 [B, 2].
         label: classes, int64 [B], or None where the data has none.
     """
 
@@ -23,7 +23,7 @@ class StoredBatch(NamedTuple):
     """What a loader hands over: rows as they are stored, before the device's share of the work.
 
     Attributes:
-        x: pictures uint8 [B, C, H, W], or points float32 [B, 2].
+        x: images uint8 [B, C, H, W], or points float32 [B, 2].
         label: int64 [B] or None.
         row: int64 [B], each sample's number in the split; augmentation is a function of it.
     """
@@ -37,12 +37,12 @@ class DataFacts(NamedTuple):
     """What an extractor and a metric may know of a data set before it is read through.
 
     Attributes:
-        sample_shape: [C, H, W] of pictures in [-1, 1], [2] of points.
+        sample_shape: [C, H, W] of images in [-1, 1], [2] of points.
         num_classes: classes of the labels, None without labels.
         train_sha256: of the training samples and labels as stored; what belongs to a data set is kept by it.
         name: the data module's class, for messages.
-        words: what chooses these data on the command line, e.g. ``data=digits data.image_size=16``.
-        parts: of data that are put together from pictures of other data, channel by channel: the facts of
+        overrides: what chooses these data on the command line, e.g. ``data=digits data.image_size=16``.
+        parts: of data that are put together from images of other data, channel by channel: the facts of
             those.
     """
 
@@ -50,5 +50,5 @@ class DataFacts(NamedTuple):
     num_classes: int | None
     train_sha256: str
     name: str
-    words: str = "data=..."
+    overrides: str = "data=..."
     parts: DataFacts | None = None

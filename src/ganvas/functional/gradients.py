@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.functional.sharding import is_share, own_share
+from ganvas.functional.sharding import is_sharded, own_share
 
 
 def input_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -37,9 +37,9 @@ def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return torch.zeros(())
-    shares = [own_share(gradient) for gradient in gradients if is_share(gradient)]
+    shares = [own_share(gradient) for gradient in gradients if is_sharded(gradient)]
     if shares:
-        whole = [gradient for gradient in gradients if not is_share(gradient)]
+        whole = [gradient for gradient in gradients if not is_sharded(gradient)]
         return (sum_over_ranks(_norm(shares).square()) + _norm(whole).square()).sqrt()
     return _norm(gradients)
 

@@ -1,12 +1,12 @@
-"""Between stored pictures (uint8) and what networks see (float32 in [-1, 1])."""
+"""Between stored images (uint8) and what networks see (float32 in [-1, 1])."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-_GAP = 2  # pixels between the pictures of a grid
-_GAP_LEVEL = 96  # a dark grey, which neither black nor white pictures melt into
+_GAP = 2  # pixels between the images of a grid
+_GAP_LEVEL = 96  # a dark grey, which neither black nor white images melt into
 
 
 def to_float(x: Tensor) -> Tensor:
@@ -20,13 +20,13 @@ def to_uint8(x: Tensor) -> Tensor:
 
 
 def grid(x: Tensor, columns: int) -> Tensor:
-    """Pictures side by side, row by row, with 2 pixels around each.
+    """Images side by side, row by row, with 2 pixels around each.
 
-    Pictures of at most 32 pixels are enlarged by a whole factor, so that a person sees something.
+    Images of at most 32 pixels are enlarged by a whole factor, so that a person sees something.
 
     Args:
         x: uint8 [N, C, H, W], N at least 1.
-        columns: pictures in a row, at least 1; fewer where N is smaller.
+        columns: images in a row, at least 1; fewer where N is smaller.
 
     Returns:
         uint8 [C, rows * (H' + 2) + 2, columns * (W' + 2) + 2] with the enlarged H', W'; grey between.
@@ -39,8 +39,8 @@ def grid(x: Tensor, columns: int) -> Tensor:
     board = torch.full(
         (channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP), _GAP_LEVEL, dtype=x.dtype
     )
-    for i, picture in enumerate(x.cpu()):
+    for i, image in enumerate(x.cpu()):
         top = _GAP + (i // columns) * (height + _GAP)
         left = _GAP + (i % columns) * (width + _GAP)
-        board[:, top : top + height, left : left + width] = picture
+        board[:, top : top + height, left : left + width] = image
     return board

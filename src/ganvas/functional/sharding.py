@@ -32,7 +32,7 @@ def shard(network: nn.Module, device: torch.device) -> None:
 
 
 @contextmanager
-def whole(module: nn.Module) -> Iterator[None]:
+def unsharded(module: nn.Module) -> Iterator[None]:
     """Inside, each rank holds all of every network within ``module``, so that one rank alone may run it.
 
     Every rank must enter, and none may train inside. Does nothing where nothing is sharded.
@@ -49,7 +49,7 @@ def whole(module: nn.Module) -> Iterator[None]:
             unit.reshard()
 
 
-def is_share(tensor: Tensor | None) -> bool:
+def is_sharded(tensor: Tensor | None) -> bool:
     """Whether a tensor is this rank's share of one."""
     return isinstance(tensor, DTensor)
 

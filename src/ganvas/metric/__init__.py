@@ -1,1 +1,1 @@
-"""Figures, each with its protocol."""
+"""Metrics, each with its protocol."""

@@ -22,7 +22,7 @@ from ganvas.functional.cache import cache_dir, put
 _KEY = "ganvas_classifier"  # of the header
 
 
-class Kept(NamedTuple):
+class StoredClassifier(NamedTuple):
     """A classifier as read: its tensors by name, what its header says, and the file's sha256."""
 
     tensors: dict[str, Tensor]
@@ -57,7 +57,7 @@ def write_classifier(path: Path, network: nn.Module, about: Mapping[str, Any]) -
     put(path.with_name("about.json"), json.dumps(dict(about), indent=2, sort_keys=True).encode())
 
 
-def read_classifier(path: Path) -> Kept:
+def read_classifier(path: Path) -> StoredClassifier:
     """A file that :func:`write_classifier` wrote, or any safetensors file: then ``about`` is empty.
 
     Raises:
@@ -71,4 +71,4 @@ def read_classifier(path: Path) -> Kept:
             about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
     except SafetensorError as error:
         raise ValueError(f"it is no safetensors file ({error})") from error
-    return Kept(tensors, about if isinstance(about, dict) else {}, sha256)
+    return StoredClassifier(tensors, about if isinstance(about, dict) else {}, sha256)

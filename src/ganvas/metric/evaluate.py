@@ -2,7 +2,7 @@
 
 The callback and the command ``evaluate`` both call :mod:`ganvas.metric.sample_evaluation` and
 :mod:`ganvas.metric.reconstruction_evaluation`. Ranks share the work by batch number and sum before anything
-is computed, so every rank gets the figures of the whole.
+is computed, so every rank gets the metrics of the whole.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.distributed import rank, world_size
 
 
-class Judgement(NamedTuple):
+class EvaluationResult(NamedTuple):
     """The result of an evaluation.
 
     Attributes:
-        figures: name -> number; NaN where the samples are not finite.
-        protocol: nested plain values that say what the figures rest on. Keys under ``metrics`` belong to the
-            figures that stand there; all others to every figure. Figures are comparable only where equal.
-        better: figure -> ``min`` or ``max``, where one of them is better.
+        metrics: name -> number; NaN where the samples are not finite.
+        protocol: nested plain values that say what the metrics rest on. Keys under ``metrics`` belong to the
+            metrics that stand there; all others to every metric. Metrics are comparable only where equal.
+        better: metric -> ``min`` or ``max``, where one of them is better.
     """
 
-    figures: dict[str, float]
+    metrics: dict[str, float]
     protocol: dict[str, object]
     better: dict[str, str]
 
 
-class JudgedData(Protocol):
+class EvaluatedData(Protocol):
     """What is asked of a data module (``ganvas.data.datamodule.TensorDataModule`` in full)."""
 
     def facts(self) -> DataFacts: ...

@@ -1,4 +1,4 @@
-"""Training samples in the place of generated ones: what a figure comes to for a perfect generator."""
+"""Training samples in the place of generated ones: what a metric comes to for a perfect generator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.metric.evaluate import JudgedData
+from ganvas.metric.evaluate import EvaluatedData
 
 
 class TrainingSamples(nn.Module):
@@ -22,7 +22,7 @@ class TrainingSamples(nn.Module):
 
     ema = None
 
-    def __init__(self, data: JudgedData, num: int) -> None:
+    def __init__(self, data: EvaluatedData, num: int) -> None:
         super().__init__()
         held = data.num_samples("train")
         require(num <= held, "num_samples", num, f"is more than the {held} training samples; take fewer")

@@ -1,4 +1,4 @@
-"""What figures ask of features, and what an evaluation asks of figures."""
+"""What metrics ask of features, and what an evaluation asks of metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.batch import DataFacts
 
 
-class Seen(NamedTuple):
+class Features(NamedTuple):
     """What an extractor makes of samples: features float32 [B, F], logits float32 [B, K] or None."""
 
     features: Tensor
@@ -25,7 +25,7 @@ class FeatureExtractor(Protocol):
 
     Attributes:
         protocol: plain values that name it completely (name, resizer, sha256 of the weights ...): two
-            figures are comparable only where these are equal. Read after :meth:`check`.
+            metrics are comparable only where these are equal. Read after :meth:`check`.
 
     An extractor whose features of real samples are not worth keeping on disk has ``cacheable = False``.
     """
@@ -40,7 +40,7 @@ class FeatureExtractor(Protocol):
         """
         ...
 
-    def __call__(self, x: Tensor) -> Seen:
+    def __call__(self, x: Tensor) -> Features:
         """Samples [B, ...] in [-1, 1], on any device, to what it sees in them, on the same."""
         ...
 
@@ -63,13 +63,13 @@ class Observation(NamedTuple):
 
 
 class SampleMetric(Metric):
-    """Figures of a generator's samples, from observations of several sides; exact under any split over ranks.
+    """Metrics of a generator's samples, from observations of several sides; exact under any split over ranks.
 
-    A subclass lists ``figures`` and adds its states in :meth:`begin`, each named ``<side>_<what>``.
+    A subclass lists ``directions`` and adds its states in :meth:`begin`, each named ``<side>_<what>``.
     It adds sums (``dist_reduce_fx="sum"``, float64 or int64), or keeps rows (:meth:`keep_rows`).
 
     Attributes:
-        figures: name -> whether higher is better (None: neither); :meth:`begin` may leave out of it what
+        directions: name -> whether higher is better (None: neither); :meth:`begin` may leave out of it what
             there is not for such features.
         sides: what it is shown: ``real`` (the evaluated split), ``generated``, ``train``.
         needs_logits: whether the extractor must be a classifier.
@@ -79,7 +79,7 @@ class SampleMetric(Metric):
     is_differentiable = False
     full_state_update = False
 
-    figures: ClassVar[dict[str, bool | None]] = {}
+    directions: ClassVar[dict[str, bool | None]] = {}
     sides: ClassVar[tuple[str, ...]] = ("real", "generated")
     needs_logits: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
@@ -90,7 +90,7 @@ class SampleMetric(Metric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """What the figures rest on beside features and samples, as plain values."""
+        """What the metrics rest on beside features and samples, as plain values."""
         return {}
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
@@ -110,7 +110,7 @@ class SampleMetric(Metric):
         raise NotImplementedError
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars float64 under the names in ``figures``."""
+        """Scalars float64 under the names in ``directions``."""
         raise NotImplementedError
 
     def forget(self, side: str) -> None:
@@ -158,13 +158,13 @@ def _joined(rows: Tensor | list[Tensor]) -> Tensor:
     return rows if isinstance(rows, Tensor) else torch.cat(rows)
 
 
-def refuse_unless_pictures(facts: DataFacts, extractor: str, channels: tuple[int, ...]) -> None:
-    """Raises OptionError unless the samples are pictures with one of these numbers of channels."""
+def refuse_unless_images(facts: DataFacts, extractor: str, channels: tuple[int, ...]) -> None:
+    """Raises OptionError unless the samples are images with one of these numbers of channels."""
     shape = facts.sample_shape
     if len(shape) != 3 or shape[0] not in channels:
         wanted = " or ".join(map(str, channels))
         raise OptionError(
             "features", extractor,
-            f"takes pictures of {wanted} channels, and {facts.name} has samples of {shape}; "
+            f"takes images of {wanted} channels, and {facts.name} has samples of {shape}; "
             "metric/features=pixels takes anything",
         )  # fmt: skip

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import world_size
-from ganvas.metric.evaluate import JudgedData, is_mine
+from ganvas.metric.evaluate import EvaluatedData, is_mine
 from ganvas.metric.feature_cache import manifest_of, read_features, write_features
 from ganvas.metric.interface import FeatureExtractor, Observation
 
 
 def observe_split(
-    data: JudgedData,
+    data: EvaluatedData,
     split: str,
     features: FeatureExtractor,
     *,

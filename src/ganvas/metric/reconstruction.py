@@ -16,17 +16,17 @@ _SMALLEST_MS_SSIM = 176  # side, pixels: the standard window at 1/16 of it (five
 
 
 class ReconstructionQuality(Metric):
-    """MSE, PSNR, SSIM and MS-SSIM of pictures, from running sums; of points the MSE alone.
+    """MSE, PSNR, SSIM and MS-SSIM of images, from running sums; of points the MSE alone.
 
-    Pictures are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. PSNR is that of the
+    Images are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. PSNR is that of the
     whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for sides of at least
-    176 pixels) are means over pictures.
+    176 pixels) are means over images.
 
     Args:
-        sample_shape: shape of one sample: [C, H, W] for pictures, [2] for points.
+        sample_shape: shape of one sample: [C, H, W] for images, [2] for points.
 
     Raises:
-        OptionError: pictures with a side below 3 pixels.
+        OptionError: images with a side below 3 pixels.
     """
 
     is_differentiable = False
@@ -40,14 +40,14 @@ class ReconstructionQuality(Metric):
 
     def __init__(self, sample_shape: list[int]) -> None:
         super().__init__()
-        self.pictures = len(sample_shape) == 3
-        smallest = min(sample_shape[1:]) if self.pictures else 3
+        self.images = len(sample_shape) == 3
+        smallest = min(sample_shape[1:]) if self.images else 3
         require(smallest >= 3, "sample_shape", sample_shape, "SSIM needs sides of at least 3 pixels")
-        # The standard window is 11 wide with sigma 1.5 (Wang 2004); a smaller picture gets the widest odd
+        # The standard window is 11 wide with sigma 1.5 (Wang 2004); a smaller image gets the widest odd
         # window that fits, with a sigma cut off at the same 3.5 deviations (torchmetrics' rule).
         self.ssim_window = min(11, (smallest - 1) // 2 * 2 + 1)
         self.ssim_sigma = 1.5 if self.ssim_window == 11 else (self.ssim_window - 1) / 2 / 3.5
-        self.has_multiscale = self.pictures and smallest >= _SMALLEST_MS_SSIM
+        self.has_multiscale = self.images and smallest >= _SMALLEST_MS_SSIM
         self.add_state("squared_error", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("num_values", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
@@ -56,8 +56,8 @@ class ReconstructionQuality(Metric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """What the figures rest on, in plain values."""
-        if not self.pictures:
+        """What the metrics rest on, in plain values."""
+        if not self.images:
             return {"value_range": "as given"}
         facts: dict[str, object] = {
             "value_range": "[0, 1], clamped",
@@ -72,7 +72,7 @@ class ReconstructionQuality(Metric):
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
         assert original.shape == reconstruction.shape, (original.shape, reconstruction.shape)
         original, reconstruction = original.float(), reconstruction.float()
-        if self.pictures:
+        if self.images:
             original, reconstruction = (
                 (value * 0.5 + 0.5).clamp(0, 1) for value in (original, reconstruction)
             )
@@ -96,11 +96,11 @@ class ReconstructionQuality(Metric):
         self.num_samples = self.num_samples + len(original)
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars float64: ``mse``; of pictures ``psnr`` (dB; data range 1), ``ssim``, maybe ``ms_ssim``."""
+        """Scalars float64: ``mse``; of images ``psnr`` (dB; data range 1), ``ssim``, maybe ``ms_ssim``."""
         mse = self.squared_error / self.num_values
-        if not self.pictures:
+        if not self.images:
             return {"mse": mse}
-        figures = {"mse": mse, "psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
+        metrics = {"mse": mse, "psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
         if self.has_multiscale:
-            figures["ms_ssim"] = self.multiscale / self.num_samples
-        return figures
+            metrics["ms_ssim"] = self.multiscale / self.num_samples
+        return metrics

@@ -1,4 +1,4 @@
-"""How well a recipe reconstructs a split, and how it uses its codes, with the protocol of the figures."""
+"""How well a recipe reconstructs a split, and how it uses its codes, with the protocol of the metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganvas import __version__
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.codebook import CodeUsage
-from ganvas.metric.evaluate import JudgedData, Judgement, evaluating, home_of_sums, is_mine
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, home_of_sums, is_mine
 from ganvas.metric.interface import FeatureExtractor, Observation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
@@ -61,21 +61,21 @@ class ReconstructionEvaluation:
         self.features, self.perceptual = features, perceptual
         self.batch_size, self.split, self.limit = batch_size, split, limit
 
-    def check(self, data: JudgedData) -> None:
+    def check(self, data: EvaluatedData) -> None:
         """Raises OptionError where the split holds too little or an extractor does not fit the data."""
         held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
-        reason = f"holds {held} samples, and figures need {needed}; take split=train, or hold out more"
+        reason = f"holds {held} samples, and metrics need {needed}; take split=train, or hold out more"
         require(held >= needed, "split", self.split, reason)
         if self.features is not None:
             self.features.check(data.facts())
         if self.perceptual is not None:
             self.perceptual.check(data.facts())
 
-    def __call__(self, module: nn.Module, data: JudgedData) -> Judgement:
-        """The figures of the module as it is now; every rank calls it and gets the same.
+    def __call__(self, module: nn.Module, data: EvaluatedData) -> EvaluationResult:
+        """The metrics of the module as it is now; every rank calls it and gets the same.
 
         Returns:
-            ``mse``, for pictures ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
+            ``mse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (indices a
             sample times log2 of the number of codes) and ``bits_per_pixel``.
         """
@@ -93,14 +93,14 @@ class ReconstructionEvaluation:
             values = quality.compute() | usage.compute()
             if self.perceptual is not None:
                 values |= self.perceptual.compute()
-            figures = {name: float(value) for name, value in values.items()}
-            figures["bits_per_image"] = _bits(reconstructor, first)
+            metrics = {name: float(value) for name, value in values.items()}
+            metrics["bits_per_image"] = _bits(reconstructor, first)
             if first.ndim == 4:
-                figures["bits_per_pixel"] = figures["bits_per_image"] / first[0, 0].numel()
+                metrics["bits_per_pixel"] = metrics["bits_per_image"] / first[0, 0].numel()
             if distance is not None:
-                figures["rfid"] = float(distance.compute()["fid"]) if count else math.nan
-        better = {name: way for name, way in BETTER.items() if name in figures}
-        return Judgement(figures, self._protocol(data, quality, distance), better)
+                metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
+        better = {name: way for name, way in BETTER.items() if name in metrics}
+        return EvaluationResult(metrics, self._protocol(data, quality, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
         if self.features is None:
@@ -112,7 +112,7 @@ class ReconstructionEvaluation:
     def _show(
         self,
         reconstructor: Reconstructor,
-        data: JudgedData,
+        data: EvaluatedData,
         quality: ReconstructionQuality,
         usage: CodeUsage,
         distance: FID | None,
@@ -139,16 +139,16 @@ class ReconstructionEvaluation:
         return int(sum_over_ranks(broken)) == 0
 
     def _protocol(
-        self, data: JudgedData, quality: ReconstructionQuality, distance: FID | None
+        self, data: EvaluatedData, quality: ReconstructionQuality, distance: FID | None
     ) -> dict[str, object]:
-        names = ["mse", *(["psnr", "ssim"] if quality.pictures else [])]
+        names = ["mse", *(["psnr", "ssim"] if quality.images else [])]
         names += ["ms_ssim"] if quality.has_multiscale else []
-        metrics: dict[str, object] = {"quality": quality.protocol | {"figures": names}}
+        metrics: dict[str, object] = {"quality": quality.protocol | {"metrics": names}}
         if self.perceptual is not None:
-            metrics["perceptual"] = self.perceptual.protocol | {"figures": ["lpips"]}
+            metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:
             features = {"features": dict(self.features.protocol)}
-            metrics["rfid"] = distance.protocol | features | {"figures": ["rfid"]}
+            metrics["rfid"] = distance.protocol | features | {"metrics": ["rfid"]}
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),

@@ -1,4 +1,4 @@
-"""Figures of a recipe's samples against real ones, with the protocol that makes them comparable."""
+"""Metrics of a recipe's samples against real ones, with the protocol that makes them comparable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganvas import __version__
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.metric.evaluate import JudgedData, Judgement, evaluating, home_of_sums, is_mine
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, home_of_sums, is_mine
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
 from ganvas.metric.observe import observe_split
 
@@ -64,15 +64,15 @@ class SampleEvaluation:
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.split, self.limit, self.ema, self.truncation = split, limit, ema, truncation
         self._sizes: tuple[int, int | None] | None = None
-        self._real_of: JudgedData | None = None
+        self._real_of: EvaluatedData | None = None
 
     @property
     def better(self) -> dict[str, str]:
-        """Figure -> ``min`` or ``max``."""
-        directions = {name: up for metric in self.metrics.values() for name, up in metric.figures.items()}
+        """Metric -> ``min`` or ``max``."""
+        directions = {name: up for metric in self.metrics.values() for name, up in metric.directions.items()}
         return {name: "max" if up else "min" for name, up in directions.items() if up is not None}
 
-    def check(self, data: JudgedData) -> None:
+    def check(self, data: EvaluatedData) -> None:
         """Finds whatever is wrong before the work begins; calls every metric's ``begin``.
 
         Raises:
@@ -84,7 +84,7 @@ class SampleEvaluation:
         facts = data.facts()
         counts = {"generated": self.num_samples, "train": data.num_samples("train")}
         counts["real"] = min(data.num_samples(self.split), self.limit or 2**62)
-        reason = f"holds {counts['real']} samples, and figures need 2; take split=train, or hold out more"
+        reason = f"holds {counts['real']} samples, and metrics need 2; take split=train, or hold out more"
         require(counts["real"] >= 2, "split", self.split, reason)
         self.features.check(facts)
         seen = self.features(next(iter(data.batches("train", 1, 1))).x)
@@ -112,8 +112,8 @@ class SampleEvaluation:
                 reason = "needs the classes of samples, and this generator is not conditional; leave it out"
                 raise OptionError(f"metrics.{name}", type(module).__name__, reason)
 
-    def __call__(self, module: nn.Module, data: JudgedData) -> Judgement:
-        """The figures of the module as it is now; every rank calls it and gets the same."""
+    def __call__(self, module: nn.Module, data: EvaluatedData) -> EvaluationResult:
+        """The metrics of the module as it is now; every rank calls it and gets the same."""
         self.check(data)
         self.check_module(module)
         with evaluating(module) as device:
@@ -122,14 +122,14 @@ class SampleEvaluation:
             if self._real_of is not data:
                 self._see_real(data, device)
             finite = self._see_generated(module, device)
-            figures = {name: float("nan") for metric in self.metrics.values() for name in metric.figures}
+            metrics = {name: float("nan") for metric in self.metrics.values() for name in metric.directions}
             if finite:
                 for metric in self.metrics.values():
-                    figures |= {name: float(value) for name, value in metric.compute().items()}
-        return Judgement(figures, self.protocol(module, data), self.better)
+                    metrics |= {name: float(value) for name, value in metric.compute().items()}
+        return EvaluationResult(metrics, self.protocol(module, data), self.better)
 
-    def protocol(self, module: nn.Module, data: JudgedData) -> dict[str, object]:
-        """What the figures rest on, as nested plain values."""
+    def protocol(self, module: nn.Module, data: EvaluatedData) -> dict[str, object]:
+        """What the metrics rest on, as nested plain values."""
         averaged = self.ema and getattr(module, "ema", None) is not None
         return {
             "ganvas": __version__,
@@ -142,12 +142,12 @@ class SampleEvaluation:
             "metrics": {name: self._protocol_of(metric, data) for name, metric in self.metrics.items()},
         }
 
-    def _protocol_of(self, metric: SampleMetric, data: JudgedData) -> dict[str, object]:
-        """What one metric's figures rest on besides what all of them do."""
+    def _protocol_of(self, metric: SampleMetric, data: EvaluatedData) -> dict[str, object]:
+        """What one metric's metrics rest on besides what all of them do."""
         train = {"train": data.describe_split("train")} if "train" in metric.sides else {}
-        return metric.protocol | train | {"figures": sorted(metric.figures)}
+        return metric.protocol | train | {"metrics": sorted(metric.directions)}
 
-    def _see_real(self, data: JudgedData, device: torch.device) -> None:
+    def _see_real(self, data: EvaluatedData, device: torch.device) -> None:
         for side in ("real", "train"):
             metrics = [metric for metric in self.metrics.values() if side in metric.sides]
             if not metrics:

@@ -24,7 +24,7 @@ class Classifier(Recipe):
     Args:
         network: samples [B, ...] to logits and features (see the part's interface).
         optimizer: parameters to a torch optimizer.
-        decay_images: images seen at which the learning rate reaches zero; None leaves it as it is.
+        decay_examples: examples seen at which the learning rate reaches zero; None leaves it as it is.
         seed: the run's seed.
     """
 
@@ -38,13 +38,13 @@ class Classifier(Recipe):
         *,
         network: nn.Module,
         optimizer: Callable[[Any], Optimizer],
-        decay_images: int | None,
+        decay_examples: int | None,
         seed: int,
     ) -> None:
         super().__init__(seed=seed)
-        positive = decay_images is None or decay_images > 0
-        require(positive, "decay_images", decay_images, "must be positive, or null for a constant rate")
-        self.network, self.optimizer, self.decay_images = network, optimizer, decay_images
+        positive = decay_examples is None or decay_examples > 0
+        require(positive, "decay_examples", decay_examples, "must be positive, or null for a constant rate")
+        self.network, self.optimizer, self.decay_examples = network, optimizer, decay_examples
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -73,9 +73,9 @@ class Classifier(Recipe):
     @property
     def rate_left(self) -> float:
         """The learning rate of now over that of the start."""
-        if self.decay_images is None:
+        if self.decay_examples is None:
             return 1.0
-        return max(0.0, 1 - self.images_seen / self.decay_images)
+        return max(0.0, 1 - self.examples_seen / self.decay_examples)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
@@ -84,11 +84,11 @@ class Classifier(Recipe):
         terms = self._terms | {"gradient_norm/network": norm}
         # Gradients are means over ranks already.
         loss = self.mean_loss(terms["loss/cross_entropy"], self.network)
-        if not self.may_step("network", loss=loss, terms=terms, x=self._x):
-            self.put_back(*self.networks)
+        if not self.check_finite("network", loss=loss, terms=terms, x=self._x):
+            self.restore(*self.networks)
             # A GradScaler has looked at them by now, unless the optimizer is fused and asks it in its step.
             late = getattr(optimizer, "_step_supports_amp_scaling", False)
-            self.withhold_gradients(optimizer, scaled=self.loss_is_scaled and late)
+            self.skip_next_step(optimizer, scaled=self.loss_is_scaled and late)
         if self.report:
             self.report["gradient_norm/network"] = norm
             self.report["learning_rate/network"] = torch.tensor(optimizer.param_groups[0]["lr"])

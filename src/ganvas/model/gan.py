@@ -25,11 +25,11 @@ from ganvas.functional.distributed import is_distributed, mean_over_ranks_, sum_
 from ganvas.functional.gradients import clip_gradients, gradient_norm
 from ganvas.functional.latents import latent
 from ganvas.functional.random import hash64
-from ganvas.functional.sharding import is_share
+from ganvas.functional.sharding import is_sharded
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.gradient_penalty.interface import GradientPenalty
-from ganvas.model.recipe import Recipe, check_shape, statistics
+from ganvas.model.recipe import Recipe, check_shape, running_statistics
 
 
 class GAN(Recipe):
@@ -41,7 +41,7 @@ class GAN(Recipe):
         discriminator: samples to logits [B].
         adversarial_loss: both sides' losses.
         gradient_penalty: added to the discriminator's loss, or None.
-        ema: average of the generator's weights that pictures and figures use, or None.
+        ema: average of the generator's weights that images and metrics use, or None.
         generator_optimizer: parameters to a torch optimizer.
         discriminator_optimizer: likewise.
         d_steps_per_g_step: batches (discriminator steps) per generator step; 5 is usual for critics.
@@ -110,7 +110,7 @@ class GAN(Recipe):
         self._find_parameters()  # sharding has replaced them
 
     @property
-    def cadence(self) -> int:
+    def log_period(self) -> int:
         penalty_interval = self.gradient_penalty.interval if self.gradient_penalty is not None else 1
         return math.lcm(self.d_steps_per_g_step, penalty_interval)
 
@@ -119,11 +119,11 @@ class GAN(Recipe):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
-    def shards(self) -> dict[str, nn.Module]:
+    def sharded_networks(self) -> dict[str, nn.Module]:
         average = {} if self.ema is None else {"average": self.ema.average}
         return self.networks | average
 
-    def refuse_sharding(self) -> str | None:
+    def why_not_sharded(self) -> str | None:
         if self.gradient_penalty is not None:
             return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
         return None
@@ -148,10 +148,10 @@ class GAN(Recipe):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
         made = self._discriminator_step(real, fake.detach(), label, draws)
         if steps_generator:
-            self.keep("discriminator")  # this step runs it once more
+            self.snapshot("discriminator")  # this step runs it once more
             self._generator_step(real, fake, label)
         elif not made:
-            self.put_back("generator")
+            self.restore("generator")
         self.end_step(real.shape[0])
 
     @property
@@ -175,12 +175,12 @@ class GAN(Recipe):
         optimizer.zero_grad()
         loss = self._backward(loss, self.discriminator)
         terms["gradient_norm/discriminator"] = norm = gradient_norm(self._discriminator_parameters)
-        made = self.may_step("discriminator", loss=loss, terms=terms, x=real)
+        made = self.check_finite("discriminator", loss=loss, terms=terms, x=real)
         if made:
             self._clip(self._discriminator_parameters, norm)
         else:
-            self.put_back("discriminator")
-            self.withhold_gradients(optimizer, scaled=self.loss_is_scaled)
+            self.restore("discriminator")
+            self.skip_next_step(optimizer, scaled=self.loss_is_scaled)
         optimizer.step()  # the one step that Lightning counts
         if self.log_due:
             self.report |= terms
@@ -208,15 +208,15 @@ class GAN(Recipe):
             optimizer.zero_grad()
             loss = self._backward(loss, self.generator)
         terms["gradient_norm/generator"] = norm = gradient_norm(self._generator_parameters)
-        if self.may_step("generator", loss=loss, terms=terms, x=real):
+        if self.check_finite("generator", loss=loss, terms=terms, x=real):
             self._clip(self._generator_parameters, norm)
             # past LightningOptimizer.step, which would count it
             self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)
             if self.ema is not None:
-                images = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
-                self.ema.update(self.generator, images)
+                examples = real.shape[0] * self.trainer.world_size * self.d_steps_per_g_step
+                self.ema.update(self.generator, examples)
         else:
-            self.put_back("generator", "discriminator")
+            self.restore("generator", "discriminator")
         self.generator_steps += 1
         if self.log_due:
             self.report |= terms
@@ -232,14 +232,14 @@ class GAN(Recipe):
         if not is_distributed():
             return loss.detach()
         # Backward has made those of sharded parameters means already.
-        gradients = [p.grad for p in network.parameters() if p.grad is not None and not is_share(p.grad)]
+        gradients = [p.grad for p in network.parameters() if p.grad is not None and not is_sharded(p.grad)]
         # BatchNorm's running statistics ride along, so that they are the same on every rank after each batch
         # (the generator's when nothing is left to differentiate through), and the loss, so that all ranks
         # decide alike about the step.
         graph_waits = network is self.discriminator and self._steps_generator
         ran = [network] if graph_waits else self.networks.values()
         mean = loss.detach().clone()
-        mean_over_ranks_([*gradients, *statistics(*ran), mean])
+        mean_over_ranks_([*gradients, *running_statistics(*ran), mean])
         return mean
 
     def _clip(self, parameters: list[Parameter], norm: Tensor) -> None:

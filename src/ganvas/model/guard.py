@@ -30,7 +30,7 @@ class Guard:
 
     Attributes:
         skipped: name -> steps skipped in all.
-        in_a_row: name -> steps skipped since the last one made.
+        consecutive_skips: name -> steps skipped since the last one made.
 
     Raises:
         OptionError: an unknown policy (``non_finite``) or no skips.
@@ -43,7 +43,7 @@ class Guard:
         )
         self.policy, self.max_skips = policy, max_skips
         self.skipped: dict[str, int] = {}
-        self.in_a_row: dict[str, int] = {}
+        self.consecutive_skips: dict[str, int] = {}
         self._last: dict[str, Mapping[str, Tensor]] = {}
 
     def passes(self, step: str, value: Tensor, terms: Mapping[str, Tensor]) -> bool:
@@ -57,16 +57,16 @@ class Guard:
         if not math.isfinite(value.item()):
             return False
         self._last[step] = terms
-        self.in_a_row[step] = 0
+        self.consecutive_skips[step] = 0
         return True
 
     def skips(self, step: str, term: str, where: str) -> bool:
         """Counts a step that did not pass; whether it is to be skipped, else see :meth:`error`."""
-        if self.policy != "skip" or self.in_a_row.get(step, 0) >= self.max_skips:
+        if self.policy != "skip" or self.consecutive_skips.get(step, 0) >= self.max_skips:
             return False
         self.skipped[step] = self.skipped.get(step, 0) + 1
-        self.in_a_row[step] = self.in_a_row.get(step, 0) + 1
-        if self.in_a_row[step] == 1:
+        self.consecutive_skips[step] = self.consecutive_skips.get(step, 0) + 1
+        if self.consecutive_skips[step] == 1:
             log.warning("%s is not finite: %s; %s: step skipped", term, where, step)
         return True
 
@@ -75,7 +75,7 @@ class Guard:
 
         Args:
             term: what is not finite, or ``data``.
-            where: batch and images.
+            where: batch and examples.
             broken: name of a parameter that was not finite before the step, or None.
         """
         values = {name: float(value) for terms in self._last.values() for name, value in terms.items()}
@@ -95,16 +95,16 @@ class Guard:
 
     def state(self) -> dict[str, Any]:
         """The counts, for a checkpoint."""
-        return {"skipped": dict(self.skipped), "in_a_row": dict(self.in_a_row)}
+        return {"skipped": dict(self.skipped), "consecutive_skips": dict(self.consecutive_skips)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over what :meth:`state` gave."""
-        self.skipped, self.in_a_row = (
-            {str(step): int(count) for step, count in state[name].items()} for name in ("skipped", "in_a_row")
+        self.skipped, self.consecutive_skips = (
+            {str(step): int(count) for step, count in state[name].items()} for name in ("skipped", "consecutive_skips")
         )
 
 
-class Kept:
+class BufferSnapshot:
     """Copies of the tensors that forward passes change, so that a step can be undone.
 
     Args:
@@ -115,13 +115,13 @@ class Kept:
         self._places = list(places)
         self._copies = [tensor.detach().clone() for tensor in self._tensors()]
 
-    def keep(self) -> None:
+    def snapshot(self) -> None:
         """Copies the tensors as they are now."""
         if self._places:
             with torch.no_grad():
                 torch._foreach_copy_(self._copies, self._tensors())
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Makes the tensors what they were at the last :meth:`keep`."""
         if self._places:
             with torch.no_grad():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import require
 
-PICTURE_SIZES = (16, 32, 64, 128)  # pixels; what the DCGAN's doublings from 4x4 reach
+IMAGE_SIZES = (16, 32, 64, 128)  # pixels; what the DCGAN's doublings from 4x4 reach
 
 
 def require_positive(option: str, value: int) -> None:
@@ -28,9 +28,9 @@ def require_shape(sample_shape: Sequence[int]) -> None:
 
 
 def require_channels(channels: int | None) -> int:
-    """The number of channels of pictures; raises OptionError where the data are no pictures."""
+    """The number of channels of images; raises OptionError where the data are no images."""
     if channels is None:
-        require(False, "channels", None, "this network makes pictures; choose data of pictures, or an mlp")
+        require(False, "channels", None, "this network makes images; choose data of images, or an mlp")
     assert channels is not None
     require_positive("channels", channels)
     return channels
@@ -38,8 +38,8 @@ def require_channels(channels: int | None) -> int:
 
 def require_power_of_two_size(image_size: int | None) -> int:
     """The image size in pixels; raises OptionError unless doublings from 4x4 reach it."""
-    valid = image_size in PICTURE_SIZES
-    names = ", ".join(map(str, PICTURE_SIZES))
+    valid = image_size in IMAGE_SIZES
+    names = ", ".join(map(str, IMAGE_SIZES))
     require(valid, "image_size", image_size, f"must be one of {names}; choose data of such a size, or an mlp")
     assert image_size is not None
     return image_size

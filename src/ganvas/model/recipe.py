@@ -1,4 +1,4 @@
-"""What every recipe shares: the clock in images, each step's randomness, what is reported."""
+"""What every recipe shares: the clock in examples, each step's randomness, what is reported."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import is_distributed, mean_over_ranks_, rank, sum_over_ranks, world_size
 from ganvas.functional.finite import non_finite_name
 from ganvas.functional.random import Draws, hash64
-from ganvas.model.guard import Guard, Kept
+from ganvas.model.guard import Guard, BufferSnapshot
 
 
 class Recipe(pl.LightningModule):
     """A LightningModule that holds only an optimization recipe; networks and losses are its arguments.
 
     Attributes:
-        images_seen: real training samples consumed, all ranks together; it travels in the checkpoint.
+        examples_seen: real training samples consumed, all ranks together; it travels in the checkpoint.
         batches_seen: global batches consumed; equal to Lightning's ``global_step``.
         rollbacks: how often the run has gone back to a checkpoint; each time on with other draws and data.
-        guard: decides about steps whose numbers are not finite; see :meth:`guard_by`.
+        guard: decides about steps whose numbers are not finite; see :meth:`set_non_finite_policy`.
         report: tag -> detached scalar; filled on the steps on which a log is due, else empty.
         validation_report: tag -> number, filled at the end of a validation.
-        figures: name -> number, the newest evaluation.
+        metrics: name -> number, the newest evaluation.
         log_every_batches: how often ``report`` is filled; see :meth:`log_every`.
         averages_gradients: whether the recipe itself makes gradients means over ranks; else the strategy.
         reports: every tag that it may report, in training or validation (``codes/`` stands for all that begin
@@ -39,15 +39,15 @@ class Recipe(pl.LightningModule):
     def __init__(self, *, seed: int) -> None:
         super().__init__()
         self.seed = seed
-        self.images_seen = 0
+        self.examples_seen = 0
         self.batches_seen = 0
         self.rollbacks = 0
         self.guard = Guard()
-        self._kept: dict[str, Kept] = {}
+        self._snapshots: dict[str, BufferSnapshot] = {}
         self.log_every_batches = 1
         self.report: dict[str, Tensor] = {}
         self.validation_report: dict[str, float] = {}
-        self.figures: dict[str, float] = {}
+        self.metrics: dict[str, float] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """torch looks through parameters and submodules at every assignment; Lightning notes the name of
@@ -63,13 +63,13 @@ class Recipe(pl.LightningModule):
         raise NotImplementedError
 
     @property
-    def shards(self) -> dict[str, nn.Module]:
+    def sharded_networks(self) -> dict[str, nn.Module]:
         """What accelerator.strategy=fsdp shares out over ranks; nothing, where it cannot."""
         return {}
 
-    def refuse_sharding(self) -> str | None:
+    def why_not_sharded(self) -> str | None:
         """Why accelerator.strategy=fsdp cannot train this recipe, and what can; None where it does."""
-        return None if self.shards else "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"
+        return None if self.sharded_networks else "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]; changes no state."""
@@ -77,9 +77,9 @@ class Recipe(pl.LightningModule):
 
     def begin_step(self) -> Draws:
         """Opens a training step: its draws, and torch's own stream (dropout) as functions of the step."""
-        if not self._kept:
-            self._kept = {name: Kept(self.changed_by_forward(name)) for name in self.networks}
-        self.keep(*self._kept)
+        if not self._snapshots:
+            self._snapshots = {name: BufferSnapshot(self.changed_by_forward(name)) for name in self.networks}
+        self.snapshot(*self._snapshots)
         seed = hash64(self.seed, "rollback", self.rollbacks) if self.rollbacks else self.seed
         number = hash64(seed, rank(), self.batches_seen, "step")
         # What torch.manual_seed sets for this device; it also queues a call, with its stack trace, for every
@@ -89,7 +89,7 @@ class Recipe(pl.LightningModule):
             torch.get_device_module(self.device).manual_seed(number)
         return Draws(seed, self.batches_seen, rank(), world_size(), self.device)
 
-    def guard_by(self, policy: str, max_skips: int) -> None:
+    def set_non_finite_policy(self, policy: str, max_skips: int) -> None:
         """Sets what happens to a step whose loss or gradient is not finite (see :class:`Guard`)."""
         self.guard = Guard(policy, max_skips)
 
@@ -100,14 +100,14 @@ class Recipe(pl.LightningModule):
                 yield module, name
 
     def on_train_start(self) -> None:
-        self._kept = {}  # buffers may have moved to another device since
+        self._snapshots = {}  # buffers may have moved to another device since
 
     @property
     def loss_is_scaled(self) -> bool:
         """Under float16 a GradScaler looks at the gradients, where overflow is usual, and skips by itself."""
         return getattr(self.trainer.precision_plugin, "scaler", None) is not None
 
-    def may_step(self, step: str, *, loss: Tensor, terms: dict[str, Tensor], x: Tensor) -> bool:
+    def check_finite(self, step: str, *, loss: Tensor, terms: dict[str, Tensor], x: Tensor) -> bool:
         """Whether an optimizer step may be made; asked after backward, before anything is moved.
 
         Args:
@@ -126,10 +126,10 @@ class Recipe(pl.LightningModule):
         if self.guard.passes(step, checked, terms):
             return True
         broken = self._first_broken(terms, x) or f"loss/{step}"
-        where = f"batch {self.batches_seen + 1}, after {self.images_seen:,} images"
+        where = f"batch {self.batches_seen + 1}, after {self.examples_seen:,} examples"
         if self.guard.skips(step, broken, where):
             return False
-        self.put_back(*self._kept)
+        self.restore(*self._snapshots)
         parameters = {name: dict(network.named_parameters()) for name, network in self.networks.items()}
         raise self.guard.error(broken, where, non_finite_name(parameters))
 
@@ -140,7 +140,7 @@ class Recipe(pl.LightningModule):
         batch (under accelerator.sync_batchnorm of all, and their mean changes nothing).
         """
         mean = loss.detach().clone()
-        mean_over_ranks_([mean, *statistics(*networks)])
+        mean_over_ranks_([mean, *running_statistics(*networks)])
         return mean
 
     def _first_broken(self, terms: dict[str, Tensor], x: Tensor) -> str | None:
@@ -150,7 +150,7 @@ class Recipe(pl.LightningModule):
         finite = sum_over_ranks(stacked).isfinite().tolist()
         return next((name for name, good in zip(numbers, finite, strict=True) if not good), None)
 
-    def withhold_gradients(self, optimizer: Any, *, scaled: bool) -> None:
+    def skip_next_step(self, optimizer: Any, *, scaled: bool) -> None:
         """Makes the optimizer's next step, which Lightning makes and counts, one that moves nothing.
 
         torch's optimizers pass over parameters without a gradient, and touch no state of theirs.
@@ -167,29 +167,29 @@ class Recipe(pl.LightningModule):
                 if parameter.grad is not None:
                     parameter.grad.fill_(torch.inf)
 
-    def keep(self, *networks: str) -> None:
+    def snapshot(self, *networks: str) -> None:
         """Copies what forward passes change of these networks, as it is now; a step begins with all."""
         for name in networks:
-            self._kept[name].keep()
+            self._snapshots[name].snapshot()
 
-    def put_back(self, *networks: str) -> None:
+    def restore(self, *networks: str) -> None:
         """Undoes what forward passes have changed in these networks since :meth:`keep`."""
         for name in networks:
-            self._kept[name].put_back()
+            self._snapshots[name].restore()
 
     @property
     def log_due(self) -> bool:
         return (self.batches_seen + 1) % self.log_every_batches == 0
 
     @property
-    def cadence(self) -> int:
+    def log_period(self) -> int:
         """Batches after which everything that a step may do has been done once."""
         return 1
 
-    def log_every(self, images: int, batch_size: int) -> None:
-        """Logs about every ``images``, on batches on which everything is done."""
-        wanted = max(1, images // batch_size)
-        self.log_every_batches = -(-wanted // self.cadence) * self.cadence
+    def log_every(self, examples: int, batch_size: int) -> None:
+        """Logs about every ``examples``, on batches on which everything is done."""
+        wanted = max(1, examples // batch_size)
+        self.log_every_batches = -(-wanted // self.log_period) * self.log_period
 
     def end_step(self, local_batch_size: int) -> None:
         """Closes a training step: the clock moves by the global batch, also where a step was skipped."""
@@ -201,7 +201,7 @@ class Recipe(pl.LightningModule):
             mean_over_ranks_([values])
             self.report = dict(zip(self.report, values, strict=True))
         self.batches_seen += 1
-        self.images_seen += local_batch_size * world_size()
+        self.examples_seen += local_batch_size * world_size()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["ganvas_clock"] = self.clock()
@@ -220,13 +220,13 @@ class Recipe(pl.LightningModule):
     def clock(self) -> dict[str, int]:
         """The counters that a checkpoint carries."""
         return {
-            "images_seen": self.images_seen,
+            "examples_seen": self.examples_seen,
             "batches_seen": self.batches_seen,
             "rollbacks": self.rollbacks,
         }
 
 
-def statistics(*networks: nn.Module) -> list[Tensor]:
+def running_statistics(*networks: nn.Module) -> list[Tensor]:
     """The networks' floating buffers, as BatchNorm's running mean and variance are."""
     return [buffer for one in networks for buffer in one.buffers() if buffer.is_floating_point()]
 

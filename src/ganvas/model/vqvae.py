@@ -61,7 +61,7 @@ class VQVAE(Recipe):
         return {"encoder": self.encoder, "quantizer": self.quantizer, "decoder": self.decoder}
 
     @property
-    def shards(self) -> dict[str, nn.Module]:
+    def sharded_networks(self) -> dict[str, nn.Module]:
         """Not the quantizer: its codes are read and set beside its forward pass, and are few."""
         return {"encoder": self.encoder, "decoder": self.decoder}
 
@@ -105,11 +105,11 @@ class VQVAE(Recipe):
         terms = self._terms | {"gradient_norm/all": norm}
         # Gradients are means over ranks already, and the quantizer's statistics are sums over them.
         loss = self.mean_loss(terms["loss/total"], self.encoder, self.decoder)
-        if not self.may_step("all", loss=loss, terms=terms, x=self._x):
-            self.put_back(*self.networks)
+        if not self.check_finite("all", loss=loss, terms=terms, x=self._x):
+            self.restore(*self.networks)
             # A GradScaler has looked at them by now, unless the optimizer is fused and asks it in its step.
             late = getattr(optimizer, "_step_supports_amp_scaling", False)
-            self.withhold_gradients(optimizer, scaled=self.loss_is_scaled and late)
+            self.skip_next_step(optimizer, scaled=self.loss_is_scaled and late)
         elif self.grad_clip is not None:
             clip_gradients(parameters, self.grad_clip, norm)
         if self.report:

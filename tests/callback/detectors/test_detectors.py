@@ -36,8 +36,8 @@ def history(**series: list[float]) -> History:
     """Of series by tag; ``__`` stands for ``/``."""
     made = History()
     for tag, values in series.items():
-        for images, value in enumerate(values):
-            made.add(images, {tag.replace("__", "/"): value})
+        for examples, value in enumerate(values):
+            made.add(examples, {tag.replace("__", "/"): value})
     return made
 
 
@@ -106,10 +106,10 @@ HEALTHY: dict[str, tuple[Detector, History]] = {
 
 @pytest.mark.parametrize("case", ILL)
 def test_ill(case: str) -> None:
-    detector, past, figure, threshold, words = ILL[case]
+    detector, past, value, threshold, words = ILL[case]
     symptom = detector.look(past)
     assert symptom is not None
-    assert symptom.figure == pytest.approx(figure)
+    assert symptom.value == pytest.approx(value)
     assert symptom.threshold == threshold
     assert words in symptom.says
 
@@ -186,7 +186,7 @@ def test_oscillation(generator: list[float], discriminator: list[float], ill: bo
     assert (symptom is not None) == ill
     if symptom is not None:
         # half of 32 steps later they are 1.07^16 = 2.95 times as wide
-        assert 2.3 < symptom.figure < 3.4
+        assert 2.3 < symptom.value < 3.4
 
 
 def test_noise_about_a_level_does_not_oscillate() -> None:

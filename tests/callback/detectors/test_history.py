@@ -10,8 +10,8 @@ from ganvas.callback.detectors.history import History
 
 def test_the_newest_and_the_first_values() -> None:
     history = History(since=100)
-    for images in range(0, 200, 10):
-        history.add(images, {"a": float(images), "b/c": -1.0})
+    for examples in range(0, 200, 10):
+        history.add(examples, {"a": float(examples), "b/c": -1.0})
     assert history.last("a", 3) == [170.0, 180.0, 190.0]
     assert history.last("a", 10) == [100.0 + 10 * step for step in range(10)]
     assert history.last("a", 11) == [], "what came before the warm-up is not among the newest"

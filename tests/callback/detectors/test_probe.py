@@ -21,7 +21,7 @@ from ganvas.model.interface import Reconstruction
 
 
 class Data:
-    """40 training pictures, uint8; 12 held-out ones."""
+    """40 training images, uint8; 12 held-out ones."""
 
     def __init__(self, shape: tuple[int, ...] = (1, 8, 8), held_out: int = 12) -> None:
         generator = torch.Generator().manual_seed(5)
@@ -93,7 +93,7 @@ def test_real_samples_come_from_all_over_the_split() -> None:
     assert without.held_out is without.held_out_nearest is None
 
 
-def test_large_pictures_are_averaged() -> None:
+def test_large_images_are_averaged() -> None:
     x = torch.randn(2, 3, 32, 48)
     rows = small(x).view(2, 3, 16, 16)
     assert torch.allclose(rows[1, 2, 3, 5], x[1, 2, 6:8, 15:18].mean(), atol=1e-6)
@@ -111,7 +111,7 @@ def test_distances(count: int) -> None:
     assert torch.allclose(nearest_others(distances(a, a)), torch.tensor(within), atol=1e-5)
 
 
-def test_figures_of_a_generator() -> None:
+def test_metrics_of_a_generator() -> None:
     chosen, fake = reference(), made()
     probe = Probe(Maker(fake), chosen, num=16, seed=0)
     real = chosen.train.x
@@ -156,7 +156,7 @@ def test_the_discriminator_on_training_and_held_out_samples() -> None:
     }
 
 
-def test_figures_of_an_autoencoder() -> None:
+def test_metrics_of_an_autoencoder() -> None:
     chosen = reference()
     probe = Probe(Autoencoder(0.25), chosen, num=16, seed=0)
     real = chosen.train.x.double()
@@ -226,11 +226,11 @@ def test_every_layer_of_a_discriminator_is_measured() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     recipe = SimpleNamespace(networks={"discriminator": network})
     with torch.no_grad():
-        figures = SpectralNorm(growth=2.0, probes=1, iterations=50).measure(
+        metrics = SpectralNorm(growth=2.0, probes=1, iterations=50).measure(
             Probe(recipe, reference(), num=4, seed=0)
         )
-    assert set(figures) == {"health/spectral_norm/0", "health/spectral_norm/3"}
-    assert figures["health/spectral_norm/0"] == pytest.approx(1, abs=0.2), "as it is applied"
+    assert set(metrics) == {"health/spectral_norm/0", "health/spectral_norm/3"}
+    assert metrics["health/spectral_norm/0"] == pytest.approx(1, abs=0.2), "as it is applied"
     exact = float(torch.linalg.matrix_norm(network[3].weight.detach(), 2))
-    assert figures["health/spectral_norm/3"] == pytest.approx(exact, rel=1e-2)
+    assert metrics["health/spectral_norm/3"] == pytest.approx(exact, rel=1e-2)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

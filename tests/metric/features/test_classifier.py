@@ -15,7 +15,7 @@ from ganvas.metric.classifiers import place_in_cache, write_classifier
 from ganvas.metric.features.classifier import Classifier
 from ganvas.model.network.cnn import CNN
 
-FACTS = DataFacts([1, 9, 9], 3, "abc", "Digits", words="data=digits data.image_size=9")
+FACTS = DataFacts([1, 9, 9], 3, "abc", "Digits", overrides="data=digits data.image_size=9")
 SMALL: dict[str, Any] = {"base_channels": 4, "feature_dim": 5}
 ABOUT = {"accuracy": 0.75, "split": "val", "train_sha256": "abc"}
 
@@ -67,7 +67,7 @@ def test_the_protocol_tells_weights_apart(trained: CNN, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "options", "words"),
     [
-        (FACTS._replace(train_sha256="x", words="data=mnist"), {}, "data=mnist"),
+        (FACTS._replace(train_sha256="x", overrides="data=mnist"), {}, "data=mnist"),
         (FACTS, {"feature_dim": 6}, "data=digits data.image_size=9"),
     ],
 )
@@ -88,7 +88,7 @@ def test_without_one_the_command_is_named(
     [
         (
             DataFacts([2], 25, "", "Toy"),
-            r"takes pictures, and Toy has samples of \[2\]; metric/features=pixels",
+            r"takes images, and Toy has samples of \[2\]; metric/features=pixels",
         ),
         (FACTS._replace(num_classes=None), "needs labels, and Digits has none; metric/features=pixels"),
     ],

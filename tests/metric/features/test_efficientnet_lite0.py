@@ -71,14 +71,14 @@ def test_loading_draws_no_random_number() -> None:
 
 @installed
 @pytest.mark.parametrize("shape", [[2], [4, 8, 8], [2, 8, 8]])
-def test_what_is_no_picture_is_refused(shape: list[int]) -> None:
-    with pytest.raises(OptionError, match=r"features=efficientnet_lite0: takes pictures of 1 or 3 channels"):
+def test_what_is_no_image_is_refused(shape: list[int]) -> None:
+    with pytest.raises(OptionError, match=r"features=efficientnet_lite0: takes images of 1 or 3 channels"):
         EfficientNetLite0(resize=32).check(DataFacts(shape, None, "", "Toy"))
 
 
 @installed
 @pytest.mark.parametrize("shape", [[1, 28, 28], [3, 32, 32]])
-def test_grey_and_colour_pictures_are_taken(shape: list[int]) -> None:
+def test_grey_and_colour_images_are_taken(shape: list[int]) -> None:
     EfficientNetLite0(resize=32).check(DataFacts(shape, 10, "", "Digits"))
 
 

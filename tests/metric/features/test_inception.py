@@ -131,6 +131,6 @@ def test_another_file_is_refused(published: Path, mirror: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("shape", [[2], [2, 32, 32]])
-def test_what_is_no_picture_is_refused_before_any_download(shape: list[int]) -> None:
-    with pytest.raises(OptionError, match=r"^features=inception: takes pictures of 1 or 3 channels, and Toy"):
+def test_what_is_no_image_is_refused_before_any_download(shape: list[int]) -> None:
+    with pytest.raises(OptionError, match=r"^features=inception: takes images of 1 or 3 channels, and Toy"):
         Inception(weights=None, mirrors=[NOWHERE]).check(DataFacts(shape, None, "", "Toy"))

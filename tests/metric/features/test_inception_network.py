@@ -69,7 +69,7 @@ def formula(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return weights
 
 
-def picture() -> Tensor:
+def image() -> Tensor:
     """Levels [1, 3, 40, 30] in 0 .. 255 that no flip and no swap of sides or channels leaves alone."""
     rows, columns, channels = (
         torch.arange(40.0)[:, None],
@@ -100,11 +100,11 @@ def test_other_weights_are_refused(damage: str) -> None:
 
 
 def test_numbers_are_those_of_another_port() -> None:
-    """What torch-fidelity 0.4.0 makes of the same weights and picture, written down."""
+    """What torch-fidelity 0.4.0 makes of the same weights and image, written down."""
     network = Inception()
     network.load(formula(published_shapes()))
     with torch.no_grad():
-        features, logits = network(shown(picture() / 127.5 - 1))
+        features, logits = network(shown(image() / 127.5 - 1))
     assert logits is not None
     expected = torch.tensor([8.94226, 4.4032, 0.40241, 0.0, 0.37671, 0.05167, 0.727])
     torch.testing.assert_close(features[0, ::293], expected, rtol=1e-3, atol=1e-3)

@@ -14,7 +14,7 @@ def test_blocks_are_averaged() -> None:
     torch.testing.assert_close(made, expected)
 
 
-def test_small_pictures_and_points_are_left_alone() -> None:
+def test_small_images_and_points_are_left_alone() -> None:
     x, points = torch.rand(2, 1, 8, 8), torch.rand(5, 2)
     assert torch.equal(Pixels(size=8)(x).features, x.flatten(1))
     assert torch.equal(Pixels(size=1)(points).features, points)

@@ -14,8 +14,8 @@ from ganvas.metric.classifiers import write_classifier
 from ganvas.metric.features.stacked_classifier import StackedClassifier
 from ganvas.model.network.cnn import CNN
 
-GREY = DataFacts([1, 8, 8], 4, "abc", "Digits", words="data=digits")
-STACKED = DataFacts([3, 8, 8], 64, "def", "StackedDigits", words="data=stacked_digits", parts=GREY)
+GREY = DataFacts([1, 8, 8], 4, "abc", "Digits", overrides="data=digits")
+STACKED = DataFacts([3, 8, 8], 64, "def", "StackedDigits", overrides="data=stacked_digits", parts=GREY)
 
 
 def test_logits_are_sums_over_channels(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_the_protocol_names_the_mixture() -> None:
     assert Toy(shape="ring8", std=0.02).protocol == {"name": "toy", "shape": "ring8", "std": 0.02}
 
 
-def test_points_are_taken_and_pictures_refused() -> None:
+def test_points_are_taken_and_images_refused() -> None:
     Toy(shape="gaussians25", std=0.05).check(POINTS)
     for extractor, facts in (
         (Toy(shape="gaussians25", std=0.05), DataFacts([1, 8, 8], 10, "", "Digits")),

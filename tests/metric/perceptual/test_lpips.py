@@ -76,7 +76,7 @@ def lpips(original: Tensor, reconstruction: Tensor, **options: str) -> float:
 def naive(
     x: Tensor, y: Tensor, network: nn.Sequential, heads: dict[str, Tensor], after: tuple[int, ...]
 ) -> float:
-    """Zhang 2018, eq. 1, for one pair of pictures [3, H, W], place by place."""
+    """Zhang 2018, eq. 1, for one pair of images [3, H, W], place by place."""
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     x, y = (((value - shift[:, None, None]) / scale[:, None, None])[None] for value in (x, y))
     total, stage = 0.0, 0
@@ -118,7 +118,7 @@ def test_agrees_with_torchmetrics(
     assert expected > 0.01
 
 
-def test_equal_pictures_and_grey_ones_and_what_cannot_be_shown(
+def test_equal_images_and_grey_ones_and_what_cannot_be_shown(
     networks: dict[str, tuple[nn.Sequential, str]],
 ) -> None:
     path = networks["alex"][1]
@@ -142,7 +142,7 @@ def test_the_protocol_names_the_weights(networks: dict[str, tuple[nn.Sequential,
 
 @pytest.mark.parametrize("shape", [(2,), (3, 30, 40), (2, 64, 64)])
 def test_data_that_do_not_fit(shape: tuple[int, ...]) -> None:
-    with pytest.raises(OptionError, match=r"perceptual=lpips: takes pictures of 1 or 3 channels.*31 pixels"):
+    with pytest.raises(OptionError, match=r"perceptual=lpips: takes images of 1 or 3 channels.*31 pixels"):
         LPIPS().check(facts(*shape))
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 
 from ganvas.errors import OptionError
 from ganvas.metric.samples.classifier_score import ClassifierScore
@@ -23,7 +23,7 @@ def test_mean_and_deviation_over_splits_in_order() -> None:
     logits = normal(0, 24, 5, scale=3)
     logits[:8, 0] += 4  # splits differ
     parts = [score(part) for part in logits.split(8)]
-    made = figures(ClassifierScore(3), generated=side(torch.zeros(24, 2), logits))
+    made = metrics(ClassifierScore(3), generated=side(torch.zeros(24, 2), logits))
     mean = sum(parts) / 3
     assert made["classifier_score"] == pytest.approx(mean, rel=1e-6)
     deviation = math.sqrt(sum((part - mean) ** 2 for part in parts) / 3)
@@ -32,16 +32,16 @@ def test_mean_and_deviation_over_splits_in_order() -> None:
 
 def test_bounds() -> None:
     sure = torch.eye(4).repeat(5, 1) * 1e4  # also where probabilities are 0
-    made = figures(ClassifierScore(1), generated=side(torch.zeros(20, 2), sure))
+    made = metrics(ClassifierScore(1), generated=side(torch.zeros(20, 2), sure))
     assert made == {"classifier_score": pytest.approx(4.0), "classifier_score_deviation": 0.0}
-    unsure = figures(ClassifierScore(2), generated=side(torch.zeros(20, 2), torch.ones(20, 4)))
+    unsure = metrics(ClassifierScore(2), generated=side(torch.zeros(20, 2), torch.ones(20, 4)))
     assert unsure["classifier_score"] == pytest.approx(1.0)
 
 
 def test_real_samples_are_left_aside() -> None:
     logits = normal(0, 20, 3)
     seen = side(torch.zeros(20, 2), logits)
-    assert figures(ClassifierScore(2), generated=seen, real=side(torch.zeros(20, 2), -logits)) == figures(
+    assert metrics(ClassifierScore(2), generated=seen, real=side(torch.zeros(20, 2), -logits)) == metrics(
         ClassifierScore(2), generated=seen
     )
 

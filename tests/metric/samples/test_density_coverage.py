@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
@@ -28,9 +28,9 @@ def reference(real: torch.Tensor, generated: torch.Tensor, k: int) -> dict[str, 
 def test_agrees_with_a_loop(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganvas.functional.neighbours._CPU_PAIRS", 300)  # several chunks
     real, generated = normal(0, 60, 3, shift=100), normal(1, 45, 3, scale=0.6, shift=100.3)
-    made = figures(DensityCoverage(k), real=side(real), generated=side(generated))
+    made = metrics(DensityCoverage(k), real=side(real), generated=side(generated))
     assert made == pytest.approx(reference(real, generated, k), rel=1e-12)
-    swapped = figures(DensityCoverage(k), real=side(generated), generated=side(real))
+    swapped = metrics(DensityCoverage(k), real=side(generated), generated=side(real))
     assert abs(swapped["density"] - made["density"]) > 0.1
 
 
@@ -39,19 +39,19 @@ def test_equal_sets_and_disjoint_sets() -> None:
     points = torch.stack([steps**2, steps % 7], dim=1).float()  # whole numbers: exact distances, no two equal
     radii = torch.cdist(points, points).sort(1).values
     assert (radii[:, 5] < radii[:, 6]).all()
-    equal = figures(DensityCoverage(), real=side(points), generated=side(points.flip(0)))
+    equal = metrics(DensityCoverage(), real=side(points), generated=side(points.flip(0)))
     assert equal == {"density": pytest.approx(1.0, rel=1e-12), "coverage": 1.0}
-    apart = figures(DensityCoverage(), real=side(points), generated=side(points + 1e6))
+    apart = metrics(DensityCoverage(), real=side(points), generated=side(points + 1e6))
     assert apart == {"density": 0.0, "coverage": 0.0}
 
 
 def test_a_dropped_mode_costs_coverage_and_an_outlier_nothing() -> None:
     near, far = normal(3, 40, 2, scale=0.1), normal(4, 40, 2, scale=0.1, shift=50)
     real = side(torch.cat([near, far]))
-    dropped = figures(DensityCoverage(), real=real, generated=side(near))
+    dropped = metrics(DensityCoverage(), real=real, generated=side(near))
     assert dropped["coverage"] == 0.5
     outlier = torch.cat([near[:-1], torch.full((1, 2), 25.0)])
-    assert figures(DensityCoverage(), real=real, generated=side(outlier))["coverage"] <= 0.5
+    assert metrics(DensityCoverage(), real=real, generated=side(outlier))["coverage"] <= 0.5
 
 
 def test_real_neighbours_are_needed() -> None:

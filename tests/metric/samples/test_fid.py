@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from observed import figures, normal, show, side
+from observed import metrics, normal, show, side
 
 from ganvas.errors import OptionError
 from ganvas.functional.frechet import frechet_distance
@@ -23,7 +23,7 @@ def one_shot(real: torch.Tensor, generated: torch.Tensor) -> float:
 @pytest.mark.parametrize("size", [7, 1000])
 def test_streaming_equals_one_shot(size: int) -> None:
     real, generated = normal(0, 200, 6, shift=50), normal(1, 150, 6, scale=2, shift=51)
-    made = figures(FID(), size, real=side(real), generated=side(generated))
+    made = metrics(FID(), size, real=side(real), generated=side(generated))
     assert made == {"fid": pytest.approx(one_shot(real, generated), rel=1e-8)}
 
 
@@ -31,14 +31,14 @@ def test_the_protocol_says_when_the_rank_is_deficient() -> None:
     for real, generated, deficient in ((6, 99, True), (99, 6, True), (7, 7, False)):
         metric = FID()
         assert "rank_deficient" not in metric.protocol
-        figures(metric, real=side(normal(0, real, 6)), generated=side(normal(1, generated, 6)))
+        metrics(metric, real=side(normal(0, real, 6)), generated=side(normal(1, generated, 6)))
         assert metric.protocol["rank_deficient"] is deficient
 
 
 def test_forgetting_the_generated_side_keeps_the_real_one() -> None:
     real, first, second = normal(0, 50, 6), normal(1, 40, 6, scale=2), normal(2, 30, 6, shift=-1)
     metric = FID()
-    figures(metric, real=side(real), generated=side(first))
+    metrics(metric, real=side(real), generated=side(first))
     metric.forget("generated")
     show(metric, {"generated": side(second)})
     assert metric.compute()["fid"].item() == pytest.approx(one_shot(real, second), rel=1e-8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 
 from ganvas.errors import OptionError
 from ganvas.functional.frechet import frechet_distance
@@ -27,7 +27,7 @@ def test_every_class_weighs_the_same(num_features: int) -> None:
     of_real = torch.arange(40) % 10 // 7  # 28 of class 0 and 12 of class 1
     of_generated = torch.arange(50) % 2
     real[of_real == 1] += 3
-    made = figures(
+    made = metrics(
         IntraClassFID(), real=side(real, label=of_real), generated=side(generated, label=of_generated)
     )
     parts = [distance(real[of_real == c], generated[of_generated == c]) for c in (0, 1)]
@@ -38,8 +38,8 @@ def test_every_class_weighs_the_same(num_features: int) -> None:
 def test_classes_that_are_swapped_are_seen() -> None:
     label = torch.arange(40) % 2
     points = normal(0, 40, 3) + 5 * label[:, None]
-    same = figures(IntraClassFID(), real=side(points, label=label), generated=side(points, label=label))
-    swapped = figures(
+    same = metrics(IntraClassFID(), real=side(points, label=label), generated=side(points, label=label))
+    swapped = metrics(
         IntraClassFID(), real=side(points, label=label), generated=side(points, label=1 - label)
     )
     assert same["intra_class_fid"] < 1e-9
@@ -50,7 +50,7 @@ def test_labels_are_needed_and_two_samples_of_every_class() -> None:
     points = normal(0, 8, 3)
     labelled = side(points, label=torch.tensor([0, 0, 0, 0, 0, 0, 4, 4]))
     with pytest.raises(OptionError, match="samples=intra_class_fid: needs labels, and the generated samples"):
-        figures(IntraClassFID(), real=labelled, generated=side(points))
+        metrics(IntraClassFID(), real=labelled, generated=side(points))
     for few in (torch.zeros(8, dtype=torch.int64), torch.tensor([0] * 7 + [4])):
         with pytest.raises(OptionError, match=r"num_samples=8: gives class 4 [01] generated samples.*2 of"):
-            figures(IntraClassFID(), real=labelled, generated=side(points, label=few))
+            metrics(IntraClassFID(), real=labelled, generated=side(points, label=few))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 from torchmetrics.image.kid import poly_mmd
 
 from ganvas.errors import OptionError
@@ -25,7 +25,7 @@ def loop(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def test_agrees_with_torchmetrics() -> None:
-    made = figures(KID(), real=side(REAL), generated=side(GENERATED))
+    made = metrics(KID(), real=side(REAL), generated=side(GENERATED))
     expected = poly_mmd(REAL.double(), GENERATED.double()).item()
     assert made["kid"] == pytest.approx(expected, rel=1e-10)
     assert expected > 0.01
@@ -33,7 +33,7 @@ def test_agrees_with_torchmetrics() -> None:
 
 def test_uneven_sides_agree_with_a_double_loop_and_their_error_with_leaving_out() -> None:
     real, generated = REAL[:7], GENERATED[:5]
-    made = figures(KID(), 3, real=side(real), generated=side(generated))
+    made = metrics(KID(), 3, real=side(real), generated=side(generated))
     assert made["kid"] == pytest.approx(loop(real, generated), rel=1e-10)
     keep = [[j for j in range(7) if j != i] for i in range(7)]
     parts = [
@@ -47,7 +47,7 @@ def test_uneven_sides_agree_with_a_double_loop_and_their_error_with_leaving_out(
 def test_the_standard_error_is_the_spread_over_repeated_draws() -> None:
     values, errors = [], []
     for seed in range(200):
-        made = figures(
+        made = metrics(
             KID(),
             100,
             real=side(normal(3 * seed, 60, 3)),
@@ -61,7 +61,7 @@ def test_the_standard_error_is_the_spread_over_repeated_draws() -> None:
 
 def test_equal_distributions_are_at_zero_within_the_error() -> None:
     made = [
-        figures(KID(), 100, real=side(normal(seed, 60, 3)), generated=side(normal(1000 + seed, 50, 3)))
+        metrics(KID(), 100, real=side(normal(seed, 60, 3)), generated=side(normal(1000 + seed, 50, 3)))
         for seed in range(100)
     ]
     values = torch.tensor([one["kid"] for one in made])
@@ -73,9 +73,9 @@ def test_equal_distributions_are_at_zero_within_the_error() -> None:
 
 def test_chunks_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = {"real": side(REAL), "generated": side(GENERATED[:33])}
-    whole = figures(KID(), **sides)
+    whole = metrics(KID(), **sides)
     monkeypatch.setattr("ganvas.functional.neighbours._CPU_PAIRS", 7 * 40)
-    assert figures(KID(), **sides) == pytest.approx(whole, rel=1e-10)
+    assert metrics(KID(), **sides) == pytest.approx(whole, rel=1e-10)
 
 
 def test_it_needs_three_samples() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
@@ -21,7 +21,7 @@ def nearest(x: torch.Tensor) -> np.ndarray:
 def test_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganvas.functional.neighbours._CPU_PAIRS", 300)  # several chunks
     generated = normal(2, 40, 3, scale=0.7, shift=20.2)
-    made = figures(Memorization(0.2), real=side(REAL), generated=side(generated), train=side(TRAIN))
+    made = metrics(Memorization(0.2), real=side(REAL), generated=side(generated), train=side(TRAIN))
     held_out, ours = nearest(REAL), nearest(generated)
     assert made == pytest.approx(
         {
@@ -36,7 +36,7 @@ def test_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_copies_are_at_no_distance() -> None:
-    made = figures(Memorization(), real=side(REAL), generated=side(TRAIN[5:45]), train=side(TRAIN))
+    made = metrics(Memorization(), real=side(REAL), generated=side(TRAIN[5:45]), train=side(TRAIN))
     assert made["memorization_median"] < 1e-6
     assert made["memorization_mean"] < 1e-6
     assert made["memorization_share"] == 1.0
@@ -44,7 +44,7 @@ def test_copies_are_at_no_distance() -> None:
 
 def test_what_cannot_be_answered() -> None:
     with pytest.raises(OptionError, match="split=: must not hold training samples"):
-        figures(Memorization(), real=side(TRAIN[:40]), generated=side(REAL), train=side(TRAIN))
+        metrics(Memorization(), real=side(TRAIN[:40]), generated=side(REAL), train=side(TRAIN))
     with pytest.raises(OptionError, match="quantile=1"):
         Memorization(1.0)
     with pytest.raises(OptionError, match="num_samples=0: is too few train samples"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from observed import figures, normal, side
+from observed import metrics, normal, side
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.errors import OptionError
@@ -29,22 +29,22 @@ def test_agrees_with_a_loop(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganvas.functional.neighbours._CPU_PAIRS", 300)  # several chunks
     real, generated = normal(0, 60, 3, shift=100), normal(1, 45, 3, scale=0.6, shift=100.3)
     precision, recall = reference(real, generated, k)
-    made = figures(PrecisionRecall(k), real=side(real), generated=side(generated))
+    made = metrics(PrecisionRecall(k), real=side(real), generated=side(generated))
     assert made == {"precision": precision, "recall": recall}
     assert precision > recall + 0.1
 
 
 def test_equal_sets_and_disjoint_sets() -> None:
     points = normal(2, 30, 4)
-    equal = figures(PrecisionRecall(), real=side(points), generated=side(points.flip(0)))
+    equal = metrics(PrecisionRecall(), real=side(points), generated=side(points.flip(0)))
     assert equal == {"precision": 1.0, "recall": 1.0}
-    apart = figures(PrecisionRecall(), real=side(points), generated=side(points + 100))
+    apart = metrics(PrecisionRecall(), real=side(points), generated=side(points + 100))
     assert apart == {"precision": 0.0, "recall": 0.0}
 
 
 def test_a_dropped_mode_costs_recall_alone() -> None:
     near, far = normal(3, 40, 2, scale=0.1), normal(4, 40, 2, scale=0.1, shift=50)
-    made = figures(
+    made = metrics(
         PrecisionRecall(),
         real=side(torch.cat([near, far])),
         generated=side(near + 0.001),

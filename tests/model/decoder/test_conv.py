@@ -20,8 +20,8 @@ OPTIONS = {
 @pytest.mark.parametrize(("height", "width"), [(2, 3), (7, 7)])
 @pytest.mark.parametrize("upsamplings", [1, 2, 3])
 def test_shapes(height: int, width: int, upsamplings: int) -> None:
-    pictures = ConvDecoder(**(OPTIONS | {"upsamplings": upsamplings}))(torch.randn(2, 5, height, width))
-    assert pictures.shape == (2, 3, height * 2**upsamplings, width * 2**upsamplings)
+    images = ConvDecoder(**(OPTIONS | {"upsamplings": upsamplings}))(torch.randn(2, 5, height, width))
+    assert images.shape == (2, 3, height * 2**upsamplings, width * 2**upsamplings)
 
 
 def test_the_authors_layers() -> None:
@@ -37,9 +37,9 @@ def test_the_authors_layers() -> None:
 
 def test_the_output_is_linear() -> None:
     torch.manual_seed(0)
-    pictures = ConvDecoder(**OPTIONS)(1000 * torch.randn(2, 5, 4, 4))
-    assert pictures.min().item() < -1
-    assert pictures.max().item() > 1
+    images = ConvDecoder(**OPTIONS)(1000 * torch.randn(2, 5, 4, 4))
+    assert images.min().item() < -1
+    assert images.max().item() > 1
 
 
 @pytest.mark.parametrize(

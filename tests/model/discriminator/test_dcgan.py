@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [
-        ("channels", None, "makes pictures"),
+        ("channels", None, "makes images"),
         ("image_size", 28, "16, 32, 64, 128"),
         ("base_channels", 0, "at least 1"),
         ("norm", "layer", "batch, spectral, none"),

@@ -16,14 +16,14 @@ def _constant(network: nn.Module, value: float) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 25, 100])
-def test_half_life_is_in_images_whatever_the_batch(batch: int) -> None:
+def test_half_life_is_in_examples_whatever_the_batch(batch: int) -> None:
     network = nn.Linear(3, 2)
     _constant(network, 0.0)
     average = ExponentialAverage(half_life=70.0)
     average.track(network)
     _constant(network, 1.0)
     for _ in range(100 // batch):
-        average.update(network, images=batch)
+        average.update(network, examples=batch)
     expected = 1 - 0.5 ** (100 / 70)
     for parameter in average.average.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, expected))
@@ -35,7 +35,7 @@ def test_one_step_moves_from_the_average_toward_the_network() -> None:
     average = ExponentialAverage(half_life=10.0)
     average.track(network)
     _constant(network, -6.0)
-    average.update(network, images=20)  # a quarter of the old weight stays
+    average.update(network, examples=20)  # a quarter of the old weight stays
     assert average.average.weight.item() == pytest.approx(0.25 * 2 - 0.75 * 6)
     assert network.weight.item() == -6
 
@@ -46,7 +46,7 @@ def test_buffers_are_copied() -> None:
     average = ExponentialAverage(half_life=1e6)
     average.track(network)
     network(torch.randn(4, 1, 5, 5) + 3)
-    average.update(network, images=1)
+    average.update(network, examples=1)
     norm = average.average[1]
     assert torch.equal(norm.running_mean, network[1].running_mean)
     assert torch.equal(norm.running_var, network[1].running_var)

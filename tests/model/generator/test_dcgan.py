@@ -11,9 +11,9 @@ from ganvas.model.generator.dcgan import DCGANGenerator
 @pytest.mark.parametrize("image_size", [16, 32, 64, 128])
 def test_shapes_and_range(image_size: int) -> None:
     torch.manual_seed(0)
-    pictures = DCGANGenerator(5, channels=3, image_size=image_size, base_channels=4)(10 * torch.randn(2, 5))
-    assert pictures.shape == (2, 3, image_size, image_size)
-    assert pictures.abs().max().item() <= 1
+    images = DCGANGenerator(5, channels=3, image_size=image_size, base_channels=4)(10 * torch.randn(2, 5))
+    assert images.shape == (2, 3, image_size, image_size)
+    assert images.abs().max().item() <= 1
 
 
 def test_the_papers_widths_at_64_pixels() -> None:
@@ -53,8 +53,8 @@ def test_other_sizes_are_refused_by_name(image_size: int | None) -> None:
     assert error.value.option == "image_size"
 
 
-def test_data_that_are_no_pictures_are_refused() -> None:
-    with pytest.raises(OptionError, match="makes pictures") as error:
+def test_data_that_are_no_images_are_refused() -> None:
+    with pytest.raises(OptionError, match="makes images") as error:
         DCGANGenerator(5, channels=None, image_size=None)
     assert error.value.option == "channels"
 

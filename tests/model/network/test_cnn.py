@@ -8,7 +8,7 @@ from ganvas.model.network.cnn import CNN
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 13), (2, 28, 28), (1, 64, 64)])
-def test_any_picture_from_8_pixels_on(shape: tuple[int, ...]) -> None:
+def test_any_image_from_8_pixels_on(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     network = CNN(channels=shape[0], num_classes=7, base_channels=4, feature_dim=11).eval()
     seen = network(torch.rand(5, *shape) * 2 - 1)
@@ -34,7 +34,7 @@ def test_the_layers_are_those_of_the_docstring() -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"channels": None}, "channels=null: a classifier takes pictures"),
+        ({"channels": None}, "channels=null: a classifier takes images"),
         ({"channels": 0}, "channels=0"),
         ({"num_classes": None}, "num_classes=null: a classifier needs labels"),
         ({"num_classes": 1}, "num_classes=1: must be at least 2"),
@@ -48,6 +48,6 @@ def test_arguments_out_of_range(options: dict[str, int | None], line: str) -> No
         CNN(**({"channels": 1, "num_classes": 10} | options))  # type: ignore[arg-type]
 
 
-def test_a_picture_too_small_is_refused() -> None:
+def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(OptionError, match="image_size=7"):
         CNN(channels=1, num_classes=10)(torch.zeros(2, 1, 9, 7))

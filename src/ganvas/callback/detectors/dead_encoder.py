@@ -1,4 +1,4 @@
-"""Nothing of the picture passes through the bottleneck."""
+"""Nothing of the image passes through the bottleneck."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TAG = "health/unexplained"
 class DeadEncoder(Detector):
     """Reconstructions no better than the mean sample.
 
-    The figure is the squared error over the samples' variance about their mean. No decoder that does not see
+    The value is the squared error over the samples' variance about their mean. No decoder that does not see
     the sample gets below 1; what the encoder passes on brings it down.
 
     Args:

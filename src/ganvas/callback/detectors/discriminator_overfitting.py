@@ -13,7 +13,7 @@ _TAG, _RT = "health/overfitting", "health/r_t"
 class DiscriminatorOverfitting(Detector):
     """The discriminator tells training samples from held-out ones, which are as real.
 
-    The figure is the share of the pairs of a training and a held-out sample in which the training one has the
+    The value is the share of the pairs of a training and a held-out sample in which the training one has the
     larger logit, ties counted half: 0.5 where it knows neither. Beside it stands ADA's
     r_t = E[sign(D(train))] (Karras 2020, arXiv:2006.06676, equation 1), which alone is high for any
     discriminator that wins, and means nothing where a loss leaves the logits' offset free.

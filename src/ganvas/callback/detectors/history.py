@@ -16,7 +16,7 @@ class History:
     """The newest values of each tag, and its first ones; plain values, so that a checkpoint carries them.
 
     Args:
-        since: images seen before which a value counts as the beginning alone.
+        since: examples seen before which a value counts as the beginning alone.
     """
 
     longest = _RECENT
@@ -26,7 +26,7 @@ class History:
         self._recent: dict[str, deque[float]] = {}
         self._early: dict[str, list[float]] = {}
 
-    def add(self, images: int, values: Mapping[str, float]) -> None:
+    def add(self, examples: int, values: Mapping[str, float]) -> None:
         """Adds a value a tag; one that is not finite is left out (the recipe's guard speaks of those)."""
         for tag, value in values.items():
             if not math.isfinite(value):
@@ -34,7 +34,7 @@ class History:
             early = self._early.setdefault(tag, [])
             if len(early) < _EARLY:
                 early.append(value)
-            if images >= self.since:
+            if examples >= self.since:
                 self._recent.setdefault(tag, deque(maxlen=_RECENT)).append(value)
 
     def last(self, tag: str, count: int) -> list[float]:

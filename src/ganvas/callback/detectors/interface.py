@@ -14,12 +14,12 @@ class Symptom(NamedTuple):
     """What a detector has seen.
 
     Attributes:
-        figure: what was measured.
+        value: what was measured.
         threshold: the option's value that it has passed.
-        says: one sentence with the figures in it.
+        says: one sentence with the metrics in it.
     """
 
-    figure: float
+    value: float
     threshold: float
     says: str
 
@@ -34,7 +34,7 @@ class Detector(ABC):
     advice: ClassVar[str]
 
     def measure(self, probe: Probe) -> dict[str, float]:
-        """Figures of now, named ``health/...``, which go into the history; none where they do not apply.
+        """Metrics of now, named ``health/...``, which go into the history; none where they do not apply.
 
         Called at the callback's cadence, on the first rank alone, in eval mode and without gradients.
         """

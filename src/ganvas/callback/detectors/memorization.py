@@ -13,16 +13,16 @@ _LEAST_VALUES = 16  # of a sample; points of the plane always have a training po
 class Memorization(Detector):
     """Samples lie closer to training samples than held-out ones do.
 
-    The figure is the median distance of a sample to its nearest training sample over the same of held-out
-    ones, in pixels (pictures averaged down to 16 x 16): 1 where samples are as new as these, 0 for copies.
+    The value is the median distance of a sample to its nearest training sample over the same of held-out
+    ones, in pixels (images averaged down to 16 x 16): 1 where samples are as new as these, 0 for copies.
     Points of the plane are left out.
 
     Args:
         probes: measurements in a row in which it must be seen.
-        novelty: the figure below which it counts.
+        novelty: the value below which it counts.
     """
 
-    advice = "more training data, data.random_shift=1, data.horizontal_flip=true, trainer.max_images (fewer)"
+    advice = "more training data, data.random_shift=1, data.horizontal_flip=true, trainer.max_examples (fewer)"
 
     def __init__(self, *, probes: int, novelty: float) -> None:
         require_window("probes", probes)

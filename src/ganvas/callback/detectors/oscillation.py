@@ -42,12 +42,12 @@ class Oscillation(Detector):
         ]
         if any(growth is None or growth < self.growth for growth in growths):
             return None
-        figure = min(growth for growth in growths if growth is not None)
+        value = min(growth for growth in growths if growth is not None)
         says = (
             f"the losses oscillate: over {self.window} reports both swing by more than {self.swing:g} times "
-            f"their size, and the later swings are {figure:.2f} times as wide as the earlier ones"
+            f"their size, and the later swings are {value:.2f} times as wide as the earlier ones"
         )
-        return Symptom(figure, self.growth, says)
+        return Symptom(value, self.growth, says)
 
     def growth_of(self, values: Sequence[float]) -> float | None:
         """Later swings over earlier ones; None where there are too few."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ganvas.functional.images import to_float
 from ganvas.model.interface import Reconstructs, Samples
 
-_SIDE = 16  # pixels: pictures are compared at most at this size
+_SIDE = 16  # pixels: images are compared at most at this size
 
 
 class Real(NamedTuple):
@@ -127,7 +127,7 @@ class Probe:
 
 
 def small(x: Tensor) -> Tensor:
-    """Samples [B, ...] as float32 rows [B, F]; pictures averaged down to at most 16 x 16 pixels."""
+    """Samples [B, ...] as float32 rows [B, F]; images averaged down to at most 16 x 16 pixels."""
     if x.ndim == 4 and max(x.shape[2:]) > _SIDE:
         x = F.adaptive_avg_pool2d(x.float(), (min(x.shape[2], _SIDE), min(x.shape[3], _SIDE)))
     return x.float().flatten(1)

@@ -49,12 +49,12 @@ class SpectralNorm(Detector):
         for tag in history.tags(_TAG):
             first, norms = history.first(tag), history.last(tag, self.probes)
             if first and norms and min(norms) / first > self.growth:
-                figure = norms[-1] / first
+                value = norms[-1] / first
                 says = (
                     f"D's layer {tag.removeprefix(_TAG)} explodes: its largest singular value is "
-                    f"{norms[-1]:.3g}, {figure:.3g} times that of the start"
+                    f"{norms[-1]:.3g}, {value:.3g} times that of the start"
                 )
-                return Symptom(figure, self.growth, says)
+                return Symptom(value, self.growth, says)
         return None
 
 

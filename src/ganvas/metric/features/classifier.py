@@ -1,4 +1,4 @@
-"""A classifier of the data's own labels as extractor: the usual choice for MNIST-like pictures.
+"""A classifier of the data's own labels as extractor: the usual choice for MNIST-like images.
 
 It is trained by ``ganvas train model=classifier`` and read from the cache folder. Distances in its features
 compare with others of the same weights alone, which the protocol names.
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
-from ganvas.metric.classifiers import Kept, place_in_cache, read_classifier
-from ganvas.metric.interface import DataFacts, Seen
+from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
+from ganvas.metric.interface import DataFacts, Features
 
-_CHUNK_ON_CPU = 64  # pictures at a time: their activations stay in the cache
+_CHUNK_ON_CPU = 64  # images at a time: their activations stay in the cache
 
 
 class Classifier:
-    """Pictures to the features before the logits, and to these.
+    """Images to the features before the logits, and to these.
 
     Args:
         network: makes the network from ``channels`` and ``num_classes``; of what it makes of samples,
@@ -40,11 +40,11 @@ class Classifier:
         """Loads the classifier of these data.
 
         Raises:
-            OptionError: no pictures, no labels, or no such classifier: the command that trains it.
+            OptionError: no images, no labels, or no such classifier: the command that trains it.
         """
         shape = facts.sample_shape
         if len(shape) != 3:
-            reason = f"takes pictures, and {facts.name} has samples of {shape}"
+            reason = f"takes images, and {facts.name} has samples of {shape}"
             raise OptionError("features", "classifier", f"{reason}; metric/features=pixels takes anything")
         if facts.num_classes is None:
             reason = f"needs labels, and {facts.name} has none; metric/features=pixels needs none"
@@ -70,7 +70,7 @@ class Classifier:
             "accuracy_split": kept.about.get("split"),
         }
 
-    def _read(self, cached: Path, facts: DataFacts) -> Kept:
+    def _read(self, cached: Path, facts: DataFacts) -> StoredClassifier:
         path = cached if self.weights is None else Path(self.weights).expanduser()
         try:
             return read_classifier(path)
@@ -86,21 +86,21 @@ class Classifier:
 
     def _command(self, facts: DataFacts) -> str:
         """What trains the classifier that is asked for; the network's options where they are not its own."""
-        words = ["ganvas train model=classifier", facts.words]
+        command = ["ganvas train model=classifier", facts.overrides]
         keywords: dict[str, Any] = getattr(self.make, "keywords", {})
         signature = inspect.signature(getattr(self.make, "func", self.make)).parameters
-        words += [
+        command += [
             f"model.network.{name}={value}"
             for name, value in keywords.items()
             if name not in signature or signature[name].default != value
         ]
-        return " ".join(words)
+        return " ".join(command)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Seen:
-        """Pictures [B, C, H, W] in [-1, 1] to features float32 [B, F] and logits [B, K]."""
+    def __call__(self, x: Tensor) -> Features:
+        """Images [B, C, H, W] in [-1, 1] to features float32 [B, F] and logits [B, K]."""
         assert self._network is not None, "check comes first"
         network = self._network.to(x.device)
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
         seen = [network(rows.float()) for rows in x.split(chunk)]
-        return Seen(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))
+        return Features(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))

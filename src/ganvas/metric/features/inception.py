@@ -2,7 +2,7 @@
 
 What goes in is what the authors' TensorFlow graph takes: levels 0 .. 255, resized to 299 pixels as TensorFlow
 1 does it (no half-pixel centres, no antialiasing), then (v - 128) / 128. torch-fidelity and torchmetrics do
-the same; pytorch-fid resizes with half-pixel centres and scales by v / 127.5 - 1: its figures are others.
+the same; pytorch-fid resizes with half-pixel centres and scales by v / 127.5 - 1: its metrics are others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganvas.errors import OptionError
 from ganvas.functional.cache import cache_dir
 from ganvas.functional.download import RemoteFile, download, require_mirrors
 from ganvas.metric.features.inception_network import Inception as Network
-from ganvas.metric.interface import DataFacts, Seen, refuse_unless_pictures
+from ganvas.metric.interface import DataFacts, Features, refuse_unless_images
 
 FILE = RemoteFile(
     name="pt_inception-2015-12-05-6726825d.pth",
@@ -25,11 +25,11 @@ FILE = RemoteFile(
     max_bytes=100_000_000,
 )
 _SIDE = 299  # pixels
-_CHUNK_ON_CPU = 8  # pictures at a time: their activations stay in the cache
+_CHUNK_ON_CPU = 8  # images at a time: their activations stay in the cache
 
 
 class Inception:
-    """Pictures to 2048 features and 1008 logits.
+    """Images to 2048 features and 1008 logits.
 
     Args:
         weights: the published file; None takes it from ``weights`` in the cache folder, to which it is
@@ -54,9 +54,9 @@ class Inception:
         """Loads the network.
 
         Raises:
-            OptionError: no pictures of 1 or 3 channels; the file cannot be had, or is another one.
+            OptionError: no images of 1 or 3 channels; the file cannot be had, or is another one.
         """
-        refuse_unless_pictures(facts, "inception", (1, 3))
+        refuse_unless_images(facts, "inception", (1, 3))
         if self._network is not None:
             return
         path = self._find()
@@ -87,17 +87,17 @@ class Inception:
         return path
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Seen:
-        """Pictures [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 2048] and logits [B, 1008]."""
+    def __call__(self, x: Tensor) -> Features:
+        """Images [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 2048] and logits [B, 1008]."""
         assert self._network is not None, "check comes first"
         network = self._network.to(x.device)
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
         seen = [network(shown(rows)) for rows in x.split(chunk)]
-        return Seen(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))
+        return Features(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))
 
 
 def shown(x: Tensor) -> Tensor:
-    """Pictures [B, 1 or 3, H, W] in [-1, 1] as the network takes them, float32 [B, 3, 299, 299]."""
+    """Images [B, 1 or 3, H, W] in [-1, 1] as the network takes them, float32 [B, 3, 299, 299]."""
     levels = ((x.float() + 1) * 127.5).round().clamp(0, 255)
     resized = resize_as_tensorflow_1(levels, _SIDE)
     return ((resized - 128) / 128).expand(-1, 3, -1, -1)  # grey is repeated

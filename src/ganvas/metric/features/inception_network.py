@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d, relu
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ganvas.metric.interface import Seen
+from ganvas.metric.interface import Features
 
 NUM_FEATURES, NUM_LOGITS = 2048, 1008
 
@@ -223,8 +223,8 @@ class Inception(nn.Module):
             if isinstance(module, Layer):
                 module.fold()
 
-    def forward(self, x: Tensor) -> Seen:
-        """Pictures [B, 3, 299, 299], about [-1, 1], to features [B, 2048] and logits [B, 1008].
+    def forward(self, x: Tensor) -> Features:
+        """Images [B, 3, 299, 299], about [-1, 1], to features [B, 2048] and logits [B, 1008].
 
         The logits are without the last layer's bias, as in the Inception score's own code (Salimans 2016,
         arXiv:1606.03498).
@@ -234,4 +234,4 @@ class Inception(nn.Module):
             if name in _POOLED:
                 x = max_pool2d(x, 3, 2)
         features = x.mean((2, 3))
-        return Seen(features, features @ self.fc.weight.T)
+        return Features(features, features @ self.fc.weight.T)

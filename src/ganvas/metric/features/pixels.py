@@ -6,14 +6,14 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganvas.errors import require
-from ganvas.metric.interface import DataFacts, Seen
+from ganvas.metric.interface import DataFacts, Features
 
 
 class Pixels:
-    """Pictures averaged down to at most ``size`` x ``size`` and flattened; points as they are.
+    """Images averaged down to at most ``size`` x ``size`` and flattened; points as they are.
 
     Args:
-        size: largest side, pixels; smaller pictures are not enlarged.
+        size: largest side, pixels; smaller images are not enlarged.
 
     Raises:
         OptionError: a size below 1.
@@ -29,9 +29,9 @@ class Pixels:
     def check(self, facts: DataFacts) -> None:
         """Takes anything."""
 
-    def __call__(self, x: Tensor) -> Seen:
+    def __call__(self, x: Tensor) -> Features:
         """Samples [B, ...] in [-1, 1] to features float32 [B, F]."""
         if x.ndim == 4:
             height, width = (min(side, self.size) for side in x.shape[2:])
             x = adaptive_avg_pool2d(x.float(), (height, width))  # [B, C, h, w]
-        return Seen(x.float().flatten(1))
+        return Features(x.float().flatten(1))

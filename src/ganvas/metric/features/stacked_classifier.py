@@ -1,4 +1,4 @@
-"""The classifier of grey pictures, applied to each channel of pictures that are stacked from such ones."""
+"""The classifier of grey images, applied to each channel of images that are stacked from such ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ganvas.errors import OptionError
 from ganvas.metric.features.classifier import Classifier
-from ganvas.metric.interface import DataFacts, Seen
+from ganvas.metric.interface import DataFacts, Features
 
 
 class StackedClassifier:
-    """Pictures to the features of their channels, and to logits of the combinations of classes.
+    """Images to the features of their channels, and to logits of the combinations of classes.
 
     Args:
         network: makes the grey classifier's network (see :class:`Classifier`).
@@ -38,7 +38,7 @@ class StackedClassifier:
         if facts.parts is None:
             raise OptionError(
                 "features", "stacked_classifier",
-                f"takes data that are stacked from grey pictures, and {facts.name} are not; choose "
+                f"takes data that are stacked from grey images, and {facts.name} are not; choose "
                 "data=stacked_digits, or metric/features=classifier",
             )  # fmt: skip
         try:
@@ -48,8 +48,8 @@ class StackedClassifier:
             raise OptionError(error.option, value, error.reason) from error
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Seen:
-        """Pictures [B, C, H, W] in [-1, 1] to features [B, C * F] and logits [B, K^C].
+    def __call__(self, x: Tensor) -> Features:
+        """Images [B, C, H, W] in [-1, 1] to features [B, C * F] and logits [B, K^C].
 
         Logit 100a + 10b + c of three channels of ten classes is the log probability that the first is an a,
         the second a b and the third a c.
@@ -61,4 +61,4 @@ class StackedClassifier:
         logits = each[:, 0]
         for channel in range(1, channels):
             logits = (logits[:, :, None] + each[:, channel, None]).flatten(1)
-        return Seen(seen.features.reshape(size, -1), logits)
+        return Features(seen.features.reshape(size, -1), logits)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.mixtures import SCALE, centres
-from ganvas.metric.interface import DataFacts, Seen
+from ganvas.metric.interface import DataFacts, Features
 
 
 class Toy:
@@ -42,11 +42,11 @@ class Toy:
             )
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Seen:
+    def __call__(self, x: Tensor) -> Features:
         """Points [B, 2] to themselves and to logits [B, M], the modes' log densities up to one constant."""
         assert self.shape is not None, "check comes first"
         assert self.std is not None
         x = x.float()
         std = self.std / SCALE[self.shape]
         offsets = x[:, None] - centres(self.shape).to(x.device)  # [B, M, 2]
-        return Seen(x, -offsets.square().sum(2) / (2 * std**2))
+        return Features(x, -offsets.square().sum(2) / (2 * std**2))

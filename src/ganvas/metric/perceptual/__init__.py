@@ -1,1 +1,1 @@
-"""Distances of pictures by the features of a trained network."""
+"""Distances of images by the features of a trained network."""

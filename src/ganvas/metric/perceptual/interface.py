@@ -11,7 +11,7 @@ from ganvas.functional.batch import DataFacts
 
 @runtime_checkable
 class PerceptualDistance(Protocol):
-    """A mean over pictures, from running sums that ranks add up.
+    """A mean over images, from running sums that ranks add up.
 
     Attributes:
         protocol: plain values that name the distance completely, its weights by their sha256.
@@ -21,11 +21,11 @@ class PerceptualDistance(Protocol):
     def protocol(self) -> dict[str, object]: ...
 
     def check(self, facts: DataFacts) -> None:
-        """Raises OptionError where the data are no pictures of its kind, or weights are missing."""
+        """Raises OptionError where the data are no images of its kind, or weights are missing."""
         ...
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
-        """Adds pictures [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
+        """Adds images [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
         ...
 
     def compute(self) -> dict[str, Tensor]:

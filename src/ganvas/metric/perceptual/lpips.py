@@ -1,4 +1,4 @@
-"""LPIPS, the learned distance of two pictures (Zhang 2018, arXiv:1801.03924, eq. 1, "lin" of version 0.1)."""
+"""LPIPS, the learned distance of two images (Zhang 2018, arXiv:1801.03924, eq. 1, "lin" of version 0.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn.functional import conv2d, max_pool2d, relu
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import DataFacts
 
-_CHUNK_ON_CPU = 16  # pictures at a time
+_CHUNK_ON_CPU = 16  # images at a time
 _SHIFT = (-0.030, -0.088, -0.188)  # of values in [-1, 1]; ImageNet's mean and deviation
 _SCALE = (0.458, 0.448, 0.450)
 
@@ -33,7 +33,7 @@ class _Network(NamedTuple):
     stages: tuple[tuple[_Convolution, ...], ...]  # a feature map is taken after each
     pool: int  # side of a pool's window; the stride is 2
     pooled: tuple[int, ...]  # numbers of the stages with a pool in front
-    smallest: int  # side of a picture, pixels
+    smallest: int  # side of an image, pixels
     file: str  # torchvision's
 
 
@@ -56,7 +56,7 @@ NETWORKS = {
 class LPIPS(torchmetrics.Metric):
     """The mean distance of originals and reconstructions; nothing is downloaded.
 
-    Pictures are compared as they are shown, clamped to [-1, 1]; grey ones are repeated to three channels.
+    Images are compared as they are shown, clamped to [-1, 1]; grey ones are repeated to three channels.
 
     Args:
         network: whose features: ``alex`` (the authors' choice for judging) or ``vgg``.
@@ -93,13 +93,13 @@ class LPIPS(torchmetrics.Metric):
         """Reads the weights, the first time.
 
         Raises:
-            OptionError: the data are no pictures of 1 or 3 channels, or too small; no file of weights, or
+            OptionError: the data are no images of 1 or 3 channels, or too small; no file of weights, or
                 one of another network.
         """
         shape, plan = facts.sample_shape, NETWORKS[self.network]
         fits = len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= plan.smallest
         reason = (
-            f"takes pictures of 1 or 3 channels with sides of at least {plan.smallest} pixels, and "
+            f"takes images of 1 or 3 channels with sides of at least {plan.smallest} pixels, and "
             f"{facts.name} has samples of {shape}; metric/perceptual=none leaves it out"
         )
         require(fits, "perceptual", "lpips", reason)
@@ -131,7 +131,7 @@ class LPIPS(torchmetrics.Metric):
 
     @torch.no_grad()
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
-        """Adds pictures [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
+        """Adds images [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
         assert original.shape == reconstruction.shape, (original.shape, reconstruction.shape)
         chunk = _CHUNK_ON_CPU if original.device.type == "cpu" else max(len(original), 1)
         with torch.autocast(original.device.type, enabled=False):
@@ -140,7 +140,7 @@ class LPIPS(torchmetrics.Metric):
         self.count = self.count + len(original)
 
     def compute(self) -> dict[str, Tensor]:
-        """``lpips``, at least 0; 0 for equal pictures."""
+        """``lpips``, at least 0; 0 for equal images."""
         return {"lpips": self.total / self.count}
 
     def _distances(self, x: Tensor, y: Tensor) -> Tensor:

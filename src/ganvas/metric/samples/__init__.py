@@ -1,1 +1,1 @@
-"""Figures of a generator's samples; each file is one option of conf/metric/samples."""
+"""Metrics of a generator's samples; each file is one option of conf/metric/samples."""

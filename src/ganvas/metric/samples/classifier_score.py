@@ -13,7 +13,7 @@ class ClassifierScore(SampleMetric):
     """``exp E KL(p(y|x) || p(y))`` of generated samples alone: sharp labels of many classes score high.
 
     The samples are cut in order of their numbers into splits of (nearly) equal size, as in the authors' code;
-    the figures are mean and population deviation over the splits. It sees neither real samples nor variety
+    the metrics are mean and population deviation over the splits. It sees neither real samples nor variety
     within a class.
 
     Args:
@@ -23,7 +23,7 @@ class ClassifierScore(SampleMetric):
         OptionError: splits below 1.
     """
 
-    figures = {"classifier_score": True, "classifier_score_deviation": None}
+    directions = {"classifier_score": True, "classifier_score_deviation": None}
     sides = ("generated",)
     needs_logits = True
 

@@ -24,7 +24,7 @@ class DensityCoverage(SampleMetric):
         OptionError: k below 1.
     """
 
-    figures = {"density": True, "coverage": True}
+    directions = {"density": True, "coverage": True}
 
     def __init__(self, k: int = 5) -> None:
         super().__init__()

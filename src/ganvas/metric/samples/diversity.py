@@ -16,7 +16,7 @@ class Diversity(SampleMetric):
     covariance. It says nothing of where samples lie: only a value far below 1 is a finding.
     """
 
-    figures = {"diversity": None}
+    directions = {"diversity": None}
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
         del num_logits

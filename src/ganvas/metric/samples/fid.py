@@ -16,7 +16,7 @@ class FID(SampleMetric):
     The covariance is unbiased (divided by n - 1). The distance itself is biased upward by few samples.
     """
 
-    figures = {"fid": False}
+    directions = {"fid": False}
 
     def __init__(self) -> None:
         super().__init__()

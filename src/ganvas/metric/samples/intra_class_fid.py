@@ -16,7 +16,7 @@ class IntraClassFID(SampleMetric):
     Samples are kept, because a class has often fewer of them than features (see the function that is used).
     """
 
-    figures = {"intra_class_fid": False}
+    directions = {"intra_class_fid": False}
     needs_labels = True
 
     @property

@@ -15,7 +15,7 @@ class KID(SampleMetric):
     No subsets are drawn, so nothing is random. It is unbiased for any number of samples, where an FID is not.
     """
 
-    figures = {"kid": False, "kid_standard_error": None}
+    directions = {"kid": False, "kid_standard_error": None}
 
     @property
     def protocol(self) -> dict[str, object]:

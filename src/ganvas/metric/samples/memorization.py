@@ -19,7 +19,7 @@ class Memorization(SampleMetric):
         OptionError: a quantile outside (0, 1).
     """
 
-    figures = {"memorization_median": None, "memorization_mean": None, "memorization_share": False}
+    directions = {"memorization_median": None, "memorization_mean": None, "memorization_share": False}
     sides = ("real", "generated", "train")
 
     def __init__(self, quantile: float = 0.01) -> None:

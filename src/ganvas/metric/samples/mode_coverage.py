@@ -23,7 +23,7 @@ class ModeCoverage(SampleMetric):
         OptionError: one of them is not above 0.
     """
 
-    figures = {"modes_covered": True, "reverse_kl": False, "high_quality_share": True}
+    directions = {"modes_covered": True, "reverse_kl": False, "high_quality_share": True}
     needs_logits = True
 
     real_modes: Tensor
@@ -47,7 +47,7 @@ class ModeCoverage(SampleMetric):
         assert num_logits is not None
         self._points = num_features == 2
         if not self._points:  # of this object alone
-            self.figures = {name: up for name, up in self.figures.items() if name != "high_quality_share"}  # type: ignore[misc]
+            self.directions = {name: up for name, up in self.directions.items() if name != "high_quality_share"}  # type: ignore[misc]
         for state in ("real_modes", "generated_modes", "generated_good"):
             self.add_state(state, torch.zeros(num_logits, dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -77,10 +77,10 @@ class ModeCoverage(SampleMetric):
         real = self.real_modes.double()
         real = torch.where((made > 0) & (real == 0), 1.0, real)
         share, real_share = made / made.sum(), real / real.sum()
-        figures = {
+        metrics = {
             "modes_covered": (self.generated_good >= self.min_samples).sum().double(),
             "reverse_kl": (torch.special.xlogy(share, share) - torch.special.xlogy(share, real_share)).sum(),
         }
         if self._points:
-            figures["high_quality_share"] = self.generated_good.sum().double() / made.sum()
-        return figures
+            metrics["high_quality_share"] = self.generated_good.sum().double() / made.sum()
+        return metrics

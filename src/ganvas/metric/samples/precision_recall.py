@@ -14,7 +14,7 @@ class PrecisionRecall(SampleMetric):
     """How many samples of each side lie in the other side's manifold; exact, in float64.
 
     A side's manifold is the union of the closed balls around its samples that reach to their k-th nearest
-    neighbour on the same side. Both figures depend on the numbers of samples.
+    neighbour on the same side. Both metrics depend on the numbers of samples.
 
     Args:
         k: which neighbour; 3 in the paper.
@@ -23,7 +23,7 @@ class PrecisionRecall(SampleMetric):
         OptionError: k below 1.
     """
 
-    figures = {"precision": True, "recall": True}
+    directions = {"precision": True, "recall": True}
 
     def __init__(self, k: int = 3) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ class ConvDecoder(nn.Module):
     The output is linear: the mean of a Gaussian over pixels, unbounded; whoever shows it clamps it.
 
     Args:
-        channels: channels of a picture; None where the data are no pictures.
+        channels: channels of an image; None where the data are no images.
         embedding_dim: D, the length of one latent vector.
         hidden_channels: channels of the hidden layers; the last has half as many.
         residual_channels: channels within a residual block.
@@ -24,7 +24,7 @@ class ConvDecoder(nn.Module):
         upsamplings: number of transposed convolutions; each doubles the sides.
 
     Raises:
-        OptionError: data that are no pictures, or a size below 1 (below 2 for ``hidden_channels``).
+        OptionError: data that are no images, or a size below 1 (below 2 for ``hidden_channels``).
     """
 
     def __init__(
@@ -58,5 +58,5 @@ class ConvDecoder(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """Latents [B, D, h, w] to pictures [B, C, h * 2^upsamplings, w * 2^upsamplings], about [-1, 1]."""
+        """Latents [B, D, h, w] to images [B, C, h * 2^upsamplings, w * 2^upsamplings], about [-1, 1]."""
         return self.layers(z)

@@ -1,4 +1,4 @@
-"""A decoder of two fully connected layers, for small pictures and points."""
+"""A decoder of two fully connected layers, for small images and points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganvas.model.layers import require_positive, require_shape
 class MLPDecoder(nn.Module):
     """Linear - ReLU - Linear - tanh, the mirror of the encoder (64-128-784 at 28x28).
 
-    The tanh keeps the output in the data's range (-1, 1): most pixels of such pictures sit at its ends,
+    The tanh keeps the output in the data's range (-1, 1): most pixels of such images sit at its ends,
     which tanh approaches from any large input where a linear layer would have to hit them exactly.
 
     Args:

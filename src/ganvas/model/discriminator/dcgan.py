@@ -20,17 +20,17 @@ NORMS = ("batch", "spectral", "none")
 
 
 class DCGANDiscriminator(nn.Module):
-    """Strided 4x4 convolutions that halve the picture down to 4x4, each with LeakyReLU(0.2); a logit last.
+    """Strided 4x4 convolutions that halve the image down to 4x4, each with LeakyReLU(0.2); a logit last.
 
     Args:
-        channels: channels of a picture; None where the data are no pictures.
-        image_size: side of a picture in pixels, one of 16, 32, 64, 128.
+        channels: channels of an image; None where the data are no images.
+        image_size: side of an image in pixels, one of 16, 32, 64, 128.
         base_channels: channels of the first stage; each later one has twice as many.
         norm: ``batch`` normalizes all but the first and last layer (the paper; not with gradient penalties),
             ``spectral`` every convolution's weight (Miyato 2018, arXiv:1802.05957), ``none`` nothing.
 
     Raises:
-        OptionError: data that are no pictures, another image size or norm, or a size below 1.
+        OptionError: data that are no images, another image size or norm, or a size below 1.
     """
 
     def __init__(
@@ -59,5 +59,5 @@ class DCGANDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Pictures [B, C, H, W] in [-1, 1] to logits [B]; ``label`` is not read."""
+        """Images [B, C, H, W] in [-1, 1] to logits [B]; ``label`` is not read."""
         return self.layers(x)

@@ -1,4 +1,4 @@
-"""A discriminator of two fully connected layers, for small pictures and points."""
+"""A discriminator of two fully connected layers, for small images and points."""
 
 from __future__ import annotations
 

@@ -12,14 +12,14 @@ from ganvas.model.ema.interface import WeightAverage
 
 
 class ExponentialAverage(WeightAverage):
-    """average <- d average + (1 - d) network, d = 0.5^(images / half_life), so batch size does not matter.
+    """average <- d average + (1 - d) network, d = 0.5^(examples / half_life), so batch size does not matter.
 
     Parameters are averaged. Buffers are copied: BatchNorm's statistics are averages already and belong to
     the network's latest batches, spectral norm's vectors lose their length in an average, and counters are
     whole numbers.
 
     Args:
-        half_life: training images after which an old weight counts half.
+        half_life: training examples after which an old weight counts half.
 
     Raises:
         OptionError: a ``half_life`` that is not positive.
@@ -35,15 +35,15 @@ class ExponentialAverage(WeightAverage):
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> ExponentialAverage:
-        """Stays in eval mode: the average makes pictures and never trains."""
+        """Stays in eval mode: the average makes images and never trains."""
         return super().train(False)
 
     @torch.no_grad()
-    def update(self, network: nn.Module, images: int) -> None:
+    def update(self, network: nn.Module, examples: int) -> None:
         if self._pairs[0] is not network:  # not a walk through both networks at every step
             self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
         _, averages, values = self._pairs
-        decay = 0.5 ** (images / self.half_life)
+        decay = 0.5 ** (examples / self.half_life)
         torch._foreach_lerp_(averages, values, 1 - decay)
         buffers = list(self.average.buffers())
         if buffers:

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class WeightAverage(nn.Module, ABC):
-    """A running average of one network; ``average`` is a frozen copy that is used for pictures and metrics.
+    """A running average of one network; ``average`` is a frozen copy that is used for images and metrics.
 
     The average is part of the recipe's state, and is updated inside the training step, so that a
     checkpoint never holds a stale one.
@@ -21,5 +21,5 @@ class WeightAverage(nn.Module, ABC):
         """Starts the average as a copy of ``network``."""
 
     @abstractmethod
-    def update(self, network: nn.Module, images: int) -> None:
-        """Moves the average toward ``network`` after ``images`` more training images."""
+    def update(self, network: nn.Module, examples: int) -> None:
+        """Moves the average toward ``network`` after ``examples`` more training examples."""

@@ -14,16 +14,16 @@ class ConvEncoder(nn.Module):
     """Strided 4x4 convolutions, a 3x3, residual blocks and a 1x1 to the latents, as in the authors' code.
 
     Args:
-        channels: channels of a picture; None where the data are no pictures.
+        channels: channels of an image; None where the data are no images.
         embedding_dim: D, the length of one latent vector.
         hidden_channels: channels of the hidden layers; the first has half as many.
         residual_channels: channels within a residual block.
         residual_blocks: number of residual blocks; 0 is none.
-        downsamplings: number of strided convolutions; the picture's sides must be divisible by
+        downsamplings: number of strided convolutions; the image's sides must be divisible by
             2^downsamplings.
 
     Raises:
-        OptionError: data that are no pictures, or a size below 1 (below 2 for ``hidden_channels``).
+        OptionError: data that are no images, or a size below 1 (below 2 for ``hidden_channels``).
     """
 
     def __init__(
@@ -54,5 +54,5 @@ class ConvEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures [B, C, H, W] in [-1, 1] to latents [B, D, H / 2^downsamplings, W / 2^downsamplings]."""
+        """Images [B, C, H, W] in [-1, 1] to latents [B, D, H / 2^downsamplings, W / 2^downsamplings]."""
         return self.layers(x)

@@ -1,4 +1,4 @@
-"""An encoder of two fully connected layers, for small pictures and points."""
+"""An encoder of two fully connected layers, for small images and points."""
 
 from __future__ import annotations
 

@@ -16,18 +16,18 @@ from ganvas.model.layers import (
 
 
 class DCGANGenerator(nn.Module):
-    """Transposed 4x4 convolutions that double the picture from 4x4, each with BatchNorm and ReLU; tanh last.
+    """Transposed 4x4 convolutions that double the image from 4x4, each with BatchNorm and ReLU; tanh last.
 
     At 64 pixels and 64 base channels the stages have 512, 256, 128 and 64 channels, as in the paper's code.
 
     Args:
         latent_dim: length of a latent.
-        channels: channels of a picture; None where the data are no pictures.
-        image_size: side of a picture in pixels, one of 16, 32, 64, 128.
+        channels: channels of an image; None where the data are no images.
+        image_size: side of an image in pixels, one of 16, 32, 64, 128.
         base_channels: channels of the last hidden stage; each earlier one has twice as many.
 
     Raises:
-        OptionError: data that are no pictures, another image size, or a size below 1.
+        OptionError: data that are no images, another image size, or a size below 1.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class DCGANGenerator(nn.Module):
         initialize_dcgan(self)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Latents [B, latent_dim] to pictures [B, C, H, W] in (-1, 1); ``label`` is not read."""
+        """Latents [B, latent_dim] to images [B, C, H, W] in (-1, 1); ``label`` is not read."""
         return self.layers(z)
 
 

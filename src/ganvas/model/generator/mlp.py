@@ -1,4 +1,4 @@
-"""A generator of two fully connected layers, for small pictures and points."""
+"""A generator of two fully connected layers, for small images and points."""
 
 from __future__ import annotations
 

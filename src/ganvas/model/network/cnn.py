@@ -1,4 +1,4 @@
-"""A small convolutional classifier, whose features make distances of MNIST-like pictures."""
+"""A small convolutional classifier, whose features make distances of MNIST-like images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganvas.errors import OptionError, require
 from ganvas.model.layers import require_positive
 from ganvas.model.network.interface import Classified
 
-_GRID = 3  # positions a side that the last layers see, whatever the picture's size
+_GRID = 3  # positions a side that the last layers see, whatever the image's size
 SMALLEST = 8  # pixels a side
 
 
@@ -16,14 +16,14 @@ class CNN(nn.Module):
     """Blocks of 3x3 convolution, BatchNorm, ReLU and halving, a mean over a 3x3 grid, two linear layers.
 
     Args:
-        channels: of a picture; None where the data are no pictures.
+        channels: of an image; None where the data are no images.
         num_classes: K; None where the data have no labels, or where it is not said how many.
         base_channels: of the first block; each further block has twice as many.
         blocks: how many; each halves the sides, rounded up.
         feature_dim: F, the length of the feature vector.
 
     Raises:
-        OptionError: no pictures, no classes, or a size below 1.
+        OptionError: no images, no classes, or a size below 1.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         if channels is None:
-            raise OptionError("channels", "null", "a classifier takes pictures; choose data=digits")
+            raise OptionError("channels", "null", "a classifier takes images; choose data=digits")
         if num_classes is None:
             reason = "a classifier needs labels; data.num_classes=10 says how many classes they have"
             raise OptionError("num_classes", "null", reason)
@@ -65,7 +65,7 @@ class CNN(nn.Module):
         self.head = nn.Linear(feature_dim, num_classes)
 
     def forward(self, x: Tensor) -> Classified:
-        """Pictures [B, C, H, W] in [-1, 1], H and W at least 8, to logits [B, K] and features [B, F]."""
+        """Images [B, C, H, W] in [-1, 1], H and W at least 8, to logits [B, K] and features [B, F]."""
         smallest = min(x.shape[2:])
         reason = f"is too small for the classifier; data.image_size={SMALLEST} at least"
         require(smallest >= SMALLEST, "image_size", smallest, reason)

@@ -1,0 +1,1 @@
+"""Samples as image files: grids, scatter plots, animations."""

@@ -1,0 +1,66 @@
+"""Frames as an animated image file that begins anew at its end: GIF or animated PNG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ganvas.callback.drawing.images import to_image
+from ganvas.errors import require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_FPS = 50  # browsers slow a GIF down whose frames stand for less than two hundredths of a second
+_PALETTE_FRAMES = 16  # frames that the palette of a GIF is chosen from
+
+
+def save_animation(path: str | Path, frames: Sequence[Tensor], *, fps: int) -> None:
+    """Writes frames uint8 [1 or 3, H, W] of one size, shown again and again; the file is whole or not there.
+
+    A PNG holds them as they are. A GIF counts hundredths of a second, and has 256 colours: greys are kept as
+    they are, other images get one palette for all frames, without dithering (which would flicker).
+    Frames that equal the one before are not stored again; that one is shown longer.
+
+    Args:
+        path: ends in .gif or .png.
+        fps: frames a second, from 1 to 50.
+
+    Raises:
+        OptionError: another number of frames a second.
+    """
+    check_fps(fps)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = [to_image(frame) for frame in frames]
+    gif = path.suffix == ".gif"
+    if gif and images[0].mode == "RGB":
+        images = _with_one_palette(images)
+    duration = 10 * round(100 / fps) if gif else round(1000 / fps)  # milliseconds
+    part = path.with_name(f".{path.name}.part")
+    first, rest = images[0], images[1:]
+    first.save(
+        part, format="GIF" if gif else "PNG", save_all=True, append_images=rest, duration=duration, loop=0
+    )
+    os.replace(part, path)
+
+
+def check_fps(fps: int, option: str = "fps") -> None:
+    """Raises OptionError unless viewers can show so many frames a second."""
+    require(1 <= fps <= MOST_FPS, option, fps, f"must be from 1 to {MOST_FPS} frames a second; 20 is usual")
+
+
+def _with_one_palette(images: list[Image]) -> list[Image]:
+    from PIL import Image
+
+    chosen = images[:: -(-len(images) // _PALETTE_FRAMES)]
+    width, height = images[0].size
+    board = Image.new("RGB", (width, height * len(chosen)))
+    for i, image in enumerate(chosen):
+        board.paste(image, (0, i * height))
+    palette = board.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]

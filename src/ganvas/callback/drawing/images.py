@@ -1,0 +1,146 @@
+"""Samples as an image for people, and its PNG file: grids of images, or scatter plots of points."""
+
+from __future__ import annotations
+
+import colorsys
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ganvas.callback.drawing.scatter import GREY, Layer, require_points, scatter
+from ganvas.functional.colours import code_colours
+from ganvas.functional.images import grid, to_uint8
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MAP_SIDE = 64  # least side of an image beside its code map, pixels
+_BAR = 4  # width of the bar between samples and neighbours, pixels
+_WAY_OUT = "leave the preview out (~callback.preview)"
+
+
+def draw(x: Tensor, *, columns: int | None = None, background: Tensor | None = None) -> Tensor:
+    """Samples [N, ...] in [-1, 1] as one image, uint8 [1 or 3, H, W] on the CPU.
+
+    Args:
+        columns: images in a row of the grid; about the square root of N by default.
+        background: for points alone: others to compare with, [M, 2], drawn beneath in grey.
+
+    Raises:
+        OptionError: samples that are neither images [C, H, W] nor points [2].
+    """
+    if x.ndim == 4:
+        return grid(_levels(x), columns or max(1, round(len(x) ** 0.5)))
+    require_points(x, _WAY_OUT)
+    return scatter([*([] if background is None else [Layer(background, GREY)]), Layer(x)])
+
+
+def draw_pairs(original: Tensor, reconstruction: Tensor) -> Tensor:
+    """Originals beside their reconstructions [N, ...], as one image, uint8 [1 or 3, H, W]."""
+    if original.ndim == 2:
+        return draw(reconstruction, background=original)
+    pairs = torch.stack([original.cpu(), reconstruction.detach().cpu()], dim=1).flatten(
+        0, 1
+    )  # [2 N, C, H, W]
+    return draw(pairs, columns=2 * max(1, round(len(original) ** 0.5)))
+
+
+def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_codes: int) -> Tensor:
+    """Originals, their reconstructions and their codes as colours, side by side: uint8 [3, H, W].
+
+    A code's colour is :func:`ganvas.functional.colours.code_colours`. Codes on a grid of positions are drawn
+    as a map of the image's size, other codes as one row of stripes. Points are drawn once, each in the
+    colour of its codes taken together.
+
+    Args:
+        original: [N, ...] in [-1, 1].
+        reconstruction: likewise.
+        indices: int64 [N, *positions] in [0, num_codes).
+    """
+    indices = indices.cpu()
+    if original.ndim == 2:
+        require_points(original, _WAY_OUT)
+        return scatter([Layer(original, _colours_of_all(indices, num_codes))])
+    places = indices if indices.ndim == 3 else indices.reshape(len(indices), 1, -1)  # [N, rows, columns]
+    maps = code_colours(places, num_codes).permute(0, 3, 1, 2)  # [N, 3, rows, columns]
+    height, width = original.shape[2:]
+    # each code needs a pixel, and small images are enlarged as in every grid
+    factor = max(1, _MAP_SIDE // max(height, width), -(-maps.shape[2] // height), -(-maps.shape[3] // width))
+    size = (height * factor, width * factor)
+    images = [_levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
+    tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*images, maps)], dim=1)
+    return grid(tiles.flatten(0, 1), 3 * max(1, round((len(original) / 2) ** 0.5)))
+
+
+def draw_rows(x: Tensor) -> Tensor:
+    """Samples [R, S, ...] in [-1, 1], each row from one end to another: a grid, or a path for each row."""
+    if x.ndim == 5:
+        return draw(x.flatten(0, 1), columns=x.shape[1])
+    require_points(x.flatten(0, 1), "ganvas interpolate --out F.npz writes any samples")
+    ways = [Layer(points, _hue(row / len(x)), radius=4) for row, points in enumerate(x)]
+    return scatter(ways, paths=ways)
+
+
+def draw_walk(x: Tensor, *, columns: int | None = None) -> list[Tensor]:
+    """Frames of samples [F, N, ...] in [-1, 1] that go round: a grid each, or dots on their rounds."""
+    if x.ndim == 5:
+        return [draw(frame, columns=columns) for frame in x]
+    require_points(x.flatten(0, 1), "ganvas sample --out F.npz writes any samples")
+    rounds = [Layer(way, GREY) for way in torch.cat([x, x[:1]]).unbind(1)]
+    colours = torch.tensor([_hue(i / x.shape[1]) for i in range(x.shape[1])], dtype=torch.uint8)
+    return [scatter([Layer(frame, colours, radius=5)], paths=rounds) for frame in x]
+
+
+def draw_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
+    """Images [N, C, H, W] in a column, and right of each its neighbours [N, k, C, H, W], all in [-1, 1].
+
+    Returns:
+        uint8 [1 or 3, H, W]; a white bar parts the two.
+    """
+    left = draw(x, columns=1)
+    right = draw(neighbours.flatten(0, 1), columns=neighbours.shape[1])
+    return torch.cat([left, left.new_full((*left.shape[:2], _BAR), 255), right], dim=2)
+
+
+def save_png(path: str | Path, image: Tensor) -> None:
+    """Writes an image, uint8 [1 or 3, H, W]; the file is either whole or not there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    to_image(image).save(part, format="PNG")
+    os.replace(part, path)
+
+
+def to_image(image: Tensor) -> Image:
+    """An image, uint8 [1 or 3, H, W], as Pillow's (mode L or RGB)."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _levels(x: Tensor) -> Tensor:
+    """Images [N, C, H, W] in [-1, 1] as uint8 with 1 or 3 channels, on the CPU."""
+    x = x.detach().float().cpu()
+    # no colours to show: a grey mean
+    return to_uint8(x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True))
+
+
+def _colours_of_all(indices: Tensor, num_codes: int) -> Tensor:
+    """One colour for each sample's codes together: indices [N, *positions] to uint8 [N, 3]."""
+    codes = indices.reshape(len(indices), -1)
+    together = torch.zeros(len(codes), dtype=torch.int64)
+    for column in codes.unbind(1):
+        together = (together * num_codes + column) % 2**24
+    colours = code_colours(together, min(num_codes ** codes.shape[1], 2**24))
+    return (colours.float() * 0.8).to(torch.uint8)  # none is as white as the paper
+
+
+def _hue(share: float) -> tuple[int, int, int]:
+    """A full colour, not too bright for white paper; ``share`` of the way round the circle of hues."""
+    red, green, blue = (round(255 * level) for level in colorsys.hsv_to_rgb(share, 0.9, 0.8))
+    return red, green, blue

@@ -1,0 +1,1 @@
+"""Comparisons for people and other programs: tables, pages, charts."""

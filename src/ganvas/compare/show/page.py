@@ -1,0 +1,207 @@
+"""A comparison as one HTML page that needs nothing beside itself: no network, no script."""
+
+from __future__ import annotations
+
+import re
+from html import escape as escaped
+
+from ganvas import __version__
+from ganvas.compare.comparison import Comparison, Variant, protocol_values
+from ganvas.compare.curves import Curve, read_curves, sensible_tags, thinned
+from ganvas.compare.show.images import newest_grid
+from ganvas.compare.show.svg import COLOURS, Line, panel, swatch
+from ganvas.compare.show.table import against_above, heading, examples, mean_and_half, protocol_lines
+
+_MOST_PANELS = 6
+_MOST_POINTS = 400  # of a line
+_MOST_CURVES = 60  # runs
+_MOST_IMAGES = 40_000_000  # letters of all images together
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+# Eight colours with a contrast of at least 3 against their background, told apart also by dashes.
+_STYLE = """
+:root { color-scheme: light dark; --back: #ffffff; --ink: #1b1b1b; --soft: #5a5a5a; --rule: #d9d9d9;
+  --c0: #0072b2; --c1: #c04f00; --c2: #00795a; --c3: #a8487f; --c4: #7a6200; --c5: #1b1b1b; --c6: #6b4fc0;
+  --c7: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --back: #16181b; --ink: #ececec; --soft: #a9adb3;
+  --rule: #3a3e44; --c0: #56b4e9; --c1: #f08a3c; --c2: #35c99b; --c3: #e59cc9; --c4: #f0e442; --c5: #ececec;
+  --c6: #b6a2ff; --c7: #ff8a80; } }
+body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
+  max-width: 1280px; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .3rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+p, li { max-width: 80ch; } .soft, figcaption, .tick { color: var(--soft); fill: var(--soft); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; }
+th, td { border-bottom: 1px solid var(--rule); padding: .35rem .8rem .35rem 0; text-align: left;
+  vertical-align: top; overflow-wrap: break-word; }
+thead th { border-bottom: 2px solid var(--soft); } td.n, th.n { text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; } th[scope=row] { font-weight: 600; max-width: 40ch;
+  min-width: 20ch; }
+.grids { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; max-width: 360px; }
+figure img { height: auto; max-width: 100%; }
+figcaption { font-size: .85rem; overflow-wrap: anywhere; } figcaption b { color: var(--ink); }
+.charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }
+.charts svg { height: auto; width: 100%; } .title { fill: var(--ink); font-size: 14px; font-weight: 600; }
+.tick { font-size: 12px; } .rule { stroke: var(--rule); } path { fill: none; stroke-width: 1.8; }
+.axis { stroke: var(--soft); }
+.legend { list-style: none; padding: 0; } .swatch { height: 10px; margin-right: .6rem; width: 30px; }
+"""
+
+
+def page(result: Comparison) -> str:
+    """The whole page; everything that runs say is escaped, and a policy in it forbids what is not its own."""
+    title = f"ganvas compare: {result.by}"
+    notes = [*result.notes]
+    charts = _charts(result, notes)  # which may add to the notes
+    body = [_table(result), _grids(result), charts, _runs(result), _protocol(result)]
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{_text(title)}</title>\n<style>{_style()}</style>\n</head>\n<body>",
+            _header(result, notes),
+            *body,
+            f'<p class="soft">Made by ganvas {__version__}.</p>\n</body>\n</html>\n',
+        ]
+    )
+
+
+def _style() -> str:
+    lines = [
+        f"path.v{i} {{ stroke: var(--c{i}); }} circle.v{i} {{ fill: var(--c{i}); }}" for i in range(COLOURS)
+    ]
+    return _STYLE + "\n".join(lines)
+
+
+def _text(value: object) -> str:
+    """Text of anyone's for HTML: escaped, without letters that show nothing or turn the line around."""
+    return escaped("".join(letter if letter.isprintable() else "?" for letter in str(value)[:2000]))
+
+
+def _broken(value: object) -> str:
+    """The same where a line is narrow: dotted and underscored names may end one at their joints."""
+    return re.sub(r"([._/,]+)", r"\1<wbr>", _text(value))
+
+
+def _header(result: Comparison, notes: list[str]) -> str:
+    better = {"min": ", lower is better", "max": ", higher is better", None: ""}[result.mode]
+    count = "1 variant" if len(result.variants) == 1 else f"{len(result.variants)} variants"
+    many = sum(len(variant.members) for variant in result.variants)
+    kind = "ranked by" if result.ranked else "side by side, not ranked:"
+    said = "".join(f"<li>{_text(note)}</li>" for note in notes)
+    return (
+        f"<h1>{count}, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
+        '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
+        "compared by Welch's test at 5 %, without correction for how many they are.</p>\n"
+        + (f"<ul>{said}</ul>" if said else "")
+    )  # fmt: skip
+
+
+def _table(result: Comparison) -> str:
+    rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
+    numeric = ["seeds", "examples", *(heading(result, name) for name in result.metrics)]
+    head = _head(rank, "n") + _head(["variant"]) + _head(numeric, "n") + _head([*above, *result.differing])
+    rows = []
+    for index, one in enumerate(result.variants):
+        cells = [str(len(one.members)), examples(one)]
+        cells += [mean_and_half(one.summaries.get(name)) for name in result.metrics]
+        ranks = [str(one.rank or "-")] if result.ranked else []
+        rest = ([against_above(one)] if result.ranked else []) + protocol_values(one, result.differing)
+        rows.append(
+            f'<tr>{_cells(ranks, "n")}<th scope="row">{swatch(index)}{_broken(one.label)}</th>'
+            f"{_cells(cells, 'n')}{_cells(rest)}</tr>"
+        )
+    return _whole_table("Metrics", head, rows)
+
+
+def _runs(result: Comparison) -> str:
+    head = _head(["run", "variant"]) + _head(["seed", "examples", *result.metrics], "n")
+    rows = []
+    for variant in result.variants:
+        for member in variant.members:
+            values = [member.metrics.get(name) for name in result.metrics]
+            shown = ["" if value is None else f"{value:.6g}" for value in values]
+            rows.append(
+                f'<tr><th scope="row">{_broken(member.run.name)}</th>{_cells([variant.label])}'
+                f"{_cells([str(member.run.seed), str(member.examples), *shown], 'n')}</tr>"
+            )
+    return _whole_table("Runs", head, rows)
+
+
+def _protocol(result: Comparison) -> str:
+    rows = [
+        f'<tr><th scope="row">{_broken(key)}</th>{_cells([value])}</tr>'
+        for key, value in protocol_lines(result)
+    ]
+    return _whole_table("Protocol of all metrics", _head(["key", "value"]), rows)
+
+
+def _grids(result: Comparison) -> str:
+    """The newest samples of each variant's first seed: a choice that looks at no metric."""
+    left, grids = _MOST_IMAGES, []
+    for variant in result.variants:
+        member = variant.members[0]
+        uri, width, height, word = newest_grid(member.run.folder.path)
+        if uri is not None and len(uri) > left:
+            uri, word = None, f"{word} is left out: the page's images are too many"
+        caption = f"<b>{_text(variant.label)}</b><br>seed {_text(member.run.seed)}: {_text(word)}"
+        image = ""
+        if uri is not None:
+            left -= len(uri)
+            alt = _text(f"samples of {variant.label}")
+            image = f'<img src="{uri}" width="{width}" height="{height}" alt="{alt}">'
+        grids.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+    return f'<h2>Newest samples of the first seed</h2>\n<div class="grids">{"".join(grids)}</div>'
+
+
+def _charts(result: Comparison, notes: list[str]) -> str:
+    runs = _curves(result.variants, notes)
+    tags = sensible_tags([curves for _, _, curves in runs], _MOST_PANELS)
+    if not tags:
+        return ""
+    panels = []
+    for tag in tags:
+        lines = [
+            Line(name, i, thinned(curves[tag], _MOST_POINTS)) for i, name, curves in runs if tag in curves
+        ]
+        panels.append(f"<div>{panel(tag, lines)}</div>")
+    legend = "".join(
+        f"<li>{swatch(index)}{_text(variant.label)}</li>" for index, variant in enumerate(result.variants)
+    )
+    return (
+        "<h2>Curves</h2>\n"
+        '<p class="soft">As recorded while training, one line a run; their protocol may be another than the '
+        f'table\'s.</p>\n<ul class="legend">{legend}</ul>\n<div class="charts">{"".join(panels)}</div>'
+    )
+
+
+def _curves(variants: list[Variant], notes: list[str]) -> list[tuple[int, str, dict[str, Curve]]]:
+    """(variant's index, run's name, curves) of the first runs."""
+    runs = [(i, member.run) for i, variant in enumerate(variants) for member in variant.members]
+    if len(runs) > _MOST_CURVES:
+        notes.append(f"Curves are those of the first {_MOST_CURVES} runs.")
+    read = []
+    for i, run in runs[:_MOST_CURVES]:
+        problems: list[str] = []
+        read.append((i, run.name, read_curves(run.folder.path, problems)))
+        notes += [f"{run.name}: {word}." for word in problems]
+    return read
+
+
+def _head(names: list[str], kind: str = "") -> str:
+    return "".join(f'<th scope="col"{_kind(kind)}>{_text(name)}</th>' for name in names)
+
+
+def _cells(values: list[str], kind: str = "") -> str:
+    shown = _text if kind == "n" else _broken
+    return "".join(f"<td{_kind(kind)}>{shown(value)}</td>" for value in values)
+
+
+def _kind(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def _whole_table(title: str, head: str, rows: list[str]) -> str:
+    lines = "\n".join(rows)
+    return (f'<h2>{title}</h2>\n<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{lines}\n</tbody></table></div>")  # fmt: skip

@@ -1,0 +1,148 @@
+"""A comparison as cells: for the terminal, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from ganvas.compare.comparison import Comparison, Variant, protocol_values
+from ganvas.compare.rows import shown
+from ganvas.compare.statistics import LEVEL, Summary
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of showing it
+
+
+def mean_and_half(summary: Summary | None) -> str:
+    """``12.31 ± 0.45``: the interval's half to two digits, the mean to the same place."""
+    if summary is None:
+        return ""
+    if summary.not_finite and not summary.values:
+        return "not finite"
+    lost = f" ({summary.not_finite} not finite)" if summary.not_finite else ""
+    if summary.half is None:
+        return f"{summary.mean:.4g}{lost}"
+    if summary.half == 0:
+        return f"{summary.mean:.6g} ± 0{lost}"
+    places = max(0, 1 - math.floor(math.log10(summary.half)))
+    if places > 8 or abs(summary.mean) >= 1e7:
+        return f"{summary.mean:.4g} ± {summary.half:.2g}{lost}"
+    return f"{summary.mean:.{places}f} ± {summary.half:.{places}f}{lost}"
+
+
+def examples(variant: Variant) -> str:
+    low, high = variant.examples
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def against_above(variant: Variant) -> str:
+    """What the test against the variant ranked above says, in words."""
+    if variant.rank is None or variant.rank == 1:
+        return ""
+    if variant.p is None:
+        return "one seed: no test"
+    p = "p < 0.001" if variant.p < 0.001 else f"p = {variant.p:.2g}"
+    return f"{'differs' if variant.told_apart else 'not told apart'} ({p})"
+
+
+def heading(result: Comparison, metric: str) -> str:
+    better = {"min": " (lower is better)", "max": " (higher is better)", None: ""}
+    return metric + (better[result.mode] if metric == result.by else "")
+
+
+def plain(result: Comparison) -> dict[str, Any]:
+    """All of it as plain values for JSON."""
+    return {
+        "by": result.by,
+        "mode": result.mode,
+        "ranked": result.ranked,
+        "level": LEVEL,
+        "protocol": {key: json.loads(value) for key, value in result.protocol},
+        "differing": result.differing,
+        "variants": [_plain(variant, result) for variant in result.variants],
+        "notes": result.notes,
+    }
+
+
+def _plain(variant: Variant, result: Comparison) -> dict[str, Any]:
+    held = dict(variant.protocol)
+    metrics = {}
+    for name, one in variant.summaries.items():
+        numbers = {"mean": one.mean, "low": one.low, "high": one.high, "sd": one.sd}
+        metrics[name] = {"n": len(one.values), "not_finite": one.not_finite} | {
+            key: _finite(value) for key, value in numbers.items()
+        }
+    return {
+        "rank": variant.rank,
+        "variant": variant.label,
+        "seeds": len(variant.members),
+        "examples": list(variant.examples),
+        "metrics": metrics,
+        "p_against_above": variant.p,
+        "told_apart_from_above": variant.told_apart,
+        "overlaps_above": variant.overlaps,
+        "protocol": {key: json.loads(held[key]) if key in held else None for key in result.differing},
+        "runs": [
+            {
+                "run": member.run.name,
+                "folder": str(member.run.folder.path),
+                "seed": member.run.seed,
+                "examples": member.examples,
+                "metrics": {name: _finite(value) for name, value in member.metrics.items()},
+            }
+            for member in variant.members
+        ],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def as_json(result: Comparison) -> str:
+    return json.dumps(plain(result), indent=2) + "\n"
+
+
+def as_csv(result: Comparison) -> str:
+    """One line a variant: rank, label, seeds, examples, each metric with its interval, and the protocol."""
+    common = [f"protocol.{key}" for key, _ in result.protocol]
+    values = [shown(value) for _, value in result.protocol]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    numbers = [f"{name}_{part}" for name in result.metrics for part in ("n", "mean", "low", "high", "sd")]
+    keys = [*(f"protocol.{key}" for key in result.differing), *common]
+    head = [
+        "rank",
+        "variant",
+        "seeds",
+        "examples_min",
+        "examples_max",
+        *numbers,
+        f"{result.by}_p_against_above",
+        *keys,
+    ]
+    writer.writerow([_cell(one) for one in head])
+    for variant in result.variants:
+        line: list[Any] = [variant.rank, variant.label, len(variant.members), *variant.examples]
+        for name in result.metrics:
+            one = variant.summaries.get(name)
+            line += [len(one.values), one.mean, one.low, one.high, one.sd] if one else [None] * 5
+        line += [variant.p, *protocol_values(variant, result.differing), *values]
+        writer.writerow([_cell(one) for one in line])
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = "".join(letter if letter.isprintable() else "?" for letter in value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def protocol_lines(result: Comparison) -> list[tuple[str, str]]:
+    """What all metrics rest on, for people."""
+    return [(key, shown(value)) for key, value in result.protocol]

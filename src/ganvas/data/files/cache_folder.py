@@ -1,0 +1,50 @@
+"""Folders of what was made from a data set and is kept beside it: decoded images, indexes of shards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from ganvas.errors import OptionError
+
+
+def places(root: Path, cache_dir: str | None) -> list[Path]:
+    """Where to look: ``cache_dir``; else beside ``root``, then the user's cache folder."""
+    if cache_dir is not None:
+        return [Path(cache_dir).expanduser()]
+    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    real = root.resolve()
+    return [real.parent / f".{real.name}.ganvas", user / "ganvas"]
+
+
+def writable(folders: Sequence[Path]) -> tuple[Path, list[Path]]:
+    """The first folder that can be written, made if need be; and the folders that were made, inmost first."""
+    for place in folders:
+        made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):
+                return place, made
+        except OSError as error:
+            failure = error
+    raise OptionError("cache_dir", str(folders[-1]), f"cannot be written ({failure}); name another folder")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that gets its name only when it is whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

@@ -1,0 +1,1 @@
+"""From splits in memory to batches."""

@@ -1,0 +1,1 @@
+"""Shards of tar files: listed, indexed, read, written."""

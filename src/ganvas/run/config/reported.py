@@ -1,0 +1,131 @@
+"""Which scalars a run will report, told from its config alone: before the first job of a sweep trains."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ganvas.callback.evaluation import Evaluation
+from ganvas.callback.keep_classifier import KeepClassifier
+from ganvas.callback.record import Record
+from ganvas.errors import OptionError
+from ganvas.metric.reconstruction_evaluation import BETTER
+from ganvas.run.config.allowed import locate
+from ganvas.run.config.build import build
+from ganvas.run.config.optimized import objectives
+
+_METRIC = "evaluation/"
+# Of every recipe, and of callbacks beside the evaluation (callback/health.py).
+_COMMON = ("speed/examples_per_second", "non_finite/skipped", "health/")
+
+
+def check_reported(config: Mapping[str, Any], metric: str) -> None:
+    """Raises OptionError (``optimized_metric``) where a run of this config never reports the scalar.
+
+    What a recipe or a callback of the user's own reports is not known: then any name is believed.
+    """
+    metrics, is_complete = reported_metrics(config)
+    there = {f"{_METRIC}{name}" for name in metrics}
+    if metric in there or (metric.startswith(_METRIC) and not is_complete):
+        return
+    tags = _tags(config)
+    is_tag = tags is None or any(_fits(metric, tag) for tag in tags)
+    if is_tag and not metric.startswith(_METRIC):
+        return
+    names = sorted(there | {tag for tag in tags or () if tag[-1] != "/"})
+    close = difflib.get_close_matches(metric, names, n=1, cutoff=0.75)
+    near = f"did you mean {close[0]}? " if close else ""
+    reason = f"no run of this config reports it; {near}there are: {', '.join(names) or 'none'}"
+    raise OptionError("optimized_metric", metric, reason)
+
+
+def check_ranked(configs: Iterable[Mapping[str, Any]]) -> None:
+    """Raises OptionError where none of a sweep's configs reports what the sweep is ranked by.
+
+    One is enough: jobs of other models may have other metrics, and are then without a place.
+    """
+    refused: dict[str, OptionError] = {}
+    known: set[str] = set()
+    looked: set[tuple[str, str]] = set()
+    for config in configs:
+        kind = f"{_target(config.get('model'))} {config.get('callback')}"
+        for metric, _ in objectives(dict(config)):
+            if metric not in known and (metric, kind) not in looked:
+                looked.add((metric, kind))
+                try:
+                    check_reported(config, metric)
+                    known.add(metric)
+                except OptionError as error:
+                    refused.setdefault(metric, error)
+    for metric, refusal in refused.items():
+        if metric not in known:
+            raise refusal
+
+
+def _fits(metric: str, tag: str) -> bool:
+    return metric == tag or (tag[-1] == "/" and metric.startswith(tag))
+
+
+def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], bool]:
+    """The metrics that the config's evaluation may report, each with its better way (None: neither).
+
+    Returns:
+        metric -> ``min``, ``max`` or None; and whether these are all, as far as the config tells.
+
+    Raises:
+        OptionError: a metric's options do not fit.
+    """
+    found: dict[str, str | None] = {}
+    complete, recipe = True, _class_of(config.get("model"))
+    for name, node in _callbacks(config):
+        kind = _class_of(node)
+        if kind is KeepClassifier:
+            found["accuracy"] = "max"
+        elif kind is not Evaluation:
+            complete = complete and str(_target(node)).startswith("ganvas.")
+        elif hasattr(recipe, "reconstruct"):
+            absent = {"lpips"} if not _target(node.get("perceptual")) else set()
+            absent |= {"rfid"} if not _target(node.get("features")) else set()
+            bits: dict[str, str | None] = {"bits_per_image": None, "bits_per_pixel": None}
+            found |= {metric: way for metric, way in BETTER.items() if metric not in absent} | bits
+        elif hasattr(recipe, "sample") and _target(node.get("features")):
+            found |= dict(_sample_metrics(node.get("metrics") or {}, f"callback.{name}.metrics"))
+        elif recipe is None:
+            complete = False
+    return found, complete
+
+
+def _sample_metrics(metrics: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | None]]:
+    for name, node in metrics.items():
+        if _target(node):
+            for metric, up in build(node, f"{path}.{name}").directions.items():
+                yield metric, None if up is None else "max" if up else "min"
+
+
+def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What training and validation report; None where the recipe or a callback of the user's does not say."""
+    said = getattr(_class_of(config.get("model")), "reports", ())
+    targets = [str(node.get("_target_")) for _, node in _callbacks(config)]
+    if not said or any(not target.startswith("ganvas.") for target in targets):
+        return None
+    records = any((kind := _class_of(node)) and issubclass(kind, Record) for _, node in _callbacks(config))
+    return (*said, *_COMMON) if records else ("health/",)
+
+
+def _callbacks(config: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, node) for name, node in (config.get("callback") or {}).items() if isinstance(node, dict)]
+
+
+def _target(node: Any) -> str | None:
+    return node.get("_target_") if isinstance(node, dict) else None
+
+
+def _class_of(node: Any) -> type | None:
+    """The class that a node names; None where it cannot be had (a run will say why)."""
+    target = _target(node)
+    try:
+        found = locate(target, "") if target else None
+    except OptionError:
+        return None
+    return found if isinstance(found, type) else None

@@ -1,0 +1,1 @@
+"""A run over several ranks: started, joined, watched, ended together."""

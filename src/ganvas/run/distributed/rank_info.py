@@ -1,0 +1,168 @@
+"""Which rank this process is, read off what its launcher left in the environment: torchrun, srun or ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ganvas.errors import OptionError, require
+
+MARK = "GANVAS_RANK"  # set by run/distributed/launch.py for the ranks that it starts
+_PORTS = 15000, 20000  # first one, and how many, of those that a job step of SLURM takes its own from
+_STARTS = {
+    "torchrun": "torchrun --nnodes={nodes} --nproc_per_node={devices}",
+    "slurm": "srun --nodes={nodes} --ntasks-per-node={devices}",
+}
+
+
+@dataclass(frozen=True)
+class RankInfo:
+    """One process among those that train a run together.
+
+    Attributes:
+        launcher: what started it: ``torchrun``, ``slurm``, ``ganvas`` (run/distributed/launch.py), or None: nothing
+            that starts ranks.
+        rank: from 0, over all machines; the first one writes the run's folder.
+        world: how many ranks there are.
+        local_rank: from 0, on this machine.
+        local_world: how many there are on this machine, and on each.
+        node: this machine's number, from 0.
+        nodes: how many machines there are.
+        address: of the machine of the first rank.
+        port: where that one answers.
+        restart: how often torchrun has begun all ranks anew.
+    """
+
+    launcher: str | None = None
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+    local_world: int = 1
+    node: int = 0
+    nodes: int = 1
+    address: str = "127.0.0.1"
+    port: int = 0
+    restart: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def check(self, accelerator: Mapping[str, Any]) -> None:
+        """Raises OptionError where the launcher has started other ranks than the options ask for.
+
+        Args:
+            accelerator: the section of the config; ``devices=auto`` takes what the launcher has started.
+        """
+        if self.launcher in (None, "ganvas"):
+            return
+        require(
+            self.port > 0, "MASTER_PORT", self.port, f"{self.launcher} names no port where the ranks meet; "
+            "torchrun --standalone picks one (one machine), --master_port=29500 sets it",
+        )  # fmt: skip
+        devices, nodes = accelerator.get("devices"), accelerator.get("num_nodes")
+        count = _count(devices)
+        start = _STARTS[str(self.launcher)]
+        if self.world > 1 and count == 1 and nodes == 1:
+            raise OptionError(
+                "accelerator.devices", devices, f"{self.launcher} has started {self.world} processes, and "
+                "each would train the same run alone; add accelerator=ddp (GPUs) or accelerator=ddp_cpu",
+            )  # fmt: skip
+        mend = start.format(nodes=nodes, devices=count if count is not None else self.local_world)
+        require(
+            nodes == self.nodes, "accelerator.num_nodes", nodes,
+            f"{self.launcher} has started processes on {self.nodes} machines; set accelerator.num_nodes="
+            f"{self.nodes}, or start by {mend}",
+        )  # fmt: skip
+        require(
+            count in (None, self.local_world), "accelerator.devices", devices,
+            f"{self.launcher} has started {self.local_world} processes on each machine; set "
+            f"accelerator.devices={self.local_world} (or auto), or start by {mend}",
+        )  # fmt: skip
+
+
+def _count(devices: Any) -> int | None:
+    """How many; None where it is auto, or is refused later by its own name."""
+    if isinstance(devices, list):
+        return len(devices)
+    if isinstance(devices, str):
+        return int(devices) if devices.isdigit() else None
+    return devices if isinstance(devices, int) else None
+
+
+def find_rank(environment: Mapping[str, str] = os.environ) -> RankInfo:
+    """This process's place.
+
+    Raises:
+        OptionError: a launcher's variable is no number.
+    """
+    if all(name in environment for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")):
+        return _of_torchrun(environment)
+    if int(environment.get("SLURM_STEP_NUM_TASKS", "1") or 1) > 1 and "SLURM_PROCID" in environment:
+        return _of_slurm(environment)
+    return RankInfo()
+
+
+def _of_torchrun(environment: Mapping[str, str]) -> RankInfo:
+    """Torchrun's variables, which run/distributed/launch.py sets in the same way."""
+    rank, world = _number(environment, "RANK"), _number(environment, "WORLD_SIZE", at_least=1)
+    local_world = _number(environment, "LOCAL_WORLD_SIZE", default=1, at_least=1)
+    return RankInfo(
+        launcher="ganvas" if MARK in environment else "torchrun",
+        rank=rank,
+        world=world,
+        local_rank=_number(environment, "LOCAL_RANK"),
+        local_world=local_world,
+        node=_number(environment, "GROUP_RANK", default=rank // local_world),
+        nodes=max(1, world // local_world),
+        address=environment.get("MASTER_ADDR", "127.0.0.1"),
+        port=_number(environment, "MASTER_PORT", default=0),
+        restart=_number(environment, "TORCHELASTIC_RESTART_COUNT", default=0),
+    )
+
+
+def _of_slurm(environment: Mapping[str, str]) -> RankInfo:
+    """A task of a job step; each of its machines runs as many."""
+    rank, world = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
+    nodes = _number(environment, "SLURM_STEP_NUM_NODES", default=1, at_least=1)
+    require(
+        world % nodes == 0, "SLURM_STEP_NUM_TASKS", world,
+        f"the {nodes} machines run different numbers of tasks; srun --ntasks-per-node makes them equal",
+    )  # fmt: skip
+    listed = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_NODELIST") or "127.0.0.1"
+    step = _number(environment, "SLURM_JOB_ID", default=0) * 31 + _number(
+        environment, "SLURM_STEP_ID", default=0
+    )
+    return RankInfo(
+        launcher="slurm",
+        rank=rank,
+        world=world,
+        local_rank=_number(environment, "SLURM_LOCALID"),
+        local_world=world // nodes,
+        node=_number(environment, "SLURM_NODEID", default=0),
+        nodes=nodes,
+        address=environment.get("MASTER_ADDR") or ("127.0.0.1" if nodes == 1 else first_host(listed)),
+        port=_number(environment, "MASTER_PORT", default=_PORTS[0] + step % _PORTS[1]),
+    )
+
+
+def first_host(listed: str) -> str:
+    """The first of SLURM's hosts: ``gpu[003-005,9],cpu1`` begins with ``gpu003``."""
+    name, bracket, inside = listed.partition("[")
+    if not bracket or "," in name:
+        return listed.partition(",")[0]
+    numbers, _, tail = inside.partition("]")
+    return name + numbers.partition(",")[0].partition("-")[0] + tail.partition(",")[0]
+
+
+def _number(
+    environment: Mapping[str, str], name: str, *, default: int | None = None, at_least: int = 0
+) -> int:
+    text = environment.get(name)
+    if text is None and default is not None:
+        return default
+    fits = text is not None and text.isascii() and text.isdigit() and int(text) >= at_least
+    require(fits, name, text, "is no number that a launcher of ranks sets; unset the environment variable")
+    return int(text or 0)

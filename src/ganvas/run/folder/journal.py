@@ -1,0 +1,56 @@
+"""Files of a run that only grow, put back to a checkpoint's moment.
+
+A checkpoint carries the size of each (``ganvas_files``). A resumed run trains on from the checkpoint and
+writes again whatever came after it, so what a killed process wrote after its last checkpoint goes first:
+each step is then in them exactly once, after any number of kills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ganvas.run.folder.run_folder import write_text
+
+KEY = "ganvas_files"
+_ROWS = ("metrics.jsonl", "evaluations.jsonl")
+_EVENTS = "tensorboard/events.out.tfevents.*"
+
+
+def sizes(run: Path) -> dict[str, int]:
+    """Bytes of every growing file of a run, by its path in the folder."""
+    files = [run / name for name in _ROWS] + list(run.glob(_EVENTS))
+    return {path.relative_to(run).as_posix(): path.stat().st_size for path in files if path.exists()}
+
+
+def rewind(run: Path, recorded: Mapping[str, int]) -> None:
+    """Drops what was written after the moment of ``recorded``; an empty one is the run's beginning.
+
+    Rows that ``ganvas evaluate`` added stay: no training brings them back.
+    """
+    for name in _ROWS:
+        if (run / name).exists():
+            _rewind_rows(run / name, recorded.get(name, 0))
+    for path in run.glob(_EVENTS):
+        size = recorded.get(path.relative_to(run).as_posix(), 0)
+        if size == 0:
+            path.unlink()
+        elif path.stat().st_size > size:
+            os.truncate(path, size)
+
+
+def _rewind_rows(path: Path, size: int) -> None:
+    data = path.read_bytes()
+    if len(data) <= size:
+        return
+    kept = [line for line in data[size:].splitlines(keepends=True) if _is_users(line)]
+    write_text(path, (data[:size] + b"".join(kept)).decode(errors="replace"))
+
+
+def _is_users(line: bytes) -> bool:
+    try:
+        return bool(json.loads(line).get("source") == "evaluate")
+    except (ValueError, AttributeError):
+        return False

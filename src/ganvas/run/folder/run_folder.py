@@ -1,0 +1,207 @@
+"""A run's folder: how it is named, found, and what status.json and run.yaml say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import OptionError, require
+from ganvas.run.folder.checksum import checksum_matches
+from ganvas.run.folder.plain_yaml import dump_plain, load_object, load_plain
+from ganvas.run.folder.redact import redacted, scrubbed
+
+# What others may have written into status.json, or it counts as broken.
+_STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk; self-contained: nothing outside it is needed to read it."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def read_status(self) -> dict[str, Any]:
+        """status.json, or an empty dict where it is absent or broken."""
+        status = load_object(self.path / "status.json")
+        sound = all(isinstance(status[name], kind) for name, kind in _STATUS.items() if name in status)
+        metrics = status.get("metrics") if sound else None
+        numbers = all(isinstance(value, int | float | None) for value in (metrics or {}).values())
+        return status if sound and numbers else {}
+
+    def write_status(self, **values: Any) -> None:
+        """Updates status.json atomically."""
+        status = self.read_status() | scrubbed(values) | {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        write_text(self.path / "status.json", json.dumps(status, indent=2) + "\n")
+
+    def read_run(self) -> dict[str, Any]:
+        """run.yaml: keys ``ganvas`` (where it came from) and ``config`` (plain values)."""
+        run = load_plain(self.path / "run.yaml", "RUN")
+        if not isinstance(run, dict) or not isinstance(run.get("config"), dict):
+            raise OptionError("RUN", self.path, "run.yaml holds no config; this is no run of ganvas")
+        return run
+
+    def choices(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Group -> chosen option, or an empty dict where run.yaml is broken.
+
+        Read from ``status`` where run.yaml has the size that it was written with: parsing it takes a hundred
+        times as long, and lists are of thousands of runs.
+        """
+        noted = status.get("choices")
+        path = self.path / "run.yaml"
+        if isinstance(noted, dict) and path.is_file() and path.stat().st_size == status.get("run_yaml_bytes"):
+            return noted
+        try:
+            choices = self.read_run()["ganvas"]["choices"]
+        except (OptionError, KeyError, TypeError):
+            return {}
+        return choices if isinstance(choices, dict) else {}
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest checkpoint whose sha256 is right; None where there is none."""
+        return self.find_checkpoint()[0]
+
+    def find_checkpoint(self) -> tuple[Path | None, list[Path]]:
+        """The newest checkpoint whose sha256 is right, and the newer ones, which are damaged."""
+        damaged: list[Path] = []
+        for path in sorted(self.checkpoints.glob("*.ckpt"), reverse=True):
+            if checksum_matches(path):
+                return path, damaged
+            damaged.append(path)
+        return None, damaged
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_name(name: Any) -> None:
+    """Raises OptionError unless the experiment's name is that of one folder."""
+    text = "null" if name is None else str(name)
+    fits = name is not None and text not in ("", ".", "..") and "/" not in text
+    require(fits, "name", text, "must be the name of one folder, without /")
+
+
+def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
+    """outputs/<name>/<date>_<slug>-<hash>; the hash tells runs of one second and one slug apart."""
+    slug = f"{choices.get('model', 'model')}-{choices.get('data', 'data')}-s{config.get('seed')}"
+    text = json.dumps(config, sort_keys=True, default=str) + f"{time.time_ns()}{os.getpid()}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{slug}-{digest}"
+    return Path(config["paths"]["output_dir"]) / str(config["name"]) / name
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Raises OptionError unless a folder at ``path`` could be made, without making it."""
+    parent = path
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        raise OptionError(option, path, f"{parent} is a file; name a folder")
+    if not _can_write(parent):
+        raise OptionError(option, path, f"{parent} cannot be written; name a folder of your own")
+
+
+def _can_write(folder: Path) -> bool:
+    """os.access says yes to root on a read-only file system's every folder: try for real."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    probe = folder / f".ganvas-{os.getpid()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def create(path: Path, run: dict[str, Any]) -> RunFolder:
+    """Makes the folder (it must not exist) and writes run.yaml and status.json.
+
+    Raises:
+        OptionError: the folder exists, or cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=False)
+    except FileExistsError:
+        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own") from None
+    except OSError as error:
+        raise OptionError("paths.output_dir", path.parent, f"cannot be written ({error.strerror})") from None
+    for name in ("checkpoints", "tensorboard", "samples"):
+        (path / name).mkdir()
+    folder = RunFolder(path)
+    write_run(path, run)
+    listed = {
+        "choices": dict(run.get("ganvas", {}).get("choices") or {}),
+        "run_yaml_bytes": (path / "run.yaml").stat().st_size,
+    }
+    began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    folder.write_status(state="running", examples_seen=0, error=None, started=began, **listed)
+    return folder
+
+
+def write_run(path: Path, run: dict[str, Any]) -> None:
+    """Writes run.yaml: ``ganvas`` (where the run came from) and ``config``, without secrets."""
+    write_text(path / "run.yaml", dump_plain(redacted(run)))
+
+
+def all_runs(output_dir: Path) -> list[RunFolder]:
+    """Every run under ``output_dir``, also inside sweeps, oldest first."""
+    patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
+    found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
+    return [RunFolder(path) for path in sorted(found, key=lambda path: (_started(path), path.name))]
+
+
+def _started(path: Path) -> str:
+    """When a run began; of one that was killed before it could say so, when its run.yaml was written."""
+    written = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime((path / "run.yaml").stat().st_mtime))
+    return RunFolder(path).read_status().get("started", written)
+
+
+def find_run(name: str, output_dir: Path) -> RunFolder:
+    """RUN as a user writes it: a folder, ``latest``, or the name or unique prefix of a run folder.
+
+    Raises:
+        OptionError: none or several fit.
+    """
+    if "://" in name or name.startswith("file:"):
+        raise OptionError("RUN", name, "is an address; fetch the folder yourself, then name it")
+    require(name != "", "RUN", name, "is empty; name a run, or latest")
+    path = Path(name)
+    if (path / "run.yaml").exists():
+        return RunFolder(path)
+    runs = all_runs(output_dir)
+    if not runs:
+        raise OptionError("RUN", name, f"there is no run under {output_dir}; ganvas train makes one")
+    if name == "latest":
+        return runs[-1]
+    fitting = [run for run in runs if run.path.name == name]
+    fitting = fitting or [run for run in runs if run.path.name.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        some = ", ".join(run.path.name for run in fitting[:3])
+        raise OptionError("RUN", name, f"fits {len(fitting)} runs ({some} ...); give more letters")
+    import difflib
+
+    close = difflib.get_close_matches(name, [run.path.name for run in runs], n=1, cutoff=0.3)
+    hint = f"did you mean {close[0]}?" if close else f"see ganvas runs ls (folder {output_dir})"
+    raise OptionError("RUN", name, f"no run's name begins so; {hint}")

@@ -1,0 +1,66 @@
+"""train.log: what Lightning, its warnings and ganvas say; the terminal hears ganvas' own warnings alone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ganvas.run.folder.redact import ScrubbingFormatter
+
+_LIBRARIES = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk takes lines of the log, not the terminal."""
+
+
+@contextmanager
+def train_log(path: Path | None) -> Iterator[None]:
+    """Everything that is logged inside goes to the file, or nowhere for a rank that writes none."""
+    _quiet_libraries()
+    root = logging.getLogger()
+    ours = logging.getLogger("ganvas")
+    handler: logging.Handler | None = None
+    terminal = logging.StreamHandler()
+    if path is not None:
+        handler = _LogFile(path, delay=True)
+        handler.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.setLevel(logging.INFO)
+        root.addHandler(handler)
+        terminal.setLevel(logging.WARNING)
+        terminal.addFilter(
+            lambda record: record.levelno == logging.WARNING
+        )  # errors end the command, and it says so
+        terminal.setFormatter(ScrubbingFormatter("%(message)s"))
+        ours.addHandler(terminal)
+    hook = threading.excepthook
+    threading.excepthook = _log_thread
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
+        ours.removeHandler(terminal)
+        if handler is not None:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _log_thread(failed: Any) -> None:
+    """TensorBoard's writing thread reports a full disk to the next caller; its traceback helps nobody."""
+    logging.getLogger("ganvas").warning(
+        "thread %s ended: %s", getattr(failed.thread, "name", "?"), failed.exc_value
+    )
+
+
+def _quiet_libraries() -> None:
+    logging.captureWarnings(True)
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger().addHandler(logging.NullHandler())  # else logging prints where no handler is

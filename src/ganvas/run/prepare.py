@@ -1,0 +1,105 @@
+"""From a config to data and model, with whatever is wrong found before anything is written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from ganvas.errors import OptionError, require
+from ganvas.functional.random import hash64
+from ganvas.model.recipe import Recipe
+from ganvas.run.config.build import bind, build
+from ganvas.run.config.limits import check_epoch, check_machine
+from ganvas.run.distributed.strategy import check_strategy
+from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
+
+
+def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, AcceleratorOptions]:
+    """Builds data and model, and finds whatever is wrong with the config before anything is written."""
+    require(
+        isinstance(config["seed"], int) and 0 <= config["seed"] < 2**63,
+        "seed", config["seed"], "must be a whole number in [0, 2^63)",
+    )  # fmt: skip
+    options = _section(TrainerOptions, config["trainer"], "trainer")
+    machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
+    check_machine(machine)
+    torch.set_float32_matmul_precision(machine.matmul_precision)
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    data = build(config["data"], "data")
+    require(isinstance(data, pl.LightningDataModule),
+            "data._target_", config["data"].get("_target_"), "is no data; choose data=digits")  # fmt: skip
+    with error_prefix("data"):
+        data.prepare()
+    model = build_model(config, data)
+    world = processes(machine)
+    require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
+            f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    check_strategy(machine.strategy, model, precision=machine.precision, compiles=machine.compile,
+                   channels_last=machine.channels_last)  # fmt: skip
+    train, val = (data.num_samples(name) for name in ("train", "val"))
+    check_epoch(options, train_batches=train // data.batch_size, val_batches=-(-val // data.batch_size))
+    every, batches = options.val_check_interval, epoch_batches(options, data.batch_size, train)
+    require(
+        not isinstance(every, int) or options.check_val_every_n_epoch is None or every <= batches,
+        "trainer.val_check_interval", every,
+        f"an epoch has {batches} batches; add trainer.check_val_every_n_epoch=null to count across epochs",
+    )  # fmt: skip
+    return data, model, options, machine
+
+
+def build_model(config: dict[str, Any], data: Any) -> Recipe:
+    """The recipe with its initial weights (a function of the seed), checked against the data's samples."""
+    torch.manual_seed(hash64(config["seed"], "init"))
+    try:
+        model = build(config["model"], "model")
+    except RuntimeError as error:  # torch has no class of its own for it on a CPU
+        if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
+            raise
+        reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
+        raise OptionError("model._target_", config["model"]["_target_"], reason) from error
+    if not isinstance(model, Recipe):
+        reason = "is no ganvas.model.recipe.Recipe; choose model=mlp_gan, or give it that base"
+        raise OptionError("model._target_", config["model"]["_target_"], reason)
+    sample = next(iter(data.batches("train", 2, limit=2))).x
+    with error_prefix("model"):
+        try:
+            model.check_sample(sample)
+        except OptionError as error:
+            if error.option not in ("generator", "decoder"):
+                raise
+            # It makes other shapes than the data's, whose size is what the user sets.
+            raise OptionError("data.image_size", list(sample.shape[1:]), error.reason) from error
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise OptionError(
+                "data.image_size",
+                list(sample.shape[1:]),
+                f"the model cannot take such samples ({reason}); choose another size or another model",
+            ) from error
+        model.configure_optimizers()
+    return model
+
+
+def _section(kind: Any, values: dict[str, Any], path: str) -> Any:
+    values = {key: value for key, value in values.items() if not key.startswith("_")}
+    arguments = bind(kind, values, path)
+    with error_prefix(path):
+        return kind(**arguments)
+
+
+class error_prefix:
+    """Puts the section's path before an OptionError that does not carry it yet."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        known = ("data.", "model.", f"{self.path}.")
+        if isinstance(error, OptionError) and not error.option.startswith(known):
+            raise error.under(self.path) from error

@@ -1,1 +1,0 @@
-"""Figures of several runs side by side: which may be compared, how sure they are, and how they are shown."""

@@ -1,0 +1,52 @@
+"""How a job is started: one command line and a clean environment, the same for every engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECRETS = "GANVAS_SECRETS"  # JSON, key -> value: what sweep.json does not hold
+# What a rank or a job that encloses the sweep would leave in the environment of its jobs.
+_RANK_VARIABLES = (
+    "LOCAL_RANK", "RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
+    "ROLE_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GANVAS_RANK",
+    "GANVAS_CONFIG_DIR", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
+    "TORCHELASTIC_USE_AGENT_STORE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobCommand:
+    """Makes the command lines of one sweep's jobs.
+
+    Attributes:
+        sweep: its folder.
+        config_dir: the user's own config groups and parts; their modules may be imported.
+        secrets: job index -> key -> value, for keys that sweep.json hides.
+    """
+
+    sweep: Path
+    config_dir: str | None = None
+    secrets: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def argv(self, index: int) -> list[str]:
+        """``python -m ganvas job SWEEP INDEX ...``"""
+        own = ["--config-dir", str(Path(self.config_dir).resolve())] if self.config_dir else []
+        return [sys.executable, "-m", "ganvas", "job", str(self.sweep.resolve()), str(index), *own]
+
+    def environment(self, index: int, *, visible: Sequence[str] | None = None) -> dict[str, str]:
+        """This process's environment without the traces of a rank.
+
+        Args:
+            visible: the devices that the job may see (CUDA_VISIBLE_DEVICES); None: as this process.
+        """
+        clean = {key: value for key, value in os.environ.items() if key not in _RANK_VARIABLES}
+        if visible is not None:
+            clean["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
+        if self.secrets.get(index):
+            clean[SECRETS] = json.dumps(dict(self.secrets[index]))
+        return clean

@@ -1,0 +1,98 @@
+"""Jobs as processes of this machine, each in a session of its own, with devices of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from ganvas.run.process.orphan import LAUNCHER
+from ganvas.sweep.command import JobCommand
+from ganvas.sweep.interface import Job
+from ganvas.sweep.records import Record
+
+
+class Local:
+    """Up to ``n_jobs`` at a time; a device is given to the next job as soon as it is free.
+
+    Args:
+        command: what a job is.
+        n_jobs: jobs at a time.
+        gpus: names of the devices to share out (CUDA_VISIBLE_DEVICES); None: every job sees all.
+        gpus_per_job: how many a job gets; None: as many as it asks for (``Job.devices``).
+        threads: CPU threads of a job; None: as its config and torch have it.
+    """
+
+    outlives = False
+
+    def __init__(
+        self, command: JobCommand, *, n_jobs: int = 1, gpus: Sequence[str] | None = None,
+        gpus_per_job: int | None = None, threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.command, self.n_jobs, self.gpus_per_job, self.threads = command, n_jobs, gpus_per_job, threads
+        self.free = None if gpus is None else list(gpus)
+        self._running: dict[int, tuple[subprocess.Popen[bytes], list[str]]] = {}
+
+    def slots(self) -> int:
+        room = self.n_jobs - len(self._running)
+        if self.free is not None and self.gpus_per_job is not None:
+            room = min(room, len(self.free) // self.gpus_per_job)
+        elif self.free is not None:
+            room = min(room, 1, len(self.free))  # one at a time: the next may ask for several
+        return max(0, room)
+
+    def fits(self, job: Job) -> bool:
+        """Whether there are devices enough for the job just now."""
+        return self.free is None or self._wants(job) <= len(self.free)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            mine = [self.free.pop(0) for _ in range(self._wants(job))] if self.free is not None else []
+            environment = self.command.environment(job.index, visible=None if self.free is None else mine)
+            environment[LAUNCHER] = str(os.getpid())  # a job ends soon after its sweep, however that ended
+            if self.threads is not None:
+                environment.setdefault("OMP_NUM_THREADS", str(self.threads))
+            with Record(self.command.sweep, job.index).log.open("ab") as log:
+                process = subprocess.Popen(
+                    self.command.argv(job.index), env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            self._running[job.index] = process, mine
+
+    def _wants(self, job: Job) -> int:
+        return self.gpus_per_job if self.gpus_per_job is not None else job.devices
+
+    def ended(self) -> list[tuple[int, int]]:
+        over = [(index, code) for index, (process, _) in self._running.items()
+                if (code := process.poll()) is not None]  # fmt: skip
+        for index, _ in over:
+            process, mine = self._running.pop(index)
+            _end_session(process)  # what it started and left: loaders, ranks
+            if self.free is not None:
+                self.free += mine
+        return over
+
+    def stop(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if index in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    self._running[index][0].terminate()
+
+    def kill(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if index in self._running:
+                _end_session(self._running[index][0])
+
+    def close(self) -> None:
+        for process, _ in self._running.values():
+            _end_session(process)
+            process.wait()
+        self._running.clear()
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """Ends by force every process that is left of a job: they share its process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,53 @@
+"""Sweeps on disk: which there are, and which one a user means."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from ganvas.errors import OptionError, require
+from ganvas.sweep.manifest import FILE, Manifest
+
+
+def all_sweeps(output_dir: Path) -> list[Path]:
+    """Every sweep's folder under ``output_dir``, by name: the date stands in front."""
+    found = {path.parent for pattern in (f"*/*/{FILE}", f"*/{FILE}") for path in output_dir.glob(pattern)}
+    return sorted(found, key=lambda path: (path.name, str(path)))
+
+
+def find_sweep(name: str, output_dir: Path) -> Path:
+    """SWEEP as a user writes it: a folder, ``latest``, or the name or unique beginning of a folder's name.
+
+    Raises:
+        OptionError: none or several fit.
+    """
+    require(name != "", "SWEEP", name, "is empty; name a sweep, or latest")
+    if (Path(name) / FILE).exists():
+        return Path(name)
+    sweeps = all_sweeps(output_dir)
+    require(bool(sweeps), "SWEEP", name, f"there is no sweep under {output_dir}; ganvas train -m makes one")
+    if name == "latest":
+        return max(sweeps, key=lambda path: (path / FILE).stat().st_mtime)
+    fitting = [path for path in sweeps if path.name == name]
+    fitting = fitting or [path for path in sweeps if path.name.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        some = ", ".join(path.name for path in fitting[:3])
+        raise OptionError("SWEEP", name, f"fits {len(fitting)} sweeps ({some} ...); give more letters")
+    close = difflib.get_close_matches(name, [path.name for path in sweeps], n=1, cutoff=0.3)
+    hint = f"did you mean {close[0]}?" if close else f"see ganvas sweep ls (folder {output_dir})"
+    raise OptionError("SWEEP", name, f"no sweep's name begins so; {hint}")
+
+
+def sweep_there(folder: Path) -> Manifest | None:
+    """The sweep that lies in a folder already; None where there is nothing yet.
+
+    Raises:
+        OptionError: the folder holds something else.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    there = (folder / FILE).exists()
+    require(there, "hydra.sweep.dir", folder, "holds other files than a sweep's; name a new folder")
+    return Manifest.read(folder)

@@ -1,0 +1,158 @@
+"""A study in its storage: made or joined, and what it must agree about with whoever joins it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ganvas.errors import OptionError, require
+
+_IDENTITY = "ganvas"  # attribute of the study
+SURPLUS, RETRY_OF = "surplus", "retry_of"  # attributes of trials
+_OPTION = "hydra.sweeper.study_name"
+_WHAT = {
+    "space": "looks at another search space",
+    "metrics": "optimizes other metrics",
+    "experiment": "has trials of another experiment than these options make",
+    "repeats": "has another number of repeats in a trial (sweep.repeats)",
+    "sampler": "has another sampler or seed",
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is optimized: a scalar of metrics.jsonl and which of its values are good, ``min`` or ``max``."""
+
+    metric: str
+    mode: str
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.mode == "min" else -1
+
+
+@dataclass
+class StudyHandle:
+    """One study of a storage.
+
+    Attributes:
+        owner: the sweep that asks; its trials carry the name.
+    """
+
+    storage: BaseStorage
+    name: str
+    owner: str
+    objectives: list[Objective]
+
+    @property
+    def id(self) -> int:
+        return self.storage.get_study_id_from_name(self.name)
+
+    def join(self, identity: dict[str, Any]) -> None:
+        """Makes the study, or checks that it is the same search.
+
+        Args:
+            identity: plain values under the keys of ``_WHAT``.
+
+        Raises:
+            OptionError: a study of this name is there, and is another search.
+        """
+        directions = [_direction(one.mode) for one in self.objectives]
+        made = optuna.create_study(
+            storage=self.storage, study_name=self.name, directions=directions, load_if_exists=True
+        )
+        if _IDENTITY not in made.user_attrs and not made.get_trials(deepcopy=False):
+            made.set_user_attr(_IDENTITY, identity)
+        self.check(identity)
+
+    def exists(self) -> bool:
+        return self.name in optuna.get_all_study_names(self.storage)
+
+    def check(self, identity: dict[str, Any]) -> None:
+        """Raises OptionError where a study of this name is there and is another search; writes nothing."""
+        if not self.exists():
+            return
+        made, directions = self.study(), [_direction(one.mode) for one in self.objectives]
+        held: Any = made.user_attrs.get(_IDENTITY)
+        if held is None and not made.get_trials(deepcopy=False):
+            return  # made a moment ago, by another machine
+        hint = "give a hydra.sweeper.study_name of its own"
+        require(isinstance(held, dict), _OPTION, self.name, f"has trials that are not of ganvas; {hint}")
+        for key, said in _WHAT.items():
+            if held.get(key) != identity.get(key):
+                raise OptionError(_OPTION, self.name, f"{said}{_differing(held, identity, key)}; {hint}")
+        require(made.directions == directions, _OPTION, self.name, f"has other directions; {hint}")
+
+    def study(self, sampler: BaseSampler | None = None, pruner: BasePruner | None = None) -> Study:
+        """As it is now."""
+        pruner = pruner or optuna.pruners.NopPruner()
+        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Those that count, in their order.
+
+        A trial that two machines began at once above the number does not, nor does one tried again.
+        """
+        return [one for one in self.every() if RETRY_OF not in one.user_attrs]
+
+    def every(self) -> list[FrozenTrial]:
+        """Those that count, and those tried again."""
+        found = self.storage.get_all_trials(self.id, deepcopy=False)
+        return sorted((one for one in found if SURPLUS not in one.user_attrs), key=lambda one: one.number)
+
+    def own_running(self) -> list[FrozenTrial]:
+        """This sweep's trials that were not told: it was killed or stopped."""
+        return [one for one in self.every()
+                if one.state == TrialState.RUNNING and one.user_attrs.get("sweep") == self.owner]  # fmt: skip
+
+    def create(self, again: FrozenTrial | None = None) -> FrozenTrial:
+        """A new trial that carries its owner from its first moment, or a failed one of its values again.
+
+        Optuna changes no trial that was told: what is tried again is another trial.
+        """
+        attributes: dict[str, Any] = {"sweep": self.owner, "host": socket.gethostname()}
+        values: dict[str, Any] = {}
+        if again is not None:
+            attributes[RETRY_OF] = again.number
+            values = {"params": again.params, "distributions": again.distributions}
+        fresh = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes, **values)
+        return self.storage.get_trial(self.storage.create_new_trial(self.id, fresh))
+
+    def suggest(
+        self, trial_id: int, distributions: dict[str, Any], sampler: BaseSampler, pruner: BasePruner | None
+    ) -> dict[str, Any]:
+        """The trial's values; those that a killed sweep left are kept.
+
+        A Study of its own each time: one that asks twice sees the trials of the first time.
+        """
+        trial = optuna.Trial(self.study(sampler, pruner), trial_id)
+        return {name: _suggest(trial, name, one) for name, one in distributions.items()}
+
+
+def _suggest(trial: optuna.Trial, name: str, one: Any) -> Any:
+    if isinstance(one, optuna.distributions.CategoricalDistribution):
+        return trial.suggest_categorical(name, one.choices)
+    if isinstance(one, optuna.distributions.IntDistribution):
+        return trial.suggest_int(name, one.low, one.high, step=one.step, log=one.log)
+    return trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
+
+
+def _direction(mode: str) -> StudyDirection:
+    return StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+
+
+def _differing(held: dict[str, Any], asked: dict[str, Any], key: str) -> str:
+    """`` (model.latent_dim)``: the entries that differ, where they have names."""
+    old, new = held.get(key), asked.get(key)
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        return f" ({', '.join(names)})"
+    return f" ({old}, not {new})" if isinstance(old, int | list | str) and key != "experiment" else ""

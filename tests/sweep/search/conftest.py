@@ -1,0 +1,52 @@
+"""A study over jobs that are played here, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from fake_jobs import FakeJobs
+
+from ganvas.sweep.search.study_handle import Objective, StudyHandle
+from ganvas.sweep.search.pruner import make_pruner
+from ganvas.sweep.search.sampler import check_sampler
+from ganvas.sweep.search.settings import Settings
+from ganvas.sweep.search.space import Space, interval
+from ganvas.sweep.search.storage import absolute, open_storage
+from ganvas.sweep.search.study import StudySource
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> FakeJobs:
+    return FakeJobs(tmp_path)
+
+
+@pytest.fixture
+def source(tmp_path: Path, jobs: FakeJobs) -> Callable[..., StudySource]:
+    """``source(n_trials=3, repeats=2)``: a source on the study in tmp_path, made or gone on with."""
+
+    def make(
+        *, space: Space | None = None, objectives: tuple[tuple[str, str], ...] = (("m", "min"),),
+        repeats: int = 1, seed: int = 1, owner: str = "one", every_examples: int = 10, jobs_: Any = None,
+        retry: tuple[int, ...] = (),
+        **settings: Any,
+    ) -> StudySource:  # fmt: skip
+        asked = Settings(**{"n_trials": 4, **settings})
+        space = space or Space((interval("x", 0.0, 1.0),))
+        storage = open_storage(absolute(asked.storage), tmp_path)
+        handle = StudyHandle(storage, "s", owner, [Objective(*one) for one in objectives])
+        grid = check_sampler(asked, space, len(objectives))
+        handle.join({"space": space.describe(), "metrics": [list(one) for one in objectives],
+                     "repeats": repeats})  # fmt: skip
+        return StudySource(
+            handle, jobs_ or jobs, space, asked, grid=grid, seed=seed, repeats=repeats,
+            pruner=make_pruner(asked, every_examples=every_examples, max_examples=90), retry=retry,
+            every_examples=every_examples,
+        )  # fmt: skip
+
+    return make
