@@ -34,9 +34,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ganvas.data.files.decode import decode_file
 from ganvas.data.image_folder import ImageFolder
 from ganvas.data.loading.loader import TensorLoader
-from ganvas.data.files.decode import decode_file
 from ganvas.data.webdataset import WebDataset
 
 BATCH, SIZE, PER_SHARD = 64, 64, 500

@@ -149,7 +149,12 @@ def test_options_are_checked(tmp_path: Path, option: str, value: object) -> None
 
 def row(examples: int, value: object, source: str = "run") -> dict[str, Any]:
     metrics = {"fid": value, "psnr": value, "bits": value}
-    return {"examples": examples, "source": source, "metrics": metrics, "better": {"fid": "min", "psnr": "max"}}
+    return {
+        "examples": examples,
+        "source": source,
+        "metrics": metrics,
+        "better": {"fid": "min", "psnr": "max"},
+    }
 
 
 def test_the_best_of_a_run_goes_by_each_metrics_direction() -> None:

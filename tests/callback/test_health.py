@@ -49,7 +49,14 @@ class Light(Detector):
 
 
 def health(folder: Path, **options: Any) -> Health:
-    settings = {"every_examples": 8, "warmup_examples": 0, "num": 4, "max_train": 10, "seed": 0, "detectors": {}}
+    settings = {
+        "every_examples": 8,
+        "warmup_examples": 0,
+        "num": 4,
+        "max_train": 10,
+        "seed": 0,
+        "detectors": {},
+    }
     return Health(run_dir=str(folder), **settings | options)
 
 

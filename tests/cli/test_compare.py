@@ -131,7 +131,11 @@ def test_a_table_shows_what_runs_say_and_does_not_obey_it(ganvas, runs: Path) ->
 
 
 def test_runs_of_the_real_command(ganvas, tmp_path: Path) -> None:
-    words = ["trainer.max_examples=128", "callback=[record,evaluation]", "callback.evaluation.num_samples=200"]
+    words = [
+        "trainer.max_examples=128",
+        "callback=[record,evaluation]",
+        "callback.evaluation.num_samples=200",
+    ]
     for seed in (1, 2):
         ganvas("train", "trainer=smoke", "logger=none", f"seed={seed}", *words)
     value = json.loads(ganvas("compare", "train", "--json").stdout)

@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from ganvas.run.load import load_run
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.load import load_run
 
 
 def test_the_average_of_a_generator_is_what_samples_use(ganvas, outputs: Path, tmp_path: Path) -> None:

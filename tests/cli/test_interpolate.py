@@ -11,8 +11,8 @@ from PIL import Image
 from refusal import refused
 
 from ganvas.functional.slerp import slerp
-from ganvas.run.load import load_run
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.load import load_run
 
 
 def images(ganvas, outputs: Path, command: str, *words: str) -> numpy.ndarray:

@@ -12,8 +12,8 @@ from refusal import SMOKE, refused
 from sklearn.neighbors import NearestNeighbors
 
 from ganvas.data.digits import Digits
-from ganvas.run.load import load_run
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.load import load_run
 
 
 @pytest.mark.parametrize("features", [None, "pixels"])
@@ -81,6 +81,4 @@ def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_p
 
 def test_points_have_none(ganvas, toy: Path, tmp_path: Path) -> None:
     words = ["neighbours", str(toy)]
-    refused(
-        ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of images"
-    )
+    refused(ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of images")

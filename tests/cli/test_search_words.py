@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ganvas.cli.compose import hydra_session
-from ganvas.cli.search_words import parse, overrides_of
+from ganvas.cli.search_words import overrides_of, parse
 from ganvas.errors import OptionError
 from ganvas.sweep.search.space import Dimension
 

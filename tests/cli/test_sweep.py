@@ -148,7 +148,12 @@ def make_sweep(folder: Path, number: int, finished: int) -> Manifest:
     ])  # fmt: skip
     sweep.write()
     for job in sweep.jobs[:finished]:
-        best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + (job.index - 3) ** 2, "examples": 64}
+        best = {
+            "metric": "evaluation/fid",
+            "mode": "min",
+            "value": 1.0 + (job.index - 3) ** 2,
+            "examples": 64,
+        }
         summary = {"examples_seen": 640, "seconds": 1.0, "metrics": {"fid": 2.0}, "optimized": best}
         record = {"attempts": [{"began": "x", "pid": 1, "host": "h", "code": 0}], "summary": summary}
         (folder / "jobs" / f"{job.index:03d}.json").write_text(json.dumps(record))

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from ganvas.compare import directions
+from ganvas.compare.rows import Row
 from ganvas.errors import OptionError
 from ganvas.metric.reconstruction_evaluation import BETTER
 from ganvas.metric.samples.fid import FID
-from ganvas.compare import directions
-from ganvas.compare.rows import Row
 
 
 def row(**better: str) -> Row:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from forged_runs import forge
 
-from ganvas.errors import OptionError
 from ganvas.compare.find import find_runs
+from ganvas.errors import OptionError
 
 
 @pytest.fixture

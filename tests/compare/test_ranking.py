@@ -8,11 +8,11 @@ import pytest
 from forged_runs import changed, evaluation, forge
 from scipy import stats
 
-from ganvas.errors import OptionError
 from ganvas.compare.comparison import Comparison
 from ganvas.compare.protocol import parse_filters
 from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
+from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
 
 

@@ -22,7 +22,9 @@ def test_rows_oldest_first(tmp_path: Path) -> None:
 
 
 def test_a_protocol_is_flattened_to_dotted_keys() -> None:
-    flat, parts = flatten({"b": {"x": 1, "deep": {"y": None}}, "a": [1, "2"], "examples_seen": 9, "empty": {}})
+    flat, parts = flatten(
+        {"b": {"x": 1, "deep": {"y": None}}, "a": [1, "2"], "examples_seen": 9, "empty": {}}
+    )
     assert flat == (("a", '[1, "2"]'), ("b.deep.y", "null"), ("b.x", "1"), ("empty", "{}"))
     assert parts == ()
     assert flatten({"n": 2000.0}) == flatten({"n": 2000})

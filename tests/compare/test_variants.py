@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from forged_runs import forge
 
-from ganvas.errors import OptionError
 from ganvas.compare.variants import group, trained
+from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ganvas.data.loading.augment import flip, shift
 from ganvas.data.datamodule import TensorDataModule
+from ganvas.data.loading.augment import flip, shift
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch, StoredBatch
@@ -219,9 +219,7 @@ def test_shift_takes_each_offset_equally_often_and_repeats_the_edge():
     height, width, pixels = 5, 7, 2
     image = torch.arange(2 * height * width, dtype=torch.uint8).reshape(2, height, width)
     count = 10_000
-    moved = shift(
-        image.expand(count, -1, -1, -1), index=torch.arange(count), seed=1, epoch=2, pixels=pixels
-    )
+    moved = shift(image.expand(count, -1, -1, -1), index=torch.arange(count), seed=1, epoch=2, pixels=pixels)
     assert moved.is_contiguous()
     tally = {}
     for down in range(-pixels, pixels + 1):

@@ -14,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.data.image_folder import ImageFolder
 from ganvas.data.loading import loader as loader_module
 from ganvas.data.shard import index as shard_index
 from ganvas.data.shard import loader as shard_loader
-from ganvas.data.image_folder import ImageFolder
 from ganvas.data.shard.listing import expand
 from ganvas.data.shard.loader import Mixed
 from ganvas.data.shard.tar_members import members, parse_header

@@ -9,11 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from compare import difference, newest
 from forge import Try, ganvas
 from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, cut, resume_words, train_words
 
 import faults
+from compare import difference, newest
 
 _NEW_MOUNTS = 0x00020000  # unshare(2): mounts of this try alone, gone with its processes
 

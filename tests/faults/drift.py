@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from compare import states
 from forge import Ended, Try, ganvas
 from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, cut, resume_words
+
+from compare import states
 
 TITLE = "config leaves changed at resume"
 MINIMUM = 20

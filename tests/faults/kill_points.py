@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from compare import difference, torn
 from forge import Try, ganvas
 from recipes import RECIPES, STEPS, Plan, checkpoint, cut, resume_words, train_words
 
 import faults
+from compare import difference, torn
 
 TITLE = "SIGKILL at named points"
 MINIMUM = 60

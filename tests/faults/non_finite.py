@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from compare import difference, load, newest, states
 from forge import Ended, Try, ganvas
 from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, checkpoints, resume_words, train_words
 
 import faults
+from compare import difference, load, newest, states
 
 TITLE = "numbers that are not finite"
 MINIMUM = 8

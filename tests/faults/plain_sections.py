@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from compare import count_difference, scalars, states
 from forge import Child, Try
 from plain_lightning import newest_loadable, steps_of, train
 from recipes import CASES, RECIPES, STEPS, Plan
 
 import faults
+from compare import count_difference, scalars, states
 
 SECTIONS = ("resume_every_step", "random_sigkill", "kill_points", "storage", "signals")
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from compare import difference, torn
 from forge import Try, ganvas, start
 from recipes import BATCH, CASES, STEPS, Plan, resume_words, train_words
+
+from compare import difference, torn
 
 TITLE = "SIGKILL at random times until done"
 MINIMUM = 40

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare import difference, states
 from forge import Try
 from recipes import BATCH, Plan, checkpoint, checkpoints, resume_words, train_words
+
+from compare import difference, states
 
 TITLE = "two ranks: kills and stops"
 MINIMUM = 8

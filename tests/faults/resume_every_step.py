@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from compare import difference, newest, states
 from forge import Try, ganvas
 from recipes import CASES, RECIPES, STEPS, Plan, cut, resume_words, train_words
+
+from compare import difference, newest, states
 
 TITLE = "resume from every step"
 MINIMUM = 180

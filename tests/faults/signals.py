@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from compare import difference, newest, states
 from forge import Ended, Try, ganvas, start
 from recipes import BATCH, RECIPES, Plan, checkpoint, resume_words, train_words
 
 import faults
+from compare import difference, newest, states
 
 TITLE = "signals"
 MINIMUM = 12

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import disks
-from compare import difference, newest, states
 from forge import Ended, Try, ganvas
 from recipes import BATCH, RECIPES, STEPS, Plan, checkpoint, cut, resume_words, train_words
 
 import faults
+from compare import difference, newest, states
 
 TITLE = "storage faults"
 MINIMUM = 60

@@ -14,7 +14,7 @@ from ganvas.functional.random import hash64
 from ganvas.metric import sample_evaluation
 from ganvas.metric.evaluate import evaluating
 from ganvas.metric.features.pixels import Pixels
-from ganvas.metric.interface import Observation, SampleMetric, Features
+from ganvas.metric.interface import Features, Observation, SampleMetric
 from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.metric.samples.fid import FID
 

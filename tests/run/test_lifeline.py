@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.run.lifeline import Lifeline
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.lifeline import Lifeline
 
 
 class Left(Exception):

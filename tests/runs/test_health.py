@@ -99,7 +99,8 @@ def test_an_ill_run_says_what_it_has(case: str, ganvas, tmp_path: Path, few: Non
         assert log.count(finding["says"]) == 1
         assert f"try {finding['try']}" in log
         assert (
-            f"health: {finding['name']} from {finding['examples']:,} examples: {finding['says']}" in done.stdout
+            f"health: {finding['name']} from {finding['examples']:,} examples: {finding['says']}"
+            in done.stdout
         )
 
 
@@ -112,7 +113,9 @@ def test_an_ill_run_says_what_it_has(case: str, ganvas, tmp_path: Path, few: Non
     ids=["gan", "vqvae"],
 )
 def test_the_quickstart_is_healthy(words: list[str], ganvas, tmp_path: Path) -> None:
-    done = ganvas(*SOON, "callback.health.every_examples=6400", "callback.health.warmup_examples=12800", *words)
+    done = ganvas(
+        *SOON, "callback.health.every_examples=6400", "callback.health.warmup_examples=12800", *words
+    )
     run = only_run(tmp_path)
     assert "health" not in status(run)
     assert "health" not in done.stdout

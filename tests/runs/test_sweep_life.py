@@ -14,7 +14,12 @@ from same_run import assert_same, rows
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 # 40 batches, a checkpoint at every tenth of them: some seconds.
-LONGER = (*SMOKE, "data.batch_size=32", "trainer.max_examples=19200", "callback.checkpoint.every_examples=640")
+LONGER = (
+    *SMOKE,
+    "data.batch_size=32",
+    "trainer.max_examples=19200",
+    "callback.checkpoint.every_examples=640",
+)
 
 
 def undisturbed(ganvas, tmp_path: Path, words: tuple[str, ...], *, seed: int) -> Path:

@@ -15,8 +15,12 @@ def pair(
 ) -> tuple[Job, Result]:
     job = Job(index=index, key=str(index), name=f"{index:03d}_x", differs=[f"lr={variant}", f"seed={index}"],
               variant=variant)  # fmt: skip
-    best = None if value is None else {"metric": "evaluation/fid", "mode": mode, "value": value, "examples": 5}
-    return job, Result(state=state, code=0, optimized=best, metrics={"fid": 9.0}, examples_seen=7, seconds=1.5)
+    best = (
+        None if value is None else {"metric": "evaluation/fid", "mode": mode, "value": value, "examples": 5}
+    )
+    return job, Result(
+        state=state, code=0, optimized=best, metrics={"fid": 9.0}, examples_seen=7, seconds=1.5
+    )
 
 
 def test_variants_are_ranked_by_the_mean_of_their_seeds() -> None:

@@ -49,7 +49,9 @@ class Checkpoint(pl.Callback):
         require(every_minutes is None or every_minutes > 0, "every_minutes", every_minutes,
                 "must be positive, or null for none by time")  # fmt: skip
         require(keep_last >= 1, "keep_last", keep_last, "must be at least 1")
-        require(keep_every_examples >= 0, "keep_every_examples", keep_every_examples, "must be 0 (none) or more")
+        require(
+            keep_every_examples >= 0, "keep_every_examples", keep_every_examples, "must be 0 (none) or more"
+        )
         require(mode in ("min", "max"), "mode", mode, "must be min or max")
         require(keep_best >= 1, "keep_best", keep_best, "must be at least 1; monitor=null keeps none")
         self.folder = Path(run_dir) / "checkpoints"

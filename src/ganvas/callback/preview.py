@@ -11,8 +11,8 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-from ganvas.callback.evaluation import finished
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
+from ganvas.callback.evaluation import finished
 from ganvas.callback.write_errors import tolerate_write_errors
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded

@@ -102,7 +102,7 @@ def _print(result: Comparison) -> None:
 
     from ganvas.cli.runs import printable
     from ganvas.compare.comparison import protocol_values
-    from ganvas.compare.show.table import against_above, heading, examples, mean_and_half, protocol_lines
+    from ganvas.compare.show.table import against_above, examples, heading, mean_and_half, protocol_lines
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     metrics = result.metrics[: 2 if console.width < 120 else 3]

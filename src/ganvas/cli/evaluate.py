@@ -32,8 +32,8 @@ def run(argv: Sequence[str]) -> int:
 
     from ganvas.callback.rows import Rows
     from ganvas.cli.metric_choice import build_metrics, metric_node
-    from ganvas.run.load import load_run
     from ganvas.run.config.stored import read_stored
+    from ganvas.run.load import load_run
 
     with _as_written(arguments):
         node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
@@ -43,7 +43,9 @@ def run(argv: Sequence[str]) -> int:
     with _as_written(arguments):
         evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
     protocol = evaluation_result.protocol | {"examples_seen": model.examples_seen}
-    metrics = {name: value if math.isfinite(value) else None for name, value in evaluation_result.metrics.items()}
+    metrics = {
+        name: value if math.isfinite(value) else None for name, value in evaluation_result.metrics.items()
+    }
     result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
     row = {
         "examples": model.examples_seen, "source": "evaluate", "metrics": metrics,

@@ -79,7 +79,7 @@ def _recorded(sweep: Manifest, job: Job, arguments: Any, record: Record) -> int:
 def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     """Trains or resumes; what a single run would do."""
     from ganvas.cli.resume import resume
-    from ganvas.cli.train import user_modules, report
+    from ganvas.cli.train import report, user_modules
 
     if arguments.config_dir is not None:
         from ganvas.cli.compose import make_importable
@@ -120,7 +120,11 @@ def _with_secrets(config: dict[str, Any]) -> dict[str, Any]:
 
 def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
     """run.yaml's ``ganvas`` section: the sweep's, frozen with it, and this job's own words."""
-    about = {key: value for key, value in sweep.about.items() if key not in ("sweep_overrides", "shared", "overrides")}
+    about = {
+        key: value
+        for key, value in sweep.about.items()
+        if key not in ("sweep_overrides", "shared", "overrides")
+    }
     own = {"overrides": sweep.overrides_of(job), "choices": sweep.choices_of(job)}
     where = {"sweep": str(sweep.folder), "job": job.index, "variant": job.variant, "repeat": job.repeat}
     return {**about, **own, "sweep": where, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}

@@ -42,7 +42,7 @@ def resume(
     """
     from ganvas.cli.secrets import require_secrets, with_secrets
     from ganvas.cli.train import report
-    from ganvas.run.config.stored import check_places, relocate_paths, read_stored
+    from ganvas.run.config.stored import check_places, read_stored, relocate_paths
 
     run = read_stored(folder, allow)
     config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))

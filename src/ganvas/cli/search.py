@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.frozen import FOLDER, freeze, frozen_session
-from ganvas.cli.search_words import parse, overrides_of
+from ganvas.cli.search_words import overrides_of, parse
 from ganvas.cli.secrets import hidden_keys, values_at
 from ganvas.cli.sweep_jobs import Composer, repeats
 from ganvas.errors import REDACTED, OptionError, require
@@ -24,16 +24,18 @@ from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Draft, Manifest
 from ganvas.sweep.records import result_of
-from ganvas.sweep.search.spec import SearchSpec
 from ganvas.sweep.search.settings import Hyperband, Median, Settings
 from ganvas.sweep.search.space import Space
+from ganvas.sweep.search.spec import SearchSpec
 from ganvas.sweep.tree import config_key
 
 KEY = "search"  # of sweep.json's ``about``
 _SECTION = "hydra.sweeper"
 
 
-def parse_search(composer: Composer, overrides: Sequence[str], sweeper: Any) -> tuple[SearchSpec, list[Draft]]:
+def parse_search(
+    composer: Composer, overrides: Sequence[str], sweeper: Any
+) -> tuple[SearchSpec, list[Draft]]:
     """What the overrides search for, checked as far as it can be without a run; writes nothing.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.compose import provenance
-from ganvas.cli.search import KEY, Search, parse_search, note, stored
+from ganvas.cli.search import KEY, Search, note, parse_search, stored
 from ganvas.cli.sweep_jobs import Composer
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted
@@ -77,7 +77,9 @@ def print_plan(made: Planned, slots: int, *, as_json: bool) -> int:
     if seconds is None:
         print("time: not known; no finished run of such a model and data lies under paths.output_dir")
     else:
-        print(f"time: at most {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data")
+        print(
+            f"time: at most {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data"
+        )
     print(f"folder: {made.sweep.folder} (not made)")
     return 0
 

@@ -52,7 +52,9 @@ def fill_secrets(stored: Any, values: Mapping[str, str], path: str = "") -> Any:
     What was hidden is noted for the log, as far as it is text within other text, too.
     """
     if isinstance(stored, dict):
-        return {key: fill_secrets(value, values, f"{path}.{key}".lstrip(".")) for key, value in stored.items()}
+        return {
+            key: fill_secrets(value, values, f"{path}.{key}".lstrip(".")) for key, value in stored.items()
+        }
     if isinstance(stored, list):
         return [fill_secrets(value, values, f"{path}[{index}]") for index, value in enumerate(stored)]
     if not (isinstance(stored, str) and REDACTED in stored and path in values):

@@ -32,7 +32,9 @@ def sweep_by(
     """Runs another's sweeper; returns 0 where every job ended well."""
     make_launcher(section.launcher, overrides)  # refuses one that is none of ours, before anything is written
     config = (
-        Composer(hydra, config_name).compose(fixed_overrides([w for w in overrides if not is_hydra_override(w)])).config
+        Composer(hydra, config_name)
+        .compose(fixed_overrides([w for w in overrides if not is_hydra_override(w)]))
+        .config
     )
     folder = sweep_folder(section, overrides, config)
     if config_dir is not None:

@@ -119,7 +119,9 @@ def drafts(composer: Composer, overrides: Sequence[str]) -> tuple[list[Draft], l
     return made, shared
 
 
-def repeats(composer: Composer, overrides: Sequence[str], differs: Sequence[str], variant: int) -> list[Draft]:
+def repeats(
+    composer: Composer, overrides: Sequence[str], differs: Sequence[str], variant: int
+) -> list[Draft]:
     """One combination as jobs: ``sweep.repeats`` of them, with the seeds from ``seed`` on."""
     first = composer.compose(overrides)
     try:

@@ -156,9 +156,7 @@ def _joined(sweep: Manifest) -> Manifest:
         return sweep
     if [job.key for job in old.jobs] != [job.key for job in sweep.jobs]:
         overrides = " ".join(old.about.get("sweep_overrides") or [])[:200]
-        reason = (
-            f"holds another sweep ({len(old.jobs)} jobs: {overrides}); name a new folder, or: ganvas sweep resume"
-        )
+        reason = f"holds another sweep ({len(old.jobs)} jobs: {overrides}); name a new folder, or: ganvas sweep resume"
         raise OptionError("hydra.sweep.dir", sweep.folder, reason)
     return old
 
@@ -254,7 +252,9 @@ def _may_be_resumed(word: str) -> bool:
     return options and not any(name in key for name in told_again) and "{" not in word
 
 
-def _secrets_again(composer: Composer, sweep: Manifest, overrides: Sequence[str]) -> dict[int, dict[str, str]]:
+def _secrets_again(
+    composer: Composer, sweep: Manifest, overrides: Sequence[str]
+) -> dict[int, dict[str, str]]:
     """What sweep.json hides, from the environment as the configs name it, or from the command line."""
     given = dict(word.split("=", 1) for word in overrides if "=" in word)
     known: set[str] = set()

@@ -90,7 +90,9 @@ class Watch:
         began, examples = self.began.get(job.index, (0.0, 0))
         if result.state != "running" or not budget or result.examples_seen <= examples:
             return ""
-        left = (budget - result.examples_seen) * (time.monotonic() - began) / (result.examples_seen - examples)
+        left = (
+            (budget - result.examples_seen) * (time.monotonic() - began) / (result.examples_seen - examples)
+        )
         return f"{int(left) // 60}:{int(left) % 60:02d}"
 
 

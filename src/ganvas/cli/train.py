@@ -72,7 +72,9 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, [*(config.get("allow_imports") or []), *user_modules(config_dir)])
-    from ganvas.run.config.build import check_targets  # before torch: a hostile or misspelt target costs nothing
+    from ganvas.run.config.build import (
+        check_targets,  # before torch: a hostile or misspelt target costs nothing
+    )
 
     config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(config_dir)]
     try:

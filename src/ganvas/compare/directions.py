@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from ganvas.errors import require
 from ganvas.compare.rows import Row
+from ganvas.errors import require
 
 # In the order in which a comparison prefers them, with their better way: evaluations say it themselves
 # (``better``), and what they say goes before this.

@@ -6,8 +6,8 @@ import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ganvas.errors import OptionError, require
 from ganvas.compare.rows import Protocol, Row, RunMetrics, shown
+from ganvas.errors import OptionError, require
 
 _MOST_NAMES = 3  # runs that a message names for one value
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ganvas.errors import OptionError, require
 from ganvas.compare import directions
 from ganvas.compare.comparison import Comparison, Member, Variant
 from ganvas.compare.protocol import (
@@ -19,6 +18,7 @@ from ganvas.compare.protocol import (
 from ganvas.compare.rows import Protocol, Row, RunMetrics
 from ganvas.compare.statistics import overlap, summarize, welch
 from ganvas.compare.variants import group
+from ganvas.errors import OptionError, require
 
 
 def compare(

@@ -13,8 +13,8 @@ from pytorch_lightning import LightningDataModule
 
 from ganvas.data.loading.augment import flip, shift
 from ganvas.data.loading.check import check_labels, check_memory, check_splits
-from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
@@ -131,7 +131,9 @@ class TensorDataModule(LightningDataModule):
         if self.image_size is not None:
             check_memory([part.x for part in splits.values()], self.image_size)
             splits = {
-                name: Stored(fit_images(part.x, image_size=self.image_size, mode=self.resize_mode), part.label)
+                name: Stored(
+                    fit_images(part.x, image_size=self.image_size, mode=self.resize_mode), part.label
+                )
                 for name, part in splits.items()
             }
         self._splits = splits

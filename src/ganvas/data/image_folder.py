@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.data.files.image_cache import cached_images
 from ganvas.data.files.decode import SUFFIXES
+from ganvas.data.files.image_cache import cached_images
 from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 

@@ -12,14 +12,14 @@ from typing import cast
 import numpy as np
 from torch import Tensor, from_numpy
 
-from ganvas.data.loading.check import check_labels
 from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.shard.images import ShardImages
 from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
 from ganvas.data.shard.listing import expand, find_shards
 from ganvas.data.shard.loader import ShardLoader
-from ganvas.data.shard.images import ShardImages
-from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import OptionError, require
 
 

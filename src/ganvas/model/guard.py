@@ -100,7 +100,8 @@ class Guard:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over what :meth:`state` gave."""
         self.skipped, self.consecutive_skips = (
-            {str(step): int(count) for step, count in state[name].items()} for name in ("skipped", "consecutive_skips")
+            {str(step): int(count) for step, count in state[name].items()}
+            for name in ("skipped", "consecutive_skips")
         )
 
 

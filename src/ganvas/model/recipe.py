@@ -13,7 +13,7 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import is_distributed, mean_over_ranks_, rank, sum_over_ranks, world_size
 from ganvas.functional.finite import non_finite_name
 from ganvas.functional.random import Draws, hash64
-from ganvas.model.guard import Guard, BufferSnapshot
+from ganvas.model.guard import BufferSnapshot, Guard
 
 
 class Recipe(pl.LightningModule):
@@ -69,7 +69,9 @@ class Recipe(pl.LightningModule):
 
     def why_not_sharded(self) -> str | None:
         """Why accelerator.strategy=fsdp cannot train this recipe, and what can; None where it does."""
-        return None if self.sharded_networks else "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"
+        return (
+            None if self.sharded_networks else "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"
+        )
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]; changes no state."""

@@ -16,10 +16,10 @@ from ganvas.callback.checkpoint import validation_is_due
 from ganvas.callback.health import findings
 from ganvas.callback.write_errors import tolerate_write_errors, write_errors
 from ganvas.functional.distributed import max_over_ranks
-from ganvas.run.folder import journal
-from ganvas.run.process.signals import handle
 from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.folder import journal
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.process.signals import handle
 
 log = logging.getLogger("ganvas")
 

@@ -10,10 +10,10 @@ from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError
 from ganvas.model.recipe import Recipe
-from ganvas.run.config.build import build
 from ganvas.run.checkpoint.check import check_fits, load_checked
-from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.config.build import build
 from ganvas.run.config.stored import read_stored
+from ganvas.run.folder.run_folder import RunFolder
 
 
 def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, Any, dict[str, Any]]:

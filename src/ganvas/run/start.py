@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganvas.run.distributed.launch import launch, local_ranks
-from ganvas.run.outcome import Outcome
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.outcome import Outcome
 
 
 def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Sequence[str] = ()) -> Outcome:

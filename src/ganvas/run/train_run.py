@@ -21,19 +21,19 @@ from ganvas.callback.rows import read_rows
 from ganvas.callback.write_errors import write_errors
 from ganvas.errors import NonFiniteError, OptionError, RankError, RollbackError
 from ganvas.model.recipe import Recipe
-from ganvas.run.config.build import build, check_targets
-from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.checkpoint.drift import environment
-from ganvas.run.distributed.group import TIMEOUT, Group
-from ganvas.run.lifeline import Lifeline, MakeUp
-from ganvas.run.folder.lock import RunLock
+from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
+from ganvas.run.config.build import build, check_targets
 from ganvas.run.config.optimized import check_optimized, optimized
+from ganvas.run.distributed.external_environment import open_group
+from ganvas.run.distributed.group import TIMEOUT, Group
+from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.folder.lock import RunLock
+from ganvas.run.folder.run_folder import RunFolder, check_writable, create
+from ganvas.run.folder.train_log import train_log
+from ganvas.run.lifeline import Lifeline, MakeUp
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import error_prefix, prepare
-from ganvas.run.distributed.rank_info import find_rank
-from ganvas.run.folder.run_folder import RunFolder, check_writable, create
-from ganvas.run.distributed.external_environment import open_group
-from ganvas.run.folder.train_log import train_log
 from ganvas.run.trainer import (
     AcceleratorOptions,
     TrainerOptions,
@@ -267,7 +267,9 @@ def _end(
             values["write_errors"] = write_errors(trainer).events
         if trainer is not None and (found := findings(trainer)):
             values["health"] = found
-            notes += [f"health: {one['name']} from {one['examples']:,} examples: {one['says']}" for one in found]
+            notes += [
+                f"health: {one['name']} from {one['examples']:,} examples: {one['says']}" for one in found
+            ]
         try:
             folder.write_status(**values)
         except OSError as error:

@@ -15,8 +15,8 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from ganvas.errors import OptionError, require
 from ganvas.model.guard import POLICIES
 from ganvas.run.checkpoint.io import DurableCheckpointIO
-from ganvas.run.distributed.rank_info import RankInfo
 from ganvas.run.distributed.external_environment import environment_of
+from ganvas.run.distributed.rank_info import RankInfo
 from ganvas.run.distributed.strategy import STRATEGIES, SyncBatchNorms, make_strategy
 
 
@@ -295,7 +295,9 @@ def validation_interval(
     return options.val_check_interval, options.check_val_every_n_epoch or 1
 
 
-def _total_examples(options: TrainerOptions, steps: int, batch_size: int, batches_an_epoch: int) -> int | None:
+def _total_examples(
+    options: TrainerOptions, steps: int, batch_size: int, batches_an_epoch: int
+) -> int | None:
     totals = [steps * batch_size] if steps > 0 else []
     if options.max_epochs is not None:
         totals.append(options.max_epochs * batches_an_epoch * batch_size)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from forged_runs import changed, forge, png
 
-from ganvas.compare.show.page import page
 from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
+from ganvas.compare.show.page import page
 from ganvas.run.folder.run_folder import RunFolder
 
 _EMPTY = {"meta", "img"}

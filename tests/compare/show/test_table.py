@@ -12,8 +12,8 @@ from forged_runs import changed, forge
 from ganvas.compare.comparison import Comparison
 from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
-from ganvas.compare.statistics import summarize
 from ganvas.compare.show.table import as_csv, as_json, mean_and_half
+from ganvas.compare.statistics import summarize
 from ganvas.run.folder.run_folder import RunFolder
 
 

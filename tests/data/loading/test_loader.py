@@ -8,8 +8,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ganvas.data.loading import loader as loader_module
 from ganvas.data.datamodule import TensorDataModule
+from ganvas.data.loading import loader as loader_module
 from ganvas.data.loading.loader import TensorLoader, permutation
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError

@@ -6,9 +6,7 @@ import torch
 from ganvas.data.loading.resize import fit_images
 from ganvas.errors import OptionError
 
-IMAGES = torch.randint(
-    1, 256, (3, 2, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-)
+IMAGES = torch.randint(1, 256, (3, 2, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_same_size_is_untouched():

@@ -144,7 +144,13 @@ def test_what_is_checked_is_not_changed() -> None:
 
 @pytest.mark.parametrize(
     "clock",
-    [{"training_step": 0}, {"guard": 0}, {"examples_seen": -1}, {"examples_seen": "1"}, {"batches_seen": True}],
+    [
+        {"training_step": 0},
+        {"guard": 0},
+        {"examples_seen": -1},
+        {"examples_seen": "1"},
+        {"batches_seen": True},
+    ],
 )
 def test_a_recipe_takes_its_own_counters_alone(clock: dict[str, Any]) -> None:
     """Whoever calls it: a name in a file never becomes another attribute."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.run.folder.run_folder import RunFolder, create
 from ganvas.run.config.stored import check_places, read_stored
+from ganvas.run.folder.run_folder import RunFolder, create
 
 
 def config() -> dict[str, Any]:

@@ -28,7 +28,12 @@ def test_back_to_the_sizes_of_a_moment(tmp_path: Path) -> None:
 
     write(metrics, {"examples": 16, "validation/psnr": 1.0}, {"examples": 24})
     metrics.open("a").write('{"examples": 3')
-    write(evaluations, {"examples": 16, "source": "run"}, {"examples": 16, "source": "evaluate"}, {"examples": 24})
+    write(
+        evaluations,
+        {"examples": 16, "source": "run"},
+        {"examples": 16, "source": "evaluate"},
+        {"examples": 24},
+    )
     writer.add_scalar("loss", 1.0, 24)
     writer.close()
     (tmp_path / "tensorboard" / "events.out.tfevents.2.host").write_bytes(b"of a later process")

@@ -8,8 +8,7 @@ import pytest
 
 from ganvas.errors import OptionError
 from ganvas.sweep.command import JobCommand
-from ganvas.sweep.engine import ray
-from ganvas.sweep.engine import slurm
+from ganvas.sweep.engine import ray, slurm
 from ganvas.sweep.engine.ray_options import RayOptions
 from ganvas.sweep.engine.slurm_options import SlurmOptions
 

@@ -12,13 +12,13 @@ pytest.importorskip("optuna")
 
 from fake_jobs import FakeJobs
 
-from ganvas.sweep.search.study_handle import Objective, StudyHandle
 from ganvas.sweep.search.pruner import make_pruner
 from ganvas.sweep.search.sampler import check_sampler
 from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space, interval
 from ganvas.sweep.search.storage import absolute, open_storage
 from ganvas.sweep.search.study import StudySource
+from ganvas.sweep.search.study_handle import Objective, StudyHandle
 
 
 @pytest.fixture

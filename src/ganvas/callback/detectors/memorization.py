@@ -22,7 +22,9 @@ class Memorization(Detector):
         novelty: the value below which it counts.
     """
 
-    advice = "more training data, data.random_shift=1, data.horizontal_flip=true, trainer.max_examples (fewer)"
+    advice = (
+        "more training data, data.random_shift=1, data.horizontal_flip=true, trainer.max_examples (fewer)"
+    )
 
     def __init__(self, *, probes: int, novelty: float) -> None:
         require_window("probes", probes)

@@ -10,7 +10,7 @@ from ganvas.compare.comparison import Comparison, Variant, protocol_values
 from ganvas.compare.curves import Curve, read_curves, sensible_tags, thinned
 from ganvas.compare.show.images import newest_grid
 from ganvas.compare.show.svg import COLOURS, Line, panel, swatch
-from ganvas.compare.show.table import against_above, heading, examples, mean_and_half, protocol_lines
+from ganvas.compare.show.table import against_above, examples, heading, mean_and_half, protocol_lines
 
 _MOST_PANELS = 6
 _MOST_POINTS = 400  # of a line

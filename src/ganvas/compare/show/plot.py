@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.compare.show.svg import Line
 from ganvas.errors import OptionError
 from ganvas.functional.cache import cache_dir
-from ganvas.compare.show.svg import Line
 
 # Eight colours that people with any colour vision tell apart on white, each with a contrast of 3 or more.
 _COLOURS = ("#0072b2", "#c04f00", "#00795a", "#a8487f", "#7a6200", "#1b1b1b", "#6b4fc0", "#b3261e")

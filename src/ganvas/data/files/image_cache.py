@@ -104,7 +104,5 @@ def _write(file: IO[bytes], paths: Sequence[Path], shape: tuple[int, ...]) -> No
         warnings.simplefilter("ignore")  # Pillow's remarks on a file; what it cannot read, decode refuses
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start : start + _CHUNK]
-            for image in pool.map(
-                lambda path: decode(path, channels=channels, image_size=image_size), chunk
-            ):
+            for image in pool.map(lambda path: decode(path, channels=channels, image_size=image_size), chunk):
                 file.write(image.tobytes())

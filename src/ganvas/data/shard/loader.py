@@ -15,9 +15,17 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ganvas.data.loading.loader import Order, Position, Rows, TensorLoader, from_the_start, gather, permutation
-from ganvas.data.shard.index import Integers
+from ganvas.data.loading.loader import (
+    Order,
+    Position,
+    Rows,
+    TensorLoader,
+    from_the_start,
+    gather,
+    permutation,
+)
 from ganvas.data.loading.stored import Stored
+from ganvas.data.shard.index import Integers
 from ganvas.errors import OptionError
 from ganvas.functional.batch import StoredBatch
 from ganvas.functional.distributed import rank, world_size

@@ -202,7 +202,9 @@ def _check_entries(checkpoint: dict[str, Any]) -> None:
 def _check_guard(guard: Any) -> None:
     """What :meth:`ganvas.model.guard.Guard.state` gives: two tables of counts."""
     tables = (
-        list(guard.values()) if isinstance(guard, dict) and guard.keys() == {"skipped", "consecutive_skips"} else []
+        list(guard.values())
+        if isinstance(guard, dict) and guard.keys() == {"skipped", "consecutive_skips"}
+        else []
     )
     counts = [table.values() if isinstance(table, dict) else [None] for table in tables]
     if not counts or any(not isinstance(count, int) or count < 0 for table in counts for count in table):

@@ -12,11 +12,11 @@ from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.model.recipe import Recipe
-from ganvas.run.folder import journal
 from ganvas.run.checkpoint.check import check_fits, load_checked
-from ganvas.run.folder.checksum import sidecar
 from ganvas.run.checkpoint.drift import check_drift, config_drift, differences
 from ganvas.run.distributed.group import Group
+from ganvas.run.folder import journal
+from ganvas.run.folder.checksum import sidecar
 from ganvas.run.folder.run_folder import RunFolder, write_run
 
 log = logging.getLogger("ganvas")
@@ -84,7 +84,9 @@ class ResumePlan:
             )
         self._sizes = sizes
         status = self.run.read_status()
-        self.finished = status.get("state") == "finished" and status.get("examples_seen") == self.examples_seen
+        self.finished = (
+            status.get("state") == "finished" and status.get("examples_seen") == self.examples_seen
+        )
 
     def compare(self, config: dict[str, Any], environment: dict[str, Any], *, old: dict[str, Any]) -> None:
         """Raises OptionError where the run would train otherwise, unless ``allow_drift`` takes it.

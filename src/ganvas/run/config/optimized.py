@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.callback.rows import read_rows
-from ganvas.errors import require
 from ganvas.compare.directions import BETTER
+from ganvas.errors import require
 
 _METRIC = "evaluation/"
 

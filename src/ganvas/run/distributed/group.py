@@ -21,13 +21,13 @@ from torch import distributed as dist
 
 from ganvas.errors import NonFiniteError, OptionError, RankError
 from ganvas.run.checkpoint.drift import differences
+from ganvas.run.config.stored import relocate_paths
 from ganvas.run.distributed.interface_name import choose_interface
 from ganvas.run.distributed.peers import Peer
 from ganvas.run.distributed.rank_info import RankInfo
+from ganvas.run.distributed.rank_watchdog import RankWatchdog
 from ganvas.run.folder.redact import redacted, scrub
 from ganvas.run.folder.run_folder import RunFolder
-from ganvas.run.distributed.rank_watchdog import RankWatchdog
-from ganvas.run.config.stored import relocate_paths
 
 Made = TypeVar("Made")
 
@@ -38,7 +38,9 @@ _BLAME = 20.0  # seconds in which it must show which rank broke a collective of 
 _LEAVE = 10.0  # seconds that a rank waits for the others to leave
 _OF_OTHERS = re.compile(r"gloo|nccl|connection|timed? ?out|peer|broken pipe|socket|store", re.IGNORECASE)
 # What may differ between the machines of a run: where things lie there.
-_ALLOWED_TO_DIFFER = re.compile(r"^(?:paths\..*|data\.(?:root|num_workers|mirrors)|allow_imports.*|accelerator\.devices)$")
+_ALLOWED_TO_DIFFER = re.compile(
+    r"^(?:paths\..*|data\.(?:root|num_workers|mirrors)|allow_imports.*|accelerator\.devices)$"
+)
 
 
 class Group:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import NonFiniteError, OptionError, RankError, require
-from ganvas.run.process.signals import handle
-from ganvas.run.folder.failure import write_failure
-from ganvas.run.outcome import Outcome
 from ganvas.run.distributed.rank_info import MARK
+from ganvas.run.folder.failure import write_failure
 from ganvas.run.folder.redact import known_secrets
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.outcome import Outcome
+from ganvas.run.process.signals import handle
 
 _LOOK = 0.05  # seconds between two looks at the ranks
 _GRACE = 40.0  # seconds in which the others must follow a rank that ended badly: they find out which it was

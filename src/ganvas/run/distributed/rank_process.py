@@ -14,9 +14,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ganvas.errors import NonFiniteError, OptionError, RankError
-from ganvas.run.process.orphan import watch_parent
 from ganvas.run.folder.redact import remember_secrets, scrub
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.process.orphan import watch_parent
 
 
 def main(handles: list[int]) -> int:

@@ -22,9 +22,9 @@ from typing import Any
 
 from torch import distributed as dist
 
-from ganvas.run.folder.failure import write_failure
 from ganvas.run.distributed.peers import Peer, main_thread_place
 from ganvas.run.distributed.rank_info import RankInfo
+from ganvas.run.folder.failure import write_failure
 from ganvas.run.folder.run_folder import RunFolder
 
 log = logging.getLogger("ganvas")
@@ -128,7 +128,9 @@ class RankWatchdog:
         now = time.monotonic()
         for rank, heartbeat in heartbeats.items():
             count, since = self._seen.get(rank, (-1, now))
-            self._seen[rank] = (count, since) if count == heartbeat["heartbeats"] else (heartbeat["heartbeats"], now)
+            self._seen[rank] = (
+                (count, since) if count == heartbeat["heartbeats"] else (heartbeat["heartbeats"], now)
+            )
         silent = [rank for rank, (_, since) in self._seen.items() if now - since > limit]
         silent = [rank for rank in silent if not store.check([f"left/{rank}"])]
         if silent:

@@ -10,14 +10,14 @@ from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.run.config.reported import check_reported, reported_metrics
-from ganvas.sweep.search.spec import SearchSpec
-from ganvas.sweep.search.study_handle import Objective, StudyHandle
 from ganvas.sweep.search.pruner import check_pruner, make_pruner
 from ganvas.sweep.search.sampler import check_sampler
 from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space
-from ganvas.sweep.search.storage import OPTION, PRIVATE, absolute, is_there, storage_errors, open_storage
+from ganvas.sweep.search.spec import SearchSpec
+from ganvas.sweep.search.storage import OPTION, PRIVATE, absolute, is_there, open_storage, storage_errors
 from ganvas.sweep.search.study import Jobs, StudySource
+from ganvas.sweep.search.study_handle import Objective, StudyHandle
 
 _SECTION = "hydra.sweeper"
 
@@ -96,9 +96,7 @@ def open_study(spec: SearchSpec, folder: Path) -> StudyHandle:
     require(is_there(place), OPTION, place, "is not there; ganvas sweep resume begins the study")
     handle = _open(spec, folder)
     with storage_errors(place):
-        require(
-            handle.exists(), OPTION, place, f"holds no study {spec.study}; ganvas sweep resume begins it"
-        )
+        require(handle.exists(), OPTION, place, f"holds no study {spec.study}; ganvas sweep resume begins it")
         handle.check(spec.identity())
     return handle
 

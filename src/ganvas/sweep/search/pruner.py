@@ -52,7 +52,10 @@ def check_pruner(settings: Settings, metrics: list[str], config: dict[str, Any])
     require(isinstance(every, int) and every > 0, option, shown, reason)
     if name == "hyperband":
         require(
-            isinstance(budget, int), "trainer.max_examples", "null", "is what hyperband divides; write examples"
+            isinstance(budget, int),
+            "trainer.max_examples",
+            "null",
+            "is what hyperband divides; write examples",
         )
         least = settings.hyperband.min_examples or every
         reason = f"must be less than a run's trainer.max_examples={budget}; write fewer"

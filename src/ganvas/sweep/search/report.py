@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import write_text
-from ganvas.sweep.search.study_handle import RETRY_OF, Objective, StudyHandle
 from ganvas.sweep.search.plots import draw_history, draw_importances
+from ganvas.sweep.search.study_handle import RETRY_OF, Objective, StudyHandle
 
 FOLDER = "search"  # in the sweep's folder
 _FEWEST = 4  # complete trials that say something of importance: the best two of them against all

@@ -26,7 +26,9 @@ class Median:
     def __post_init__(self) -> None:
         reason = "must be 1 or more: a median needs a trial"
         require(self.startup_trials >= 1, "startup_trials", self.startup_trials, reason)
-        require(self.warmup_examples >= 0, "warmup_examples", self.warmup_examples, "must be 0 (none) or more")
+        require(
+            self.warmup_examples >= 0, "warmup_examples", self.warmup_examples, "must be 0 (none) or more"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

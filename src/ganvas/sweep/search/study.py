@@ -18,11 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OptionError
 from ganvas.sweep.interface import Job, Result
-from ganvas.sweep.search.study_handle import RETRY_OF, SURPLUS, Objective, StudyHandle
 from ganvas.sweep.search.pruner import Tail
 from ganvas.sweep.search.sampler import make_sampler
 from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space
+from ganvas.sweep.search.study_handle import RETRY_OF, SURPLUS, Objective, StudyHandle
 
 _OVER = ("finished", "failed", "refused", "pruned")
 _LEFT = ("interrupted", "timeout")  # can go on: the trial stays open for ``ganvas sweep resume``
