@@ -32,7 +32,9 @@ def _targets(canary: Path) -> dict[str, Config]:
         "lightning_fabric": {"_target_": "lightning_fabric.utilities.cloud_io._load"},
         "our_write_text": {"_target_": "ganvas.run.folder.run_folder.write_text", **text},
         "our_command_line": {"_target_": "ganvas.cli.main.main", "arguments": ["train", "name=canary"]},
-        "our_images": {"_target_": "ganvas.callback.drawing.images.save_png", "path": str(canary), "image": 1},
+        "our_images": {
+            "_target_": "ganvas.callback.drawing.images.save_png", "path": str(canary), "image": 1,
+        },
         "our_download": {"_target_": "ganvas.functional.download.download", "folder": str(canary)},
         "our_unpickler": {"_target_": "ganvas.data.cifar10.parse_batch", "content": "x"},
         "our_helper_class": {"_target_": "ganvas.data.loading.stored.Stored", "x": 1, "label": 1},

@@ -232,7 +232,7 @@ FAULTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "other_shapes": ("splits['val'] = Stored(torch.zeros(4, 3), None)", [], (*TARGET, "shapes; give all")),
     "no_samples": ("splits['train'] = Stored(x[:0], label[:0])", [], (*TARGET, "train split is empty; give")),
     "a_missing_split": ("del splits['val']", [], (*TARGET, "must return a dict of train, val, test")),
-    "no_stored": ("splits['val'] = x", [], (*TARGET, "must return a ganvas.data.loading.stored.Stored for val")),
+    "no_stored": ("splits['val'] = x", [], (*TARGET, "must return a ganvas.data.loading.stored.Stored for")),
     "few_labels": ("splits['val'] = Stored(x, label[:5])", [], (*TARGET, "labels of val must be int64 [12]")),
     "float_labels": ("splits['val'] = Stored(x, label.float())", [], (*TARGET, "of val must be int64 [12]")),
     "negative_label": ("splits['val'].label[4] = -1", [],

@@ -32,8 +32,8 @@ ILL = {
         {"discriminator_wins", "spectral_norm"},
     ),
     "fifty_steps_of_d": (
-        ["model.d_steps_per_g_step=50", "model.discriminator_optimizer.lr=0.002", "trainer.max_examples=32000",
-         "trainer.log_every_examples=3200"],
+        ["model.d_steps_per_g_step=50", "model.discriminator_optimizer.lr=0.002",
+         "trainer.max_examples=32000", "trainer.log_every_examples=3200"],
         {"discriminator_wins"},
     ),
     "d_does_not_learn": (

@@ -20,7 +20,8 @@ from ganvas.run.folder.lock import RunLock
 # 22 batches an epoch of 64 digits, 30 in all, a validation every 5.
 RUN = [
     "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_examples=1920",
-    "trainer.log_every_examples=128", "trainer.val_every_examples=320", "callback.checkpoint.every_examples=640",
+    "trainer.log_every_examples=128", "trainer.val_every_examples=320",
+    "callback.checkpoint.every_examples=640",
     "callback.preview.every_examples=320", "callback.evaluation.every_examples=700",
     "callback.evaluation.num_samples=50",
 ]  # fmt: skip

@@ -43,12 +43,12 @@ def run(argv: Sequence[str]) -> int:
     with _as_written(arguments):
         evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
     protocol = evaluation_result.protocol | {"examples_seen": model.examples_seen}
-    metrics = {
+    values = {
         name: value if math.isfinite(value) else None for name, value in evaluation_result.metrics.items()
     }
-    result = {"run": folder.path.name, "metrics": metrics, "protocol": protocol}
+    result = {"run": folder.path.name, "metrics": values, "protocol": protocol}
     row = {
-        "examples": model.examples_seen, "source": "evaluate", "metrics": metrics,
+        "examples": model.examples_seen, "source": "evaluate", "metrics": values,
         "protocol": evaluation_result.protocol, "better": evaluation_result.better,
     }  # fmt: skip
     if not arguments.floor:

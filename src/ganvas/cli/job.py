@@ -101,8 +101,8 @@ def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     except OptionError as error:
         from ganvas.cli.compose import Composed
 
-        argv = sweep.overrides_of(job)
-        raise Composed(config, {}, argv, sweep.origins_of(job)).named_as_written(error) from error
+        overrides = sweep.overrides_of(job)
+        raise Composed(config, {}, overrides, sweep.origins_of(job)).named_as_written(error) from error
 
 
 def _with_secrets(config: dict[str, Any]) -> dict[str, Any]:

@@ -132,9 +132,16 @@ class Search:
     """
 
     def __init__(
-        self, sweep: Manifest, spec: SearchSpec, *, config_dir: str | None, secrets: dict[int, dict[str, str]],
-        again: Sequence[str] = (), retry: Sequence[int] = (), example: Draft | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        sweep: Manifest,
+        spec: SearchSpec,
+        *,
+        config_dir: str | None,
+        secrets: dict[int, dict[str, str]],
+        again: Sequence[str] = (),
+        retry: Sequence[int] = (),
+        example: Draft | None = None,
+    ) -> None:
         self.sweep, self.spec, self.config_dir = sweep, spec, config_dir
         self.secrets, self.again, self.retry = secrets, list(again), set(retry)
         self.example = example

@@ -78,7 +78,8 @@ def print_plan(made: Planned, slots: int, *, as_json: bool) -> int:
         print("time: not known; no finished run of such a model and data lies under paths.output_dir")
     else:
         print(
-            f"time: at most {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data"
+            f"time: at most {format_duration(seconds)}, by the pace of {runs} finished runs of such models "
+            "and data"
         )
     print(f"folder: {made.sweep.folder} (not made)")
     return 0

@@ -109,7 +109,7 @@ def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
 
     numbers = [int(word) for word in arguments.overrides if word.isdigit()]
     argv = [word for word in arguments.overrides if not word.isdigit()]
-    if "=" in arguments.sweep:  # no SWEEP was given, only argv
+    if "=" in arguments.sweep:  # no SWEEP was given, only overrides
         argv, arguments.sweep = [arguments.sweep, *argv], "latest"
     folder = find_sweep(arguments.sweep, Path(arguments.output_dir))
     return resume(folder, argv, config_dir=arguments.config_dir, failed=failed, only=numbers)

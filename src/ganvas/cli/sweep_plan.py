@@ -44,7 +44,8 @@ def plan(overrides: Sequence[str], *, config_dir: str | None, config_name: str, 
         print("time: not known; no finished run of such a model and data lies under paths.output_dir")
     else:
         print(
-            f"time: about {format_duration(seconds)}, by the pace of {runs} finished runs of such models and data"
+            f"time: about {format_duration(seconds)}, by the pace of {runs} finished runs of such models "
+            "and data"
         )
     print(f"folder: {sweep.folder} (not made)")
     return 0

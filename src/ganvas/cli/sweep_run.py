@@ -1,4 +1,4 @@
-"""From a sweep's overrides to its end: compose every job, freeze them, run them, and one table of the results."""
+"""From a sweep's overrides to its end: compose every job, freeze them, run them, and one table of results."""
 
 from __future__ import annotations
 
@@ -156,7 +156,10 @@ def _joined(sweep: Manifest) -> Manifest:
         return sweep
     if [job.key for job in old.jobs] != [job.key for job in sweep.jobs]:
         overrides = " ".join(old.about.get("sweep_overrides") or [])[:200]
-        reason = f"holds another sweep ({len(old.jobs)} jobs: {overrides}); name a new folder, or: ganvas sweep resume"
+        reason = (
+            f"holds another sweep ({len(old.jobs)} jobs: {overrides}); name a new folder, or: "
+            "ganvas sweep resume"
+        )
         raise OptionError("hydra.sweep.dir", sweep.folder, reason)
     return old
 
@@ -229,13 +232,13 @@ def _source(
 ) -> Source:  # fmt: skip
     from ganvas.cli.search import KEY, Search, extended, stored
 
-    asked = stored(sweep) if KEY in sweep.about else None
-    if asked is None:
+    spec = stored(sweep) if KEY in sweep.about else None
+    if spec is None:
         return Grid(todo)
-    asked = extended(sweep, asked, overrides)
+    spec = extended(sweep, spec, overrides)
     again = [word for word in overrides if not is_hydra_override(word)]
     retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
-    return Search(sweep, asked, config_dir=config_dir, secrets=secrets, again=again, retry=retry)
+    return Search(sweep, spec, config_dir=config_dir, secrets=secrets, again=again, retry=retry)
 
 
 def _may_be_resumed(word: str) -> bool:

@@ -90,7 +90,7 @@ def read_metrics(folder: RunFolder) -> RunMetrics:
 
 
 def read_lines(folder: Path, name: str, problems: list[str]) -> Iterator[Any]:
-    """The JSON values in a run's file of rows, one a line; what is none is skipped, and said in ``problems``."""
+    """The JSON values in a run's file of rows, one a line; what is none is skipped, told in ``problems``."""
     path, skipped = folder / name, 0
     if not path.exists():
         return

@@ -143,7 +143,7 @@ class SampleEvaluation:
         }
 
     def _protocol_of(self, metric: SampleMetric, data: EvaluatedData) -> dict[str, object]:
-        """What one metric's metrics rest on besides what all of them do."""
+        """What the values of one metric rest on besides what all of them do."""
         train = {"train": data.describe_split("train")} if "train" in metric.sides else {}
         return metric.protocol | train | {"metrics": sorted(metric.directions)}
 

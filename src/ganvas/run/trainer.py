@@ -84,8 +84,10 @@ class TrainerOptions:
         budgets = (self.max_examples, self.max_epochs, self.max_steps, self.max_time)
         require(
             bool(self.fast_dev_run) or any(budget is not None for budget in budgets),
-            "max_examples", "null", "one budget is needed; give max_examples, max_epochs, max_steps or max_time",
-        )  # fmt: skip
+            "max_examples",
+            "null",
+            "one budget is needed; give max_examples, max_epochs, max_steps or max_time",
+        )
 
     @property
     def max_seconds(self) -> float | None:

@@ -58,8 +58,8 @@ class Manifest:
 
     Attributes:
         folder: the sweep.
-        about: provenance (versions, git, command, created), ``sweep_overrides`` (the command line's, secrets hidden),
-            ``config_name``, and whatever a source keeps there (plain values).
+        about: provenance (versions, git, command, created), ``sweep_overrides`` (the command line's, secrets
+            hidden), ``config_name``, and whatever a source keeps there (plain values).
         first: ``config``, ``choices`` and ``origins`` of the first job; of the others what differs is kept.
         jobs: in the order of their index.
     """

@@ -25,7 +25,7 @@ _SYNC_EVERY = 1 << 24  # bytes after which the disk is set to work while more ar
 
 
 class DurableCheckpointIO(CheckpointIO):
-    """Writes and reads ``<examples>.ckpt`` with ``<examples>.ckpt.sha256`` beside it, ``weights_only`` always.
+    """Writes and reads ``<examples>.ckpt`` and ``<examples>.ckpt.sha256`` beside it, ``weights_only`` always.
 
     Attributes:
         error: why the last save left no file, None where it did: a full disk must not end a run, and

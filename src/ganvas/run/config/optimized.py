@@ -50,9 +50,9 @@ def optimized(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
     """The best value so far of the run's ``optimized_metric``, and where it was.
 
     Returns:
-        ``{"metric", "mode", "value", "examples"}``, the earliest of equal values; ``value`` and ``examples`` are
-        None, and ``reported`` lists the names, where the scalar was never reported. Of several metrics it is
-        the first one's, and ``also`` lists the others'. None where none is asked.
+        ``{"metric", "mode", "value", "examples"}``, the earliest of equal values; ``value`` and ``examples``
+        are None, and ``reported`` lists the names, where the scalar was never reported. Of several metrics it
+        is the first one's, and ``also`` lists the others'. None where none is asked.
     """
     pairs = objectives(config)
     if not pairs:

@@ -22,8 +22,8 @@ class RankInfo:
     """One process among those that train a run together.
 
     Attributes:
-        launcher: what started it: ``torchrun``, ``slurm``, ``ganvas`` (run/distributed/launch.py), or None: nothing
-            that starts ranks.
+        launcher: what started it: ``torchrun``, ``slurm``, ``ganvas`` (run/distributed/launch.py), or None:
+            nothing that starts ranks.
         rank: from 0, over all machines; the first one writes the run's folder.
         world: how many ranks there are.
         local_rank: from 0, on this machine.

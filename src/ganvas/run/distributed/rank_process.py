@@ -1,4 +1,4 @@
-"""One rank of a run, started by run/distributed/launch.py: ``python -m ganvas.run.distributed.rank_process REPORT [LISTENER]``.
+"""One rank of a run: launch.py starts ``python -m ganvas.run.distributed.rank_process REPORT [LISTENER]``.
 
 What it trains comes over standard input, how it ended goes into the pipe REPORT (a file's number), a line of
 JSON each.

@@ -99,8 +99,12 @@ class RankWatchdog:
         begun = collectives_begun()
         if begun != self._begun:
             self._begun, self._changed = begun, time.monotonic()
-        heartbeat = {"heartbeats": self._heartbeats, "begun": begun, "still": time.monotonic() - self._changed,
-                "where": main_thread_place()}  # fmt: skip
+        heartbeat = {
+            "count": self._heartbeats,
+            "begun": begun,
+            "still": time.monotonic() - self._changed,
+            "where": main_thread_place(),
+        }
         store.set(f"heartbeat/{rank}", json.dumps(heartbeat))
         for other in self._gone(store):
             text = f"{self.name(other)} died (killed, out of memory, or a crash of its process)"
@@ -128,9 +132,7 @@ class RankWatchdog:
         now = time.monotonic()
         for rank, heartbeat in heartbeats.items():
             count, since = self._seen.get(rank, (-1, now))
-            self._seen[rank] = (
-                (count, since) if count == heartbeat["heartbeats"] else (heartbeat["heartbeats"], now)
-            )
+            self._seen[rank] = (count, since) if count == heartbeat["count"] else (heartbeat["count"], now)
         silent = [rank for rank, (_, since) in self._seen.items() if now - since > limit]
         silent = [rank for rank in silent if not store.check([f"left/{rank}"])]
         if silent:

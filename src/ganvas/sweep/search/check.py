@@ -1,4 +1,4 @@
-"""A search held against its config and its study before anything is written; then its study, handle."""
+"""A search held against its config and its study before anything is written; then its study, opened."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Tail:
     Attributes:
         path: the file; it may not be there yet.
         sign: 1 where small values are good, else -1.
-        every_examples: examples are rounded down to a multiple of it, so that runs of different batch sizes meet.
+        every_examples: examples are rounded down to a multiple of it: runs of different batch sizes meet.
     """
 
     path: Path

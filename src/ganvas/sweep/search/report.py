@@ -55,8 +55,8 @@ def summary(handle: StudyHandle) -> dict[str, Any]:
         ``study``; ``objectives``; ``trials``: state -> how many; ``history``: for each trial ``number``,
         ``state``, ``values`` (a pruned one's last) and ``best``, the best values so far; ``best``: the best
         trial, of several objectives every one that no other beats in all, ``number``, ``values``, ``params``,
-        ``overrides``, ``jobs``, ``sweep``, ``host``; ``importance``: metric -> key -> share, empty where it is
-        not known.
+        ``overrides``, ``jobs``, ``sweep``, ``host``; ``importance``: metric -> key -> share, empty where it
+        is not known.
     """
     told = _told(handle)
     states = [one.state.name.lower() for one in told]
