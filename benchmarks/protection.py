@@ -57,7 +57,7 @@ class BareRun(OtherRun):
     """The other side: the same run in a thread, without its protection."""
 
     def start(self, model: Any, data: Any) -> None:
-        make, lifeline = train_run._make, train_run.Lifeline
+        make, lifeline = train_run._build_parts, train_run.Lifeline
 
         def make_bare(config: dict[str, Any]) -> Any:
             made = make(config)
@@ -68,9 +68,9 @@ class BareRun(OtherRun):
                 train_run.Lifeline = BareLifeline  # type: ignore[misc]
             return made
 
-        train_run._make = make_bare
+        train_run._build_parts = make_bare
         super().start(model, data)
-        train_run._make, train_run.Lifeline = make, lifeline  # type: ignore[misc]
+        train_run._build_parts, train_run.Lifeline = make, lifeline  # type: ignore[misc]
 
 
 def strip(model: Any) -> None:

@@ -16,9 +16,9 @@ What is predicted: the time of a training step of n ranks that share a batch,
 
 What is measured: the time from the end of one batch to the end of the next of real training, by the command
 line's own composition and train_run.train, without validation, logs and checkpoints. The same processes take
-turns at training alone, reducing and training together. A number is the median over the rounds of the median over
-a round's steps, each of them the slowest process's; the ratio is predicted : measured, its spread that of the
-rounds' own ratios. Every rank computes with one thread; more ranks than cores share them.
+turns at training alone, reducing and training together. A number is the median over the rounds of the median
+over a round's steps, each of them the slowest process's; the ratio is predicted : measured, its spread that
+of the rounds' own ratios. Every rank computes with one thread; more ranks than cores share them.
 """
 
 from __future__ import annotations

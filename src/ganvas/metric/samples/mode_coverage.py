@@ -47,9 +47,8 @@ class ModeCoverage(SampleMetric):
         assert num_logits is not None
         self._points = num_features == 2
         if not self._points:  # of this object alone
-            self.directions = {
-                name: up for name, up in self.directions.items() if name != "high_quality_share"
-            }  # type: ignore[misc]
+            able = {name: up for name, up in self.directions.items() if name != "high_quality_share"}
+            self.directions = able  # type: ignore[misc]
         for state in ("real_modes", "generated_modes", "generated_good"):
             self.add_state(state, torch.zeros(num_logits, dtype=torch.int64), dist_reduce_fx="sum")
 
