@@ -25,7 +25,7 @@ from ganvas.model.classifier import Classifier
 from ganvas.model.gan import GAN
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
-from ganvas.model.recipe import Recipe, running_statistics
+from ganvas.model.training.recipe import Recipe, running_statistics
 from ganvas.model.vqvae import VQVAE
 from ganvas.run.config.build import build
 from ganvas.run.prepare import build_model

@@ -15,7 +15,7 @@ from ganvas.callback import checkpoint as module
 from ganvas.callback.checkpoint import Checkpoint, kept_checkpoints
 from ganvas.callback.write_errors import write_errors
 from ganvas.errors import NonFiniteError, OptionError
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint import io as io_module
 from ganvas.run.checkpoint.io import DurableCheckpointIO
 from ganvas.run.folder.checksum import checksum_matches

@@ -23,8 +23,8 @@ from ganvas.model.optimizer.adam import adam
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
-from ganvas.model.recipe import Recipe
 from ganvas.model.reconstruction_loss.mse import MSE
+from ganvas.model.training.recipe import Recipe
 from ganvas.model.vqvae import VQVAE
 
 BAD = 3  # the batch, counted from 0, on which something breaks
@@ -101,6 +101,18 @@ class Net(nn.Module):
         return self.layers(x).view(len(x), *self.outputs)
 
 
+class WatchedGAN(GAN):
+    """Shows its state between its two steps."""
+
+    watch: Any = None
+
+    def descend(self, name: str, terms: Any) -> bool:
+        made = super().descend(name, terms)
+        if name == "discriminator" and self.watch is not None:
+            self.watch.between.append(everything(self))
+        return made
+
+
 def make_gan(faults: Faults, **options: Any) -> GAN:
     torch.manual_seed(0)
     parts: dict[str, Any] = {
@@ -110,7 +122,7 @@ def make_gan(faults: Faults, **options: Any) -> GAN:
         "discriminator_optimizer": functools.partial(adam, lr=1e-2), "d_steps_per_g_step": 1,
         "grad_clip": None, "seed": 3,
     }  # fmt: skip
-    return GAN(**parts | options)
+    return WatchedGAN(**parts | options)
 
 
 class BrokenEncoder(MLPEncoder):
@@ -157,7 +169,7 @@ def everything(model: Recipe) -> dict[str, Any]:
 
 
 class Watch(pl.Callback):
-    """The state around each batch and at the generator's step, and what was reported."""
+    """The state around each batch and after the discriminator's step, and what was reported."""
 
     def __init__(self) -> None:
         self.before: list[dict[str, Any]] = []
@@ -167,14 +179,7 @@ class Watch(pl.Callback):
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self.before.append(everything(pl_module))
-        if isinstance(pl_module, GAN) and not self.between:
-            step = pl_module._generator_step
-
-            def watched(*arguments: Any) -> None:
-                self.between.append(everything(pl_module))
-                step(*arguments)
-
-            pl_module._generator_step = watched  # type: ignore[method-assign]
+        pl_module.watch = self
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         self.after.append(everything(pl_module))

@@ -272,7 +272,7 @@ def test_a_sample_of_nan_is_named_or_passed_over(
     assert status(run)["state"] == "finished"
 
 
-def test_too_many_skips_in_a_row_end_the_run(faulty: Any, tmp_path: Path) -> None:
+def test_too_many_skips_consecutive_skips_end_the_run(faulty: Any, tmp_path: Path) -> None:
     words = ["model.adversarial_loss.last=99", "trainer.non_finite=skip", "trainer.max_skips=2"]
     done = faulty("mlp_gan", "discriminator", *words, code=1)
     assert "batch 6, after 160 examples; 2 steps in a row were skipped (trainer.max_skips)" in done.stderr

@@ -18,7 +18,7 @@ _MIX2 = -7723592293110705685  # 0x94D049BB133111EB
 
 def hash64(*parts: int | str) -> int:
     """A 63-bit number from any integers and strings; the same on every machine and Python version."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    text = "\x1f".join([f"{type(part).__name__}:{part}" for part in parts])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
@@ -42,6 +42,17 @@ def _shift(z: Tensor, bits: int) -> Tensor:
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
+def seed_torch(number: int, device: torch.device | str) -> None:
+    """Sets torch's global stream on the CPU and on ``device``.
+
+    As torch.manual_seed, which also queues a call, with its stack trace, for every kind of device that is not
+    in use; a training step cannot afford that.
+    """
+    torch.default_generator.manual_seed(number)
+    if (kind := torch.device(device).type) != "cpu":
+        torch.get_device_module(kind).manual_seed(number)
+
+
 class Draws:
     """One training step's randomness, sliced for one rank.
 
@@ -62,6 +73,11 @@ class Draws:
         device: torch.device | str = "cpu",
     ) -> None:
         self.seed, self.step, self.rank, self.world_size, self.device = seed, step, rank, world_size, device
+
+    def part(self, number: int, count: int) -> Draws:
+        """Those of one of ``count`` equal parts of this rank's rows."""
+        rank, world_size = self.rank * count + number, self.world_size * count
+        return Draws(self.seed, self.step, rank, world_size, self.device)
 
     def _generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(hash64(self.seed, self.step, purpose))

@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
 from ganvas.run.config.build import build
 from ganvas.run.config.stored import read_stored

@@ -10,7 +10,7 @@ import torch
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.random import hash64
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
@@ -38,6 +38,9 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     world = processes(machine)
     require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
             f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    share = data.batch_size // world
+    require(share % options.micro_batches == 0, "trainer.micro_batches", options.micro_batches,
+            f"must divide the {share} samples that each process takes of a batch")  # fmt: skip
     check_strategy(machine.strategy, model, precision=machine.precision, compiles=machine.compile,
                    channels_last=machine.channels_last)  # fmt: skip
     train, val = (data.num_samples(name) for name in ("train", "val"))
@@ -62,7 +65,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
         reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
         raise OptionError("model._target_", config["model"]["_target_"], reason) from error
     if not isinstance(model, Recipe):
-        reason = "is no ganvas.model.recipe.Recipe; choose model=mlp_gan, or give it that base"
+        reason = "is no ganvas.model.training.recipe.Recipe; choose model=mlp_gan, or give it that base"
         raise OptionError("model._target_", config["model"]["_target_"], reason)
     sample = next(iter(data.batches("train", 2, limit=2))).x
     with error_prefix("model"):

@@ -20,7 +20,7 @@ from ganvas.callback.health import findings
 from ganvas.callback.rows import read_rows
 from ganvas.callback.write_errors import write_errors
 from ganvas.errors import NonFiniteError, OptionError, RankError, RollbackError
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.config.build import build, check_targets
@@ -219,6 +219,7 @@ def _fit(
     open_group(group, trainer, machine.process_group_backend)
     model.log_every(options.log_every_examples, data.batch_size)
     model.set_non_finite_policy(options.non_finite, options.max_skips)
+    model.micro_batches = options.micro_batches
     for network in model.networks.values():
         if machine.channels_last:
             network.to(memory_format=_channels_last())  # type: ignore[call-overload]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from pytorch_lightning.profilers import PassThroughProfiler
 
 from ganvas.errors import OptionError, require
-from ganvas.model.guard import POLICIES
+from ganvas.model.training.guard import POLICIES
 from ganvas.run.checkpoint.io import DurableCheckpointIO
 from ganvas.run.distributed.external_environment import environment_of
 from ganvas.run.distributed.rank_info import RankInfo
@@ -50,6 +51,7 @@ class TrainerOptions:
     non_finite: str
     max_skips: int
     max_rollbacks: int
+    micro_batches: int = 1  # runs of before it have none
 
     def __post_init__(self) -> None:
         counts = ("max_examples", "max_epochs", "max_steps", "val_every_examples", "log_every_examples",
@@ -79,6 +81,9 @@ class TrainerOptions:
         for name, without in (("max_skips", "skips none"), ("max_rollbacks", "never goes back")):
             value = getattr(self, name)
             require(value >= 1, name, value, f"must be at least 1; trainer.non_finite=stop {without}")
+        require(
+            self.micro_batches >= 1, "micro_batches", self.micro_batches, "must be at least 1; 1 is whole"
+        )
         profilers = (None, "simple", "advanced", "pytorch")
         require(self.profiler in profilers, "profiler", self.profiler, "there are: simple, advanced, pytorch")
         budgets = (self.max_examples, self.max_epochs, self.max_steps, self.max_time)
@@ -273,12 +278,9 @@ def processes(machine: AcceleratorOptions) -> int:
 
 
 class _NoProfiler(PassThroughProfiler):
-    """Lightning's own makes a generator for each of the eighty hooks of a step; this one makes nothing."""
+    """Lightning's own makes a generator for each of the eighty hooks of a step; this one looks up nothing."""
 
-    _nothing: AbstractContextManager[Any] = nullcontext()
-
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
-        return self._nothing
+    profile = defaultdict(nullcontext).__getitem__  # type: ignore  # one for each hook's name
 
 
 def batch_count(examples: int | None, batch_size: int) -> int | None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ganvas.errors import OptionError
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_checkpoint, check_fits, load_checked, load_plain_archive
 
 PATH = Path("x.ckpt")

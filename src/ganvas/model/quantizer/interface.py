@@ -31,8 +31,10 @@ class Quantizer(nn.Module, ABC):
     Attributes:
         num_codes: size of the set.
         embedding_dim: D, the length of one vector.
+        updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
     """
 
+    updates_itself = True
     num_codes: int
     embedding_dim: int
 

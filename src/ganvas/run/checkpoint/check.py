@@ -98,7 +98,7 @@ def check_fits(
     Args:
         checkpoint: see :func:`check_checkpoint`.
         model: the recipe, with weights of any value.
-        clock: the recipe's counters, :meth:`ganvas.model.recipe.Recipe.clock`.
+        clock: the recipe's counters, :meth:`ganvas.model.training.recipe.Recipe.clock`.
         optimizers: the recipe's, as made from the config, or None where they are not restored.
         precision: ``accelerator.precision``; with a true precision the stored floats have its type.
         path: the checkpoint, for the error.
@@ -200,12 +200,9 @@ def _check_entries(checkpoint: dict[str, Any]) -> None:
 
 
 def _check_guard(guard: Any) -> None:
-    """What :meth:`ganvas.model.guard.Guard.state` gives: two tables of counts."""
-    tables = (
-        list(guard.values())
-        if isinstance(guard, dict) and guard.keys() == {"skipped", "consecutive_skips"}
-        else []
-    )
+    """What :meth:`ganvas.model.training.guard.Guard.state` gives: two tables of counts."""
+    is_guard = isinstance(guard, dict) and guard.keys() == {"skipped", "consecutive_skips"}
+    tables = list(guard.values()) if is_guard else []
     counts = [table.values() if isinstance(table, dict) else [None] for table in tables]
     if not counts or any(not isinstance(count, int) or count < 0 for table in counts for count in table):
         raise ValueError("its ganvas_guard holds no counts")

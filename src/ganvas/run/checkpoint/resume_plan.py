@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
-from ganvas.model.recipe import Recipe
+from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
 from ganvas.run.checkpoint.drift import check_drift, config_drift, differences
 from ganvas.run.distributed.group import Group

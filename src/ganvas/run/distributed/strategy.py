@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.errors import require
-from ganvas.functional.distributed import mean_over_ranks_, same_on_all_ranks_
+from ganvas.functional.distributed import same_on_all_ranks_
 from ganvas.functional.sharding import gathered, is_sharded, shard, shared_like, unsharded
-from ganvas.model.recipe import Recipe
 from ganvas.model.synced_batch_norm import part_batch_norms, sync_batch_norms
+from ganvas.model.training.recipe import Recipe
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 
@@ -34,59 +34,39 @@ def make_strategy(
     """
     if processes == 1:
         return "auto"
-    # The recipes keep buffers equal on all ranks themselves, and use every parameter in each backward
-    # that Lightning reduces, so neither buffer broadcasts nor a search for unused parameters is needed.
-    return (Sharded if name == "fsdp" else ByRecipe)(
+    return (Sharded if name == "fsdp" else DataParallel)(
         process_group_backend=backend,
-        broadcast_buffers=False,
-        find_unused_parameters=False,
         timeout=timeout,
     )
 
 
-class ByRecipe(DDPStrategy):
-    """Data parallel training: each rank takes its share of every batch, gradients are means over ranks.
+class DataParallel(DDPStrategy):
+    """Data parallel training: each rank takes its share of every batch, and the recipe averages gradients.
 
-    A recipe that averages its gradients itself (``averages_gradients``) stays unwrapped; the others go into
-    torch's DistributedDataParallel, which sends gradients while backward still runs.
+    So there is no DistributedDataParallel around it, which would have to know what each backward uses.
     """
 
     def _setup_model(self, model: Any) -> Any:
-        if not model.averages_gradients:
-            return super()._setup_model(model)
         same_on_all_ranks_([*model.parameters(), *model.buffers()])
         return model
 
     def _register_ddp_hooks(self) -> None:
-        assert self.lightning_module is not None
-        if not self.lightning_module.averages_gradients:
-            super()._register_ddp_hooks()
+        """There is no DistributedDataParallel."""
 
 
-class Sharded(ByRecipe):
-    """Each rank holds its share of the recipe's ``shards``: parameters, gradients and optimizer state.
+class Sharded(DataParallel):
+    """Each rank holds its share of the ``sharded_networks``: parameters, gradients and optimizer state.
 
     What a checkpoint holds is whole, in the form of any other: the ranks gather it, the first one writes.
     So it can be read by every command, and resumed on another number of ranks.
     """
 
     def _setup_model(self, model: Any) -> Any:
-        same_on_all_ranks_([*model.parameters(), *model.buffers()])
+        super()._setup_model(model)
         for network in model.sharded_networks.values():
             shard(network, self.root_device)
         self._validation = ExitStack()
         return model
-
-    def _register_ddp_hooks(self) -> None:
-        """There is no DistributedDataParallel."""
-
-    def post_backward(self, closure_loss: Tensor) -> None:
-        """Backward has averaged the gradients of what is sharded; here are the others."""
-        model = self.lightning_module
-        assert model is not None
-        if not model.averages_gradients:
-            gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-            mean_over_ranks_([gradient for gradient in gradients if not is_sharded(gradient)])
 
     def on_validation_start(self) -> None:
         assert self.lightning_module is not None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganvas.errors import NonFiniteError, RollbackError, require
 
@@ -46,19 +44,15 @@ class Guard:
         self.consecutive_skips: dict[str, int] = {}
         self._last: dict[str, Mapping[str, Tensor]] = {}
 
-    def passes(self, step: str, value: Tensor, terms: Mapping[str, Tensor]) -> bool:
-        """Whether the step may be made; the host waits for the device this once.
+    def note_made(self, step: str, terms: Mapping[str, Tensor]) -> None:
+        """Notes a step whose numbers are finite.
 
         Args:
             step: the step's name.
-            value: a scalar that is finite if and only if everything is; the same on all ranks.
-            terms: its parts by their names in the logs; kept, as the last finite ones.
+            terms: its numbers by their names in the logs; kept, as the last finite ones.
         """
-        if not math.isfinite(value.item()):
-            return False
         self._last[step] = terms
         self.consecutive_skips[step] = 0
-        return True
 
     def skips(self, step: str, term: str, where: str) -> bool:
         """Counts a step that did not pass; whether it is to be skipped, else see :meth:`error`."""
@@ -78,7 +72,8 @@ class Guard:
             where: batch and examples.
             broken: name of a parameter that was not finite before the step, or None.
         """
-        values = {name: float(value) for terms in self._last.values() for name, value in terms.items()}
+        last_terms = [looked_at(terms) for terms in self._last.values()]
+        values = {name: float(value) for terms in last_terms for name, value in terms.items()}
         last = ", ".join(f"{name} {value:.4g}" for name, value in values.items()) or "none"
         parts = [where]
         if self.policy == "skip":
@@ -99,34 +94,11 @@ class Guard:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over what :meth:`state` gave."""
-        self.skipped, self.consecutive_skips = (
-            {str(step): int(count) for step, count in state[name].items()}
-            for name in ("skipped", "consecutive_skips")
-        )
+        self.skipped = {str(step): int(count) for step, count in state["skipped"].items()}
+        rows = state["consecutive_skips"]
+        self.consecutive_skips = {str(step): int(count) for step, count in rows.items()}
 
 
-class BufferSnapshot:
-    """Copies of the tensors that forward passes change, so that a step can be undone.
-
-    Args:
-        places: (module, name of its buffer or parameter); a buffer may be replaced by one of its shape.
-    """
-
-    def __init__(self, places: Iterable[tuple[nn.Module, str]]) -> None:
-        self._places = list(places)
-        self._copies = [tensor.detach().clone() for tensor in self._tensors()]
-
-    def snapshot(self) -> None:
-        """Copies the tensors as they are now."""
-        if self._places:
-            with torch.no_grad():
-                torch._foreach_copy_(self._copies, self._tensors())
-
-    def restore(self) -> None:
-        """Makes the tensors what they were at the last :meth:`keep`."""
-        if self._places:
-            with torch.no_grad():
-                torch._foreach_copy_(self._tensors(), self._copies)
-
-    def _tensors(self) -> list[Tensor]:
-        return [getattr(module, name) for module, name in self._places]
+def looked_at(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of what a step notes, the numbers that say whether it may be made: losses and gradient norms."""
+    return {tag: value for tag, value in terms.items() if tag.startswith(("loss/", "gradient_norm/"))}

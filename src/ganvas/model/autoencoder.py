@@ -1,0 +1,86 @@
+"""What every recipe with an encoder, a quantizer and a decoder can do, however it is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.functional.batch import Batch
+from ganvas.functional.modes import eval_mode
+from ganvas.model.interface import Reconstruction
+from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.model.training.recipe import Recipe
+
+
+class Autoencoder(Recipe):
+    """Reconstructs, and is validated by its reconstructions; what trains it is the subclass's ``step``.
+
+    Args:
+        encoder: samples [B, ...] to latents [B, D, *positions].
+        quantizer: latents to codes (see the part's interface).
+        decoder: quantized latents back to samples.
+        seed: the run's seed.
+    """
+
+    reports: ClassVar[tuple[str, ...]] = (
+        *("loss/codebook", "loss/commitment", "codes/"),
+        *("validation/psnr", "validation/perplexity", "validation/codes_used"),
+    )
+
+    def __init__(self, *, encoder: nn.Module, quantizer: Quantizer, decoder: nn.Module, seed: int) -> None:
+        super().__init__(seed=seed)
+        self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
+
+    @property
+    def num_codes(self) -> int:
+        return self.quantizer.num_codes
+
+    def autoencode(self, x: Tensor) -> tuple[Tensor, QuantizerOutput]:
+        """Samples [B, ...] to their reconstructions, not clamped, and what the quantizer made of them."""
+        output = self.quantizer(self.encoder(x))
+        return self.decoder(output.quantized), output
+
+    def note_codes(self, output: QuantizerOutput) -> None:
+        """Notes the quantizer's own numbers for the logs: its losses before weights, its codes' usage."""
+        self.note({_TAGS.get(name, f"codes/{name}"): value for name, value in output.metrics.items()})
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Reconstruction:
+        """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
+        with eval_mode(self.encoder, self.quantizer, self.decoder):
+            output = self.quantizer(self.encoder(x))
+            return Reconstruction(self.decoder(output.quantized).clamp(-1, 1), output.indices)
+
+    def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
+        reconstruction, indices = self.reconstruct(batch.x)
+        squared = ((reconstruction - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
+        return self.reconstruction_sums(reconstruction, batch.x) | {
+            "squared_error": squared.double().sum(),
+            "code_counts": torch.bincount(indices.flatten(), minlength=self.num_codes),
+        }
+
+    def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """More sums over a held-out batch's samples [B, ...]; their means are reported."""
+        return {}
+
+    def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
+        own = {name: value for name, value in sums.items() if name not in ("squared_error", "code_counts")}
+        counts = sums["code_counts"]
+        share = counts / counts.sum().clamp(min=1)
+        return super().validation_metrics(own, count) | {
+            "psnr": -10 * math.log10(max(sums["squared_error"].item() / count, 1e-12)),
+            "perplexity": torch.special.entr(share).sum().exp().item(),
+            "codes_used": float((counts > 0).sum()),
+        }
+
+
+_TAGS = {
+    "codebook_loss": "loss/codebook",
+    "commitment_loss": "loss/commitment",
+    "codes_used": "codes/used",
+    "perplexity": "codes/perplexity",
+}

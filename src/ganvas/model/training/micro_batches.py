@@ -1,0 +1,91 @@
+"""A batch in several parts, so that a step needs the memory of one: gradients are summed over the parts.
+
+A GAN's generator must see the discriminator as its step on the whole batch has left it. So a step that moves
+several networks runs over the parts once for each of them: what comes before the descent that is due is
+computed again, and leaves no trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+
+from torch import Tensor
+
+from ganvas.functional.batch import Batch
+from ganvas.functional.random import Draws, hash64, seed_torch
+from ganvas.model.training.snapshot import BufferSnapshot
+
+
+class _EndOfPart(Exception):
+    """The part has done what it is there for now."""
+
+
+class MicroBatches:
+    """Runs a recipe's ``step`` over equal parts of each batch.
+
+    Samples and draws are those of the undivided batch, so the sum of the parts is its step to float noise,
+    but for what couples samples: BatchNorm, and quantizers that update themselves, see one part at a time.
+
+    Args:
+        count: parts of a rank's share of the batch, which it must divide.
+        snapshots: of all networks.
+    """
+
+    def __init__(self, count: int, snapshots: Iterable[BufferSnapshot]) -> None:
+        self.count, self._snapshots = count, list(snapshots)
+
+    def run(self, step: Callable[[Batch, Draws], None], batch: Batch, draws: Draws) -> None:
+        """The whole of a training step."""
+        labels = [None] * self.count if batch.label is None else batch.label.chunk(self.count)
+        parts = [Batch(x, label) for x, label in zip(batch.x.chunk(self.count), labels, strict=True)]
+        self._due, self._again = 0, True
+        while self._again:
+            self._again = False
+            self._notes: dict[str, Tensor] = {}
+            self._loss: Tensor | None = None
+            for self._number, part in enumerate(parts):
+                self._reached = 0
+                self._keep()
+                seed_torch(hash64(draws.seed, draws.rank, draws.step, self._number, "part"), draws.device)
+                with contextlib.suppress(_EndOfPart):
+                    step(part, draws.part(self._number, self.count))
+            self._due += 1
+
+    def is_due(self) -> bool:
+        """Asked by each descent: whether it is the one that the parts run for; ends the part after it.
+
+        Where it is not, it was made already, and what was computed for it again is undone.
+        """
+        number, self._reached = self._reached, self._reached + 1
+        if number > self._due:  # there is one more to run for
+            self._again = True
+            self._undo()
+            raise _EndOfPart
+        if number < self._due:
+            self._undo()
+        return number == self._due
+
+    @property
+    def is_first(self) -> bool:
+        return self._number == 0
+
+    def add(self, loss: Tensor, notes: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Takes up one part's loss and notes; gives those of the whole batch after the last part."""
+        self._loss = loss / self.count + (0.0 if self._loss is None else self._loss)
+        for tag, value in notes.items():
+            self._notes[tag] = value / self.count + self._notes.get(tag, 0.0)
+        notes.clear()
+        if self._number < self.count - 1:
+            raise _EndOfPart
+        return self._loss, self._notes
+
+    def _keep(self) -> None:
+        for snapshot in self._snapshots:
+            snapshot.take()
+
+    made = _keep
+
+    def _undo(self) -> None:
+        for snapshot in self._snapshots:
+            snapshot.restore()

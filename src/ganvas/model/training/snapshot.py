@@ -1,0 +1,68 @@
+"""Copies of the tensors that forward passes change, so that a step can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+
+class BufferSnapshot:
+    """What forward passes in training change of some tensors, as it was when it was last taken.
+
+    Args:
+        places: (module, name of its buffer or parameter); a buffer may be replaced by one of its shape.
+    """
+
+    def __init__(self, places: Iterable[tuple[nn.Module, str]]) -> None:
+        self._places = list(places)
+        self._copies = [tensor.detach().clone() for tensor in self._tensors()]
+
+    def take(self) -> None:
+        """Copies the tensors as they are now."""
+        if self._places:
+            with torch.no_grad():
+                torch._foreach_copy_(self._copies, self._tensors())
+
+    def restore(self) -> None:
+        """Makes the tensors what they were at the last :meth:`take`."""
+        if self._places:
+            tensors = self._tensors()
+            # A graph that has yet to be differentiated may hold them. What is computed in training reads none
+            # of them again, so that they may change under it.
+            with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
+                torch._foreach_copy_(tensors, self._copies)
+
+    def _tensors(self) -> list[Tensor]:
+        return [getattr(module, name) for module, name in self._places]
+
+
+def updates_itself(module: nn.Module) -> bool:
+    """Whether a module's forward pass in training sets its own parameters and buffers, alike on all ranks.
+
+    Quantizers say so (``updates_itself``): their codes start from the data, and idle ones restart.
+    """
+    return bool(getattr(module, "updates_itself", False))
+
+
+def tensors_changed_by_forward(network: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """What forward passes in training change, as (module, name): buffers, and parameters of quantizers."""
+    for module in network.modules():
+        for name, _ in module.named_buffers(recurse=False):
+            yield module, name
+        if updates_itself(module):
+            for part in module.modules():
+                for name, _ in part.named_parameters(recurse=False):
+                    yield part, name
+
+
+def running_statistics(network: nn.Module) -> Iterator[Tensor]:
+    """Floating buffers of which each rank has its own, as BatchNorm's running mean and variance are."""
+    if updates_itself(network):
+        return
+    for _, buffer in network.named_buffers(recurse=False):
+        if buffer.is_floating_point():
+            yield buffer
+    for child in network.children():
+        yield from running_statistics(child)

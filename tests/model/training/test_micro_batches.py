@@ -1,0 +1,96 @@
+"""A batch in parts trains what the whole batch trains, whatever the recipe."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from broken_recipes import Faults, changed, everything, fit, make_gan, make_vqvae
+from torch import nn
+
+from ganvas.model.adversarial_loss.rpgan import RpGAN
+from ganvas.model.discriminator.mlp import MLPDiscriminator
+from ganvas.model.generator.mlp import MLPGenerator
+from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.gradient_penalty.wgan_gp import WGANGP
+from ganvas.model.quantizer.fsq import FSQ
+
+SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.5)  # Adam would blow float noise up to its step's size
+
+
+def gan(**options: Any) -> Any:
+    torch.manual_seed(0)
+    parts: dict[str, Any] = {
+        "generator": MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16),
+        "discriminator": MLPDiscriminator(sample_shape=[1, 8, 8], hidden_dim=16),
+        "generator_optimizer": SGD,
+        "discriminator_optimizer": SGD,
+    }
+    return make_gan(Faults(), **parts | options)
+
+
+CASES = {
+    "gan": lambda: gan(),
+    "every second batch, lazy R1": lambda: gan(d_steps_per_g_step=2, gradient_penalty=R1(1.0, interval=2)),
+    "pairs, WGAN-GP, clipped": lambda: gan(
+        adversarial_loss=RpGAN(), gradient_penalty=WGANGP(1.0), grad_clip=0.3
+    ),
+    "vqvae": lambda: make_vqvae(
+        Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("parts", [2, 8])
+def test_parts_train_what_the_whole_batch_trains(name: str, parts: int) -> None:
+    ends = []
+    for count in (1, parts):
+        model = CASES[name]()
+        model.micro_batches = count
+        trainer, watch = fit(model, Faults(), 6)
+        assert trainer.global_step == model.batches_seen == 6
+        ends.append((watch.after[-1], watch.reports))
+    assert changed(watch.before[2], watch.after[-1]), "something has moved"
+    (whole, reports), (summed, reports_of_parts) = ends
+    for key, value in whole.items():
+        torch.testing.assert_close(summed[key], value, rtol=2e-4, atol=2e-6, msg=key)
+    for one, other in zip(reports, reports_of_parts, strict=True):
+        assert one.keys() == other.keys()
+        for tag in one.keys() - {"codes/perplexity", "codes/used"}:  # of one part each, and their mean
+            torch.testing.assert_close(other[tag].double(), one[tag].double(), rtol=2e-3, atol=2e-5, msg=tag)
+
+
+def test_what_is_computed_again_leaves_no_trace() -> None:
+    """BatchNorm counts its passes: for each part those of a whole batch."""
+    passes = []
+    for count in (1, 4):
+        model = make_gan(Faults(), generator_optimizer=SGD, discriminator_optimizer=SGD)
+        model.micro_batches = count
+        fit(model, Faults(), 3)
+        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
+        passes.append([int(norm.num_batches_tracked) for norm in norms])
+    generator, average, discriminator = passes[0]
+    assert (generator, discriminator, average) == (3, 9, 3), "fake; real, fake, fake again; a copy"
+    assert passes[1] == [4 * number for number in passes[0]]
+
+
+def test_a_part_that_is_not_finite_skips_the_whole_step() -> None:
+    calls = []
+
+    class Once(Faults):
+        def loss(self, where: str, value: Any) -> Any:
+            calls.append(where)
+            third_part = self.now and where == "discriminator" and calls.count(where) % 4 == 3
+            return value + torch.inf if third_part else value
+
+    model, faults = make_gan(faults := Once()), faults
+    model.micro_batches = 4
+    model.set_non_finite_policy("skip", 1)
+    _, watch = fit(model, faults, 5)
+    assert model.guard.skipped == {"discriminator": 1}
+    moved = changed(watch.before[3], watch.between[3 * 5])  # once made, and four times passed over
+    assert not {name for name in moved if name.startswith("discriminator")}
+    assert all(torch.as_tensor(value).isfinite().all() for value in everything(model).values())
