@@ -11,6 +11,7 @@ import io
 import pickle
 import tarfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,10 +19,10 @@ import numpy as np
 import torch
 from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
 
-from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.downloaded import DownloadedDataModule
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
-from ganvas.functional.download import RemoteFile, download, require_mirrors
+from ganvas.functional.download import RemoteFile, download
 
 _ADMITTED = {"_reconstruct", "ndarray", "dtype"}  # what a pickled array names
 _MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"}
@@ -35,20 +36,17 @@ _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, pickle.Unpicklin
                ValueError, TypeError, AttributeError, OverflowError, MemoryError)  # fmt: skip
 
 
-class CIFAR10(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class CIFAR10(DownloadedDataModule):
     """45,000 training, 5,000 validation and 10,000 test images; 10 classes, 3 channels.
 
     ``root`` may hold the archive, or the batches extracted from it (in ``cifar-10-batches-py`` or directly);
     otherwise the archive is downloaded there.
 
-    Args:
-        root: that folder.
-        num_val: training images held out for validation, the same for every seed.
-        mirrors: addresses of folders that hold the archive, tried in turn; empty downloads nothing.
-
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    Args: see :class:`ganvas.data.downloaded.DownloadedDataModule`.
     """
 
+    title = "CIFAR-10"
     archive: ClassVar[str] = "cifar-10-python.tar.gz"
     archive_sha256: ClassVar[str] = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
     folder: ClassVar[str] = "cifar-10-batches-py"
@@ -61,42 +59,11 @@ class CIFAR10(TensorDataModule):
         "test_batch": "40351d587109b95175f43aff81a1287e",
     }
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int | None = 3,
-        image_size: int | None = 32,
-        num_classes: int | None = 10,
-        num_val: int = 5000,
-        mirrors: list[str] | None = None,
-        resize_mode: str = "auto",
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            resize_mode=resize_mode,
-            horizontal_flip=horizontal_flip,
-            random_shift=random_shift,
-        )
-        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
-        require_mirrors(mirrors or [])
-        self.num_val, self.mirrors = num_val, list(mirrors or [])
+    channels: int | None = 3
+    image_size: int | None = 32
 
     def load(self) -> dict[str, Stored]:
-        require(self.root is not None, "root", "null", "name the folder of CIFAR-10; data.root=/path")
-        root = Path(str(self.root)).expanduser()
-        require(root.is_dir() or not root.exists(), "root", self.root, "is a file; name a folder")
+        root = self._folder()
         try:
             contents = self._read(root)
             batches = [parse_batch(contents[name]) for name in self.batch_md5]
@@ -109,14 +76,7 @@ class CIFAR10(TensorDataModule):
             x=torch.cat([batch.x for batch in training]),
             label=torch.cat([batch.label for batch in training if batch.label is not None]),
         )
-        require(
-            self.num_val < len(whole),
-            "num_val",
-            self.num_val,
-            f"leaves none of {len(whole)} images to train on; num_val=5000 is usual",
-        )
-        train, val = hold_out(len(whole), [self.num_val], "CIFAR-10")
-        return {"train": whole.rows(train), "val": whole.rows(val), "test": test}
+        return self._splits_of(whole, test)
 
     def _read(self, root: Path) -> dict[str, bytes]:
         """The batches' checked contents."""
@@ -135,7 +95,7 @@ class CIFAR10(TensorDataModule):
                 )
         else:
             remote = RemoteFile(self.archive, self.archive_sha256, _MAX_BYTES)
-            (path,) = download([remote], folder=root, mirrors=self.mirrors)
+            (path,) = download([remote], folder=root, mirrors=self.mirrors or [])
         return self._read_archive(path)
 
     def _read_archive(self, path: Path) -> dict[str, bytes]:

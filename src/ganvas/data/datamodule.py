@@ -6,7 +6,8 @@ import hashlib
 import inspect
 import shlex
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from weakref import WeakSet
 
 from pytorch_lightning import LightningDataModule
@@ -27,11 +28,17 @@ _NO_CONTENT = {"batch_size", "num_workers", "seed", "mirrors", "cache_dir", "hor
 _MAX_WORKERS = 128  # each is a process that imports torch
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TensorDataModule(LightningDataModule):
     """Splits held as tensors; a subclass says how they are read (:meth:`load`).
 
     Batches leave the loader as stored (uint8) and become float32 in [-1, 1] on the device, where training
     images are also augmented.
+
+    Options are keyword-only fields of a dataclass, each stated once. A subclass that is decorated alike adds
+    fields of its own, names a field again to change its default, and takes an option away with
+    ``field(default=..., init=False)``: the signature of its constructor lists all of its options with their
+    types, and nothing else. ``__post_init__`` checks what a type cannot say, after that of its base.
 
     Args:
         root: folder of the files, or None where the data set needs none.
@@ -50,53 +57,39 @@ class TensorDataModule(LightningDataModule):
         OptionError: an argument out of its range; more with :meth:`prepare`.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int | None = None,
-        image_size: int | None = None,
-        num_classes: int | None = None,
-        resize_mode: str = "auto",
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
+    root: str | None = None
+    batch_size: int = 64
+    num_workers: int = 0
+    seed: int = 0
+    channels: int | None = None
+    image_size: int | None = None
+    num_classes: int | None = None
+    resize_mode: str = "auto"
+    horizontal_flip: bool = False
+    random_shift: int = 0
+
+    def __post_init__(self) -> None:
         super().__init__()
-        require(batch_size > 0, "batch_size", batch_size, "must be positive; 64 is usual")
-        require(root != "", "root", "", "is empty; name a folder")
+        require(self.batch_size > 0, "batch_size", self.batch_size, "must be positive; 64 is usual")
+        require(self.root != "", "root", "", "is empty; name a folder")
         require(
-            0 <= num_workers <= _MAX_WORKERS,
+            0 <= self.num_workers <= _MAX_WORKERS,
             "num_workers",
-            num_workers,
+            self.num_workers,
             f"must be from 0 to {_MAX_WORKERS} processes; 0 is fastest in memory",
         )
-        require(channels is None or channels > 0, "channels", channels, "must be positive; 1 grey, 3 colour")
+        _require_positive("channels", self.channels, "1 grey, 3 colour")
+        _require_positive("image_size", self.image_size, "64 pixels are usual")
+        _require_positive("num_classes", self.num_classes, "null takes what is there")
+        require_mode(self.resize_mode)
+        points, limit = self.image_size is None, self.image_size or 1
         require(
-            image_size is None or image_size > 0, "image_size", image_size, "must be positive, in pixels; 64"
-        )
-        require(
-            num_classes is None or num_classes > 0,
-            "num_classes",
-            num_classes,
-            "must be positive; null takes what is there",
-        )
-        require_mode(resize_mode)
-        limit = image_size or 1
-        require(
-            0 <= random_shift < limit,
+            0 <= self.random_shift < limit,
             "random_shift",
-            random_shift,
-            f"must be from 0 to {limit - 1} pixels" + ("" if image_size else "; points are not shifted"),
+            self.random_shift,
+            f"must be from 0 to {limit - 1} pixels" + ("; points are not shifted" if points else ""),
         )
-        require(
-            image_size is not None or not horizontal_flip, "horizontal_flip", True, "points are not flipped"
-        )
-        self.root, self.batch_size, self.num_workers, self.seed = root, batch_size, num_workers, seed
-        self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
-        self.resize_mode, self.horizontal_flip, self.random_shift = resize_mode, horizontal_flip, random_shift
+        require(not (points and self.horizontal_flip), "horizontal_flip", True, "points are not flipped")
         self._splits: dict[str, Stored] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
@@ -274,9 +267,9 @@ class TensorDataModule(LightningDataModule):
         return self._loader("test") if self.num_samples("test") else []
 
     def _loader(self, name: str) -> TensorLoader:
-        training = name == "train"
-        loader = TensorLoader(
-            self.split(name),
+        stored, training = self.split(name), name == "train"
+        loader = self._make_loader(name)(
+            stored,
             batch_size=self.batch_size,
             seed=self.seed,
             training=training,
@@ -285,6 +278,10 @@ class TensorDataModule(LightningDataModule):
         )
         self._loaders.add(loader)
         return loader
+
+    def _make_loader(self, name: str) -> Callable[..., TensorLoader]:
+        """What loads a split that is prepared, short of the arguments that every loader takes."""
+        return TensorLoader
 
     def teardown(self, stage: str) -> None:
         for loader in self._loaders:
@@ -319,3 +316,8 @@ class TensorDataModule(LightningDataModule):
             if self.random_shift:
                 x = shift(x, index=batch.row, seed=self.seed, epoch=epoch, pixels=self.random_shift)
         return Batch(x=to_float(x), label=batch.label)
+
+
+def _require_positive(option: str, value: int | None, usual: str) -> None:
+    """Raises OptionError for a declared number below 1."""
+    require(value is None or value > 0, option, value, f"must be positive; {usual}")

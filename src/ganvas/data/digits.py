@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,36 +16,17 @@ from ganvas.data.loading.stored import Stored, hold_out
 _NUM_HELD_OUT = 180  # images in val, and as many in test
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Digits(TensorDataModule):
     """1,437 training, 180 validation and 180 test images, the same for every seed; 10 classes, 1 channel.
 
     Args: see :class:`ganvas.data.datamodule.TensorDataModule`.
     """
 
-    def __init__(
-        self,
-        *,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int | None = 1,
-        image_size: int | None = 8,
-        num_classes: int | None = 10,
-        resize_mode: str = "auto",
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            resize_mode=resize_mode,
-            horizontal_flip=horizontal_flip,
-            random_shift=random_shift,
-        )
+    root: None = field(default=None, init=False)
+    channels: int | None = 1
+    image_size: int | None = 8
+    num_classes: int | None = 10
 
     def load(self) -> dict[str, Stored]:
         table = _read_table()

@@ -10,6 +10,7 @@ import hashlib
 import math
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,90 +18,44 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.downloaded import DownloadedDataModule
+from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
-from ganvas.functional.download import RemoteFile, download, require_mirrors
+from ganvas.functional.download import RemoteFile, download
 
 MAX_BYTES = 64_000_000  # of one file's content; the largest of MNIST's has 47,040,016
 
 
-class IdxDataModule(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class IdxDataModule(DownloadedDataModule):
     """Four IDX files, raw or .gz, from a folder or from mirrors.
 
     Subclasses name the files. They are looked for in ``root``, then where a system package puts them, then
     downloaded into ``root``. Whatever the source, the sha256 of the uncompressed content must be the pinned
-    one. Validation images are held out of the training file, the same for every seed.
+    one.
 
     Args:
         root: folder with the files, or into which they are downloaded; None takes the system's only.
-        num_val: training images held out for validation.
-        mirrors: addresses of folders that hold the .gz files, tried in turn; empty downloads nothing.
 
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    The others: see :class:`ganvas.data.downloaded.DownloadedDataModule`; mirrors hold the .gz files.
     """
 
-    title: ClassVar[str]
     contents: ClassVar[dict[str, str]]  # name without .gz -> sha256 of the content: images, labels, twice
     system_folder: ClassVar[Path | None] = None
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int | None = 1,
-        image_size: int | None = 28,
-        num_classes: int | None = 10,
-        num_val: int = 5000,
-        mirrors: list[str] | None = None,
-        resize_mode: str = "auto",
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            resize_mode=resize_mode,
-            horizontal_flip=horizontal_flip,
-            random_shift=random_shift,
-        )
-        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
-        require_mirrors(mirrors or [])
-        self.num_val, self.mirrors = num_val, list(mirrors or [])
+    channels: int | None = 1
+    image_size: int | None = 28
 
     def load(self) -> dict[str, Stored]:
         paths = self._find()
         images, labels, test_images, test_labels = (
             read_idx(paths[name], sha256=sha256, title=self.title) for name, sha256 in self.contents.items()
         )
-        whole = Stored(images[:, None], labels.long())
-        require(
-            self.num_val < len(whole),
-            "num_val",
-            self.num_val,
-            f"leaves none of {len(whole)} images to train on; num_val=5000 is usual",
-        )
-        train, val = hold_out(len(whole), [self.num_val], self.title)
-        return {
-            "train": whole.rows(train),
-            "val": whole.rows(val),
-            "test": Stored(test_images[:, None], test_labels.long()),
-        }
+        train = Stored(images[:, None], labels.long())
+        return self._splits_of(train, Stored(test_images[:, None], test_labels.long()))
 
     def _find(self) -> dict[str, Path]:
-        folders = []
-        if self.root is not None:
-            root = Path(self.root).expanduser()
-            require(root.is_dir() or not root.exists(), "root", self.root, "is a file; name a folder")
-            folders.append(root)
+        folders = [] if self.root is None else [self._folder()]
         if self.system_folder is not None:
             folders.append(self.system_folder)
         found: dict[str, Path] = {}
@@ -116,7 +71,7 @@ class IdxDataModule(TensorDataModule):
             files = [
                 RemoteFile(f"{name}.gz", self.contents[name], MAX_BYTES, gzipped=True) for name in missing
             ]
-            found |= zip(missing, download(files, folder=folders[0], mirrors=self.mirrors))
+            found |= zip(missing, download(files, folder=folders[0], mirrors=self.mirrors or []))
         return found
 
 

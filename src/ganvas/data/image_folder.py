@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.datamodule import SPLITS
 from ganvas.data.files.decode import SUFFIXES
 from ganvas.data.files.image_cache import cached_images
-from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.loading.stored import Stored
+from ganvas.data.own_images import OwnImages
 from ganvas.errors import OptionError, require
 
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -24,7 +26,8 @@ class _Listed(NamedTuple):
     classes: list[str] | None
 
 
-class ImageFolder(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImageFolder(OwnImages):
     """Images of any mode and size, decoded once into a cache of squares.
 
     ``root`` holds images, or a subfolder of images for each class; or it holds a folder ``train``, and
@@ -35,53 +38,13 @@ class ImageFolder(TensorDataModule):
     Args:
         root: the folder.
         cache_dir: folder of the decoded images; None takes one beside ``root``, or the user's cache folder.
-        val_fraction: part of the training images held out where there is no folder ``val``.
-        test_fraction: likewise for ``test``.
-        channels: 1 (grey) or 3 (colour): what the images are turned into.
-        image_size: side that they are resized to, in pixels.
         num_classes: None takes the class folders that are there.
 
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    The others: see :class:`ganvas.data.own_images.OwnImages`.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        cache_dir: str | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int = 3,
-        image_size: int = 64,
-        num_classes: int | None = None,
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            horizontal_flip=horizontal_flip,
-            random_shift=random_shift,
-        )
-        require(channels in (1, 3), "channels", channels, "must be 1 (grey) or 3 (colour)")
-        require(0 <= val_fraction < 1, "val_fraction", val_fraction, "must be in [0, 1); 0.1 is usual")
-        require(
-            0 <= test_fraction < 1 - val_fraction,
-            "test_fraction",
-            test_fraction,
-            f"must be in [0, {1 - val_fraction:g}), which val_fraction={val_fraction} leaves; 0.1 is usual",
-        )
-        require(cache_dir != "", "cache_dir", "", "is empty; name a folder, or null")
-        self.cache_dir, self.val_fraction, self.test_fraction = cache_dir, val_fraction, test_fraction
-        self._side, self._depth = image_size, channels
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.class_names: list[str] | None = None
 
     def count_classes(self, splits: dict[str, Stored]) -> int | None:
@@ -97,7 +60,7 @@ class ImageFolder(TensorDataModule):
             self.check_counts(self.count_classes({}), len(listed["train"].paths))
             paths = [path for name in SPLITS for path in listed[name].paths]
             x = cached_images(
-                paths, root=root, channels=self._depth, image_size=self._side, cache_dir=self.cache_dir
+                paths, root=root, channels=self.channels, image_size=self.image_size, cache_dir=self.cache_dir
             )
         except OSError as error:
             raise OptionError(
@@ -127,13 +90,9 @@ class ImageFolder(TensorDataModule):
         train = _list_folder(folders["train"] or root)
         if folders["train"] is None:
             folders = dict.fromkeys(SPLITS)
-        kept = [name for name in ("val", "test") if folders[name] is None]
-        fractions = {"val": self.val_fraction, "test": self.test_fraction}
-        sizes = [int(len(train.paths) * fractions[name]) for name in kept]
-        train_rows, *held_rows = hold_out(len(train.paths), sizes, "image_folder")
-        listed = {"train": _take(train, train_rows)}
-        for name, rows in zip(kept, held_rows):
-            listed[name] = _take(train, rows)
+        given = [name for name, folder in folders.items() if folder is not None]
+        rows = self._hold_out(len(train.paths), given=given, purpose="image_folder")
+        listed = {name: _take(train, numbers) for name, numbers in rows.items()}
         for name in ("val", "test"):
             folder = folders[name]
             if folder is not None:

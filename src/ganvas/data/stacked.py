@@ -5,63 +5,37 @@ Stacked MNIST has 1,000 modes (Che 2017, arXiv:1612.02136; Metz 2017, arXiv:1611
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 
-from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.datamodule import TensorDataModule
+from ganvas.data.drawn import DrawnDataModule
 from ganvas.data.loading.stored import Stored
-from ganvas.errors import require
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.random import hash_index
 
 _CHANNELS = 3
 
 
-class StackedDataModule(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class StackedDataModule(DrawnDataModule):
     """Images uint8 [N, 3, H, W], each channel an image of the same split of other data.
 
     The label is 100a + 10b + c for ten classes a, b, c of the channels. Which images a sample is made of is
     a function of its number, and in training of the seed; the other splits are the same for every seed.
 
-    Args:
-        base: the data that the channels come from: grey images with labels, of ``image_size``.
-        num_train: samples to train on.
-        num_val: samples to validate on.
-        num_test: samples to test on.
+    A subclass sets ``base``, the data that the channels come from: grey images with labels, of
+    ``image_size``.
 
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    Args: see :class:`ganvas.data.drawn.DrawnDataModule`.
     """
 
-    def __init__(
-        self,
-        *,
-        base: TensorDataModule,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        root: str | None,
-        batch_size: int,
-        num_workers: int,
-        seed: int,
-        channels: int | None,
-        image_size: int | None,
-        num_classes: int | None,
-        resize_mode: str,
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            resize_mode=resize_mode,
-        )
-        require(num_train > 0, "num_train", num_train, "must be positive")
-        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
-        require(num_test >= 0, "num_test", num_test, "must be 0 or more")
-        self.base = base
-        self.num_train, self.num_val, self.num_test = num_train, num_val, num_test
+    base: TensorDataModule = field(init=False)
+    channels: int | None = _CHANNELS
+    num_classes: int | None = 1000
+    horizontal_flip: bool = field(default=False, init=False)
+    random_shift: int = field(default=0, init=False)
 
     def count_classes(self, splits: dict[str, Stored]) -> int:
         """Number of modes; a small draw may miss the last."""
@@ -75,16 +49,13 @@ class StackedDataModule(TensorDataModule):
 
     def load(self) -> dict[str, Stored]:
         self.base.prepare()
-        return {
-            name: self._stack(name, count)
-            for name, count in zip(SPLITS, (self.num_train, self.num_val, self.num_test))
-        }
+        return super().load()
 
-    def _stack(self, name: str, count: int) -> Stored:
+    def _draw(self, name: str, count: int, seed: int) -> Stored:
         grey = self.base.split(name)
         assert grey.label is not None
         numbers = torch.arange(count * _CHANNELS)
-        draws = hash_index(numbers, "stacked", name, self.seed if name == "train" else 0)
+        draws = hash_index(numbers, "stacked", name, seed)
         rows = (draws % len(grey)).view(count, _CHANNELS)
         values = self._base_classes ** torch.arange(_CHANNELS - 1, -1, -1)  # 100, 10, 1
         return Stored(grey.x[rows, 0], (grey.label[rows] * values).sum(1))

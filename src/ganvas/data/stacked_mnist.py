@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ganvas.data.mnist import MNIST
 from ganvas.data.stacked import StackedDataModule
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class StackedMNIST(StackedDataModule):
     """Drawn from the splits of :class:`ganvas.data.mnist.MNIST`; the label is 100a + 10b + c.
 
@@ -16,33 +19,14 @@ class StackedMNIST(StackedDataModule):
     The others: see :class:`ganvas.data.stacked.StackedDataModule`.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        num_train: int = 128_000,
-        num_val: int = 10_000,
-        num_test: int = 26_000,
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        channels: int | None = 3,
-        image_size: int | None = 28,
-        num_classes: int | None = 1000,
-        mirrors: list[str] | None = None,
-        resize_mode: str = "auto",
-    ) -> None:
-        super().__init__(
-            base=MNIST(root=root, mirrors=mirrors, image_size=image_size, resize_mode=resize_mode),
-            num_train=num_train,
-            num_val=num_val,
-            num_test=num_test,
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            resize_mode=resize_mode,
+    num_train: int = 128_000
+    num_val: int = 10_000
+    num_test: int = 26_000
+    image_size: int | None = 28
+    mirrors: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.base = MNIST(
+            root=self.root, mirrors=self.mirrors, image_size=self.image_size, fit=self.resize_mode
         )

@@ -6,67 +6,59 @@ into [-1, 1].
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 
-from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.drawn import DrawnDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.mixtures import SCALE, centres
 from ganvas.functional.random import hash64
 
 
-class Toy(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class Toy(DrawnDataModule):
     """Points float32 [N, 2] in [-1, 1], labelled with the number of their mode.
 
     Args:
         shape: ``gaussians25``, a 5x5 grid with spacing 2, or ``ring8``, a circle of radius 2; then scaled by
             1/5 and 1/2.5.
         std: standard deviation of a mode before scaling; 0.05 is usual for the grid, 0.02 for the ring.
-        num_train: points to train on.
-        num_val: points to validate on.
-        num_test: points to test on.
-        seed: of the training points too: they are drawn from it. The others are the same for every seed,
-            so that metrics of runs of several seeds rest on the same real points.
 
     Attributes:
         modes: centres float32 [M, 2], scaled.
         mode_std: standard deviation of a mode, scaled.
 
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    The others: see :class:`ganvas.data.drawn.DrawnDataModule`.
     """
 
-    def __init__(
-        self,
-        *,
-        shape: str = "gaussians25",
-        std: float = 0.05,
-        num_train: int = 100_000,
-        num_val: int = 10_000,
-        num_test: int = 10_000,
-        batch_size: int = 256,
-        num_workers: int = 0,
-        seed: int = 0,
-        num_classes: int | None = None,
-    ) -> None:
-        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed, num_classes=num_classes)
-        require(shape in SCALE, "shape", shape, f"must be one of {', '.join(SCALE)}")
-        require(0 < std <= 0.2, "std", std, "must be above 0 and at most 0.2, before scaling; 0.05 is usual")
-        require(num_train > 0, "num_train", num_train, "must be positive")
-        require(num_val >= 0, "num_val", num_val, "must be 0 or more")
-        require(num_test >= 0, "num_test", num_test, "must be 0 or more")
-        self.sizes = dict(zip(SPLITS, (num_train, num_val, num_test)))
-        self.modes = centres(shape)
-        self.mode_std = std / SCALE[shape]
+    shape: str = "gaussians25"
+    std: float = 0.05
+    num_train: int = 100_000
+    num_val: int = 10_000
+    num_test: int = 10_000
+    batch_size: int = 256
+    root: None = field(default=None, init=False)
+    channels: None = field(default=None, init=False)
+    image_size: None = field(default=None, init=False)
+    resize_mode: str = field(default="auto", init=False)
+    horizontal_flip: bool = field(default=False, init=False)
+    random_shift: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.shape in SCALE, "shape", self.shape, f"must be one of {', '.join(SCALE)}")
+        reason = "must be above 0 and at most 0.2, before scaling; 0.05 is usual"
+        require(0 < self.std <= 0.2, "std", self.std, reason)
+        self.modes = centres(self.shape)
+        self.mode_std = self.std / SCALE[self.shape]
 
     def count_classes(self, splits: dict[str, Stored]) -> int:
         """Number of modes; a small draw may miss the last."""
         return len(self.modes)
 
-    def load(self) -> dict[str, Stored]:
-        return {name: self._draw(name, count) for name, count in self.sizes.items()}
-
-    def _draw(self, name: str, count: int) -> Stored:
-        seed = self.seed if name == "train" else 0
+    def _draw(self, name: str, count: int, seed: int) -> Stored:
         generator = torch.Generator().manual_seed(hash64("toy", seed, name))
         label = torch.randint(len(self.modes), (count,), generator=generator)
         noise = torch.randn((count, 2), generator=generator) * self.mode_std

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from torch import Tensor, from_numpy
 
-from ganvas.data.datamodule import SPLITS, TensorDataModule
+from ganvas.data.datamodule import SPLITS
 from ganvas.data.loading.check import check_labels
-from ganvas.data.loading.loader import TensorLoader, from_the_start
-from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.loading.loader import TensorLoader
+from ganvas.data.loading.stored import Stored
+from ganvas.data.own_images import OwnImages
 from ganvas.data.shard.images import ShardImages
 from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
 from ganvas.data.shard.listing import expand, find_shards
@@ -23,7 +26,8 @@ from ganvas.data.shard.loader import ShardLoader
 from ganvas.errors import OptionError, require
 
 
-class WebDataset(TensorDataModule):
+@dataclass(kw_only=True, eq=False, repr=False)
+class WebDataset(OwnImages):
     """Images in .tar shards on a disk that every process sees; a sample's members share their name up to
     the first dot: ``0017.png`` (or .jpg, .webp, .npy ...) with ``0017.cls`` or ``0017.json`` where it has a
     label.
@@ -41,68 +45,34 @@ class WebDataset(TensorDataModule):
         test_shards: likewise.
         image_extension: of the image in a sample, e.g. ``png`` or ``input.jpg``; None takes the only one.
         label_field: of the label in a .json; a .cls goes before it.
-        val_fraction: part of the training images held out where there are no shards for ``val``.
-        test_fraction: likewise for ``test``.
         shuffle_window: samples, neighbours in the shuffled shards, that are mixed with each other; None mixes
             all, and reads at random.
         cache_dir: folder of the index; None takes one beside ``root``, or the user's cache folder.
         num_workers: processes that read and decode ahead; 0 does it between two steps.
-        channels: 1 (grey) or 3 (colour): what the images are turned into.
-        image_size: side that they are resized to, in pixels.
         num_classes: None takes the largest label that is there, plus 1.
 
-    The others: see :class:`ganvas.data.datamodule.TensorDataModule`.
+    The others: see :class:`ganvas.data.own_images.OwnImages`.
 
     Raises:
         OptionError: an argument out of its range; with :meth:`prepare` whatever the shards' headers and
             labels show; an image that cannot be decoded when it is read, by its shard and key.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | None = None,
-        shards: str | list[str] | None = None,
-        val_shards: str | list[str] | None = None,
-        test_shards: str | list[str] | None = None,
-        image_extension: str | None = None,
-        label_field: str = "label",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        shuffle_window: int | None = 1024,
-        cache_dir: str | None = None,
-        batch_size: int = 64,
-        num_workers: int = 2,
-        seed: int = 0,
-        channels: int = 3,
-        image_size: int = 64,
-        num_classes: int | None = None,
-        horizontal_flip: bool = False,
-        random_shift: int = 0,
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            channels=channels,
-            image_size=image_size,
-            num_classes=num_classes,
-            horizontal_flip=horizontal_flip,
-            random_shift=random_shift,
-        )
-        require(channels in (1, 3), "channels", channels, "must be 1 (grey) or 3 (colour)")
-        require(0 <= val_fraction < 1, "val_fraction", val_fraction, "must be in [0, 1); 0.1 is usual")
-        left = f"must be in [0, {1 - val_fraction:g}), which val_fraction={val_fraction} leaves; 0.1 is usual"
-        require(0 <= test_fraction < 1 - val_fraction, "test_fraction", test_fraction, left)
-        mixes = shuffle_window is None or shuffle_window >= 1
-        require(mixes, "shuffle_window", shuffle_window, "must be at least 1 sample; null mixes all")
-        require(cache_dir != "", "cache_dir", "", "is empty; name a folder, or null")
-        self.shards, self.val_shards, self.test_shards = shards, val_shards, test_shards
-        self.image_extension = None if image_extension is None else image_extension.lower().lstrip(".")
-        self.label_field, self.val_fraction, self.test_fraction = label_field, val_fraction, test_fraction
-        self.shuffle_window, self.cache_dir = shuffle_window, cache_dir
-        self._side, self._depth = image_size, channels
+    shards: str | list[str] | None = None
+    val_shards: str | list[str] | None = None
+    test_shards: str | list[str] | None = None
+    image_extension: str | None = None
+    label_field: str = "label"
+    shuffle_window: int | None = 1024
+    num_workers: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        mixes = self.shuffle_window is None or self.shuffle_window >= 1
+        reason = "must be at least 1 sample; null mixes all"
+        require(mixes, "shuffle_window", self.shuffle_window, reason)
+        if self.image_extension is not None:
+            self.image_extension = self.image_extension.lower().lstrip(".")
         self._indexes: dict[str, ShardIndex] = {}
 
     def load(self) -> dict[str, Stored]:
@@ -184,17 +154,15 @@ class WebDataset(TensorDataModule):
     def _held_out(self, indexes: dict[str, ShardIndex]) -> dict[str, ShardIndex]:
         """Every split's index; what has no shards comes out of training, the same for every seed."""
         train = indexes["train"]
-        kept = [name for name in ("val", "test") if name not in indexes]
-        fractions = {"val": self.val_fraction, "test": self.test_fraction}
-        sizes = [int(len(train) * fractions[name]) for name in kept]
-        parts = [part.numpy() for part in hold_out(len(train), sizes, "webdataset")]
-        return {name: train.rows(parts[("train", *kept).index(name)]) if name in ("train", *kept)
-                else indexes[name] for name in SPLITS}  # fmt: skip
+        rows = self._hold_out(len(train), given=indexes, purpose="webdataset")
+        return {name: train.rows(rows[name].numpy()) if name in rows else indexes[name] for name in SPLITS}
 
     def _stored(self, indexes: dict[str, ShardIndex]) -> dict[str, Stored]:
         self._indexes, splits = indexes, {}
         for name, index in indexes.items():
-            images = ShardImages(index, channels=self._depth, image_size=self._side, named=self._named())
+            images = ShardImages(
+                index, channels=self.channels, image_size=self.image_size, named=self._named()
+            )
             label = None if index.label is None else from_numpy(index.label)
             splits[name] = Stored(cast(Tensor, images), label)  # it answers what a split is asked
         return splits
@@ -215,17 +183,6 @@ class WebDataset(TensorDataModule):
             self._sha256_of[name, limit] = hashlib.sha256(told.encode()).hexdigest()
         return self._sha256_of[name, limit]
 
-    def _loader(self, name: str) -> TensorLoader:
-        training = name == "train"
-        loader = ShardLoader(
-            self.split(name),
-            counts=self._indexes[name].counts().astype(np.int64),
-            window=self.shuffle_window,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            training=training,
-            num_workers=self.num_workers,
-            position=self._position if training else from_the_start,
-        )
-        self._loaders.add(loader)
-        return loader
+    def _make_loader(self, name: str) -> Callable[..., TensorLoader]:
+        counts = self._indexes[name].counts().astype(np.int64)
+        return partial(ShardLoader, counts=counts, window=self.shuffle_window)

@@ -65,8 +65,9 @@ class Observation(NamedTuple):
 class SampleMetric(Metric):
     """Metrics of a generator's samples, from observations of several sides; exact under any split over ranks.
 
-    A subclass lists ``directions`` and adds its states in :meth:`begin`, each named ``<side>_<what>``.
-    It adds sums (``dist_reduce_fx="sum"``, float64 or int64), or keeps rows (:meth:`keep_rows`).
+    A subclass lists ``directions`` and computes them from its states, each named ``<side>_<what>``. Unless it
+    overrides :meth:`begin` and :meth:`update`, these are the features of every side, kept as the rows
+    ``<side>_features``; otherwise it keeps rows (:meth:`keep_rows`) or sums (:meth:`keep_sum`) of its own.
 
     Attributes:
         directions: name -> whether higher is better (None: neither); :meth:`begin` may leave out of it what
@@ -95,7 +96,9 @@ class SampleMetric(Metric):
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
         """Adds the states; called once on every rank, before the first update."""
-        raise NotImplementedError
+        del num_logits
+        for side in self.sides:
+            self.keep_rows(f"{side}_features", num_features)
 
     def check_counts(self, counts: dict[str, int], num_features: int) -> None:
         """Raises OptionError (``num_samples``) where a side has too few samples; says how many it needs."""
@@ -107,7 +110,7 @@ class SampleMetric(Metric):
 
     def update(self, seen: Observation, *, side: str) -> None:
         """Adds a batch of one side."""
-        raise NotImplementedError
+        self.add_rows(f"{side}_features", seen.number, seen.features)
 
     def compute(self) -> dict[str, Tensor]:
         """Scalars float64 under the names in ``directions``."""
@@ -127,6 +130,14 @@ class SampleMetric(Metric):
     def reset(self) -> None:
         super().reset()
         self._open_rows("")
+
+    def keep_sum(self, name: str, *shape: int, dtype: torch.dtype = torch.float64) -> None:
+        """Adds a state of this shape, 0 at first, that is summed over batches and ranks."""
+        self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
+
+    def add_sum(self, name: str, value: Tensor | int) -> None:
+        """Adds to such a state."""
+        setattr(self, name, getattr(self, name) + value)
 
     def keep_rows(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> None:
         """Adds a state of rows [N, *shape], and beside it one of their numbers ``<name>_number``."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
 from ganvas.functional.neighbours import squared_distances, squared_radii
-from ganvas.metric.interface import Observation, SampleMetric
+from ganvas.metric.neighbours import NeighbourMetric
 
 
-class DensityCoverage(SampleMetric):
+class DensityCoverage(NeighbourMetric):
     """How often generated samples lie near real ones, and how many real ones have some near; exact, float64.
 
     Near a real sample is the open ball that reaches to its k-th nearest real neighbour (open, as in the
@@ -25,32 +24,10 @@ class DensityCoverage(SampleMetric):
     """
 
     directions = {"density": True, "coverage": True}
+    ball_sides = ("real",)
 
     def __init__(self, k: int = 5) -> None:
-        super().__init__()
-        require(k >= 1, "k", k, "must be at least 1; 5 is usual")
-        self.k = k
-
-    @property
-    def protocol(self) -> dict[str, object]:
-        """The neighbour."""
-        return {"k": self.k}
-
-    def begin(self, num_features: int, num_logits: int | None) -> None:
-        del num_logits
-        for side in self.sides:
-            self.keep_rows(f"{side}_features", num_features)
-
-    def check_counts(self, counts: dict[str, int], num_features: int) -> None:
-        """A real sample must have k real neighbours."""
-        del num_features
-        for side, need in (("real", self.k + 1), ("generated", 1)):
-            reason = f"is too few {side} samples for density_coverage with k={self.k}; needs at least {need}"
-            require(counts[side] >= need, "num_samples", counts[side], reason)
-
-    def update(self, seen: Observation, *, side: str) -> None:
-        """Adds a batch of one side."""
-        self.add_rows(f"{side}_features", seen.number, seen.features)
+        super().__init__(k)
 
     def compute(self) -> dict[str, Tensor]:
         """``density``, at least 0 and 1 for equal sets; ``coverage`` in [0, 1]."""

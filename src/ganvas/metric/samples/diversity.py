@@ -21,22 +21,16 @@ class Diversity(SampleMetric):
     def begin(self, num_features: int, num_logits: int | None) -> None:
         del num_logits
         for side in self.sides:
-            for name, zeros in (
-                ("count", torch.zeros((), dtype=torch.int64)),
-                ("sum", torch.zeros(num_features, dtype=torch.float64)),
-                ("squares", torch.zeros(num_features, dtype=torch.float64)),
-            ):
-                self.add_state(f"{side}_{name}", zeros, dist_reduce_fx="sum")
+            self.keep_sum(f"{side}_count", dtype=torch.int64)
+            self.keep_sum(f"{side}_sum", num_features)
+            self.keep_sum(f"{side}_squares", num_features)
 
     def update(self, seen: Observation, *, side: str) -> None:
         """Adds a batch of one side."""
         features = seen.features.to(self.device).double()  # [B, F]
-        for name, value in (
-            ("count", len(features)),
-            ("sum", features.sum(0)),
-            ("squares", features.square().sum(0)),
-        ):
-            setattr(self, f"{side}_{name}", getattr(self, f"{side}_{name}") + value)
+        self.add_sum(f"{side}_count", len(features))
+        self.add_sum(f"{side}_sum", features.sum(0))
+        self.add_sum(f"{side}_squares", features.square().sum(0))
 
     def compute(self) -> dict[str, Tensor]:
         """``diversity``: 1 where generated samples are as far apart as real ones, 0 where all are one."""

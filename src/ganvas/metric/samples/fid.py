@@ -33,22 +33,16 @@ class FID(SampleMetric):
     def begin(self, num_features: int, num_logits: int | None) -> None:
         del num_logits
         for side in self.sides:
-            for name, zeros in (
-                ("count", torch.zeros((), dtype=torch.int64)),
-                ("sum", torch.zeros(num_features, dtype=torch.float64)),
-                ("outer", torch.zeros(num_features, num_features, dtype=torch.float64)),
-            ):
-                self.add_state(f"{side}_{name}", zeros, dist_reduce_fx="sum")
+            self.keep_sum(f"{side}_count", dtype=torch.int64)
+            self.keep_sum(f"{side}_sum", num_features)
+            self.keep_sum(f"{side}_outer", num_features, num_features)
 
     def update(self, seen: Observation, *, side: str) -> None:
         """Adds a batch of one side."""
         features = seen.features.to(self.device).double()  # [B, F]
-        for name, value in (
-            ("count", len(features)),
-            ("sum", features.sum(0)),
-            ("outer", features.T @ features),
-        ):
-            setattr(self, f"{side}_{name}", getattr(self, f"{side}_{name}") + value)
+        self.add_sum(f"{side}_count", len(features))
+        self.add_sum(f"{side}_sum", features.sum(0))
+        self.add_sum(f"{side}_outer", features.T @ features)
 
     def compute(self) -> dict[str, Tensor]:
         """``fid``: at least 0; 0 for equal means and covariances."""

@@ -25,9 +25,8 @@ class IntraClassFID(SampleMetric):
         return {"distance": "Frechet, unbiased covariance, float64", "classes": "of the real samples"}
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
-        del num_logits
+        super().begin(num_features, num_logits)
         for side in self.sides:
-            self.keep_rows(f"{side}_features", num_features)
             self.keep_rows(f"{side}_label", dtype=torch.int64)
 
     def update(self, seen: Observation, *, side: str) -> None:
@@ -41,7 +40,7 @@ class IntraClassFID(SampleMetric):
                 f"needs labels, and the {side} samples have none; use fid, or a model and data with labels"
             )
             raise OptionError("samples", "intra_class_fid", reason)
-        self.add_rows(f"{side}_features", seen.number, seen.features)
+        super().update(seen, side=side)
         self.add_rows(f"{side}_label", seen.number, seen.label)
 
     def compute(self) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganvas.errors import require
 from ganvas.functional.kernel_distance import kernel_distance
-from ganvas.metric.interface import Observation, SampleMetric
+from ganvas.metric.interface import SampleMetric
 
 
 class KID(SampleMetric):
@@ -22,21 +22,12 @@ class KID(SampleMetric):
         """The kernel and the estimators."""
         return {"kernel": "(x.y / F + 1)^3", "estimator": "unbiased, all pairs", "error": "jackknife"}
 
-    def begin(self, num_features: int, num_logits: int | None) -> None:
-        del num_logits
-        for side in self.sides:
-            self.keep_rows(f"{side}_features", num_features)
-
     def check_counts(self, counts: dict[str, int], num_features: int) -> None:
         """A side with one of its samples left out must still have a pair."""
         del num_features
         for side in self.sides:
             reason = f"is too few {side} samples for kid; it needs at least 3, and 1000 for a small error"
             require(counts[side] >= 3, "num_samples", counts[side], reason)
-
-    def update(self, seen: Observation, *, side: str) -> None:
-        """Adds a batch of one side."""
-        self.add_rows(f"{side}_features", seen.number, seen.features)
 
     def compute(self) -> dict[str, Tensor]:
         """``kid``, around 0 for equal distributions and then also below; ``kid_standard_error``."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganvas.errors import require
 from ganvas.functional.neighbours import nearest_distances
-from ganvas.metric.interface import Observation, SampleMetric
+from ganvas.metric.interface import SampleMetric
 
 
 class Memorization(SampleMetric):
@@ -31,15 +31,6 @@ class Memorization(SampleMetric):
     def protocol(self) -> dict[str, object]:
         """The quantile."""
         return {"quantile": self.quantile}
-
-    def begin(self, num_features: int, num_logits: int | None) -> None:
-        del num_logits
-        for side in self.sides:
-            self.keep_rows(f"{side}_features", num_features)
-
-    def update(self, seen: Observation, *, side: str) -> None:
-        """Adds a batch of one side."""
-        self.add_rows(f"{side}_features", seen.number, seen.features)
 
     def compute(self) -> dict[str, Tensor]:
         """Scalars float64.

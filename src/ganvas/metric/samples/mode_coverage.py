@@ -50,7 +50,7 @@ class ModeCoverage(SampleMetric):
             able = {name: up for name, up in self.directions.items() if name != "high_quality_share"}
             self.directions = able  # type: ignore[misc]
         for state in ("real_modes", "generated_modes", "generated_good"):
-            self.add_state(state, torch.zeros(num_logits, dtype=torch.int64), dist_reduce_fx="sum")
+            self.keep_sum(state, num_logits, dtype=torch.int64)
 
     def update(self, seen: Observation, *, side: str) -> None:
         """Adds a batch of one side."""

@@ -6,29 +6,15 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ganvas.errors import require
 from ganvas.functional.gradients import mean_squared_gradient
-from ganvas.functional.random import Draws
-from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.model.gradient_penalty.squared_gradient import SquaredGradientPenalty
 
 
-class R2(GradientPenalty):
+class R2(SquaredGradientPenalty):
     """gamma/2 E |grad D(x)|^2 at generated samples x, times ``interval``.
 
-    Args:
-        gamma: strength; a sample's squared gradient is summed over its elements.
-        interval: discriminator steps from one penalty to the next.
-
-    Raises:
-        OptionError: a ``gamma`` that is not positive, or an ``interval`` below 1.
+    Args: see :class:`ganvas.model.gradient_penalty.squared_gradient.SquaredGradientPenalty`.
     """
 
-    def __init__(self, gamma: float = 1.0, interval: int = 1) -> None:
-        require(gamma > 0, "gamma", gamma, "must be positive; model/gradient_penalty=none switches it off")
-        require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
-        self.gamma, self.interval = gamma, interval
-
-    def __call__(
-        self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor, draws: Draws
-    ) -> Tensor:
-        return self.interval * self.gamma / 2 * mean_squared_gradient(discriminator, fake)
+    def squares(self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor) -> Tensor:
+        return mean_squared_gradient(discriminator, fake)

@@ -1,0 +1,125 @@
+"""What quantizers with a codebook share: how it is made, looked up, and kept in use.
+
+Symbols: N vectors z of D dimensions, K codes e.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.errors import require
+from ganvas.functional.codes import count_codes, first_codes, spread_rows, usage
+from ganvas.functional.nearest import nearest_code
+from ganvas.functional.straight_through import straight_through
+from ganvas.functional.vectors import grid_of, rows_of
+from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+
+
+class CodebookQuantizer(Quantizer):
+    """Each vector takes the nearest of K codes, straight-through to the encoder.
+
+    A subclass makes ``codebook``, from noise, says the loss, and moves the codes in training. They start at
+    vectors of the first training batch, and the subclass restarts those that fall out of use at vectors of
+    a batch: from a random start and left alone, most codes are never nearest to anything and get no gradient
+    (23 of 512 in use at the end of a public code).
+
+    Args:
+        num_embeddings: K, the number of codes.
+        embedding_dim: D, the length of one vector.
+        commitment_cost: weight of mean((z - sg e)^2), which holds the encoder to the codes.
+
+    Raises:
+        OptionError: a size below 1, or a weight below 0.
+    """
+
+    codebook: Tensor  # e, float32 [K, D]; a parameter or a buffer
+    batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, commitment_cost: float) -> None:
+        super().__init__()
+        require(num_embeddings >= 1, "num_embeddings", num_embeddings, "must be at least 1; 512 is usual")
+        require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 64 is usual")
+        require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
+        self.num_codes, self.embedding_dim = num_embeddings, embedding_dim
+        self.commitment_cost = commitment_cost
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        # asked until it is so, and then no more: an answer makes the host wait for the device
+        self._started = False
+        self.register_load_state_dict_post_hook(_ask_again)
+
+    def forward(self, z: Tensor) -> QuantizerOutput:
+        rows = rows_of(z).float()  # [N, D]
+        if self.training:
+            self._start(rows)
+        indices = nearest_code(rows, self.codebook)  # [N]
+        codes = F.embedding(indices, self.codebook)  # [N, D], a copy: no update below reaches it
+        loss, metrics = self.loss(rows, codes)
+        counts = count_codes(indices, self.num_codes)
+        if self.training:  # in eval mode a rank may be alone
+            counts = self.update(rows.detach(), codes.detach(), indices, counts)
+        quantized = straight_through(quantized=codes, latent=rows)
+        shape = (z.shape[0], *z.shape[2:])
+        return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, metrics | usage(counts))
+
+    @abstractmethod
+    def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, a scalar, of vectors and their codes, both [N, D]; and its terms, detached."""
+
+    @abstractmethod
+    def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
+        """Counts a training batch in ``batches`` and moves the codes, the same way on every rank.
+
+        Args:
+            rows: this rank's vectors, float32 [N, D], detached.
+            codes: theirs, copies, float32 [N, D], detached.
+            indices: of the codes, int64 [N].
+            counts: how often this rank chose each code, float32 [K].
+
+        Returns:
+            The counts over all ranks, float32 [K].
+        """
+
+    def encode(self, z: Tensor) -> Tensor:
+        return nearest_code(rows_of(z), self.codebook).view(z.shape[0], *z.shape[2:])
+
+    def decode(self, indices: Tensor) -> Tensor:
+        return grid_of(F.embedding(indices.flatten(), self.codebook), indices.shape)
+
+    @torch.no_grad()
+    def _start(self, rows: Tensor) -> None:
+        """Makes the codes from the first training batch."""
+        if self._started:
+            return
+        # from the second batch on: the recipe puts the first one back where its loss is not finite
+        self._started = bool(self.batches > 0)
+        if not self._started:
+            self.put(first_codes(rows, self.num_codes))
+
+    def put(self, codes: Tensor) -> None:
+        """Replaces the codebook by first codes, float32 [K, D]."""
+        self.codebook.copy_(codes)
+
+    def restart(self, dead: Tensor, rows: Tensor, codes: Tensor) -> Tensor | None:
+        """Puts the codes that are ``dead``, bool [K], onto vectors of this batch.
+
+        These are drawn by their squared error, as k-means++ does (Arthur & Vassilvitskii 2007): drawn evenly,
+        most would come from where the vectors, and so the codes, are dense already.
+
+        Returns:
+            A vector for every code, float32 [K, D]; None where no code is dead, as far as the host knows.
+        """
+        if dead.device.type == "cpu" and not dead.any():  # an accelerator would wait for the answer
+            return None
+        error = (rows - codes).square().sum(1)  # [N]
+        fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
+        self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        return fresh
+
+
+def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
+    """A checkpoint may be from before the first batch, or from after it."""
+    quantizer._started = False  # type: ignore[assignment]
