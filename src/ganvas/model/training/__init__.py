@@ -1,0 +1,1 @@
+"""What every recipe shares while it trains, and the one door to what Lightning keeps private."""
