@@ -32,7 +32,8 @@ import ganvas.model.vqvae as vqvae_module
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.run import train_run
 from ganvas.run.checkpoint.io import DurableCheckpointIO
-from ganvas.run.lifeline import Lifeline
+from ganvas.run.status_writer import StatusWriter
+from ganvas.run.stop_on_signal import StopOnSignal
 from training_step import CASES, OtherRun, measure
 
 GOALS = {"MLP GAN, 28 px, batch 128": 1.05, "DCGAN, 32 px, batch 64": 1.02}
@@ -49,7 +50,11 @@ class PlainDraws:
         return torch.rand(shape)
 
 
-class BareLifeline(Lifeline):
+class BareStop(StopOnSignal):
+    def on_train_batch_end(self, *_: Any) -> None: ...
+
+
+class BareStatus(StatusWriter):
     def on_train_batch_end(self, *_: Any) -> None: ...
 
 
@@ -57,20 +62,20 @@ class BareRun(OtherRun):
     """The other side: the same run in a thread, without its protection."""
 
     def start(self, model: Any, data: Any) -> None:
-        make, lifeline = train_run._build_parts, train_run.Lifeline
+        whole = train_run._build_parts, train_run.StopOnSignal, train_run.StatusWriter
 
         def make_bare(config: dict[str, Any]) -> Any:
-            made = make(config)
+            made = whole[0](config)
             if threading.current_thread() is self.thread:
                 _bare.it = True
                 strip(made.model)
                 made.callbacks[:] = [one for one in made.callbacks if not isinstance(one, Checkpoint)]
-                train_run.Lifeline = BareLifeline  # type: ignore[misc]
+                train_run.StopOnSignal, train_run.StatusWriter = BareStop, BareStatus  # type: ignore[misc]
             return made
 
         train_run._build_parts = make_bare
         super().start(model, data)
-        train_run._build_parts, train_run.Lifeline = make, lifeline  # type: ignore[misc]
+        train_run._build_parts, train_run.StopOnSignal, train_run.StatusWriter = whole  # type: ignore[misc]
 
 
 def strip(model: Any) -> None:

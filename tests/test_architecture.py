@@ -18,7 +18,7 @@ ROOMS = {
     "metric": ("functional",),
     "data": ("functional",),
     "model": ("functional",),
-    "callback": ("metric", "model.interface", "functional"),
+    "callback": ("metric", "model.interface", "model.training", "functional"),
     "logger": ("functional",),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
     "compare": ("run.folder", "functional"),
@@ -66,7 +66,7 @@ FILES = sorted(path for room in ROOMS for path in (SOURCE / room).rglob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_rooms_import_downwards(path: Path) -> None:
     parts = path.relative_to(SOURCE).parts
-    room, is_part = parts[0], parts[0] == "model" and len(parts) == 3
+    room, is_part = parts[0], parts[0] == "model" and len(parts) == 3 and parts[1] != "training"
     for module in imports(path):
         for library, rooms in OUTSIDE.items():
             if within(module, library):
@@ -157,3 +157,107 @@ def test_files_are_small_and_say_what_they_are(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 350
     assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+# The one file that uses what Lightning keeps private, and files that may as well, each with its reason.
+LIGHTNING_INTERNALS = "model/training/lightning_internals.py"
+MAY_OVERRIDE = {
+    # Lightning has no public hook at which a strategy wraps a model.
+    "run/distributed/strategy.py": {"_setup_model", "_register_ddp_hooks"},
+}
+# Not private by name, but nowhere documented: how Lightning's loops are built.
+LOOPS = {"fit_loop", "epoch_loop", "val_loop"}
+MAY_READ_LOOPS = {
+    # Where a module that is no recipe of ours has no clock: how far the epoch is.
+    "data/datamodule.py",
+}
+
+
+def lightning_private_names() -> set[str]:
+    """Private attributes and methods of Lightning's trainer, loops and strategies."""
+    import pytorch_lightning
+
+    found = set()
+    folder = Path(pytorch_lightning.__file__).parent
+    for package in ("trainer", "loops", "strategies"):
+        for path in (folder / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute):
+                    found.add(node.attr)
+                elif isinstance(node, ast.FunctionDef):
+                    found.add(node.name)
+    return {name for name in found if is_private(name)}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """Methods, and attributes of ``self``, of a file's classes that are no trainer, loop or strategy."""
+    found: set[str] = set()
+    for one in ast.walk(tree):
+        if not isinstance(one, ast.ClassDef) or _is_lightnings(one):
+            continue
+        for node in ast.walk(one):
+            if isinstance(node, ast.FunctionDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_of_self(node):
+                found.add(node.attr)
+    return found
+
+
+def _is_lightnings(one: ast.ClassDef) -> bool:
+    return any(word in ast.unparse(base) for base in one.bases for word in ("Strategy", "Trainer", "Loop"))
+
+
+def _is_of_self(node: ast.Attribute) -> bool:
+    return ast.unparse(node.value) in ("self", "cls")
+
+
+def touched_internals(tree: ast.Module, private: set[str]) -> set[str]:
+    """Names of Lightning's inside that a file uses, overrides or imports."""
+    own, touched = own_names(tree), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if node.attr in LOOPS or (node.attr in private and not (_is_of_self(node) and node.attr in own)):
+                touched.add(node.attr)
+        elif isinstance(node, ast.ClassDef):
+            methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            touched |= methods & private - own
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for module in (f"{start}{alias.name}" for alias in node.names):
+                if module.startswith(("pytorch_lightning.", "lightning_fabric.")):
+                    touched |= {module for part in module.split(".") if is_private(part)}
+    return touched
+
+
+def test_lightnings_inside_is_used_in_one_file() -> None:
+    private = lightning_private_names()
+    for path in FILES:
+        name = path.relative_to(SOURCE).as_posix()
+        if name == LIGHTNING_INTERNALS:
+            continue
+        allowed = MAY_OVERRIDE.get(name, set()) | (LOOPS if name in MAY_READ_LOOPS else set())
+        touched = touched_internals(ast.parse(path.read_text()), private)
+        assert touched <= allowed, f"{name}: {sorted(touched - allowed)} belongs to {LIGHTNING_INTERNALS}"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("trainer._signal_connector.register_signal_handlers = None", "_signal_connector"),
+        ("inner._batches_that_stepped += 1", "_batches_that_stepped"),
+        ("def f(loop): return loop._should_check_val_fx(1)", "_should_check_val_fx"),
+        ("trainer.fit_loop.run()", "fit_loop"),
+        ("class A(DDPStrategy):\n    def _setup_model(self, model): ...", "_setup_model"),
+        ("class A(DDPStrategy):\n    def x(self): return self._setup_model()", "_setup_model"),
+        ("from pytorch_lightning.loops.utilities import _parse_loop_limits", "_parse_loop_limits"),
+        ("import lightning_fabric._graveyard.tpu", "_graveyard"),
+        ("class A(Callback):\n    def x(self): self._data_fetcher = self._data_fetcher", ""),
+    ],
+)
+def test_the_walk_finds_uses_of_lightnings_inside(line: str, name: str) -> None:
+    touched = touched_internals(ast.parse(line), lightning_private_names())
+    assert any(name in one for one in touched) if name else not touched

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ganvas.callback.run_state import RunCallback, RunState, give_state
 from ganvas.functional.batch import Batch, DataFacts
 from ganvas.model.interface import Reconstruction
 
@@ -106,7 +107,7 @@ class Autoencoder(Recipe):
         return Reconstruction(-x, (x.flatten(1)[:, :2] > 0).long() * 5 + 1)
 
 
-class Interrupter(pl.Callback):
+class Interrupter(RunCallback):
     """Asks for a stop after so many batches: as a signal does, or as a time limit does."""
 
     def __init__(self, batches: int, *, by_signal: bool = True) -> None:
@@ -115,7 +116,7 @@ class Interrupter(pl.Callback):
     def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
         if trainer.global_step >= self.batches:
             trainer.should_stop = True
-            trainer.stopped_by_signal = self.by_signal
+            self.state.stopped_by_signal = self.by_signal
 
 
 @pytest.fixture
@@ -139,8 +140,8 @@ def data() -> Callable[[tuple[int, ...]], Data]:
 
 
 @pytest.fixture
-def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
-    """Trains for so many batches with the callbacks; logs to tmp_path/tensorboard."""
+def fit(tmp_path: Path) -> Callable[..., RunState]:
+    """Trains for so many batches with the callbacks; logs to tmp_path/tensorboard; returns their state."""
 
     def run(
         recipe: Recipe,
@@ -149,7 +150,9 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
         batches: int = 5,
         shape: tuple[int, ...] = (1, 8, 8),
         max_examples: int | None = None,
-    ) -> pl.Trainer:
+    ) -> RunState:
+        state = RunState(max_examples=max_examples)
+        give_state(callbacks, state)
         trainer = pl.Trainer(
             max_steps=batches,
             max_epochs=-1,
@@ -162,9 +165,8 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
             num_sanity_val_steps=1,
             default_root_dir=tmp_path,
         )
-        trainer.max_examples = max_examples  # type: ignore[attr-defined]
         trainer.fit(recipe, datamodule=Data(shape))
-        return trainer
+        return state
 
     return run
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ganvas.callback import checkpoint as module
 from ganvas.callback.checkpoint import Checkpoint, kept_checkpoints
-from ganvas.callback.write_errors import write_errors
+from ganvas.callback.run_state import RunCallback, RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint import io as io_module
@@ -47,7 +47,7 @@ USUAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Report(pl.Callback):
+class Report(RunCallback):
     """Reports ``quality`` as the callback Record does, one value a batch (None: nothing)."""
 
     def __init__(self, values: list[float | None]) -> None:
@@ -56,7 +56,7 @@ class Report(pl.Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         value = self.values[pl_module.batches_seen - 1]
         if value is not None:
-            trainer.__dict__.setdefault("ganvas_reported", {})["quality"] = (pl_module.examples_seen, value)
+            self.state.reported["quality"] = (pl_module.examples_seen, value)
 
 
 def fit(
@@ -68,6 +68,8 @@ def fit(
     **options: Any,
 ) -> list[str]:
     checkpoint = Checkpoint(run_dir=str(folder), **(USUAL | options))
+    callbacks = [*(others or []), checkpoint]
+    give_state(callbacks, RunState())
     trainer = pl.Trainer(
         accelerator="cpu",
         max_steps=batches,
@@ -76,7 +78,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         plugins=[DurableCheckpointIO()],
-        callbacks=[*(others or []), checkpoint],
+        callbacks=callbacks,
     )
     trainer.fit(line or Line(), DataLoader(torch.rand(8 * 4, 1), batch_size=8))
     return sorted(path.name for path in (folder / "checkpoints").glob("*.ckpt*"))
@@ -168,7 +170,7 @@ def test_a_full_disk_is_told_once_and_the_old_file_stays(
             if full:
                 patch.setattr(io_module.os, "fsync", _full)
             real(self, trainer, pl_module)
-        seen.append((pl_module.examples_seen, io.error is None, len(write_errors(trainer).events)))
+        seen.append((pl_module.examples_seen, io.error is None, len(self.state.write_errors.events)))
 
     monkeypatch.setattr(module.Checkpoint, "save", save)
     assert fit(tmp_path, 5, every_examples=8) == names(40)

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 
 from ganvas.callback.evaluation import Evaluation, best_metrics
-from ganvas.callback.write_errors import write_errors
 from ganvas.errors import OptionError
 from ganvas.metric.features.pixels import Pixels
 from ganvas.metric.interface import Features
@@ -191,10 +190,10 @@ def test_metrics_that_the_samples_do_not_allow_end_no_run(
     recipe = sampler((1, 8, 8))
     metric = Diversity()
     options = {"metrics": {"diversity": metric}, "features": Alike()}
-    trainer = fit(recipe, [evaluation(tmp_path, **options)], batches=3)
+    state = fit(recipe, [evaluation(tmp_path, **options)], batches=3)
     assert recipe.examples_seen == 12
     assert recipe.metrics == {}
-    (event,) = write_errors(trainer).events
+    (event,) = state.write_errors.events
     assert event["what"] == "the metrics"
     assert "all have the same features" in str(event["error"])
 

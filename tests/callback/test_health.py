@@ -18,7 +18,7 @@ from torch import Tensor
 from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom
 from ganvas.callback.detectors.probe import Probe
-from ganvas.callback.health import Health, findings, in_words
+from ganvas.callback.health import Health, in_words
 from ganvas.callback.record import Record
 from ganvas.errors import OptionError
 
@@ -70,10 +70,10 @@ def test_a_finding_is_said_once_everywhere(
 ) -> None:  # fmt: skip
     light = Light(0.6)  # the weight is 1, 0.75 and 0.5 at the reports after 4, 12 and 20 examples
     with caplog.at_level(logging.WARNING, "ganvas"):
-        trainer = fit(
+        state = fit(
             sampler((1, 8, 8)), [health(tmp_path, detectors={"light": light, "out": None})], batches=9
         )
-    (finding,) = findings(trainer)
+    (finding,) = state.findings
     assert finding == {
         "name": "light", "examples": 20, "value": 0.5, "threshold": 0.6, "says": "the weight is 0.5",
         "try": "model.optimizer.lr (higher)",
@@ -103,10 +103,10 @@ def test_nothing_is_ill_before_the_warm_up(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     light = Light(9.0)
-    trainer = fit(
+    state = fit(
         sampler((1, 8, 8)), [health(tmp_path, warmup_examples=10, detectors={"light": light})], batches=5
     )
-    (finding,) = findings(trainer)
+    (finding,) = state.findings
     assert finding["examples"] == 12
     assert light.looks == [0], "the measurement at 8 examples came before the warm-up"
 
@@ -143,9 +143,9 @@ def test_a_continuation_says_nothing_twice(
     recipe = sampler((1, 8, 8))
     recipe.examples_seen, recipe.batches_seen, recipe.weight.data = 16, 4, torch.tensor(0.5)
     caplog.clear()
-    trainer = fit(recipe, [again], batches=4)
-    assert [finding["name"] for finding in findings(trainer)] == ["light", "other"]
-    assert [finding["examples"] for finding in findings(trainer)] == [12, 28]
+    state = fit(recipe, [again], batches=4)
+    assert [finding["name"] for finding in state.findings] == ["light", "other"]
+    assert [finding["examples"] for finding in state.findings] == [12, 28]
     assert caplog.text.count("the weight is") == 1
     assert light.measured == [0.25, 0.0], "at 24 and 32 examples, not at the continuation's start"
 
@@ -159,15 +159,15 @@ def test_other_ranks_do_nothing(tmp_path: Path) -> None:
     one.on_train_start(trainer, recipe)  # type: ignore[arg-type]
     recipe.examples_seen = 8  # type: ignore[assignment]
     one.on_train_batch_end(trainer, recipe, None, None, 0)  # type: ignore[arg-type]
-    assert findings(trainer) == light.measured == light.looks == []
+    assert one.state.findings == light.measured == light.looks == []
 
 
 def test_it_needs_no_record_and_works_beside_it(
     tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
 ) -> None:
     both = [Record(run_dir=str(tmp_path)), health(tmp_path, detectors={"light": Light(0.6)})]
-    trainer = fit(sampler((1, 8, 8)), both, batches=5)
-    assert len(findings(trainer)) == 1
+    state = fit(sampler((1, 8, 8)), both, batches=5)
+    assert len(state.findings) == 1
     kinds = [
         (row["examples"], "health/weight" in row) for row in rows(tmp_path) if "validation/psnr" not in row
     ]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.callback.keep_classifier import KeepClassifier
+from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch, DataFacts
 from ganvas.metric.classifiers import place_in_cache, read_classifier
@@ -54,10 +55,11 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe
         recipe = Recipe(threshold)
         (tmp_path / "run").mkdir(exist_ok=True)
         trainer: Any = SimpleNamespace(
-            max_examples=64 if finished else 128, max_steps=-1, global_step=2, interrupted=not finished,
+            max_steps=-1, global_step=2, interrupted=not finished,
             fast_dev_run=False, datamodule=Data(), is_global_zero=True, loggers=[],
         )  # fmt: skip
         callback = KeepClassifier(run_dir=str(tmp_path / "run"), split=split, batch_size=4)
+        give_state([callback], RunState(max_examples=64 if finished else 128))
         callback.on_train_end(trainer, recipe)
         return recipe
 

@@ -65,8 +65,7 @@ def test_the_speed_is_examples_over_the_clock(
 def test_the_newest_value_of_each_tag_is_kept_for_whoever_ranks_by_it(
     tmp_path: Path, fit: Callable[..., Any], autoencoder: Callable[[], Any]
 ) -> None:
-    trainer = fit(autoencoder(), [Record(run_dir=str(tmp_path))], batches=5)
-    reported = trainer.ganvas_reported
+    reported = fit(autoencoder(), [Record(run_dir=str(tmp_path))], batches=5).reported
     assert reported["validation/psnr"] == (20, 2.5)
     assert reported["loss/total"] == (20, 0.5)
 

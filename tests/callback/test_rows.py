@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from ganvas.callback.rows import Rows, rows_of
+from ganvas.callback.rows import Rows
 
 
 def read(path: Path) -> list[object]:
@@ -51,11 +50,3 @@ def test_rows_of_a_full_disk_come_with_the_next_one(tmp_path: Path, monkeypatch:
     rows.append({"examples": 4})
     rows.write_pending()
     assert read(rows.path) == [{"examples": number} for number in (1, 2, 3, 4)]
-
-
-def test_one_writer_a_file(tmp_path: Path) -> None:
-    trainer = SimpleNamespace()
-    first = rows_of(trainer, tmp_path / "a")
-    assert rows_of(trainer, tmp_path / "a") is first
-    assert rows_of(trainer, tmp_path / "b") is not first
-    assert rows_of(SimpleNamespace(), tmp_path / "a") is not first

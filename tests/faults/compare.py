@@ -14,7 +14,7 @@ import torch
 
 # What a checkpoint tells of the clock on the wall: seconds trained, for the budget max_time, and the names
 # and sizes of the log files, which hold dates and speeds. The files' rows themselves are compared.
-_CLOCK = (".callbacks.Lifeline.seconds", ".ganvas_files")
+_CLOCK = (".callbacks.StopOnSignal.seconds", ".ganvas_files")
 
 
 def difference(straight: Path, other: Path) -> str | None:

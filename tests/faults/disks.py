@@ -96,7 +96,7 @@ def _full(plan: Plan, folder: Path, recipe: str, more: float) -> str | None:
 
 def _freed(plan: Plan, folder: Path, recipe: str) -> str | None:
     """Somebody makes room while the run goes on."""
-    from storage import finished_with_trouble
+    from storage import finished_with_write_error
 
     run = _on_small_disk(plan, folder, recipe, 8, 2.5)
     point = "in-d"
@@ -104,7 +104,7 @@ def _freed(plan: Plan, folder: Path, recipe: str) -> str | None:
         resume_words(recipe), folder,
         before=lambda: faults.at(point, 12, lambda: _enlarge(run / "checkpoints")),
     )  # fmt: skip
-    return finished_with_trouble(plan, folder, recipe, ended)
+    return finished_with_write_error(plan, folder, recipe, ended)
 
 
 def _whole_run_full(plan: Plan, folder: Path, recipe: str) -> str | None:

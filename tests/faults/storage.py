@@ -137,17 +137,17 @@ _FAILURES = [
 def _once(plan: Plan, folder: Path, recipe: str, point: str, code: int, first: int) -> str | None:
     """One checkpoint cannot be written: nothing else changes, and status.json tells it once."""
     ended = ganvas(train_words(recipe), folder, before=lambda: faults.at(point, first, faults.fail(code)))
-    return finished_with_trouble(plan, folder, recipe, ended)
+    return finished_with_write_error(plan, folder, recipe, ended)
 
 
-def finished_with_trouble(
+def finished_with_write_error(
     plan: Plan, folder: Path, recipe: str, ended: Ended, least: int = 1, most: int = 1
 ) -> str | None:
     if ended.code != 0:
         return str(ended)
-    write_errors = json.loads((folder / "run" / "status.json").read_text()).get("write_errors") or []
-    if not least <= len(write_errors) <= most:
-        return f"status.json tells {len(write_errors)} write_errors: {write_errors}"
+    errors = json.loads((folder / "run" / "status.json").read_text()).get("write_errors") or []
+    if not least <= len(errors) <= most:
+        return f"status.json tells {len(errors)} write errors: {errors}"
     return difference(plan.straight(recipe), folder / "run")
 
 
@@ -211,4 +211,4 @@ def _too_large(plan: Plan, folder: Path, share: float) -> str | None:
         faults.opened(faults.CHECKPOINT, reached)
 
     ended = ganvas(train_words("dcgan"), folder, before=before)
-    return finished_with_trouble(plan, folder, "dcgan", ended)
+    return finished_with_write_error(plan, folder, "dcgan", ended)

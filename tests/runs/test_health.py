@@ -155,12 +155,12 @@ def test_a_resumed_run_goes_on_where_it_was(ganvas, tmp_path: Path) -> None:
 
 
 _FAULT = """
-import pytorch_lightning as pl
+from ganvas.callback.run_state import RunCallback
 
 
-class Fault(pl.Callback):
+class Fault(RunCallback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.ganvas_health:
+        if self.state.findings:
             raise RuntimeError("right after a finding")
 """
 

@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.evaluation import best_metrics, finished
 from ganvas.callback.rows import read_rows
-from ganvas.callback.write_errors import tolerate_write_errors
+from ganvas.callback.run_state import RunCallback
 from ganvas.model.interface import Reconstructs
 
 _GAN_CHARTS = {
@@ -29,7 +29,7 @@ _VQVAE_CHARTS = {
 }
 
 
-class Charts(pl.Callback):
+class Charts(RunCallback):
     """Writes to the run's own TensorBoard folder: charts of several curves (tab CUSTOM SCALARS), run.yaml as
     text, and at the end the config with final and best metrics (tab HPARAMS), without a run beside the run.
 
@@ -45,7 +45,7 @@ class Charts(pl.Callback):
             return
         charts = _VQVAE_CHARTS if isinstance(pl_module, Reconstructs) else _GAN_CHARTS
         layout = {"training": {title: ["Multiline", tags] for title, tags in charts.items()}}
-        with tolerate_write_errors(trainer, "TensorBoard"):
+        with self.state.tolerate_write_errors("TensorBoard"):
             for writer in _writers(trainer):
                 writer.add_custom_scalars(layout)
                 if self.run_file.exists():
@@ -54,12 +54,12 @@ class Charts(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
-        if finished(trainer, pl_module) and self.run_file.exists():
+        if finished(trainer, pl_module, self.state) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
             best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
             metrics = {f"final/{name}": value for name, value in pl_module.metrics.items()}
             metrics |= {f"best/{name}": float(one["value"]) for name, one in best.items()}
-            with tolerate_write_errors(trainer, "TensorBoard"):
+            with self.state.tolerate_write_errors("TensorBoard"):
                 for writer in _writers(trainer):
                     _add_hparams(writer, chosen(config), metrics, int(pl_module.examples_seen))
 

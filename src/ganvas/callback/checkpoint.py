@@ -9,13 +9,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.callback.write_errors import tolerate_write_errors, write_errors
+from ganvas.callback.run_state import RunCallback
 from ganvas.errors import NonFiniteError, RollbackError, require
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
+from ganvas.model.training.lightning_internals import validation_is_due
 
 
-class Checkpoint(pl.Callback):
+class Checkpoint(RunCallback):
     """Writes checkpoints/<examples>.ckpt at the end of a batch, after everything else that the batch brings.
 
     So a resumed run neither misses nor repeats a validation, a row or an image. Lightning's ModelCheckpoint
@@ -88,10 +89,10 @@ class Checkpoint(pl.Callback):
         if pl_module.examples_seen > self._saved_at or max_over_ranks(int(self._failed)):
             self.save(trainer, pl_module)  # the last state is worth a second try
         self._note_score(trainer, pl_module.examples_seen)  # of the evaluation at the end
-        reported = trainer.__dict__.get("ganvas_reported", {})
+        reported = self.state.reported
         if self.monitor is not None and reported and self.monitor not in reported:
             names = ", ".join(sorted(reported))
-            write_errors(trainer).failed("the best checkpoint", LookupError(
+            self.state.write_errors.failed("the best checkpoint", LookupError(
                 f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
             ))  # fmt: skip
 
@@ -105,7 +106,7 @@ class Checkpoint(pl.Callback):
         examples = int(pl_module.examples_seen)
         due = self._due
         if self.monitor is not None:  # the first rank alone keeps the ranking
-            due = max_over_ranks(int(due or self._is_among_best(self._score(trainer, examples)))) > 0
+            due = max_over_ranks(int(due or self._is_among_best(self._score(examples)))) > 0
         if due:
             self.save(trainer, pl_module)
         self._due = False
@@ -129,10 +130,10 @@ class Checkpoint(pl.Callback):
         error = getattr(trainer.strategy.checkpoint_io, "error", None)
         self._failed = error is not None
         if error is not None:
-            write_errors(trainer).failed("checkpoint", error)
+            self.state.write_errors.failed("checkpoint", error)
             return  # and nothing is pruned
-        write_errors(trainer).works("checkpoint")
-        trainer.ganvas_checkpoint = examples  # type: ignore[attr-defined]  # the newest that is on the disk
+        self.state.write_errors.works("checkpoint")
+        self.state.newest_checkpoint = examples
         self._note_score(trainer, examples)
         self._prune(trainer)
 
@@ -142,12 +143,12 @@ class Checkpoint(pl.Callback):
             sorted(there), last=self.keep_last, every=self.keep_every_examples,
             best=self._best() if self.monitor is not None else [],
         )  # fmt: skip
-        with tolerate_write_errors(trainer, "an old checkpoint (to remove it)"):
+        with self.state.tolerate_write_errors("an old checkpoint (to remove it)"):
             for examples in sorted(there.keys() - kept):
                 trainer.strategy.checkpoint_io.remove_checkpoint(there[examples])
 
-    def _score(self, trainer: pl.Trainer, examples: int) -> float | None:
-        reported = trainer.__dict__.get("ganvas_reported", {}).get(self.monitor)
+    def _score(self, examples: int) -> float | None:
+        reported = self.state.reported.get(self.monitor or "")
         if reported is None or reported[0] != examples or reported[1] != reported[1]:
             return None
         return self.sign * float(reported[1])
@@ -160,12 +161,12 @@ class Checkpoint(pl.Callback):
         return score is not None and (len(best) < self.keep_best or score < self._scores[best[-1]])
 
     def _note_score(self, trainer: pl.Trainer, examples: int) -> None:
-        score = self._score(trainer, examples)
+        score = self._score(examples)
         if score is None or not trainer.is_global_zero:
             return
         self._scores[examples] = score
         rows = {str(number): value for number, value in sorted(self._scores.items())}
-        with tolerate_write_errors(trainer, "checkpoints/scores.json"):
+        with self.state.tolerate_write_errors("checkpoints/scores.json"):
             part = self.folder / ".scores.json.part"
             part.write_text(json.dumps({"monitor": self.monitor, "sign": self.sign, "scores": rows}))
             part.replace(self.folder / "scores.json")
@@ -218,10 +219,3 @@ def budget_reached(trainer: pl.Trainer, pl_module: Any) -> bool:
         return True
     epochs = trainer.max_epochs or -1
     return 0 < epochs * int(trainer.num_training_batches) <= int(pl_module.batches_seen)
-
-
-def validation_is_due(trainer: pl.Trainer) -> bool:
-    """Whether Lightning validates after this batch; asked within ``on_train_batch_end``."""
-    loop = trainer.fit_loop.epoch_loop
-    fetcher = trainer.fit_loop._data_fetcher
-    return fetcher is not None and loop._should_check_val_fx(fetcher)

@@ -11,8 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.record import record
-from ganvas.callback.rows import rows_of
-from ganvas.callback.write_errors import tolerate_write_errors, write_errors
+from ganvas.callback.run_state import RunCallback, RunState
 from ganvas.errors import OptionError, require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import EvaluationResult
@@ -23,7 +22,7 @@ from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.model.interface import Reconstructs, Samples
 
 
-class Evaluation(pl.Callback):
+class Evaluation(RunCallback):
     """Sets the recipe's ``metrics``, records them under ``evaluation/<name>``, and keeps their protocol.
 
     evaluations.jsonl in the run's folder gets a row ``{"examples", "source": "run", "metrics", "protocol",
@@ -99,7 +98,7 @@ class Evaluation(pl.Callback):
             self.evaluate(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if finished(trainer, pl_module) and int(pl_module.examples_seen) > self._evaluated_at:
+        if finished(trainer, pl_module, self.state) and int(pl_module.examples_seen) > self._evaluated_at:
             self.evaluate(trainer, pl_module)
 
     def evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -111,22 +110,20 @@ class Evaluation(pl.Callback):
             with unsharded(pl_module):  # a rank may have more batches than another
                 evaluation_result = self._evaluate(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
         except OptionError as error:  # what only the samples tell; a trained run is not lost to it
-            write_errors(trainer).failed("the metrics", error)
+            self.state.write_errors.failed("the metrics", error)
             return
         if evaluation_result is None:
             return
         metrics, protocol, better = evaluation_result
         pl_module.metrics = self._metrics = metrics
         tagged = {f"evaluation/{name}": value for name, value in metrics.items()}
-        record(trainer, pl_module, self.run_dir, tagged)
+        record(trainer, pl_module, self.run_dir, tagged, self.state)
         if trainer.is_global_zero:
             row = {
                 "examples": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
                 "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
             }  # fmt: skip
-            path = Path(self.run_dir) / "evaluations.jsonl"
-            with tolerate_write_errors(trainer, path.name):
-                rows_of(trainer, path).append(json.loads(json.dumps(row)))
+            self.state.append_row(Path(self.run_dir) / "evaluations.jsonl", json.loads(json.dumps(row)))
 
     def _evaluate(self, pl_module: Any, data: Any) -> EvaluationResult | None:
         if isinstance(pl_module, Reconstructs):
@@ -159,11 +156,11 @@ def best_metrics(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
     return best
 
 
-def finished(trainer: pl.Trainer, pl_module: Any) -> bool:
-    """Whether training ended by a budget or by its own decision, not by a signal (see ``Lifeline``)."""
-    max_examples = getattr(trainer, "max_examples", None)
+def finished(trainer: pl.Trainer, pl_module: Any, state: RunState) -> bool:
+    """Whether training ended by a budget or by its own decision, not by a signal (see ``StopOnSignal``)."""
+    max_examples = state.max_examples
     return bool(
         (max_examples and int(pl_module.examples_seen) >= max_examples)
         or 0 < trainer.max_steps <= trainer.global_step
-        or not (trainer.interrupted or getattr(trainer, "stopped_by_signal", False))
+        or not (trainer.interrupted or state.stopped_by_signal)
     )

@@ -14,7 +14,7 @@ from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom
 from ganvas.callback.detectors.probe import Probe, Reference
 from ganvas.callback.record import read_scalars, record
-from ganvas.callback.write_errors import tolerate_write_errors
+from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
@@ -22,11 +22,11 @@ from ganvas.metric.evaluate import evaluating
 log = logging.getLogger("ganvas")
 
 
-class Health(pl.Callback):
+class Health(RunCallback):
     """Asks its detectors after every report, measures for them at its own cadence, and says what they find.
 
     A finding is said once a run: in train.log, as text in TensorBoard (tag ``health``), and in status.json
-    (see :func:`findings`). What is measured is recorded as scalars ``health/...``. Nothing of it touches the
+    (``RunState.findings``). What is measured is recorded as scalars ``health/...``. Nothing of it touches the
     training: its bits are the same without. The first rank alone works, without a word to the others.
 
     Args:
@@ -78,7 +78,7 @@ class Health(pl.Callback):
         self._measured_at = int(state_dict["measured_at"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        findings(trainer)[:] = self._findings
+        self.state.findings[:] = self._findings
         if self._measured_at < 0:
             self._measure(trainer, pl_module)
 
@@ -101,7 +101,7 @@ class Health(pl.Callback):
             metrics = self._metrics(trainer, pl_module) if _works(trainer) else {}
         if metrics:
             self._history.add(self._measured_at, metrics)
-            record(trainer, pl_module, str(self.run_dir), metrics)
+            record(trainer, pl_module, str(self.run_dir), metrics, self.state)
 
     def _metrics(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
         metrics: dict[str, float] = {}
@@ -123,23 +123,15 @@ class Health(pl.Callback):
     def _say(self, trainer: pl.Trainer, name: str, examples: int, symptom: Symptom, advice: str) -> None:
         finding = {"name": name, "examples": examples, **symptom._asdict(), "try": advice}
         self._findings.append(finding)
-        findings(trainer).append(finding)
+        self.state.findings.append(finding)
         log.warning("after %d examples: %s", examples, in_words(finding))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                with tolerate_write_errors(trainer, type(logger).__name__):
+                with self.state.tolerate_write_errors(type(logger).__name__):
                     logger.experiment.add_text("health", in_words(finding), examples)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._reference = None
-
-
-def findings(trainer: Any) -> list[dict[str, Any]]:
-    """What was found in the run so far, oldest first, on its trainer, which every callback is handed.
-
-    Each is ``{"name", "examples", "value", "threshold", "says", "try"}``.
-    """
-    return trainer.__dict__.setdefault("ganvas_health", [])
 
 
 def in_words(finding: Mapping[str, Any]) -> str:

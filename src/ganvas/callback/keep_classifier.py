@@ -11,7 +11,7 @@ import torch
 from ganvas import __version__
 from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
-from ganvas.callback.write_errors import tolerate_write_errors
+from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier
@@ -19,7 +19,7 @@ from ganvas.metric.evaluate import evaluating, is_mine
 from ganvas.model.interface import Classifies
 
 
-class KeepClassifier(pl.Callback):
+class KeepClassifier(RunCallback):
     """Sets ``metrics`` to the accuracy and writes the weights, into the run's folder and into the cache.
 
     ``metric/features=classifier`` reads the cache. Where a more accurate one of the same data and network
@@ -37,7 +37,7 @@ class KeepClassifier(pl.Callback):
         self.run_dir, self.split, self.batch_size = run_dir, split, batch_size
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if not finished(trainer, pl_module) or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not finished(trainer, pl_module, self.state) or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         if not isinstance(pl_module, Classifies):
             return
@@ -46,9 +46,9 @@ class KeepClassifier(pl.Callback):
         accuracy = self._accuracy(module, data)
         if accuracy is not None:
             module.metrics = {"accuracy": accuracy}
-            record(trainer, module, self.run_dir, {"evaluation/accuracy": accuracy})
+            record(trainer, module, self.run_dir, {"evaluation/accuracy": accuracy}, self.state)
         if trainer.is_global_zero:
-            with tolerate_write_errors(trainer, "the classifier"):
+            with self.state.tolerate_write_errors("the classifier"):
                 self._write(module, data, accuracy)
 
     def _accuracy(self, module: Any, data: Any) -> float | None:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
 from ganvas.callback.evaluation import finished
-from ganvas.callback.write_errors import tolerate_write_errors
+from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
 
 
-class Preview(pl.Callback):
+class Preview(RunCallback):
     """Writes samples/<examples>.png, and the same image to TensorBoard.
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
@@ -65,7 +65,7 @@ class Preview(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         # A run that was stopped goes on; its continuation makes the images that are due.
-        if finished(trainer, pl_module) and int(pl_module.examples_seen) > self._shown_at:
+        if finished(trainer, pl_module, self.state) and int(pl_module.examples_seen) > self._shown_at:
             self.show(trainer, pl_module)
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -78,11 +78,11 @@ class Preview(pl.Callback):
                 image, indices, code_map = self._make(trainer, pl_module, device)
         if image is None:
             return
-        with tolerate_write_errors(trainer, "samples"):
+        with self.state.tolerate_write_errors("samples"):
             save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", image)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                with tolerate_write_errors(trainer, type(logger).__name__):
+                with self.state.tolerate_write_errors(type(logger).__name__):
                     logger.experiment.add_image("samples", image, self._shown_at)
                     if indices is not None and code_map is not None:
                         logger.experiment.add_image("codes", code_map, self._shown_at)

@@ -10,10 +10,11 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from ganvas.callback.record import read_scalars
+from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
 
 
-class Progress(pl.Callback):
+class Progress(RunCallback):
     """Examples seen of the total, images a second, time left and the newest losses, on stderr.
 
     Silent where stderr is no terminal. A training step costs one look at the clock.
@@ -45,7 +46,7 @@ class Progress(pl.Callback):
             console=Console(stderr=True),
             auto_refresh=False,
         )
-        self._total: int | None = getattr(trainer, "max_examples", None)
+        self._total = self.state.max_examples
         self._started = time.monotonic(), int(pl_module.examples_seen)
         self._task = self._bar.add_task(
             "", total=self._total, completed=self._started[1], examples="", speed="", losses=""

@@ -11,11 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from ganvas.callback.rows import rows_of
-from ganvas.callback.write_errors import tolerate_write_errors
+from ganvas.callback.run_state import RunCallback, RunState
 
 
-class Record(pl.Callback):
+class Record(RunCallback):
     """Writes what a recipe reports: ``report`` of a training step, ``validation_report`` of a validation.
 
     A row of metrics.jsonl is ``{"examples": ..., "batch": ..., tag: value, ...}``; a value that is not
@@ -42,29 +41,28 @@ class Record(pl.Callback):
         self._since = now, examples
         # By the clock on the wall: previews, validations and evaluations in between count as well.
         values["speed/examples_per_second"] = (examples - examples_before) / max(now - before, 1e-9)
-        record(trainer, pl_module, self.run_dir, values)
+        record(trainer, pl_module, self.run_dir, values, self.state)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if pl_module.validation_report and not trainer.sanity_checking:
-            record(trainer, pl_module, self.run_dir, pl_module.validation_report)
+            record(trainer, pl_module, self.run_dir, pl_module.validation_report, self.state)
 
 
-def record(trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float]) -> None:
+def record(
+    trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float], state: RunState
+) -> None:
     """Logs scalars at the examples seen so far and appends one row to metrics.jsonl; rank 0 alone writes.
 
-    The newest value of each tag, with its examples, is kept on the trainer for whoever ranks by it.
+    The newest value of each tag, with its examples, is kept in ``state`` for whoever ranks by it.
     """
     examples = int(pl_module.examples_seen)
-    reported = trainer.__dict__.setdefault("ganvas_reported", {})
-    reported.update({tag: (examples, float(value)) for tag, value in values.items()})
+    state.reported.update({tag: (examples, float(value)) for tag, value in values.items()})
     for logger in trainer.loggers:
-        with tolerate_write_errors(trainer, type(logger).__name__):
+        with state.tolerate_write_errors(type(logger).__name__):
             logger.log_metrics(dict(values), step=examples)
     if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         row = {"examples": examples, "batch": trainer.global_step, **values}
-        path = Path(run_dir) / "metrics.jsonl"
-        with tolerate_write_errors(trainer, path.name):
-            rows_of(trainer, path).append(row)
+        state.append_row(Path(run_dir) / "metrics.jsonl", row)
 
 
 def read_scalars(report: Mapping[str, Tensor | float]) -> dict[str, float]:

@@ -70,11 +70,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def rows_of(trainer: Any, path: Path) -> Rows:
-    """The run's one writer of a file: rows that wait for a full disk are not forgotten between callbacks."""
-    return trainer.__dict__.setdefault("ganvas_rows", {}).setdefault(path, Rows(path))
-
-
 def _end_of_last_line(handle: int, size: int) -> int:
     text = os.pread(handle, size, 0)
     return text.rfind(b"\n") + 1

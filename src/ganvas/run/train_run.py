@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,40 +12,45 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from ganvas.callback.checkpoint import Checkpoint
-from ganvas.callback.evaluation import Evaluation, best_metrics
-from ganvas.callback.health import findings
-from ganvas.callback.rows import read_rows
-from ganvas.callback.write_errors import write_errors
-from ganvas.errors import NonFiniteError, OptionError, RankError, RollbackError
+from ganvas.callback.evaluation import Evaluation
+from ganvas.callback.run_state import RunState, give_state
+from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.config.build import build, check_targets
-from ganvas.run.config.optimized import check_optimized, optimized
+from ganvas.run.config.optimized import check_optimized
+from ganvas.run.deferred_validation import DeferredValidation
 from ganvas.run.distributed.external_environment import open_group
 from ganvas.run.distributed.group import TIMEOUT, Group
 from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import train_log
-from ganvas.run.lifeline import Lifeline, MakeUp
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import error_prefix, prepare
+from ganvas.run.resume_at_end import ResumeAtEnd
+from ganvas.run.run_end import end_run, record_failure
+from ganvas.run.status_writer import StatusWriter
+from ganvas.run.stop_on_signal import StopOnSignal
 from ganvas.run.trainer import (
     AcceleratorOptions,
     TrainerOptions,
     budget_batches,
     make_trainer,
     processes,
+    total_examples,
 )
 
 log = logging.getLogger("ganvas")
 
 
 @dataclass
-class _Made:
+class _Parts:
     """What a config describes, built and checked; nothing is written yet."""
 
     config: dict[str, Any]
@@ -59,9 +63,12 @@ class _Made:
 
 
 def train(
-    run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Sequence[str] = (),
+    run: dict[str, Any],
+    *,
+    resume: RunFolder | None = None,
+    overrides: Sequence[str] = (),
     listener: int | None = None,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Trains what ``run["config"]`` describes, in a new folder or from the newest checkpoint of ``resume``.
 
     Where the numbers diverge and the policy is ``rollback``, it begins again at the newest checkpoint, with
@@ -96,41 +103,30 @@ def _timeout(accelerator: dict[str, Any]) -> float:
 
 
 def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group) -> Outcome:
+    """Builds the parts, opens the run's folder, and trains until no rollback asks for another beginning."""
     config = run["config"]
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
     with _blamed_on(resume):
-        made = group.in_turn(lambda: _build_parts(config))
+        parts = group.in_turn(lambda: _build_parts(config))
     if resume is None and first_rank:
-        below = folder.path.is_relative_to(config["paths"]["output_dir"])
-        check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
-        world = environment(made.data, processes(made.machine))
-        create(folder.path, run | {"ganvas": run["ganvas"] | {"environment": world}})
+        _create_folder(folder, run, parts)
     with RunLock(folder.path) if first_rank else nullcontext():
         group.owns(folder)
         resume_plan = None
         if resume is not None:
-            resume_plan = group.in_turn(lambda: _continue(made, run, folder, overrides))
+            resume_plan = group.in_turn(lambda: _continue(parts, run, folder, overrides))
             check_seen_by_all(resume_plan, group)
             if group.info.restart:
                 resume_plan.news.append(f"going on at restart {group.info.restart} of torchrun's")
-        if resume_plan is not None and resume_plan.finished and _nothing_left(made, resume_plan):
-            metrics = folder.read_status().get("metrics") or {}
-            note = "it was finished already; a larger trainer.max_examples=... would go on"
-            return Outcome(folder, "finished", 0, metrics, [note])
+            if resume_plan.finished and _nothing_left(parts, resume_plan):
+                metrics = folder.read_status().get("metrics") or {}
+                note = "it was finished already; a larger trainer.max_examples=... would go on"
+                return Outcome(folder, "finished", 0, metrics, [note])
         while True:
             try:
-                return _train_once(made, run, folder, resume_plan, group)
+                return _train_once(parts, run, folder, resume_plan, group)
             except RollbackError as error:
-                number = made.model.rollbacks + 1
-                if number > made.options.max_rollbacks:
-                    text = f"the run went back {number - 1} times (trainer.max_rollbacks); {error}"
-                    raise _failed(folder, NonFiniteError(error.term, text), group) from error
-                made = _build_parts(config)
-                made.model.rollbacks = number
-                resume_plan = group.in_turn(lambda: ResumePlan.find(folder))
-                resume_plan.news.append(f"rollback {number}: {error}")
-                resume_plan.check(made.model, made.machine.precision)
-                check_seen_by_all(resume_plan, group)
+                parts, resume_plan = _roll_back(parts, error, folder, group)
 
 
 @contextmanager
@@ -147,166 +143,155 @@ def _blamed_on(run: RunFolder | None) -> Iterator[None]:
         raise OptionError("RUN", run.path, reason) from error
 
 
-def _build_parts(config: dict[str, Any]) -> _Made:
+def _build_parts(config: dict[str, Any]) -> _Parts:
     data, model, options, machine = prepare(config)
-    nodes = (config.get("callback") or {}).items()
-    callbacks = [one for name, node in nodes if (one := build(node, f"callback.{name}")) is not None]
+    callbacks = _build_group(config, "callback")
     for callback in callbacks:
         if isinstance(callback, Evaluation):
             with error_prefix("callback.evaluation"):
                 callback.check(data, model)
     # A checkpoint comes after everything else that its batch brings.
     callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
-    nodes = (config.get("logger") or {}).items()
-    loggers = [one for name, node in nodes if (one := build(node, f"logger.{name}")) is not None]
-    return _Made(config, data, model, options, machine, callbacks, loggers)
+    return _Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
 
 
-def _continue(made: _Made, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
+def _build_group(config: dict[str, Any], group: str) -> list[Any]:
+    """The parts of ``callback`` or ``logger``, in the config's order; null is none."""
+    nodes = (config.get(group) or {}).items()
+    return [part for name, node in nodes if (part := build(node, f"{group}.{name}")) is not None]
+
+
+def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> None:
+    paths = parts.config["paths"]
+    below = folder.path.is_relative_to(paths["output_dir"])
+    check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
+    world = environment(parts.data, processes(parts.machine))
+    create(folder.path, run | {"ganvas": run["ganvas"] | {"environment": world}})
+
+
+def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
     resume_plan = ResumePlan.find(folder, overrides)
-    resume_plan.check(made.model, made.machine.precision)
-    world = environment(made.data, processes(made.machine))
-    resume_plan.compare(made.config, world, old=folder.read_run())
+    resume_plan.check(parts.model, parts.machine.precision)
+    world = environment(parts.data, processes(parts.machine))
+    resume_plan.compare(parts.config, world, old=folder.read_run())
     if resume_plan.drift:
         run["ganvas"]["environment"] = world
     return resume_plan
 
 
-def _nothing_left(made: _Made, resume_plan: ResumePlan) -> bool:
-    batches = budget_batches(made.options, made.data.batch_size, made.data.num_samples("train"))
+def _nothing_left(parts: _Parts, resume_plan: ResumePlan) -> bool:
+    batches = budget_batches(parts.options, parts.data.batch_size, parts.data.num_samples("train"))
     return batches is not None and resume_plan.batches_seen >= batches
 
 
+def _roll_back(
+    parts: _Parts, error: RollbackError, folder: RunFolder, group: Group
+) -> tuple[_Parts, ResumePlan]:
+    """Parts built anew, and the newest checkpoint to go on from.
+
+    Raises:
+        NonFiniteError: the run went back as often as it may.
+    """
+    number = parts.model.rollbacks + 1
+    if number > parts.options.max_rollbacks:
+        text = f"the run went back {number - 1} times (trainer.max_rollbacks); {error}"
+        raise record_failure(folder, NonFiniteError(error.term, text), group) from error
+    parts = _build_parts(parts.config)
+    parts.model.rollbacks = number
+    resume_plan = group.in_turn(lambda: ResumePlan.find(folder))
+    resume_plan.news.append(f"rollback {number}: {error}")
+    resume_plan.check(parts.model, parts.machine.precision)
+    check_seen_by_all(resume_plan, group)
+    return parts, resume_plan
+
+
 def _train_once(
-    made: _Made, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+    parts: _Parts, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
 ) -> Outcome:
-    """Trains once, to the end, a stop or a failure."""
-    began = time.monotonic()
-    first_rank = group.info.is_first
-    lifeline = Lifeline(folder, max_seconds=made.options.max_seconds, is_handed_on=not group.is_alone)
-    lifeline.is_finals_due = resume_plan is not None and not resume_plan.finished
-    trainer: pl.Trainer | None = None
-    restore = lifeline.handle_signals()
+    """Trains to the end, a stop or a failure.
+
+    Raises:
+        RollbackError: training shall begin again at the newest checkpoint.
+    """
+    began_at = time.monotonic()
+    first_rank, options, data = group.info.is_first, parts.options, parts.data
+    state = RunState(
+        max_examples=total_examples(
+            options, batch_size=data.batch_size, train_samples=data.num_samples("train")
+        ),
+        newest_checkpoint=resume_plan.examples_seen if resume_plan is not None else 0,
+    )
+    deferred = DeferredValidation()
+    stop = StopOnSignal(folder, deferred, max_seconds=options.max_seconds, is_handed_on=not group.is_alone)
+    is_unfinished = resume_plan is not None and not resume_plan.finished
+    ours = [ResumeAtEnd(is_unfinished=is_unfinished), stop, StatusWriter(folder), Journal(folder.path)]
+    callbacks = [*ours, *parts.callbacks, deferred]
+    give_state(callbacks, state)
+    is_saved = True
+    restore_handlers = stop.handle_signals()
     try:
         with train_log(folder.path / "train.log" if first_rank else None):
             if first_rank:
                 if resume_plan is not None:
                     resume_plan.begin(run)
-                folder.write_status(state="running", error=None, rollbacks=made.model.rollbacks)
+                folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
             try:
-                trainer = _fit(made, folder, lifeline, resume_plan, group)
+                _fit(parts, callbacks, folder, resume_plan, group)
+                is_saved = _is_saved(parts, state)
             except RollbackError:
                 raise
             except (KeyboardInterrupt, SystemExit):
                 # Lightning turns a KeyboardInterrupt inside fit into an exit.
-                lifeline.signal = lifeline.signal or signal.SIGINT
+                stop.signal = stop.signal or signal.SIGINT
             except BaseException as error:
-                raise _failed(folder, error, group) from None
+                raise record_failure(folder, error, group) from None
     finally:
-        restore()
-    return _end(made, folder, lifeline, trainer, resume_plan, time.monotonic() - began)
+        restore_handlers()
+    seconds = time.monotonic() - began_at
+    return end_run(
+        folder, parts.config, parts.model, state, stopped_by=stop.signal, is_saved=is_saved, seconds=seconds
+    )
 
 
 def _fit(
-    made: _Made, folder: RunFolder, lifeline: Lifeline, resume_plan: ResumePlan | None, group: Group
-) -> pl.Trainer:
-    model, data, options, machine = made.model, made.data, made.options, made.machine
+    parts: _Parts,
+    callbacks: list[pl.Callback],
+    folder: RunFolder,
+    resume_plan: ResumePlan | None,
+    group: Group,
+) -> None:
+    model, data, options, machine = parts.model, parts.data, parts.options, parts.machine
     trainer = make_trainer(
-        options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
-        has_validation=data.num_samples("val") > 0, callbacks=[lifeline, *made.callbacks, MakeUp(lifeline)],
-        loggers=made.loggers, run_dir=str(folder.path), info=group.info,
-    )  # fmt: skip
+        options,
+        machine,
+        batch_size=data.batch_size,
+        train_samples=data.num_samples("train"),
+        has_validation=data.num_samples("val") > 0,
+        callbacks=callbacks,
+        loggers=parts.loggers,
+        run_dir=str(folder.path),
+        info=group.info,
+    )
     open_group(group, trainer, machine.process_group_backend)
     model.log_every(options.log_every_examples, data.batch_size)
     model.set_non_finite_policy(options.non_finite, options.max_skips)
     model.micro_batches = options.micro_batches
     for network in model.networks.values():
         if machine.channels_last:
-            network.to(memory_format=_channels_last())  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if machine.compile:
             network.compile()
     checkpoint = resume_plan.checkpoint if resume_plan is not None else None
-    targets = made.config["model"]["_target_"], made.config["data"]["_target_"]
+    targets = parts.config["model"]["_target_"], parts.config["data"]["_target_"]
     log.info(
         "%s on %s, folder %s, from %s", *targets, folder.path, checkpoint.name if checkpoint else "the start"
     )
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
-    return trainer
 
 
-def _end(
-    made: _Made, folder: RunFolder, lifeline: Lifeline, trainer: pl.Trainer | None,
-    resume_plan: ResumePlan | None, seconds: float,
-) -> Outcome:  # fmt: skip
-    """Last words: status.json and what the shell gets."""
-    model, notes = made.model, []
-    # A resumed run with nothing left to train keeps the metrics that it has.
-    metrics = model.metrics or folder.read_status().get("metrics") or {}
-    state, code = "finished", 0
-    if lifeline.signal is not None:
-        state, code = "interrupted", 128 + lifeline.signal
-    saved = _saved(made, trainer, resume_plan)
-    if not saved:
-        notes.append(f"the state after {model.examples_seen} examples could not be written; see status.json")
-        code = code or 1
-        state = "failed" if state == "finished" else state
-    if is_first_rank():
-        values: dict[str, Any] = {"state": state, "examples_seen": model.examples_seen}
-        if state == "finished":
-            values |= {"metrics": metrics, "seconds": round(seconds, 1)}
-        if best := best_metrics(read_rows(folder.path / "evaluations.jsonl")):
-            values["best"] = best
-        if (chosen := optimized(folder.path, made.config)) is not None:
-            values["optimized"] = chosen
-            for one in (chosen, *chosen.get("also", ())):
-                if one["value"] is None:
-                    names = ", ".join(one["reported"])
-                    notes.append(f"optimized_metric={one['metric']} was never reported; there are: {names}")
-        if not saved:
-            values["error"] = notes[-1]
-        if trainer is not None and write_errors(trainer).events:
-            values["write_errors"] = write_errors(trainer).events
-        if trainer is not None and (found := findings(trainer)):
-            values["health"] = found
-            notes += [
-                f"health: {one['name']} from {one['examples']:,} examples: {one['says']}" for one in found
-            ]
-        try:
-            folder.write_status(**values)
-        except OSError as error:
-            notes.append(f"status.json could not be written ({error})")
-            code = code or 1
-    return Outcome(folder, state, code, metrics, notes)
-
-
-def _saved(made: _Made, trainer: pl.Trainer | None, resume_plan: ResumePlan | None) -> bool:
+def _is_saved(parts: _Parts, state: RunState) -> bool:
     """Whether a checkpoint of the state that the run ended in is on the disk (or none was asked for)."""
-    asked = any(isinstance(callback, Checkpoint) for callback in made.callbacks)
-    if not asked or made.options.fast_dev_run or not is_first_rank() or trainer is None:
+    asked = any(isinstance(callback, Checkpoint) for callback in parts.callbacks)
+    if not asked or parts.options.fast_dev_run or not find_rank().is_first:
         return True
-    newest = getattr(trainer, "ganvas_checkpoint", resume_plan.examples_seen if resume_plan else 0)
-    return bool(newest == made.model.examples_seen)
-
-
-def is_first_rank() -> bool:
-    """Whether this process writes the run's folder."""
-    return find_rank().is_first
-
-
-def _channels_last() -> Any:
-    import torch
-
-    return torch.channels_last
-
-
-def _failed(folder: RunFolder, error: BaseException, group: Group) -> BaseException:
-    """Notes in train.log and status.json why the run failed; returns the error that did it."""
-    log.error("%s", "".join(traceback.format_exception(error)))
-    error = group.blame(error)
-    if is_first_rank():
-        try:
-            kind = "" if isinstance(error, RankError) else f"{type(error).__name__}: "
-            folder.write_status(state="failed", error=f"{kind}{error}")
-        except OSError as full:
-            log.error("status.json could not be written (%s)", full)
-    return error
+    return bool(state.newest_checkpoint == parts.model.examples_seen)

@@ -15,6 +15,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 
 from ganvas.errors import OptionError, require
 from ganvas.model.training.guard import POLICIES
+from ganvas.model.training.lightning_internals import install_no_signal_handlers
 from ganvas.run.checkpoint.io import DurableCheckpointIO
 from ganvas.run.distributed.external_environment import environment_of
 from ganvas.run.distributed.rank_info import RankInfo
@@ -185,13 +186,11 @@ def make_trainer(
     has_validation: bool = True,
     info: RankInfo | None = None,
 ) -> pl.Trainer:
-    """The Trainer; ``max_examples`` is set on it for whoever wants to know the budget (None: open).
+    """The Trainer that the options and the machine ask for.
 
     ``info`` is this process's among the ranks; without one Lightning looks for it, and starts ranks itself.
     """
     batches_an_epoch = max(1, train_samples // batch_size)
-    budgets = [batch_count(options.max_examples, batch_size), options.max_steps]
-    steps = min((budget for budget in budgets if budget is not None), default=-1)
     every, epochs = validation_interval(options, batch_size, batches_an_epoch)
     arguments: dict[str, Any] = {}
     if options.fast_dev_run:
@@ -206,7 +205,7 @@ def make_trainer(
         ),
         precision=machine.precision,  # type: ignore[arg-type]
         benchmark=machine.benchmark,
-        max_steps=steps,
+        max_steps=_max_steps(options, batch_size),
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
         val_check_interval=every,
         check_val_every_n_epoch=epochs,
@@ -236,15 +235,8 @@ def make_trainer(
         default_root_dir=run_dir,
         **arguments,
     )
-    # Lightning's own SIGTERM handler broadcasts from inside the handler, where ranks wait for each other for
-    # ever, and ends a run at an epoch's end without a checkpoint; its SLURM handlers save within a step.
-    trainer._signal_connector.register_signal_handlers = _no_handlers  # type: ignore[method-assign]
-    trainer.max_examples = _total_examples(options, steps, batch_size, batches_an_epoch)  # type: ignore[attr-defined]
+    install_no_signal_handlers(trainer)
     return trainer
-
-
-def _no_handlers() -> None:
-    """The run's own are installed (run/lifeline.py)."""
 
 
 def budget_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int | None:
@@ -299,10 +291,16 @@ def validation_interval(
     return options.val_check_interval, options.check_val_every_n_epoch or 1
 
 
-def _total_examples(
-    options: TrainerOptions, steps: int, batch_size: int, batches_an_epoch: int
-) -> int | None:
+def _max_steps(options: TrainerOptions, batch_size: int) -> int:
+    """Lightning's ``max_steps``; -1: no bound."""
+    budgets = [batch_count(options.max_examples, batch_size), options.max_steps]
+    return min((budget for budget in budgets if budget is not None), default=-1)
+
+
+def total_examples(options: TrainerOptions, *, batch_size: int, train_samples: int) -> int | None:
+    """Examples seen when training ends; None where a clock alone ends it."""
+    steps = _max_steps(options, batch_size)
     totals = [steps * batch_size] if steps > 0 else []
     if options.max_epochs is not None:
-        totals.append(options.max_epochs * batches_an_epoch * batch_size)
+        totals.append(options.max_epochs * max(1, train_samples // batch_size) * batch_size)
     return min(totals, default=None)

@@ -1,4 +1,7 @@
-"""What ganvas needs of Lightning and Lightning does not offer publicly, with the reason at each."""
+"""The one file that uses what Lightning does not offer publicly; tests/test_architecture.py holds that.
+
+Each function says which public thing is missing. After an update of Lightning, read this file first.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,54 @@ def listeners(trainer: pl.Trainer) -> dict[str, list[pl.Callback]]:
         for hook in _BETWEEN
     }
     return {hook: those for hook, those in found.items() if those}
+
+
+def install_no_signal_handlers(trainer: pl.Trainer) -> None:
+    """Keeps Lightning from installing signal handlers of its own in ``fit``.
+
+    Its SIGTERM handler broadcasts from inside the handler, where ranks wait for each other for ever, and ends
+    a run at an epoch's end without a checkpoint; its SLURM handlers save within a step. No argument of the
+    Trainer turns them off. The run installs its own (:class:`ganvas.run.stop_on_signal.StopOnSignal`).
+    """
+    trainer._signal_connector.register_signal_handlers = _no_handlers  # type: ignore[method-assign]
+
+
+def _no_handlers() -> None:
+    """In place of Lightning's method."""
+
+
+def validation_is_due(trainer: pl.Trainer) -> bool:
+    """Whether Lightning validates after this batch; asked within ``on_train_batch_end``.
+
+    No hook tells beforehand; the rule depends on epochs, intervals, lengths and ``trainer.should_stop``.
+    """
+    fetcher = trainer.fit_loop._data_fetcher
+    return fetcher is not None and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)
+
+
+def run_validation(trainer: pl.Trainer) -> None:
+    """Validates now, in the midst of ``fit``, as Lightning does after a batch.
+
+    ``trainer.validate`` cannot be called within ``fit``.
+    """
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    trainer.validating = True
+    loop.restarting = False
+    loop.run()
+    trainer.training = True
+
+
+def begin_next_epoch(trainer: pl.Trainer) -> None:
+    """Where the loaded checkpoint is of an epoch's last batch: the next epoch begins like any other.
+
+    Called within ``on_train_start``. Lightning has ended the old epoch by now, but takes the next for its
+    rest: it would neither count it nor call its ``on_train_epoch_start``, and would count a validation that
+    nobody made. No option tells it where in its epoch a checkpoint was written.
+    """
+    loop, inner = trainer.fit_loop, trainer.fit_loop.epoch_loop
+    if inner.restarted_on_train_batch_end and inner.batch_progress.is_last_batch:
+        inner.batch_progress.increment_completed()
+        inner._batches_that_stepped += 1
+        inner.reset_restart_stage()
+        inner.restarting = False
+        loop.reset_restart_stage()

@@ -11,12 +11,35 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pytorch_lightning as pl
+
+from ganvas.callback.run_state import RunCallback
 from ganvas.run.folder.run_folder import write_text
 
 KEY = "ganvas_files"
 _ROWS = ("metrics.jsonl", "evaluations.jsonl")
 _EVENTS = "tensorboard/events.out.tfevents.*"
+
+
+class Journal(RunCallback):
+    """Puts the sizes of the growing files into each checkpoint, once the loggers have written all they hold.
+
+    Args:
+        run: the run's folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                if hasattr(logger, "flush"):
+                    with self.state.tolerate_write_errors(type(logger).__name__):
+                        logger.flush()
+            checkpoint[KEY] = sizes(self.run)
 
 
 def sizes(run: Path) -> dict[str, int]:
