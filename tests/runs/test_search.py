@@ -121,7 +121,7 @@ def test_a_killed_search_goes_on_with_the_config_it_had(ganvas, tmp_path: Path) 
 def test_a_worse_trial_is_pruned_and_a_bad_one_fails(ganvas, tmp_path: Path) -> None:
     write_parts(tmp_path)
     words = ("model.latent_dim=4,0,8", "hydra.sweeper.sampler=grid", "hydra.sweeper.pruner=median",
-             "hydra.sweeper.median.startup_trials=1", "trainer.max_examples=64000",
+             "hydra.sweeper.pruner_startup_trials=1", "trainer.max_examples=64000",
              "trainer.limit_train_batches=3", "callback.score.slow_from=8")  # fmt: skip
     done = ganvas(*SEARCH, *words, "trainer.max_epochs=200", code=1)
     sweep = sweeps.the_sweep(tmp_path)

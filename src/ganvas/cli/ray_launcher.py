@@ -7,8 +7,7 @@ from typing import Any
 
 from ganvas.cli.launcher import JobLauncher, plain_options
 from ganvas.sweep.command import JobCommand
-from ganvas.sweep.engine.ray import Ray
-from ganvas.sweep.engine.ray_options import RayOptions
+from ganvas.sweep.engine.ray import Ray, RayOptions
 from ganvas.sweep.interface import Engine, Job
 
 
@@ -17,7 +16,7 @@ class RayLauncher(JobLauncher):
 
     Args:
         timeout, retries, on_error: see JobLauncher.
-        asked: see :class:`ganvas.sweep.engine.ray_options.RayOptions`.
+        asked: see :class:`ganvas.sweep.engine.ray.RayOptions`.
     """
 
     def __init__(

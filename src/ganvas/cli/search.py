@@ -19,14 +19,13 @@ from ganvas.cli.secrets import hidden_keys, values_at
 from ganvas.cli.sweep_jobs import Composer, repeats
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.run.config.build import bind
-from ganvas.run.config.optimized import objectives
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Draft, Manifest
 from ganvas.sweep.records import result_of
-from ganvas.sweep.search.settings import Hyperband, Median, Settings
+from ganvas.sweep.search.search_spec import SearchSpec
+from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space
-from ganvas.sweep.search.spec import SearchSpec
 from ganvas.sweep.tree import config_key
 
 KEY = "search"  # of sweep.json's ``about``
@@ -50,6 +49,7 @@ def parse_search(
     """
     settings, params = read_settings(sweeper)
     require_optuna()
+    from ganvas.run.config.reported import reported_objectives  # torch, for seconds
     from ganvas.sweep.search.check import check
 
     fixed, space = parse([*overrides_of(params), *overrides], composer.hydra.config_loader)
@@ -59,7 +59,7 @@ def parse_search(
     config = examples[0].config
     seed = config["seed"] if settings.seed is None else settings.seed
     spec = check(
-        settings, space, objectives(config), config, overrides=fixed, seed=seed, repeats=len(examples),
+        settings, space, reported_objectives(config), config, overrides=fixed, seed=seed, repeats=len(examples),
         experiment=config_key(config),
     )  # fmt: skip
     return spec, examples
@@ -77,20 +77,11 @@ def read_settings(sweeper: Any) -> tuple[Settings, dict[str, Any]]:
     plain = {key: value for key, value in plain.items() if key != "_target_"}
     params = plain.pop("params", None) or {}
     require(isinstance(params, dict), f"{_SECTION}.params", params, "must be a section: key -> values")
-    for name, kind in (("median", Median), ("hyperband", Hyperband)):
-        section = plain.get(name)
-        path = f"{_SECTION}.{name}"
-        require(isinstance(section, dict), path, section, "must be a section; leave it alone")
-        plain[name] = _made(kind, section, path)
-    return _made(Settings, plain, _SECTION), params
-
-
-def _made(kind: Any, values: dict[str, Any], path: str) -> Any:
-    arguments = bind(kind, values, path)
+    arguments = bind(Settings, plain, _SECTION)
     try:
-        return kind(**arguments)
+        return Settings(**arguments), params
     except OptionError as error:
-        raise error.under(path) from error
+        raise error.under(_SECTION) from error
 
 
 def require_optuna() -> None:
@@ -195,7 +186,7 @@ class Search:
             if self._source is None:
                 return [], True
             lines = write_report(self._source.handle, self.sweep.folder)
-            return lines, not failed(self._source.handle, self.spec.owner)
+            return lines, not failed(self._source.handle)
         finally:
             self._stack.close()
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ganvas.run.process.orphan import LAUNCHER
+from ganvas.sweep.records import Record
 
 SECRETS = "GANVAS_SECRETS"  # JSON, key -> value: what sweep.json does not hold
 # What a rank or a job that encloses the sweep would leave in the environment of its jobs.
@@ -50,3 +56,23 @@ class JobCommand:
         if self.secrets.get(index):
             clean[SECRETS] = json.dumps(dict(self.secrets[index]))
         return clean
+
+    def start(
+        self, index: int, environment: Mapping[str, str], *, folder: str | None = None
+    ) -> subprocess.Popen[bytes]:
+        """The job as a process in a session of its own; it ends soon after this process, however that ends.
+
+        Args:
+            folder: where relative paths begin; None: here.
+        """
+        with Record(self.sweep, index).log.open("ab") as log:
+            return subprocess.Popen(
+                self.argv(index), env={**environment, LAUNCHER: str(os.getpid())}, cwd=folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    """Ends by force every process that is left of a job (loaders, ranks): they share its process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.run.folder.redact import redacted
@@ -20,15 +20,7 @@ FILE = "sweep.json"
 _VERSION = 1
 _TREES = ("config", "choices", "origins")
 _MAX_BYTES = 1_000_000_000
-_FIELDS = {
-    "index": int,
-    "key": str,
-    "name": str,
-    "differs": list,
-    "variant": int,
-    "repeat": int,
-    "devices": int,
-}
+_FIELDS = {name: get_origin(hint) or hint for name, hint in get_type_hints(Job).items()}
 
 
 @dataclass(frozen=True)

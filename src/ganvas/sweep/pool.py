@@ -151,13 +151,9 @@ class Pool:
             self._asked[index] = now
         if stop:
             self.engine.stop(list(stop))
-        if any(now - asked > _GRACE for asked in self._asked.values()):
-            self._force()
-
-    def _force(self) -> None:
-        """Jobs that do not end: by force, those that were asked to."""
-        for index in [index for index, asked in self._asked.items() if time.monotonic() - asked > _GRACE]:
-            self.engine.kill([index])
+        late = [index for index, asked in self._asked.items() if now - asked > _GRACE]
+        if late:
+            self.engine.kill(late)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,12 @@ def _optimized(result: Result) -> dict[str, Any]:
     return {f"best {result.optimized['metric']}": result.optimized["value"], "mode": result.optimized["mode"]}
 
 
-def write_csv(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
-    """results.csv, whole or not at all; a column for every metric that any job has."""
-    names = dict.fromkeys(name for row in table for name in row if name not in ("folder", *HIDDEN))
+def write_csv(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = HIDDEN) -> None:
+    """A table as a file, whole or not at all; a column for whatever any row has, ``folder`` the last."""
+    names = dict.fromkeys(name for row in table for name in row if name not in hidden)
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=[*names, "folder"], restval="", extrasaction="ignore")
+    ordered = sorted(names, key=lambda name: name == "folder")
+    writer = csv.DictWriter(text, fieldnames=ordered, restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(table)
     write_text(path, text.getvalue())
@@ -89,7 +91,4 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
 
 def counts(found: Sequence[tuple[Job, Result]]) -> dict[str, int]:
     """State -> how many jobs."""
-    tally: dict[str, int] = {}
-    for _, result in found:
-        tally[result.state] = tally.get(result.state, 0) + 1
-    return tally
+    return dict(Counter(result.state for _, result in found))

@@ -17,8 +17,7 @@ import pytest
 from stand_in import StandIn, did, planned
 
 from ganvas.errors import OptionError
-from ganvas.sweep.engine.ray import Ray
-from ganvas.sweep.engine.ray_options import RayOptions
+from ganvas.sweep.engine.ray import Ray, RayOptions
 from ganvas.sweep.interface import Job
 
 # Not imported here: what Ray reads from the environment, it reads when it is imported.
@@ -142,8 +141,7 @@ def test_an_address_where_nothing_answers() -> None:
     source = """
 from pathlib import Path
 from ganvas.sweep.command import JobCommand
-from ganvas.sweep.engine.ray import Ray
-from ganvas.sweep.engine.ray_options import RayOptions
+from ganvas.sweep.engine.ray import Ray, RayOptions
 Ray(JobCommand(Path("sweep")), RayOptions(address="nonsense"))
 """
     done = subprocess.run(

@@ -9,7 +9,6 @@ import pytest
 from ganvas.errors import OptionError
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.engine import ray, slurm
-from ganvas.sweep.engine.ray_options import RayOptions
 from ganvas.sweep.engine.slurm_options import SlurmOptions
 
 
@@ -54,7 +53,7 @@ def test_what_is_not_installed_is_named_with_its_cure(
     with pytest.raises(OptionError, match=r"hydra/launcher=slurm: needs .*pip install 'ganvas\[slurm\]'"):
         slurm.Slurm(command, SlurmOptions())
     with pytest.raises(OptionError, match=r"hydra/launcher=ray: needs .*pip install 'ganvas\[ray\]'"):
-        ray.Ray(command, RayOptions())
+        ray.Ray(command, ray.RayOptions())
     monkeypatch.undo()
     monkeypatch.setattr(slurm, "find_spec", lambda name: True)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -12,13 +12,12 @@ pytest.importorskip("optuna")
 
 from fake_jobs import FakeJobs
 
-from ganvas.sweep.search.pruner import make_pruner
-from ganvas.sweep.search.sampler import check_sampler
+from ganvas.sweep.search.search_spec import Objective, SearchSpec
 from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space, interval
 from ganvas.sweep.search.storage import absolute, open_storage
 from ganvas.sweep.search.study import StudySource
-from ganvas.sweep.search.study_handle import Objective, StudyHandle
+from ganvas.sweep.search.study_handle import StudyHandle
 
 
 @pytest.fixture
@@ -36,17 +35,14 @@ def source(tmp_path: Path, jobs: FakeJobs) -> Callable[..., StudySource]:
         retry: tuple[int, ...] = (),
         **settings: Any,
     ) -> StudySource:  # fmt: skip
-        asked = Settings(**{"n_trials": 4, **settings})
         space = space or Space((interval("x", 0.0, 1.0),))
-        storage = open_storage(absolute(asked.storage), tmp_path)
-        handle = StudyHandle(storage, "s", owner, [Objective(*one) for one in objectives])
-        grid = check_sampler(asked, space, len(objectives))
-        handle.join({"space": space.describe(), "metrics": [list(one) for one in objectives],
-                     "repeats": repeats})  # fmt: skip
-        return StudySource(
-            handle, jobs_ or jobs, space, asked, grid=grid, seed=seed, repeats=repeats,
-            pruner=make_pruner(asked, every_examples=every_examples, max_examples=90), retry=retry,
-            every_examples=every_examples,
+        spec = SearchSpec(
+            settings=Settings(**{"n_trials": 4, **settings}), dimensions=space.dimensions,
+            objectives=[Objective(*one) for one in objectives], words=[], seed=seed, repeats=repeats,
+            every_examples=every_examples, max_examples=90, study="s", experiment="e", owner=owner,
         )  # fmt: skip
+        handle = StudyHandle(open_storage(absolute(spec.settings.storage), tmp_path), spec)
+        handle.join()
+        return StudySource(handle, jobs_ or jobs, retry=retry)
 
     return make

@@ -7,7 +7,7 @@ import pytest
 
 from ganvas.errors import OptionError
 from ganvas.sweep.search.pruner import Tail, check_pruner, make_pruner
-from ganvas.sweep.search.settings import Hyperband, Settings
+from ganvas.sweep.search.settings import Settings
 
 
 def line(examples: int, value: float | None, name: str = "m") -> str:
@@ -76,8 +76,8 @@ def changed(section: str, **values: object) -> dict:
          "trainer.val_every_examples=null: leaves the pruner nothing to see"),
         (Settings(pruner="hyperband"), ["loss/total"], changed("trainer", max_examples=None),
          "trainer.max_examples=null: is what hyperband divides"),
-        (Settings(pruner="hyperband", hyperband=Hyperband(min_examples=900)), ["loss/total"], CONFIG,
-         "hyperband.min_examples=900: must be less than"),
+        (Settings(pruner="hyperband", pruner_min_examples=900), ["loss/total"], CONFIG,
+         "pruner_min_examples=900: must be less than"),
     ],
 )  # fmt: skip
 def test_what_a_pruner_cannot_do(settings: Settings, metrics: list, config: dict, line: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.sweep.search.settings import Hyperband, Median, Settings
+from ganvas.sweep.search.settings import Settings
 
 
 def test_how_many_trials() -> None:
@@ -24,10 +24,9 @@ def test_how_many_trials() -> None:
         (lambda: Settings(startup_trials=0), "startup_trials=0"),
         (lambda: Settings(storage=""), "storage=: is empty"),
         (lambda: Settings(study_name=""), "study_name=: is empty"),
-        (lambda: Median(startup_trials=0), "startup_trials=0"),
-        (lambda: Median(warmup_examples=-1), "warmup_examples=-1"),
-        (lambda: Hyperband(min_examples=0), "min_examples=0"),
-        (lambda: Hyperband(reduction_factor=1), "reduction_factor=1"),
+        (lambda: Settings(pruner_startup_trials=0), "pruner_startup_trials=0"),
+        (lambda: Settings(pruner_min_examples=0), "pruner_min_examples=0"),
+        (lambda: Settings(reduction_factor=1), "reduction_factor=1"),
     ],
 )
 def test_out_of_range(make, line: str) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import optuna
@@ -118,16 +119,18 @@ def test_an_unreadable_journal(tmp_path: Path) -> None:
     assert "cannot be used" in refused(f"{tmp_path}/x.log", tmp_path)
 
 
-def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
+def test_a_lock_that_a_kill_left_is_taken_soon(tmp_path: Path) -> None:
     """Killed between taking the lock and giving it back."""
     script = f"""
         import os, signal
-        from pathlib import Path
-        from ganvas.sweep.search.storage import KernelLock
-        KernelLock(Path({str(tmp_path / "study.log")!r})).acquire()
+        from optuna.storages.journal import JournalFileSymlinkLock
+        JournalFileSymlinkLock({str(tmp_path / "study.log")!r}).acquire()
         os.kill(os.getpid(), signal.SIGKILL)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=120)
+    assert (tmp_path / "study.log.lock").is_symlink()
+    began = time.monotonic()
     study = optuna.create_study(storage=open_storage(None, tmp_path), study_name="s")
     study.add_trial(optuna.trial.create_trial(value=1.0))
     assert len(study.trials) == 1
+    assert time.monotonic() - began < 20

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from fake_jobs import FakeJobs
 
-from ganvas.sweep.search.settings import Median
 from ganvas.sweep.search.study import StudySource
 
 Source = Callable[..., StudySource]
@@ -27,7 +26,7 @@ def finish(source: StudySource, jobs: FakeJobs, *values: float) -> None:
 
 
 def test_median_prunes_what_is_worse_than_most(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=5, pruner="median", median=Median(startup_trials=2), repeats=1)
+    made = source(n_trials=5, pruner="median", pruner_startup_trials=2, repeats=1)
     finish(made, jobs, 5.0, 3.0, 1.0)
     finish(made, jobs, 6.0, 4.0, 2.0)
     worse, better = made.next(), made.next()
@@ -46,7 +45,7 @@ def test_median_prunes_what_is_worse_than_most(source: Source, jobs: FakeJobs) -
 
 
 def test_larger_is_better_where_the_mode_says_so(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=3, pruner="median", median=Median(startup_trials=1), objectives=(("m", "max"),))
+    made = source(n_trials=3, pruner="median", pruner_startup_trials=1, objectives=(("m", "max"),))
     job = made.next()
     jobs.write(job, rows(5.0, 7.0, 6.0))
     made.ended(job, jobs.end(job, value=7.0))
@@ -59,7 +58,7 @@ def test_larger_is_better_where_the_mode_says_so(source: Source, jobs: FakeJobs)
 
 
 def test_the_first_repeat_decides_for_all(source: Source, jobs: FakeJobs) -> None:
-    made = source(n_trials=2, pruner="median", median=Median(startup_trials=1), repeats=3)
+    made = source(n_trials=2, pruner="median", pruner_startup_trials=1, repeats=3)
     for repeat in range(3):
         job = made.next()
         jobs.write(job, rows(1.0, 1.0))
@@ -96,7 +95,7 @@ def test_hyperband_prunes(source: Source, jobs: FakeJobs) -> None:
 
 
 def test_a_pruned_trial_stays_pruned_after_a_kill(source: Source, jobs: FakeJobs) -> None:
-    options = {"n_trials": 2, "pruner": "median", "median": Median(startup_trials=1)}
+    options = {"n_trials": 2, "pruner": "median", "pruner_startup_trials": 1}
     made = source(**options)
     finish(made, jobs, 1.0, 1.0)
     job = made.next()

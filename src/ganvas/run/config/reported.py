@@ -9,7 +9,7 @@ from typing import Any
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.keep_classifier import KeepClassifier
 from ganvas.callback.record import Record
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 from ganvas.metric.reconstruction_evaluation import BETTER
 from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
@@ -38,6 +38,26 @@ def check_reported(config: Mapping[str, Any], metric: str) -> None:
     near = f"did you mean {close[0]}? " if close else ""
     reason = f"no run of this config reports it; {near}there are: {', '.join(names) or 'none'}"
     raise OptionError("optimized_metric", metric, reason)
+
+
+def reported_objectives(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """(metric, mode) of each objective of a search, each one reported and with a direction.
+
+    Raises:
+        OptionError: ``optimized_metric``, ``optimized_mode``: there is none, no run reports it, or it has no
+            direction.
+    """
+    pairs = objectives(config)
+    reason = "is what a search looks for; write optimized_metric=evaluation/fid or the like"
+    require(bool(pairs), "optimized_metric", "null", reason)
+    chosen = []
+    for metric, mode in pairs:
+        check_reported(config, metric)
+        way = mode or reported_metrics(config)[0].get(metric.removeprefix(_METRIC))
+        reason = f"{metric} has no better way of its own; write optimized_mode=min or optimized_mode=max"
+        require(way is not None, "optimized_mode", "null", reason)
+        chosen.append((metric, str(way)))
+    return chosen
 
 
 def check_ranked(configs: Iterable[Mapping[str, Any]]) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import Sequence
 
-from ganvas.run.process.orphan import LAUNCHER
-from ganvas.sweep.command import JobCommand
+from ganvas.sweep.command import JobCommand, end_session
 from ganvas.sweep.interface import Job
-from ganvas.sweep.records import Record
 
 
 class Local:
@@ -51,15 +46,9 @@ class Local:
         for job in jobs:
             mine = [self.free.pop(0) for _ in range(self._wants(job))] if self.free is not None else []
             environment = self.command.environment(job.index, visible=None if self.free is None else mine)
-            environment[LAUNCHER] = str(os.getpid())  # a job ends soon after its sweep, however that ended
             if self.threads is not None:
                 environment.setdefault("OMP_NUM_THREADS", str(self.threads))
-            with Record(self.command.sweep, job.index).log.open("ab") as log:
-                process = subprocess.Popen(
-                    self.command.argv(job.index), env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
-            self._running[job.index] = process, mine
+            self._running[job.index] = self.command.start(job.index, environment), mine
 
     def _wants(self, job: Job) -> int:
         return self.gpus_per_job if self.gpus_per_job is not None else job.devices
@@ -69,7 +58,7 @@ class Local:
                 if (code := process.poll()) is not None]  # fmt: skip
         for index, _ in over:
             process, mine = self._running.pop(index)
-            _end_session(process)  # what it started and left: loaders, ranks
+            end_session(process)
             if self.free is not None:
                 self.free += mine
         return over
@@ -77,22 +66,15 @@ class Local:
     def stop(self, indices: Sequence[int]) -> None:
         for index in indices:
             if index in self._running:
-                with contextlib.suppress(ProcessLookupError):
-                    self._running[index][0].terminate()
+                self._running[index][0].terminate()
 
     def kill(self, indices: Sequence[int]) -> None:
         for index in indices:
             if index in self._running:
-                _end_session(self._running[index][0])
+                end_session(self._running[index][0])
 
     def close(self) -> None:
         for process, _ in self._running.values():
-            _end_session(process)
+            end_session(process)
             process.wait()
         self._running.clear()
-
-
-def _end_session(process: subprocess.Popen[bytes]) -> None:
-    """Ends by force every process that is left of a job: they share its process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

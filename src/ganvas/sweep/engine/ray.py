@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -22,11 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
-from ganvas.run.process.orphan import LAUNCHER
-from ganvas.sweep.command import JobCommand
-from ganvas.sweep.engine.ray_options import RayOptions
+from ganvas.sweep.command import JobCommand, end_session
 from ganvas.sweep.interface import Job
-from ganvas.sweep.records import Record
 
 _LOOK = 0.2  # seconds between two looks of a task at its job
 # Set before Ray is imported: it reports nobody's use, and writes no token into the home folder.
@@ -45,23 +41,41 @@ def run_job(command: JobCommand, index: int, stop: Path, folder: str, given: Map
     """
     there = command.environment(index)
     clean = {key: value for key, value in there.items() if not key.startswith("RAY_")}
-    environment = {**clean, **given, LAUNCHER: str(os.getpid())}
     if stop.exists():
         return 128 + signal.SIGTERM
-    with Record(command.sweep, index).log.open("ab") as log:
-        process = subprocess.Popen(
-            command.argv(index), env=environment, cwd=folder if os.path.isdir(folder) else None,
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+    process = command.start(index, {**clean, **given}, folder=folder if os.path.isdir(folder) else None)
     asked = False
     while process.poll() is None:
         if not asked and stop.exists():
             asked = True
             process.terminate()
         time.sleep(_LOOK)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)  # what the job started and left: loaders, ranks
+    end_session(process)
     return process.returncode
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions:
+    """Where the cluster is, and what one job takes of it.
+
+    Attributes:
+        address: None: a cluster of this machine, for this sweep alone; ``auto``: the one that runs here;
+            ``ray://HOST:PORT`` or ``HOST:PORT``: another.
+        num_cpus: cores of a job.
+        num_gpus: devices of a job; None: what its ``accelerator.devices`` asks for, where there are any.
+        n_jobs: jobs handed in at a time; None: as many as the cluster has room for.
+    """
+
+    address: str | None = None
+    num_cpus: float = 1
+    num_gpus: float | None = None
+    n_jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.num_cpus > 0, "num_cpus", self.num_cpus, "must be more than 0")
+        fits = self.num_gpus is None or self.num_gpus >= 0
+        require(fits, "num_gpus", self.num_gpus, "must be 0 or more")
+        require(self.n_jobs is None or self.n_jobs > 0, "n_jobs", self.n_jobs, "must be at least 1")
 
 
 @dataclass

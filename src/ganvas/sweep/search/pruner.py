@@ -22,12 +22,11 @@ def make_pruner(settings: Settings, *, every_examples: int, max_examples: int) -
         every_examples: between two values of the metric.
         max_examples: a run's budget.
     """
+    least = settings.pruner_min_examples
     if settings.pruner == "median":
-        median = settings.median
-        return MedianPruner(median.startup_trials, median.warmup_examples)
+        return MedianPruner(settings.pruner_startup_trials, least or 0)
     if settings.pruner == "hyperband":
-        least = settings.hyperband.min_examples or every_examples
-        return HyperbandPruner(least, max_examples, settings.hyperband.reduction_factor)
+        return HyperbandPruner(least or every_examples, max_examples, settings.reduction_factor)
     return None
 
 
@@ -57,9 +56,9 @@ def check_pruner(settings: Settings, metrics: list[str], config: dict[str, Any])
             "null",
             "is what hyperband divides; write examples",
         )
-        least = settings.hyperband.min_examples or every
+        least = settings.pruner_min_examples or every
         reason = f"must be less than a run's trainer.max_examples={budget}; write fewer"
-        require(least < budget, "hydra.sweeper.hyperband.min_examples", least, reason)
+        require(least < budget, "hydra.sweeper.pruner_min_examples", least, reason)
     return int(every)
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import logging
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from ganvas.errors import OptionError
+from ganvas.functional.cache import cache_dir
 from ganvas.run.folder.run_folder import write_text
-from ganvas.sweep.search.plots import draw_history, draw_importances
-from ganvas.sweep.search.study_handle import RETRY_OF, Objective, StudyHandle
+from ganvas.sweep.search.search_spec import Objective
+from ganvas.sweep.search.study_handle import RETRY_OF, StudyHandle
+from ganvas.sweep.summary import write_csv
 
 FOLDER = "search"  # in the sweep's folder
 _FEWEST = 4  # complete trials that say something of importance: the best two of them against all
@@ -34,18 +35,14 @@ def write_report(handle: StudyHandle, folder: Path) -> list[str]:
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     found = summary(handle)
-    write_text(place / "trials.csv", _csv(rows(handle)))
+    write_csv(place / "trials.csv", rows(handle), hidden=())
     write_text(place / "search.json", json.dumps(found, indent=1) + "\n")
     said = [_counted(found), *_best_lines(handle, found)]
     said += [f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
              for one in _told(handle) if one.state == TrialState.FAIL][:5]  # fmt: skip
-    try:
-        draw_history(found, place / "history.png")
-        draw_importances(found, place / "importance.png")
-        said.append(f"images and tables: {place}")
-    except OptionError as error:
-        said.append(f"tables: {place}; images need an extra ({error.reason})")
-    return said
+    drawn = _draw(handle, found, place)
+    extra = f"tables: {place}; images need an extra (pip install 'ganvas[plot]')"
+    return [*said, f"images and tables: {place}" if drawn else extra]
 
 
 def summary(handle: StudyHandle) -> dict[str, Any]:
@@ -61,22 +58,21 @@ def summary(handle: StudyHandle) -> dict[str, Any]:
     told = _told(handle)
     states = [one.state.name.lower() for one in told]
     return {
-        "study": handle.name,
-        "objectives": [{"metric": one.metric, "mode": one.mode} for one in handle.objectives],
+        "study": handle.spec.study,
+        "objectives": [one._asdict() for one in handle.spec.objectives],
         "trials": {state: states.count(state) for state in dict.fromkeys(sorted(states))},
-        "history": _history(told, handle.objectives),
+        "history": _history(told, handle.spec.objectives),
         "best": [_described(one) for one in best_trials(handle)],
-        "importance": {one.metric: importance(handle, place) for place, one in enumerate(handle.objectives)},
+        "importance": {
+            one.metric: importance(handle, place) for place, one in enumerate(handle.spec.objectives)
+        },
     }
 
 
 def best_trials(handle: StudyHandle) -> list[FrozenTrial]:
     """The best complete trial, the earliest of equal ones; of several objectives those that none beats."""
-    if len(handle.objectives) > 1:
-        return list(handle.study().best_trials)
-    complete = [one for one in handle.every() if one.state == TrialState.COMPLETE]
-    sign = handle.objectives[0].sign
-    return [min(complete, key=lambda one: sign * (one.value or 0.0))] if complete else []
+    found = sorted(handle.study().best_trials, key=lambda one: one.number)
+    return found if len(handle.spec.objectives) > 1 else found[:1]
 
 
 def importance(handle: StudyHandle, place: int) -> dict[str, float]:
@@ -84,7 +80,6 @@ def importance(handle: StudyHandle, place: int) -> dict[str, float]:
 
     Empty for fewer than four complete trials, and where nothing tells them apart.
     """
-    sign = handle.objectives[place].sign
     complete = [one for one in handle.every() if one.state == TrialState.COMPLETE]
     if len(complete) < _FEWEST or len({one.values[place] for one in complete}) == 1:
         return {}
@@ -93,15 +88,15 @@ def importance(handle: StudyHandle, place: int) -> dict[str, float]:
         found = get_param_importances(
             handle.study(),
             evaluator=PedAnovaImportanceEvaluator(),
-            target=lambda one: sign * one.values[place],
+            target=_value(place, handle.spec.objectives[place].sign),
         )
     return {name: float(share) for name, share in sorted(found.items(), key=lambda pair: -pair[1])}
 
 
-def failed(handle: StudyHandle, owner: str) -> list[int]:
-    """The numbers of an owner's trials that failed, and were not tried again since."""
-    return [one.number for one in _told(handle)
-            if one.state == TrialState.FAIL and one.user_attrs.get("sweep") == owner]  # fmt: skip
+def failed(handle: StudyHandle) -> list[int]:
+    """The numbers of this sweep's trials that failed, and were not tried again since."""
+    own = {one.number for one in handle.own(TrialState.FAIL)}
+    return [one.number for one in _told(handle) if one.number in own]
 
 
 def rows(handle: StudyHandle) -> list[dict[str, Any]]:
@@ -109,7 +104,7 @@ def rows(handle: StudyHandle) -> list[dict[str, Any]]:
     answer = []
     for one in _told(handle):
         values = one.values if one.state == TrialState.COMPLETE else None
-        metrics = [objective.metric for objective in handle.objectives]
+        metrics = [objective.metric for objective in handle.spec.objectives]
         seconds = one.duration.total_seconds() if one.duration is not None else ""
         answer.append({
             "trial": one.number, "state": one.state.name.lower(),
@@ -146,6 +141,46 @@ def _described(one: FrozenTrial) -> dict[str, Any]:
     return {"number": one.number, "values": one.values, "params": one.params, **kept}
 
 
+def _draw(handle: StudyHandle, found: dict[str, Any], place: Path) -> bool:
+    """Optuna's images, of a second objective history1.png and importance1.png, and so on.
+
+    Returns:
+        whether matplotlib is there to draw them.
+    """
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir() / "matplotlib"))
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # that it builds its list of fonts is no news
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna calls its images experimental
+        from optuna.visualization import matplotlib as plots
+
+        if not plots.is_available():
+            return False
+        from matplotlib import pyplot
+
+        pyplot.switch_backend("agg")
+        # A key is text and never a formula.
+        with pyplot.rc_context({"text.parse_math": False, "text.usetex": False}):
+            for number, objective in enumerate(handle.spec.objectives):
+                file = f"{number or ''}.png"
+                target = _value(number) if len(handle.spec.objectives) > 1 else None
+                if found["best"]:
+                    plots.plot_optimization_history(
+                        handle.study(), target=target, target_name=objective.metric
+                    )
+                    pyplot.savefig(place / f"history{file}", bbox_inches="tight")
+                if found["importance"][objective.metric]:
+                    plots.plot_param_importances(
+                        handle.study(), target=_value(number, objective.sign), target_name=objective.metric
+                    )
+                    pyplot.savefig(place / f"importance{file}", bbox_inches="tight")
+            pyplot.close("all")
+    return True
+
+
+def _value(place: int, sign: int = 1) -> Callable[[FrozenTrial], float]:
+    return lambda one: sign * one.values[place]
+
+
 def _counted(found: dict[str, Any]) -> str:
     tally = ", ".join(f"{number} {state}" for state, number in found["trials"].items())
     return f"study {found['study']}: {sum(found['trials'].values())} trials: {tally}"
@@ -154,7 +189,7 @@ def _counted(found: dict[str, Any]) -> str:
 def _best_lines(handle: StudyHandle, found: dict[str, Any]) -> list[str]:
     lines = []
     for one in found["best"][:5]:
-        pairs = zip(handle.objectives, one["values"], strict=True)
+        pairs = zip(handle.spec.objectives, one["values"], strict=True)
         values = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in pairs)
         lines.append(f"best trial: {one['number']} ({' '.join(one['overrides'] or [])}), {values}")
     if len(found["best"]) > 5:
@@ -164,12 +199,3 @@ def _best_lines(handle: StudyHandle, found: dict[str, Any]) -> list[str]:
             told = ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:5])
             lines.append(f"what mattered for {metric}: {told}")
     return lines
-
-
-def _csv(table: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    names = dict.fromkeys(name for row in table for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(names), restval="")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue()

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
-from optuna.study import Study
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, CmaEsSampler, PartialFixedSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.random import hash64
 from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Space, Value
-
-
-class GridSampler(BaseSampler):
-    """Gives one trial one combination; Optuna's own draws among those that are left.
-
-    Args:
-        row: the trial's combination.
-    """
-
-    def __init__(self, row: dict[str, Value]) -> None:
-        self.row = row
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Any) -> dict[str, Any]:
-        return {}
-
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, _: Any) -> Any:
-        return self.row[param_name]
 
 
 class SafeCmaEsSampler(CmaEsSampler):
@@ -91,10 +71,13 @@ def make_sampler(
         number: of the trial in the study.
         place: of the trial among those that count.
     """
-    if grid is not None:
-        # What is tried again has its values already, and may stand behind the last row.
-        return GridSampler(grid[place] if place < len(grid) else {})
     own = hash64(seed, "trial", number) % 2**32
+    if grid is not None:
+        # Optuna's GridSampler draws among the combinations that are left, in no order. What is tried again
+        # has its values already, and may stand behind the last row.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return PartialFixedSampler(grid[place] if place < len(grid) else {}, RandomSampler(seed=own))
     if settings.sampler == "random":
         return RandomSampler(seed=own)
     tpe = TPESampler(seed=own, n_startup_trials=settings.startup_trials)

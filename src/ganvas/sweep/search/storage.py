@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -11,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -22,28 +20,13 @@ from ganvas.errors import OptionError, require
 
 OPTION = "hydra.sweeper.storage"
 PRIVATE = "study.log"  # in the sweep's folder
+_BEGIN = b'{"op_code"'  # of each line of a journal
+# Seconds after which a lock counts as left behind by a kill: a sweep's own journal has no other writer.
+_PRIVATE_GRACE, _SHARED_GRACE = 5, 30
 _ATTEMPTS = 10  # half a second apart, at a database that another process is just making
 LOCK_SECONDS = 30.0  # to wait for a database that another process holds
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-class KernelLock:
-    """The lock of a journal that one machine writes: it goes with its process, however that ends.
-
-    Optuna's own is a link that a killed process leaves behind, for others to wait at for half a minute.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._handle = path, -1
-
-    def acquire(self) -> bool:
-        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
-        return True
-
-    def release(self) -> None:
-        os.close(self._handle)
 
 
 def absolute(storage: str | None) -> str | None:
@@ -78,13 +61,12 @@ def open_storage(storage: str | None, folder: Path) -> BaseStorage:
             return _database(storage)
         path = folder / PRIVATE if storage is None else Path(storage)
         require(path.parent.is_dir(), OPTION, path, "its folder is not there; make it first")
-        lock: Any = KernelLock(path) if storage is None else JournalFileSymlinkLock(str(path))
-        _check_journal(path)
+        lock = JournalFileSymlinkLock(str(path), _PRIVATE_GRACE if storage is None else _SHARED_GRACE)
+        if path.exists():
+            _mend(path, lock)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            backend = JournalFileBackend(str(path), lock_obj=lock)
-            _mend(path, lock)
-            return JournalStorage(backend)
+            return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def _database(url: str) -> BaseStorage:
@@ -95,11 +77,10 @@ def _database(url: str) -> BaseStorage:
             return get_storage(RDBStorage(url, engine_kwargs=options))
         except Exception as error:
             text = f"{error} {error.__cause__}"
-            if not any(
+            racing = any(
                 word in text for word in ("already exists", "UNIQUE", "no such table", "IntegrityError")
-            ):
-                raise
-            if attempt == _ATTEMPTS - 1:
+            )
+            if not racing or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(0.5)
     raise AssertionError("unreachable")
@@ -157,37 +138,26 @@ def hidden(storage: str) -> str:
     return f"{kind}://{user.partition(':')[0]}:***@{place}" if is_server else storage
 
 
-def _check_journal(path: Path) -> None:
-    """A file of another kind is refused before anything is written into it."""
-    if not path.exists():
-        return
+def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
+    """Refuses a file that is no journal, and cuts off half a line that a kill left.
+
+    Optuna opens either without a word, writes on behind it and loses what it wrote there.
+    """
     require(path.is_file(), OPTION, path, "is no file; name a file, or sqlite:///search.db")
-    with path.open("rb") as file:
-        first = file.readline(1_000_000)
-    sound = first == b"" or (first.startswith(b'{"op_code"') and (first[-1:] != b"\n" or _is_object(first)))
-    require(sound, OPTION, path, "is no journal of Optuna's; name another file, or sqlite:///search.db")
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
-
-
-def _mend(path: Path, lock: Any) -> None:
-    """Cuts off half a line that a kill left: Optuna would write on behind it; refuses a damaged last one."""
-    if not path.stat().st_size:
-        return
     lock.acquire()
     try:
-        with path.open("rb+") as file:
-            data = file.read()
-            if not data.endswith(b"\n"):
-                logging.getLogger("ganvas").warning("%s: half a line at its end is dropped", path)
-                file.truncate(data.rfind(b"\n") + 1)
-                return
-        sound = _is_object(data[data.rfind(b"\n", 0, -1) + 1 :])
+        data = path.read_bytes()
+        begins = data.startswith(_BEGIN) or _BEGIN.startswith(data)
+        require(begins, OPTION, path, "is no journal of Optuna's; name another file, or sqlite:///search.db")
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            logging.getLogger("ganvas").warning("%s: half a line at its end is dropped", path)
+            os.truncate(path, whole)
+        last = data[data.rfind(b"\n", 0, whole - 1) + 1 : whole] if whole else b"{}"
+        try:
+            sound = isinstance(json.loads(last), dict)
+        except ValueError:
+            sound = False
         require(sound, OPTION, path, "is damaged in its last line; put a copy back")
     finally:
         lock.release()

@@ -13,16 +13,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
-from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OptionError
 from ganvas.sweep.interface import Job, Result
-from ganvas.sweep.search.pruner import Tail
-from ganvas.sweep.search.sampler import make_sampler
-from ganvas.sweep.search.settings import Settings
-from ganvas.sweep.search.space import Space
-from ganvas.sweep.search.study_handle import RETRY_OF, SURPLUS, Objective, StudyHandle
+from ganvas.sweep.search.pruner import Tail, make_pruner
+from ganvas.sweep.search.sampler import check_sampler, make_sampler
+from ganvas.sweep.search.search_spec import Objective
+from ganvas.sweep.search.study_handle import RETRY_OF, SURPLUS, StudyHandle
 
 _OVER = ("finished", "failed", "refused", "pruned")
 _LEFT = ("interrupted", "timeout")  # can go on: the trial stays open for ``ganvas sweep resume``
@@ -73,24 +71,19 @@ class StudySource:
 
     Args:
         handle: the study, joined.
-        grid: every combination, for ``sampler=grid``.
-        seed: of the sampler.
-        repeats: jobs of a trial.
-        every_examples: between two values of the metric, for the pruner.
         retry: failed trials to try again.
     """
 
-    def __init__(
-        self, handle: StudyHandle, jobs: Jobs, space: Space, settings: Settings, *,
-        grid: list[dict[str, Any]] | None, seed: int, repeats: int, pruner: BasePruner | None,
-        every_examples: int, retry: Collection[int] = (),
-    ) -> None:  # fmt: skip
-        self.handle, self.jobs, self.space, self.settings = handle, jobs, space, settings
-        self.grid, self.seed, self.repeats = grid, seed, repeats
-        self.pruner, self.every_examples = pruner, every_examples
-        self.n_trials = settings.trials(None if grid is None else len(grid))
+    def __init__(self, handle: StudyHandle, jobs: Jobs, *, retry: Collection[int] = ()) -> None:
+        spec = handle.spec
+        self.handle, self.jobs, self.spec = handle, jobs, spec
+        self.grid = check_sampler(spec.settings, spec.space, len(spec.objectives))
+        self.pruner = make_pruner(
+            spec.settings, every_examples=spec.every_examples, max_examples=spec.max_examples
+        )
+        self.n_trials = spec.settings.trials(None if self.grid is None else len(self.grid))
         self._full = False
-        self._open = [self._resume_trial(one) for one in handle.own_running()]
+        self._open = [self._resume_trial(one) for one in handle.own(TrialState.RUNNING)]
         self._open += [self._resume_trial(handle.create(again=one)) for one in self._failed(retry)]
 
     def next(self) -> Job | None:
@@ -123,23 +116,21 @@ class StudySource:
         trials = [one for one in self._open if any(mine.index == job.index for mine in one.jobs.values())]
         for trial in trials:
             if not trial.pruned:
-                self._look(trial)
+                self._report(trial, prune=True)
         return bool(trials) and all(one.pruned for one in trials)
 
     def _begin(self) -> _Trial | None:
         """A new trial, where the study may have one more."""
-        if self._full or len(self.handle.trials()) >= self.n_trials:
-            self._full = True
-            return None
-        fresh = self.handle.create()
-        if self._place(fresh) >= self.n_trials:  # another machine was faster
+        if not self._full and len(self.handle.trials()) < self.n_trials:
+            fresh = self.handle.create()
+            if self._place(fresh) < self.n_trials:
+                self._open.append(self._resume_trial(fresh))
+                return self._open[-1]
+            # Another machine was faster.
             self.handle.storage.set_trial_user_attr(fresh._trial_id, SURPLUS, True)
             self.handle.storage.set_trial_state_values(fresh._trial_id, TrialState.FAIL)
-            self._full = True
-            return None
-        trial = self._resume_trial(fresh)
-        self._open.append(trial)
-        return trial
+        self._full = True
+        return None
 
     def _place(self, trial: FrozenTrial) -> int:
         """How many of the trials that count were begun before it."""
@@ -148,19 +139,18 @@ class StudySource:
     def _resume_trial(self, trial: FrozenTrial) -> _Trial:
         """A trial with its values, drawn now or before a kill."""
         number, place = trial.number, self._place(trial)
-        sampler = make_sampler(self.settings, self.grid, seed=self.seed, number=number, place=place)
-        params = self.handle.suggest(trial._trial_id, self.space.distributions(), sampler, self.pruner)
-        overrides = self.space.overrides(params)
+        sampler = make_sampler(self.spec.settings, self.grid, seed=self.spec.seed, number=number, place=place)
+        params = self.handle.suggest(trial._trial_id, sampler, self.pruner)
+        overrides = self.spec.space.overrides(params)
         self.handle.storage.set_trial_user_attr(trial._trial_id, "overrides", overrides)
-        return _Trial(trial._trial_id, number, overrides, self.repeats)
+        return _Trial(trial._trial_id, number, overrides, self.spec.repeats)
 
     def _failed(self, retry: Collection[int]) -> list[FrozenTrial]:
         """The trials to try again; not one that is being tried again, or went well since."""
         every = self.handle.every()
         again = {one.user_attrs.get(RETRY_OF) for one in every if one.state != TrialState.FAIL}
-        failed = [one for one in every if one.state == TrialState.FAIL and one.number in retry]
-        own = [one for one in failed if one.user_attrs.get("sweep") == self.handle.owner]
-        return [one for one in own if one.number not in again]
+        failed = self.handle.own(TrialState.FAIL)
+        return [one for one in failed if one.number in retry and one.number not in again]
 
     def _job(self, trial: _Trial) -> Job | None:
         """The trial's next job, or None where it needs not run."""
@@ -174,8 +164,8 @@ class StudySource:
         runs = any(one.index == job.index for other in self._open for one in other.jobs.values())
         trial.jobs[repeat] = job
         if repeat == 0 and self.pruner is not None:
-            metric, sign = self.handle.objectives[0].metric, self.handle.objectives[0].sign
-            trial.tail = Tail(self.jobs.metrics(job), metric, sign, self.every_examples)
+            first = self.spec.objectives[0]
+            trial.tail = Tail(self.jobs.metrics(job), first.metric, first.sign, self.spec.every_examples)
         result = self.jobs.result(job)
         if result.state in _OVER:  # a trial of equal values ran it, or this sweep before it was stopped
             self._note(trial, repeat, result)
@@ -194,51 +184,36 @@ class StudySource:
             trial.error = trial.error or f"job {trial.jobs[repeat].index}: {result.error or result.state}"
         self._tell_if_over(trial)
 
-    def _look(self, trial: _Trial) -> None:
-        """Reports what is new, and asks the pruner after each value."""
-        if trial.tail is None or self.pruner is None:
-            return
-        for examples, value in trial.tail.new():
-            known = self._known(trial)
-            if examples in known.intermediate_values:
-                continue
-            self.handle.storage.set_trial_intermediate_value(trial.id, examples, value)
-            study = self.handle.study(pruner=self.pruner)
-            if self.pruner.prune(study, self._known(trial)):
-                trial.pruned = True
-                return
-
-    def _report(self, trial: _Trial) -> None:
-        """Reports what is new at a job's end, where nothing is left to prune."""
+    def _report(self, trial: _Trial, *, prune: bool = False) -> None:
+        """Reports what is new, and with ``prune`` asks the pruner after each value."""
+        storage = self.handle.storage
         for examples, value in trial.tail.new() if trial.tail is not None else ():
-            if examples not in self._known(trial).intermediate_values:
-                self.handle.storage.set_trial_intermediate_value(trial.id, examples, value)
-
-    def _known(self, trial: _Trial) -> FrozenTrial:
-        return self.handle.storage.get_trial(trial.id)
+            if examples in storage.get_trial(trial.id).intermediate_values:
+                continue
+            storage.set_trial_intermediate_value(trial.id, examples, value)
+            if prune and self.pruner is not None:
+                study = self.handle.study(pruner=self.pruner)
+                if self.pruner.prune(study, storage.get_trial(trial.id)):
+                    trial.pruned = True
+                    return
 
     def _tell_if_over(self, trial: _Trial) -> None:
         if not trial.is_over:
             return
-        values: list[list[float]] = []
+        told: dict[str, Any] = {"jobs": [job.name for job in trial.jobs.values()]}
+        state, means = TrialState.PRUNED, None
         if trial.error is None and not trial.pruned:
             try:
-                values = [best_values(result, self.handle.objectives) for result in trial.results.values()]
+                values = [best_values(result, self.spec.objectives) for result in trial.results.values()]
+                state, means = TrialState.COMPLETE, [fmean(column) for column in zip(*values, strict=True)]
+                told["repeats"] = values
             except ValueError as error:
                 trial.error = str(error)
-        storage, folders = self.handle.storage, [job.name for job in trial.jobs.values()]
-        storage.set_trial_user_attr(trial.id, "jobs", folders)
         if trial.error is not None:
-            storage.set_trial_user_attr(trial.id, "error", trial.error)
-        if trial.error is None and values:
-            storage.set_trial_user_attr(trial.id, "repeats", values)
-        study = self.handle.study()
-        if trial.error is not None:
-            study.tell(trial.number, state=TrialState.FAIL)
-        elif trial.pruned:
-            study.tell(trial.number, state=TrialState.PRUNED)
-        else:
-            study.tell(trial.number, [fmean(column) for column in zip(*values, strict=True)])
+            state, told["error"] = TrialState.FAIL, trial.error
+        for name, value in told.items():
+            self.handle.storage.set_trial_user_attr(trial.id, name, value)
+        self.handle.study().tell(trial.number, means, state)
         self._open.remove(trial)
 
 

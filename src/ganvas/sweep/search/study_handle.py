@@ -14,6 +14,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OptionError, require
+from ganvas.sweep.search.search_spec import SearchSpec
 
 _IDENTITY = "ganvas"  # attribute of the study
 SURPLUS, RETRY_OF = "surplus", "retry_of"  # attributes of trials
@@ -27,74 +28,62 @@ _WHAT = {
 }
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What is optimized: a scalar of metrics.jsonl and which of its values are good, ``min`` or ``max``."""
-
-    metric: str
-    mode: str
-
-    @property
-    def sign(self) -> int:
-        return 1 if self.mode == "min" else -1
-
-
 @dataclass
 class StudyHandle:
-    """One study of a storage.
-
-    Attributes:
-        owner: the sweep that asks; its trials carry the name.
-    """
+    """The study of one search; trials that it creates carry the name of the sweep (``spec.owner``)."""
 
     storage: BaseStorage
-    name: str
-    owner: str
-    objectives: list[Objective]
+    spec: SearchSpec
 
     @property
     def id(self) -> int:
-        return self.storage.get_study_id_from_name(self.name)
+        return self.storage.get_study_id_from_name(self.spec.study)
 
-    def join(self, identity: dict[str, Any]) -> None:
+    @property
+    def directions(self) -> list[StudyDirection]:
+        return [StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+                for _, mode in self.spec.objectives]  # fmt: skip
+
+    def join(self) -> None:
         """Makes the study, or checks that it is the same search.
-
-        Args:
-            identity: plain values under the keys of ``_WHAT``.
 
         Raises:
             OptionError: a study of this name is there, and is another search.
         """
-        directions = [_direction(one.mode) for one in self.objectives]
         made = optuna.create_study(
-            storage=self.storage, study_name=self.name, directions=directions, load_if_exists=True
+            storage=self.storage,
+            study_name=self.spec.study,
+            directions=self.directions,
+            load_if_exists=True,
         )
         if _IDENTITY not in made.user_attrs and not made.get_trials(deepcopy=False):
-            made.set_user_attr(_IDENTITY, identity)
-        self.check(identity)
+            made.set_user_attr(_IDENTITY, self.spec.identity())
+        self.check()
 
     def exists(self) -> bool:
-        return self.name in optuna.get_all_study_names(self.storage)
+        return self.spec.study in optuna.get_all_study_names(self.storage)
 
-    def check(self, identity: dict[str, Any]) -> None:
+    def check(self) -> None:
         """Raises OptionError where a study of this name is there and is another search; writes nothing."""
         if not self.exists():
             return
-        made, directions = self.study(), [_direction(one.mode) for one in self.objectives]
+        made, name, identity = self.study(), self.spec.study, self.spec.identity()
         held: Any = made.user_attrs.get(_IDENTITY)
         if held is None and not made.get_trials(deepcopy=False):
             return  # made a moment ago, by another machine
         hint = "give a hydra.sweeper.study_name of its own"
-        require(isinstance(held, dict), _OPTION, self.name, f"has trials that are not of ganvas; {hint}")
+        require(isinstance(held, dict), _OPTION, name, f"has trials that are not of ganvas; {hint}")
         for key, said in _WHAT.items():
-            if held.get(key) != identity.get(key):
-                raise OptionError(_OPTION, self.name, f"{said}{_differing(held, identity, key)}; {hint}")
-        require(made.directions == directions, _OPTION, self.name, f"has other directions; {hint}")
+            if held.get(key) != identity[key]:
+                raise OptionError(_OPTION, name, f"{said}{_differing(held, identity, key)}; {hint}")
+        require(made.directions == self.directions, _OPTION, name, f"has other directions; {hint}")
 
     def study(self, sampler: BaseSampler | None = None, pruner: BasePruner | None = None) -> Study:
         """As it is now."""
         pruner = pruner or optuna.pruners.NopPruner()
-        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
+        return optuna.load_study(
+            study_name=self.spec.study, storage=self.storage, sampler=sampler, pruner=pruner
+        )
 
     def trials(self) -> list[FrozenTrial]:
         """Those that count, in their order.
@@ -108,17 +97,17 @@ class StudyHandle:
         found = self.storage.get_all_trials(self.id, deepcopy=False)
         return sorted((one for one in found if SURPLUS not in one.user_attrs), key=lambda one: one.number)
 
-    def own_running(self) -> list[FrozenTrial]:
-        """This sweep's trials that were not told: it was killed or stopped."""
+    def own(self, state: TrialState) -> list[FrozenTrial]:
+        """This sweep's trials in a state; RUNNING ones were not told: it was killed or stopped."""
         return [one for one in self.every()
-                if one.state == TrialState.RUNNING and one.user_attrs.get("sweep") == self.owner]  # fmt: skip
+                if one.state == state and one.user_attrs.get("sweep") == self.spec.owner]  # fmt: skip
 
     def create(self, again: FrozenTrial | None = None) -> FrozenTrial:
         """A new trial that carries its owner from its first moment, or a failed one of its values again.
 
         Optuna changes no trial that was told: what is tried again is another trial.
         """
-        attributes: dict[str, Any] = {"sweep": self.owner, "host": socket.gethostname()}
+        attributes: dict[str, Any] = {"sweep": self.spec.owner, "host": socket.gethostname()}
         values: dict[str, Any] = {}
         if again is not None:
             attributes[RETRY_OF] = again.number
@@ -126,15 +115,13 @@ class StudyHandle:
         fresh = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes, **values)
         return self.storage.get_trial(self.storage.create_new_trial(self.id, fresh))
 
-    def suggest(
-        self, trial_id: int, distributions: dict[str, Any], sampler: BaseSampler, pruner: BasePruner | None
-    ) -> dict[str, Any]:
+    def suggest(self, trial_id: int, sampler: BaseSampler, pruner: BasePruner | None) -> dict[str, Any]:
         """The trial's values; those that a killed sweep left are kept.
 
         A Study of its own each time: one that asks twice sees the trials of the first time.
         """
         trial = optuna.Trial(self.study(sampler, pruner), trial_id)
-        return {name: _suggest(trial, name, one) for name, one in distributions.items()}
+        return {name: _suggest(trial, name, one) for name, one in self.spec.space.distributions().items()}
 
 
 def _suggest(trial: optuna.Trial, name: str, one: Any) -> Any:
@@ -145,13 +132,9 @@ def _suggest(trial: optuna.Trial, name: str, one: Any) -> Any:
     return trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
 
 
-def _direction(mode: str) -> StudyDirection:
-    return StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
-
-
 def _differing(held: dict[str, Any], asked: dict[str, Any], key: str) -> str:
     """`` (model.latent_dim)``: the entries that differ, where they have names."""
-    old, new = held.get(key), asked.get(key)
+    old, new = held.get(key), asked[key]
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         return f" ({', '.join(names)})"

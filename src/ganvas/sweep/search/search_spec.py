@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
-from ganvas.sweep.search.settings import Hyperband, Median, Settings
+from ganvas.sweep.search.settings import Settings
 from ganvas.sweep.search.space import Dimension, Space
+
+
+class Objective(NamedTuple):
+    """What is optimized: a scalar of metrics.jsonl and which of its values are good, ``min`` or ``max``."""
+
+    metric: str
+    mode: str
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.mode == "min" else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +28,7 @@ class SearchSpec:
     Attributes:
         settings: of the sweeper; ``storage`` is from any folder.
         dimensions: what is varied.
-        objectives: (metric, mode) of each.
+        objectives: the first one is what the sweep ranks by.
         overrides: the overrides that all trials share, secrets hidden where it was read from a file.
         seed: of the sampler.
         repeats: jobs of a trial.
@@ -30,7 +41,7 @@ class SearchSpec:
 
     settings: Settings
     dimensions: Sequence[Dimension]
-    objectives: Sequence[Sequence[str]]
+    objectives: Sequence[Objective]
     overrides: list[str]
     seed: int
     repeats: int
@@ -61,19 +72,19 @@ class SearchSpec:
         Raises:
             KeyError, TypeError, ValueError: it is damaged.
         """
-        settings = dict(value["settings"])
-        settings["median"] = Median(**settings["median"])
-        settings["hyperband"] = Hyperband(**settings["hyperband"])
+        settings, objectives = Settings(**value["settings"]), [Objective(*one) for one in value["objectives"]]
+        dimensions = [_dimension(one) for one in value["dimensions"]]
         numbers = [value[name] for name in ("seed", "repeats", "every_examples", "max_examples")]
         names = [value["study"], value["experiment"], value["owner"], *value["overrides"]]
-        names += [name for one in value["objectives"] for name in one]
+        names += [one.metric for one in objectives]
         sound = all(type(number) is int and number >= 0 for number in numbers)
         sound = sound and all(isinstance(name, str) for name in names)
-        sound = sound and all(len(one) == 2 and one[1] in ("min", "max") for one in value["objectives"])
+        sound = sound and asdict(settings) == value["settings"]  # none is left out
+        sound = sound and all(one.mode in ("min", "max") for one in objectives)
         if not sound or value["repeats"] < 1 or value["every_examples"] < 1:
             raise ValueError("its values are of other kinds")
-        dimensions = [_dimension(one) for one in value["dimensions"]]
-        return cls(**(value | {"settings": Settings(**settings), "dimensions": dimensions}))
+        made = {"settings": settings, "objectives": objectives, "dimensions": dimensions}
+        return cls(**(value | made))
 
 
 def _dimension(value: dict[str, Any]) -> Dimension:
