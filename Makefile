@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= outputs
 WORKERS ?= 2 # processes that run the tests side by side
 
-.PHONY: setup train test test-faults test-faults-nightly test-faults-mutations check wheel clean
+.PHONY: setup train test test-faults test-faults-nightly test-faults-mutations check wheel gpu-wheels clean
 
 setup: $(VENV)/.installed
 
@@ -42,6 +42,14 @@ check: setup
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+
+# What a GPU machine with torch, pytorch-lightning, torchmetrics and scikit-learn, and no network, lacks for
+# benchmarks/gpu/check.py; for any Python 3. There:
+#   python3 -m pip install --no-index --no-deps --target DIR .whl/*.whl
+#   PYTHONPATH=DIR:src python3 benchmarks/gpu/check.py --out gpu.json
+gpu-wheels: setup
+	rm -rf .whl
+	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w .whl hydra-core omegaconf antlr4-python3-runtime
 
 clean:
 	rm -rf dist build .pytest_cache .ruff_cache .mypy_cache
