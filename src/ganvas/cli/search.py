@@ -59,9 +59,15 @@ def parse_search(
     config = examples[0].config
     seed = config["seed"] if settings.seed is None else settings.seed
     spec = check(
-        settings, space, reported_objectives(config), config, overrides=fixed, seed=seed, repeats=len(examples),
+        settings,
+        space,
+        reported_objectives(config),
+        config,
+        overrides=fixed,
+        seed=seed,
+        repeats=len(examples),
         experiment=config_key(config),
-    )  # fmt: skip
+    )
     return spec, examples
 
 

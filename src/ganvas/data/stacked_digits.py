@@ -23,4 +23,4 @@ class StackedDigits(StackedDataModule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.base = Digits(image_size=self.image_size, fit=self.resize_mode)
+        self.base = Digits(image_size=self.image_size, resize_mode=self.resize_mode)

@@ -28,5 +28,5 @@ class StackedMNIST(StackedDataModule):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.base = MNIST(
-            root=self.root, mirrors=self.mirrors, image_size=self.image_size, fit=self.resize_mode
+            root=self.root, mirrors=self.mirrors, image_size=self.image_size, resize_mode=self.resize_mode
         )
