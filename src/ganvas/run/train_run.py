@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
@@ -236,7 +237,7 @@ def _train_once(
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
             try:
-                _fit(parts, callbacks, folder, resume_plan, group)
+                _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)
             except RollbackError:
                 raise
@@ -256,6 +257,7 @@ def _train_once(
 def _fit(
     parts: _Parts,
     callbacks: list[pl.Callback],
+    state: RunState,
     folder: RunFolder,
     resume_plan: ResumePlan | None,
     group: Group,
@@ -276,6 +278,7 @@ def _fit(
     model.log_every(options.log_every_examples, data.batch_size)
     model.set_non_finite_policy(options.non_finite, options.max_skips)
     model.micro_batches = options.micro_batches
+    model.agenda = state.agenda = Agenda(callbacks)
     for network in model.networks.values():
         if machine.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
