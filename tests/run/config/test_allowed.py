@@ -10,7 +10,7 @@ import yaml
 from ganvas.errors import OptionError
 from ganvas.run.config.allowed import MAX_DEPTH, MAX_NODES, check_kinds, check_targets, locate
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 def targets(node: Any) -> list[str]:
