@@ -5,8 +5,8 @@
 
 What is measured: the time from the end of one batch to the end of the next inside `trainer.fit`, in a run
 that the command line's own code composes and starts: Lightning's loop, the transfer and normalization of the
-batch, the recipe, and every default callback but the evaluation (previews and checkpoints at the ends, no validation), with
-its scalars to TensorBoard and metrics.jsonl at the default interval.
+batch, the recipe, and every default callback but the evaluation (previews and checkpoints at the ends, no
+validation), with its scalars to TensorBoard and metrics.jsonl at the default interval.
 
     peer        no Lightning, no callbacks: copies of the same networks, the same losses, the same fused Adam,
                 the same loader and normalization; one fake batch for both networks, no gradients of D in G's
