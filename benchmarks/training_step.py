@@ -36,7 +36,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.data.datamodule import TensorDataModule
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.functional.images import to_float

@@ -27,7 +27,7 @@ def calls_of_a_batch(overrides: list[str], folder: Path) -> Counter[str]:
     """Calls of ours by ``file:function`` between the ends of two batches of a run."""
     import pytorch_lightning as pl
 
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
     from ganvas.run import train_run
 
     seen: Counter[str] = Counter()

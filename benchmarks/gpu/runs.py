@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.run.prepare import configure, prepare
 from ganvas.run.trainer import make_trainer
 

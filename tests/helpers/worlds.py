@@ -47,7 +47,7 @@ def train_in_worlds(
             ``<name>_resumed``; in the world of one process from the checkpoint of four.
         unit: number of parameters from which a sharded layer is a unit of its own.
     """
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
 
     configs = {name: compose(words).config for name, words in cases.items()}
     (folder / "configs.json").write_text(
