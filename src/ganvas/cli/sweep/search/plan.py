@@ -19,7 +19,7 @@ from ganvas.cli.terminal import format_estimate
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.estimate import paces, sweep_seconds
 from ganvas.sweep.manifest import Manifest, new_about
-from ganvas.sweep.search.spec import SearchSpec
+from ganvas.sweep.search.search_spec import SearchSpec
 
 
 def plan_search(
