@@ -19,7 +19,7 @@ import pytest
 import slurm_cluster
 import torch
 
-from ganvas.run.lean_import import keep_torchmetrics_lean
+from ganvas.run.process.lean_import import keep_torchmetrics_lean
 
 _HELPERS = str(Path(forked.__file__).parent)
 

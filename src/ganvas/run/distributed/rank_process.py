@@ -16,7 +16,7 @@ from typing import Any
 from ganvas.errors import NonFiniteError, OptionError, RankError
 from ganvas.run.folder.redact import remember_secrets, scrub
 from ganvas.run.folder.run_folder import RunFolder
-from ganvas.run.lean_import import keep_torchmetrics_lean
+from ganvas.run.process.lean_import import keep_torchmetrics_lean
 from ganvas.run.process.orphan import watch_parent
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-_LEAN = "from ganvas.run.lean_import import keep_torchmetrics_lean\nkeep_torchmetrics_lean()\n"
+_LEAN = "from ganvas.run.process.lean_import import keep_torchmetrics_lean\nkeep_torchmetrics_lean()\n"
 
 
 def run(source: str) -> str:
@@ -36,8 +36,8 @@ metric = torchmetrics.MeanMetric()
 metric.update(torch.tensor(2.0))
 import matplotlib
 matplotlib.use("agg")
-metric, axes = metric.plot()
-assert type(metric) is matplotlib.figure.Metric
+figure, axes = metric.plot()
+assert type(figure) is matplotlib.figure.Figure
 from torchmetrics.utilities import plot
 assert type(plot) is type(sys) and plot._AX_TYPE is matplotlib.axes.Axes
 print("done")
