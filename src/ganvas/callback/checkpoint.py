@@ -47,8 +47,12 @@ class Checkpoint(RunCallback):
         keep_best: int,
     ) -> None:
         require(every_examples >= 0, "every_examples", every_examples, "must be 0 (not by examples) or more")
-        require(every_minutes is None or every_minutes > 0, "every_minutes", every_minutes,
-                "must be positive, or null for none by time")  # fmt: skip
+        require(
+            every_minutes is None or every_minutes > 0,
+            "every_minutes",
+            every_minutes,
+            "must be positive, or null for none by time",
+        )
         require(keep_last >= 1, "keep_last", keep_last, "must be at least 1")
         require(
             keep_every_examples >= 0, "keep_every_examples", keep_every_examples, "must be 0 (none) or more"
@@ -92,9 +96,12 @@ class Checkpoint(RunCallback):
         reported = self.state.reported
         if self.monitor is not None and reported and self.monitor not in reported:
             names = ", ".join(sorted(reported))
-            self.state.write_errors.failed("the best checkpoint", LookupError(
-                f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
-            ))  # fmt: skip
+            self.state.write_errors.failed(
+                "the best checkpoint",
+                LookupError(
+                    f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
+                ),
+            )
 
     def _time_is_up(self) -> bool:
         if self.every_seconds is None:
@@ -140,9 +147,11 @@ class Checkpoint(RunCallback):
     def _prune(self, trainer: pl.Trainer) -> None:
         there = {int(path.stem): path for path in self.folder.glob("*.ckpt") if path.stem.isdigit()}
         kept = kept_checkpoints(
-            sorted(there), last=self.keep_last, every=self.keep_every_examples,
+            sorted(there),
+            last=self.keep_last,
+            every=self.keep_every_examples,
             best=self._best() if self.monitor is not None else [],
-        )  # fmt: skip
+        )
         with self.state.tolerate_write_errors("an old checkpoint (to remove it)"):
             for examples in sorted(there.keys() - kept):
                 trainer.strategy.checkpoint_io.remove_checkpoint(there[examples])

@@ -65,9 +65,13 @@ class Evaluation(RunCallback):
         self.samples: SampleEvaluation | None = None
         if features is not None and chosen:
             self.samples = SampleEvaluation(
-                features=features, metrics=chosen, num_samples=num_samples, seed=seed,
-                batch_size=batch_size, split=split,
-            )  # fmt: skip
+                features=features,
+                metrics=chosen,
+                num_samples=num_samples,
+                seed=seed,
+                batch_size=batch_size,
+                split=split,
+            )
         self._evaluated_at = -1
         self._metrics: dict[str, float] = {}
 
@@ -120,9 +124,12 @@ class Evaluation(RunCallback):
         record(trainer, pl_module, self.run_dir, tagged, self.state)
         if trainer.is_global_zero:
             row = {
-                "examples": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
+                "examples": self._evaluated_at,
+                "source": "run",
+                "protocol": protocol,
+                "better": better,
                 "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
-            }  # fmt: skip
+            }
             self.state.append_row(Path(self.run_dir) / "evaluations.jsonl", json.loads(json.dumps(row)))
 
     def _evaluate(self, pl_module: Any, data: Any) -> EvaluationResult | None:

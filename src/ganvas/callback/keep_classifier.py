@@ -66,11 +66,17 @@ class KeepClassifier(RunCallback):
     def _write(self, module: Any, data: Any, accuracy: float | None) -> None:
         facts = data.facts()
         about = {
-            "accuracy": accuracy, "split": self.split, "examples_seen": module.examples_seen,
-            "seed": module.seed, "data": facts.name, "train_sha256": facts.train_sha256,
-            "sample_shape": facts.sample_shape, "num_classes": facts.num_classes,
-            "network": repr(module.network), "ganvas": __version__,
-        }  # fmt: skip
+            "accuracy": accuracy,
+            "split": self.split,
+            "examples_seen": module.examples_seen,
+            "seed": module.seed,
+            "data": facts.name,
+            "train_sha256": facts.train_sha256,
+            "sample_shape": facts.sample_shape,
+            "num_classes": facts.num_classes,
+            "network": repr(module.network),
+            "ganvas": __version__,
+        }
         write_classifier(Path(self.run_dir) / "classifier" / "weights.safetensors", module.network, about)
         place = place_in_cache(module.network, facts)
         if not _is_better(place, about):

@@ -32,8 +32,19 @@ _MAX_MEMBER = 40_000_000  # bytes of one, unpacked; a batch has 31,035,704
 
 
 # What a damaged or forged archive or pickle ends in.
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, pickle.UnpicklingError, LookupError,
-               ValueError, TypeError, AttributeError, OverflowError, MemoryError)  # fmt: skip
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    tarfile.TarError,
+    zlib.error,
+    pickle.UnpicklingError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

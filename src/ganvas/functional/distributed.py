@@ -52,8 +52,9 @@ def rows_of_ranks(value: Tensor) -> Tensor:
     if not is_distributed():
         return value[None]
     me, others = rank(), world_size() - rank() - 1
-    return _Sum.apply(torch.cat([value.new_zeros(me, *value.shape), value[None],
-                                 value.new_zeros(others, *value.shape)]))  # fmt: skip
+    return _Sum.apply(
+        torch.cat([value.new_zeros(me, *value.shape), value[None], value.new_zeros(others, *value.shape)])
+    )
 
 
 def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:

@@ -19,9 +19,17 @@ from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
 
 BETTER = {
-    "mse": "min", "psnr": "max", "ssim": "max", "ms_ssim": "max", "lpips": "min", "rfid": "min",
-    "perplexity": "max", "codes_used": "max", "code_usage": "max", "dead_codes": "min",
-}  # fmt: skip
+    "mse": "min",
+    "psnr": "max",
+    "ssim": "max",
+    "ms_ssim": "max",
+    "lpips": "min",
+    "rfid": "min",
+    "perplexity": "max",
+    "codes_used": "max",
+    "code_usage": "max",
+    "dead_codes": "min",
+}
 
 
 class _Reconstruction(Protocol):

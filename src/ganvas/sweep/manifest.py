@@ -112,8 +112,15 @@ class Manifest:
         trees = {"config": redacted(draft.config), "choices": draft.choices, "origins": draft.origins}
         if not self.jobs:
             self.first = trees
-        job = Job(index=index, key=key, name=name, differs=redacted(draft.differs), variant=draft.variant,
-                  repeat=draft.repeat, devices=devices(draft.config))  # fmt: skip
+        job = Job(
+            index=index,
+            key=key,
+            name=name,
+            differs=redacted(draft.differs),
+            variant=draft.variant,
+            repeat=draft.repeat,
+            devices=devices(draft.config),
+        )
         self.jobs.append(job)
         found = {name: changes(self.first[name], tree) for name, tree in trees.items()}
         self._changes.append({name: change for name, change in found.items() if any(change.values())})
@@ -157,8 +164,12 @@ class Manifest:
 
 def new_about(overrides: Sequence[str], shared: Sequence[str], provenance: dict[str, Any]) -> dict[str, Any]:
     """What a manifest says of where it came from."""
-    return {**provenance, "sweep_overrides": list(overrides), "shared": list(shared),
-            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}  # fmt: skip
+    return {
+        **provenance,
+        "sweep_overrides": list(overrides),
+        "shared": list(shared),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
 def devices(config: dict[str, Any]) -> int:

@@ -56,10 +56,11 @@ class Classifier:
             network.load_state_dict(kept.tensors, assign=True)
         except RuntimeError as error:
             raise OptionError(
-                "weights", self.weights,
+                "weights",
+                self.weights,
                 f"are of another network than {shape[0]} channels, {facts.num_classes} classes and "
                 f"metric.features.network say ({str(error).splitlines()[-1].strip()}); name another file",
-            ) from error  # fmt: skip
+            ) from error
         self._network = network.eval().requires_grad_(False)
         self.protocol = {
             "name": "classifier",

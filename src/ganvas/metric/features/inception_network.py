@@ -189,10 +189,18 @@ class Inception(nn.Module):
             self._append(conv.name, Layer(width, conv, (padding, padding)))
             width = conv.width
         blocks = {
-            "5b": _block_a(32), "5c": _block_a(64), "5d": _block_a(64), "6a": _block_b(),
-            "6b": _block_c(128), "6c": _block_c(160), "6d": _block_c(160), "6e": _block_c(192),
-            "7a": _block_d(), "7b": _block_e("average"), "7c": _block_e("maximum"),
-        }  # fmt: skip
+            "5b": _block_a(32),
+            "5c": _block_a(64),
+            "5d": _block_a(64),
+            "6a": _block_b(),
+            "6b": _block_c(128),
+            "6c": _block_c(160),
+            "6d": _block_c(160),
+            "6e": _block_c(192),
+            "7a": _block_d(),
+            "7b": _block_e("average"),
+            "7c": _block_e("maximum"),
+        }
         for name, paths in blocks.items():
             block = Block(width, paths)
             self._append(f"Mixed_{name}", block)

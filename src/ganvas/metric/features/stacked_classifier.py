@@ -37,10 +37,11 @@ class StackedClassifier:
         """
         if facts.parts is None:
             raise OptionError(
-                "features", "stacked_classifier",
+                "features",
+                "stacked_classifier",
                 f"takes data that are stacked from grey images, and {facts.name} are not; choose "
                 "data=stacked_digits, or metric/features=classifier",
-            )  # fmt: skip
+            )
         try:
             self.grey.check(facts.parts)
         except OptionError as error:

@@ -100,10 +100,15 @@ class Group:
         own = first and not of_agent
         try:
             return dist.TCPStore(
-                self.info.address, self.info.port, self.info.world, own,
-                timeout=timedelta(seconds=self.timeout), wait_for_workers=False,
-                master_listen_fd=self.listener if own else None, multi_tenant=own and self.listener is None,
-            )  # fmt: skip
+                self.info.address,
+                self.info.port,
+                self.info.world,
+                own,
+                timeout=timedelta(seconds=self.timeout),
+                wait_for_workers=False,
+                master_listen_fd=self.listener if own else None,
+                multi_tenant=own and self.listener is None,
+            )
         except (RuntimeError, ValueError) as error:
             where = f"{self.info.address}:{self.info.port}"
             raise RankError(
@@ -234,9 +239,13 @@ class Group:
         store = dist.PrefixStore("group", self._named(self._connect()))
         on_gpu = device is not None and device.type == "cuda"
         dist.init_process_group(
-            backend, store=store, rank=self.info.rank, world_size=self.info.world, timeout=later,
+            backend,
+            store=store,
+            rank=self.info.rank,
+            world_size=self.info.world,
+            timeout=later,
             device_id=device if on_gpu else None,
-        )  # fmt: skip
+        )
 
     def blame(self, error: BaseException) -> BaseException:
         """What ended the run, where ``error`` may only be what another rank's end did to this one.
@@ -295,8 +304,15 @@ class Group:
         known = self.info.restart > 0 and self._base.check([f"ganvas/said/{said}"])
         self._base.set(f"ganvas/said/{said}", "")
         error.is_known = getattr(error, "is_known", known)  # type: ignore[attr-defined]
-        verdict = {"kind": "refused", "option": error.option, "value": scrub(str(error.value)),
-                   "reason": error.reason, "known": error.is_known, "ranks": [], "text": ""}  # type: ignore[attr-defined]  # fmt: skip
+        verdict = {
+            "kind": "refused",
+            "option": error.option,
+            "value": scrub(str(error.value)),
+            "reason": error.reason,
+            "known": error.is_known,  # type: ignore[attr-defined]
+            "ranks": [],
+            "text": "",
+        }
         self._store.compare_set("verdict", "", json.dumps(verdict))
 
     def _leave(self, error: BaseException | None) -> None:
