@@ -106,7 +106,7 @@ class Preview(RunCallback):
         """The first validation samples (training samples where none are held out), on the CPU."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         split = "val" if data.num_samples("val") else "train"
-        first = next(iter(data.batches(split, self.num, limit=self.num))).x
+        first: Tensor = next(iter(data.batches(split, self.num, limit=self.num))).x
         if first.ndim == 2:
             first = next(iter(data.batches(split, self.num_points, limit=self.num_points))).x
         return first

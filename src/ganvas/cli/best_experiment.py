@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,11 @@ def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any]
     read = sweep.origins_of(job)
     values: dict[str, Any] = {}
     # Values that were written, then those that no other key gives, then whatever is left.
-    asked = [lambda key: key in written, lambda key: key not in read, *[lambda key: True] * _ROUNDS]
+    asked: list[Callable[[str], bool]] = [
+        lambda key: key in written,
+        lambda key: key not in read,
+        *[lambda key: True] * _ROUNDS,
+    ]
     for takes in asked:
         found = list(_differing(wanted, _with(base, values)))
         if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from ganvas.errors import OptionError
 
@@ -76,7 +76,7 @@ def _composed(stored: dict[str, Any], overrides: Sequence[str], config_dir: str 
         unresolved = OmegaConf.to_container(config.metric, resolve=False)
         whole = OmegaConf.create({**stored, "metric": unresolved})
         try:
-            plain: Any = OmegaConf.to_container(whole.metric, resolve=True)
+            plain = OmegaConf.to_container(whole.metric, resolve=True)
         except OmegaConfBaseException as error:
             choice = next((word for word in overrides if word.startswith("metric/")), "metric")
             reason = " ".join(str(error).split("\n")[0].split())
@@ -84,4 +84,4 @@ def _composed(stored: dict[str, Any], overrides: Sequence[str], config_dir: str 
                 choice.partition("=")[0], choice.partition("=")[2],
                 f"does not fit this run's data ({reason}); choose another",
             ) from error  # fmt: skip
-    return plain
+    return cast("dict[str, Any]", plain)

@@ -87,8 +87,10 @@ def _extractor(folder: RunFolder, allow: list[str], arguments: argparse.Namespac
         if error.option != "metric/features":
             raise
         raise OptionError("--features", error.value, error.reason) from error
-    features = build_metrics({**node, "samples": None, "perceptual": None}, allow)["features"]
+    built = build_metrics({**node, "samples": None, "perceptual": None}, allow)
+    features: Callable[..., Any] | None = built["features"]
     require(features is not None, "--features", arguments.features, "are no features; leave the option out")
+    assert features is not None
     return features
 
 
@@ -113,5 +115,6 @@ def _pick(data: Any, numbers: Tensor) -> Tensor:
     """Training images by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
     from ganvas.functional.images import to_float
 
-    rows = data.split("train").x[numbers.flatten()]
-    return (rows if rows.is_floating_point() else to_float(rows)).unflatten(0, numbers.shape)
+    rows: Tensor = data.split("train").x[numbers.flatten()]
+    images = rows if rows.is_floating_point() else to_float(rows)
+    return images.reshape(*numbers.shape, *images.shape[1:])

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
+from numpy._core.multiarray import _reconstruct  # numpy pickles by it
 
 from ganvas.data.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored

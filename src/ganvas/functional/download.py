@@ -111,7 +111,8 @@ def _fetch(file: RemoteFile, *, address: str, folder: Path, timeout: float) -> P
 def _open(address: str, timeout: float) -> http.client.HTTPResponse:
     request = urllib.request.Request(address, headers={"User-Agent": "ganvas"})
     try:
-        return urllib.request.urlopen(request, timeout=timeout)
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)
+        return answer
     except urllib.error.HTTPError as error:
         raise _MirrorFailedError(f"HTTP {error.code}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -64,7 +64,8 @@ class Manifest:
 
     def config_of(self, job: Job) -> dict[str, Any]:
         """A job's config, with its run's folder where the sweep lies now; secrets are hidden."""
-        return placed(self._tree("config", job), str(self.run_dir(job)))
+        config: dict[str, Any] = placed(self._tree("config", job), str(self.run_dir(job)))
+        return config
 
     def choices_of(self, job: Job) -> dict[str, str]:
         """Group -> chosen option."""
@@ -192,7 +193,8 @@ def _load(folder: Path) -> dict[str, Any]:
     version = value.get("version") if isinstance(value, dict) else None
     reason = f"its {FILE} is of version {version}, this ganvas reads {_VERSION}; use the one that wrote it"
     require(version == _VERSION, "SWEEP", folder, reason)
-    return value  # type: ignore[no-any-return]
+    assert isinstance(value, dict)
+    return value
 
 
 def _of_kind(value: Any, kind: Any) -> Any:

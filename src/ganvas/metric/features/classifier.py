@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.metric.interface import Features
 
 _CHUNK_ON_CPU = 64  # images at a time: their activations stay in the cache
 

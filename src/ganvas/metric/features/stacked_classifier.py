@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.metric.features.classifier import Classifier
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.metric.interface import Features
 
 
 class StackedClassifier:

@@ -49,7 +49,7 @@ class CodebookQuantizer(Quantizer):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         # asked until it is so, and then no more: an answer makes the host wait for the device
         self._started = False
-        self.register_load_state_dict_post_hook(_ask_again)
+        self.register_load_state_dict_post_hook(_ask_again)  # type: ignore[no-untyped-call]
 
     def forward(self, z: Tensor) -> QuantizerOutput:
         rows = rows_of(z).float()  # [N, D]

@@ -86,10 +86,11 @@ class Sharded(DataParallel):
             _step_one_by_one_where_mixed(optimizer)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        return gathered(dict(super().lightning_module_state_dict()))
+        state: dict[str, Any] = gathered(dict(super().lightning_module_state_dict()))
+        return state
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        state = gathered(super().optimizer_state(optimizer))
+        state: dict[str, Any] = gathered(super().optimizer_state(optimizer))
         kinds = self._kinds[[one is optimizer for one in self.optimizers].index(True)]
         groups = [group | kind for group, kind in zip(state["param_groups"], kinds, strict=True)]
         return state | {"param_groups": groups}
