@@ -34,11 +34,11 @@ class BadGradient(torch.autograd.Function):
     """The identity, whose gradient is NaN in one place."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         gradient.view(-1)[-1] = torch.nan
         return gradient

@@ -155,7 +155,7 @@ def test_batch_count(examples: int | None, batch_size: int, batches: int | None)
     ],
 )
 def test_validation_interval(changes: dict[str, Any], interval: tuple) -> None:
-    assert validation_interval(options(**changes), 64, 22) == interval
+    assert validation_interval(options(**changes), 64) == interval
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any]
     asked: list[Callable[[str], bool]] = [
         lambda key: key in written,
         lambda key: key not in read,
-        *[lambda key: True] * _ROUNDS,
+        *[lambda _key: True] * _ROUNDS,
     ]
     for takes in asked:
         found = list(_differing(wanted, _with(base, values)))

@@ -87,5 +87,5 @@ def _value(sweep: Manifest, jobs: Sequence[Any]) -> float | None:
     return sum(values) / len(values) if len(values) == len(best) else None
 
 
-def _never_called(config: Any) -> None:
+def _never_called(_config: Any) -> None:
     raise AssertionError("jobs run in processes of their own")

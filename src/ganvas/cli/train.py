@@ -145,7 +145,7 @@ def _hydra(argv: Sequence[str]) -> int:
         make_importable(Path(argv[list(argv).index("--config-dir") + 1]).resolve())
     sys.argv = ["ganvas", *argv]
 
-    def nothing(config: Any) -> None:
+    def nothing(_config: Any) -> None:
         raise OptionError(" ".join(argv), "", "is not understood; ganvas train --help lists what is")
 
     hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()

@@ -167,7 +167,7 @@ class WebDataset(OwnImages):
                 index, channels=self.channels, image_size=self.image_size, named=self._named()
             )
             label = None if index.label is None else from_numpy(index.label)
-            splits[name] = Stored(cast(Tensor, images), label)  # it answers what a split is asked
+            splits[name] = Stored(cast("Tensor", images), label)  # it answers what a split is asked
         return splits
 
     def fingerprint(self) -> dict[str, object]:

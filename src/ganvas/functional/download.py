@@ -124,11 +124,12 @@ def _copy(file: RemoteFile, response: http.client.HTTPResponse, target: IO[bytes
     digest = hashlib.sha256()
     inflate = zlib.decompressobj(_GZIP) if file.gzipped else None
     size = 0  # of the content
-    for block in _blocks(response, file.max_bytes):
-        target.write(block)
+    for sent in _blocks(response, file.max_bytes):
+        target.write(sent)
+        block = sent
         if inflate is not None:
             try:
-                block = inflate.decompress(block, file.max_bytes - size + 1)
+                block = inflate.decompress(sent, file.max_bytes - size + 1)
             except zlib.error as error:
                 raise _MirrorFailedError("the answer is no gzip file") from error
         size += len(block)

@@ -88,7 +88,7 @@ class ReconstructionEvaluation:
             sample times log2 of the number of codes) and ``bits_per_pixel``.
         """
         self.check(data)
-        reconstructor = cast(Reconstructor, module)
+        reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
             home = home_of_sums(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)

@@ -210,8 +210,7 @@ def make_trainer(
 
     ``info`` is this process's among the ranks; without one Lightning looks for it, and starts ranks itself.
     """
-    batches_an_epoch = max(1, train_samples // batch_size)
-    every, epochs = validation_interval(options, batch_size, batches_an_epoch)
+    every, epochs = validation_interval(options, batch_size)
     arguments: dict[str, Any] = {}
     if options.fast_dev_run:
         arguments["fast_dev_run"] = options.fast_dev_run
@@ -300,9 +299,7 @@ def batch_count(examples: int | None, batch_size: int) -> int | None:
     return None if examples is None else max(1, -(-examples // batch_size))
 
 
-def validation_interval(
-    options: TrainerOptions, batch_size: int, batches_an_epoch: int
-) -> tuple[int | float | None, int | None]:
+def validation_interval(options: TrainerOptions, batch_size: int) -> tuple[int | float | None, int | None]:
     """Lightning's (val_check_interval, check_val_every_n_epoch) from whichever option was given."""
     if options.val_every_examples is not None:
         return batch_count(options.val_every_examples, batch_size), None

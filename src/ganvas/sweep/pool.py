@@ -55,7 +55,7 @@ class Pool:
         source: Source,
         engine: Engine,
         options: PoolOptions,
-        watch: Callable[[Job, Result], None] = lambda job, result: None,
+        watch: Callable[[Job, Result], None] = lambda _job, _result: None,
     ) -> None:
         self.sweep, self.source, self.engine, self.options, self.watch = sweep, source, engine, options, watch
         self.signal: int | None = None  # what stopped the pool

@@ -50,7 +50,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[nn.Seq
             torch.manual_seed(5)
             network = backbone(name).requires_grad_(False)
             for value in network.parameters():
-                value *= 3  # features far from 0
+                value.mul_(3)  # features far from 0
             path = tmp_path_factory.mktemp("weights") / f"{name}.pth"
             torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, path)
             made[name] = network, str(path)

@@ -145,7 +145,7 @@ class RankWatchdog:
             return
         most, fewest = (pick(heartbeat["begun"] for heartbeat in heartbeats.values()) for pick in (max, min))
         waiting = [heartbeat for heartbeat in heartbeats.values() if heartbeat["begun"] == most]
-        if most == fewest or fewest == 0 or min(heartbeat["still"] for heartbeat in waiting) <= self.timeout:
+        if fewest in (most, 0) or min(heartbeat["still"] for heartbeat in waiting) <= self.timeout:
             return
         late = [rank for rank, heartbeat in heartbeats.items() if heartbeat["begun"] == fewest]
         many = ", ".join(f"{self.name(rank)} in {heartbeats[rank]['where']}" for rank in late)
