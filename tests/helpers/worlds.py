@@ -143,7 +143,7 @@ def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = N
     evaluation = (config.get("callback") or {}).get("evaluation")
     callbacks = [dump, *([build(evaluation | {"run_dir": str(run_dir)}, "evaluation")] if evaluation else [])]
     trainer = make_trainer(
-        options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
+        options, machine, batch_size=data.batch_size,
         callbacks=callbacks, loggers=[], run_dir=str(run_dir),
     )  # fmt: skip
     model.log_every(options.log_every_examples, data.batch_size)

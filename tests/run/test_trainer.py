@@ -174,7 +174,7 @@ def test_the_smallest_budget_ends_the_run(
     changes: dict[str, Any], steps: int, epochs: int, total: int | None, tmp_path: Path
 ) -> None:
     trainer = make_trainer(
-        options(**changes), machine(), batch_size=64, train_samples=1437, callbacks=[], loggers=[],
+        options(**changes), machine(), batch_size=64, callbacks=[], loggers=[],
         run_dir=str(tmp_path),
     )  # fmt: skip
     assert (trainer.max_steps, trainer.max_epochs) == (steps, epochs)
@@ -189,6 +189,6 @@ def test_ddp_only_where_there_are_several(devices: Any, ddp: bool, monkeypatch: 
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     trainer = make_trainer(
         options(), machine(strategy="ddp", devices=devices, process_group_backend="gloo"), batch_size=64,
-        train_samples=1437, callbacks=[], loggers=[], run_dir=".",
+        callbacks=[], loggers=[], run_dir=".",
     )  # fmt: skip
     assert isinstance(trainer.strategy, DDPStrategy) == ddp

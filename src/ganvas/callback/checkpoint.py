@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.run_state import RunCallback, is_fast_dev_run
 from ganvas.errors import NonFiniteError, RollbackError, require
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
@@ -126,7 +126,7 @@ class Checkpoint(RunCallback):
         Raises:
             NonFiniteError: a parameter or an optimizer's number is not finite; nothing is written.
         """
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if is_fast_dev_run(trainer):
             return
         refuse_non_finite(trainer, pl_module)
         examples = int(pl_module.examples_seen)

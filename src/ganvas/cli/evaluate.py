@@ -133,7 +133,7 @@ def _evaluate(
         limit = arguments.num if arguments.num is not None else arguments.num_real
         return ReconstructionEvaluation(
             features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
-        )(model, data)  # type: ignore[arg-type]
+        )(model, data)  # type: ignore[arg-type]  # a module too
     raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate")
 
 

@@ -165,7 +165,7 @@ def _check_composes(argv: Sequence[str]) -> None:
     def refuse(message: str) -> NoReturn:
         raise OptionError("ganvas train", " ".join(argv), f"{message}; ganvas train --help says more")
 
-    parser.error = refuse  # type: ignore[method-assign]
+    parser.error = refuse  # type: ignore[method-assign]  # an option of ours, one line
     arguments = parser.parse_args([word for word in argv if word != "--debug"])
     if not (arguments.cfg or arguments.info):
         return

@@ -41,8 +41,12 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:
-        total: Tensor = _Sum.apply(gradient.contiguous())  # type: ignore[no-untyped-call]
-        return total
+        return _sum(gradient.contiguous())
+
+
+def _sum(value: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]  # torch's own method
+    return total
 
 
 def rows_of_ranks(value: Tensor) -> Tensor:
@@ -53,10 +57,9 @@ def rows_of_ranks(value: Tensor) -> Tensor:
     if not is_distributed():
         return value[None]
     me, others = rank(), world_size() - rank() - 1
-    rows: Tensor = _Sum.apply(  # type: ignore[no-untyped-call]
+    return _sum(
         torch.cat([value.new_zeros(me, *value.shape), value[None], value.new_zeros(others, *value.shape)])
     )
-    return rows
 
 
 def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:

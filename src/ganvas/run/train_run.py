@@ -265,7 +265,6 @@ def _fit(
         options,
         machine,
         batch_size=data.batch_size,
-        train_samples=data.num_samples("train"),
         has_validation=data.num_samples("val") > 0,
         callbacks=callbacks,
         loggers=parts.loggers,
@@ -278,6 +277,7 @@ def _fit(
     model.micro_batches = options.micro_batches
     for network in model.networks.values():
         if machine.channels_last:
+            # torch's stub of Module.to has no call with a memory format alone
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if machine.compile:
             network.compile()

@@ -199,7 +199,6 @@ def make_trainer(
     machine: AcceleratorOptions,
     *,
     batch_size: int,
-    train_samples: int,
     callbacks: list[pl.Callback],
     loggers: list[Any],
     run_dir: str,
@@ -222,7 +221,7 @@ def make_trainer(
         strategy=make_strategy(
             machine.strategy, processes=processes(machine), backend=machine.process_group_backend
         ),
-        precision=machine.precision,  # type: ignore[arg-type]
+        precision=machine.precision,  # type: ignore[arg-type]  # checked against its options
         benchmark=machine.benchmark,
         max_steps=_max_steps(options, batch_size),
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
@@ -291,7 +290,7 @@ def processes(machine: AcceleratorOptions) -> int:
 class _NoProfiler(PassThroughProfiler):
     """Lightning's own makes a generator for each of the eighty hooks of a step; this one looks up nothing."""
 
-    profile = defaultdict(nullcontext).__getitem__  # type: ignore  # one for each hook's name
+    profile = defaultdict(nullcontext).__getitem__  # type: ignore[assignment, var-annotated]  # one for each hook's name
 
 
 def batch_count(examples: int | None, batch_size: int) -> int | None:

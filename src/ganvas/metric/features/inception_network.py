@@ -8,7 +8,7 @@ there are 1008 logits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ class Layer(nn.Module):
         self.conv.weight, self.conv.bias = fuse_conv_bn_weights(
             self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
-        self.bn = nn.Identity()  # type: ignore[assignment]
+        self.bn = nn.Identity()  # type: ignore[assignment]  # folded into the convolution
 
 
 class Block(nn.Module):
@@ -148,10 +148,10 @@ def _block_c(inner: int) -> list[Path]:
 
 
 def _block_d() -> list[Path]:
-    long = ((192, _1), (192, _WIDE), (192, _HIGH), (192, _3, 2))
+    long: tuple[tuple[Any, ...], ...] = ((192, _1), (192, _WIDE), (192, _HIGH), (192, _3, 2))
     return [
         [Conv("branch3x3_1", 192, _1), Conv("branch3x3_2", 320, _3, 2)],
-        [Conv(f"branch7x7x3_{number}", *layer) for number, layer in enumerate(long, start=1)],  # type: ignore[arg-type]
+        [Conv(f"branch7x7x3_{number}", *layer) for number, layer in enumerate(long, start=1)],
         [Pool("maximum", 2)],
     ]
 

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,7 +142,7 @@ class Group:
         verdict = json.loads(self._store.get("verdict"))
         if verdict["kind"] == "refused":
             error = OptionError(verdict["option"], verdict["value"], verdict["reason"])
-            error.is_known = bool(verdict["known"])  # type: ignore[attr-defined]
+            error.is_known = bool(verdict["known"])
             raise error
         raise RankError(verdict["text"])
 
@@ -199,15 +200,15 @@ class Group:
         sizes = [1, self.info.nodes - 1, self.info.world - self.info.nodes]
         order = 0 if self.info.is_first else 1 if self.info.local_rank == 0 else 2
         for name, size in zip(names[:order], sizes[:order], strict=True):
-            self._until(lambda name=name, size=size: self._count(name) >= size)  # type: ignore[misc]
+            self._until(partial(self._has_counted, name, size))
         made = make()
         self._store.add(names[order], 1)
         for name, size in zip(names, sizes, strict=True):
-            self._until(lambda name=name, size=size: self._count(name) >= size)  # type: ignore[misc]
+            self._until(partial(self._has_counted, name, size))
         return made
 
-    def _count(self, name: str) -> int:
-        return int(self._store.add(name, 0))
+    def _has_counted(self, name: str, size: int) -> bool:
+        return int(self._store.add(name, 0)) >= size
 
     def of_first(self, value: str) -> str:
         """The first rank's ``value``, on every rank."""
@@ -303,13 +304,13 @@ class Group:
         said = hashlib.sha256(str(error).encode()).hexdigest()[:16]
         known = self.info.restart > 0 and self._base.check([f"ganvas/said/{said}"])
         self._base.set(f"ganvas/said/{said}", "")
-        error.is_known = getattr(error, "is_known", known)  # type: ignore[attr-defined]
-        verdict = {
+        error.is_known = getattr(error, "is_known", known)
+        verdict: dict[str, Any] = {
             "kind": "refused",
             "option": error.option,
             "value": scrub(str(error.value)),
             "reason": error.reason,
-            "known": error.is_known,  # type: ignore[attr-defined]
+            "known": error.is_known,
             "ranks": [],
             "text": "",
         }
