@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 SOURCE, CONF, TESTS = ROOT / "src" / "ganvas", ROOT / "conf", ROOT / "tests"
@@ -261,3 +262,10 @@ def test_lightnings_inside_is_used_in_one_file() -> None:
 def test_the_walk_finds_uses_of_lightnings_inside(line: str, name: str) -> None:
     touched = touched_internals(ast.parse(line), lightning_private_names())
     assert any(name in one for one in touched) if name else not touched
+
+
+def test_a_commit_is_checked_as_make_check_does() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    _, _, rest = (ROOT / "Makefile").read_text().partition("\ncheck: setup\n")
+    commands = [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
+    assert commands == [hook["entry"].replace(".venv/bin", "$(BIN)") for hook in local["hooks"]]
