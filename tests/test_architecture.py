@@ -153,6 +153,104 @@ def test_the_walk_finds_options() -> None:
     assert Path("data/digits.yaml") in options()
 
 
+# Rooms of machinery, with every folder below them; group folders of conf hold as many options as there are.
+FLAT_ROOMS = ("cli",)
+MOST_FILES = 12
+
+
+def machinery(rooms: tuple[str, ...]) -> list[Path]:
+    below = [path for room in rooms for path in (SOURCE / room, *(SOURCE / room).rglob("*/"))]
+    groups = {path.relative_to(CONF) for path in CONF.rglob("*/")}
+    return [path for path in below if path.name != "__pycache__" and path.relative_to(SOURCE) not in groups]
+
+
+@pytest.mark.parametrize("room", machinery(FLAT_ROOMS), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_room_has_few_files(room: Path) -> None:
+    files = [path.name for path in room.glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES, files
+
+
+def import_graph(source: Path) -> dict[str, set[str]]:
+    """Module -> the modules of ganvas that it imports, also inside functions, not for hints alone."""
+    paths = {path.relative_to(source.parent).with_suffix(""): path for path in source.rglob("*.py")}
+    files = {".".join(name.parts).removesuffix(".__init__"): path for name, path in paths.items()}
+    return {name: set(_runtime_imports(path, files)) - {name} for name, path in files.items()}
+
+
+def _runtime_imports(path: Path, files: dict[str, Path]) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    checked = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    for_hints = {id(node) for branch in checked for part in branch.body for node in ast.walk(part)}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [
+                name for alias in node.names for name in (f"{node.module}.{alias.name}", node.module or "")
+            ]
+        yield from (name for name in names if name in files and id(node) not in for_hints)
+
+
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle; empty where there is none."""
+    left = {name: set(found) for name, found in graph.items()}
+    while ends := [name for name, found in left.items() if not found & left.keys()]:
+        for name in ends:
+            del left[name]
+    trail = [min(left)] if left else []
+    while trail and (following := min(left[trail[-1]] & left.keys())) not in trail:
+        trail.append(following)
+    return trail[trail.index(following) :] if trail else []
+
+
+def test_no_circle_between_files() -> None:
+    assert find_circle(import_graph(SOURCE)) == []
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    source = tmp_path / "ganvas"
+    (source / "room").mkdir(parents=True)
+    (source / "room" / "__init__.py").touch()
+    (source / "a.py").write_text("from ganvas.room import b\n")
+    (source / "room" / "b.py").write_text("def f():\n    import ganvas.c\n")
+    (source / "c.py").write_text("if TYPE_CHECKING:\n    from ganvas.a import x\n")
+    (source / "d.py").write_text("from ganvas.c import y\n")
+    assert find_circle(import_graph(source)) == []
+    (source / "c.py").write_text("def g():\n    from ganvas.a import x\n")
+    assert sorted(find_circle(import_graph(source))) == ["ganvas.a", "ganvas.c", "ganvas.room.b"]
+
+
+HYDRA_ADAPTER = SOURCE / "cli" / "compose" / "hydra_internals.py"
+
+
+def hydra_internals_in(path: Path) -> list[str]:
+    """What a file uses of Hydra's internals: private modules, and private attributes of other objects."""
+    tree = ast.parse(path.read_text())
+    inside = [name for name in imports(path) if within(name, "hydra._internal") or within(name, "hydra.core")]
+    if not any(within(name, "hydra") or within(name, "ganvas.cli") for name in imports(path)):
+        return inside
+    return inside + [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and (node.attr == "repository" or (node.attr.startswith("_") and not node.attr.startswith("__")))
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "os"))
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_hydras_internals_lie_in_one_file(path: Path) -> None:
+    if path != HYDRA_ADAPTER:
+        assert hydra_internals_in(path) == []
+
+
+def test_hydras_internals_are_found(tmp_path: Path) -> None:
+    assert len(hydra_internals_in(HYDRA_ADAPTER)) > 5
+    (tmp_path / "x.py").write_text("import hydra\nfrom hydra.core import plugins\nhydra.x._y.z()\n")
+    assert hydra_internals_in(tmp_path / "x.py") == ["hydra.core", "hydra.x._y"]
+
+
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_files_are_small_and_say_what_they_are(path: Path) -> None:
     text = path.read_text()

@@ -11,7 +11,7 @@ import pytest
 from run_files import newest_checkpoint, only_run
 from worlds import SIZES, close, train_in_worlds
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.errors import OptionError
 from ganvas.run.prepare import prepare
 

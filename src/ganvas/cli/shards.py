@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.cli.arguments import Parser
+from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
 
 _EPILOG = """examples:
@@ -20,16 +21,19 @@ def run(argv: Sequence[str]) -> int:
     """Composes the data, reads them and writes the shards."""
     import argparse
 
-    parser = Parser(prog="ganvas shards", description=__doc__, epilog=_EPILOG,
-                    formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = Parser(
+        prog="ganvas shards",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="e.g. data=cifar10")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--images-per-shard", type=int, default=10_000, help="(10000)")
     parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
     arguments = parser.parse_intermixed_args(list(argv))
 
-    from ganvas.cli.compose import compose
-    from ganvas.cli.train import user_modules
+    from ganvas.cli.compose.experiment import compose
     from ganvas.data.datamodule import TensorDataModule
     from ganvas.data.shard.writer import write_shards
     from ganvas.run.config.build import build, check_targets

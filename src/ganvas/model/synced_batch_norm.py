@@ -62,7 +62,7 @@ def sync_batch_norms(model: nn.Module) -> None:
     """Makes every BatchNorm of ``model`` one over all ranks, in place: no tensor and no name changes."""
     for module in model.modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, Synced | nn.SyncBatchNorm):
-            module.__class__ = _synced(type(module))  # type: ignore[arg-type]
+            module.__class__ = _synced(type(module))  # type: ignore[arg-type]  # of the same layout
 
 
 def part_batch_norms(model: nn.Module) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import math
 import operator
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,12 +24,13 @@ from ganvas.functional.distributed import (
     world_size,
 )
 from ganvas.functional.finite import non_finite_name
+from ganvas.functional.gradients import clip_gradients, norm_over_ranks
 from ganvas.functional.random import Draws, hash64, seed_torch
 from ganvas.functional.sharding import is_sharded
 from ganvas.model.training.descent import Descent
 from ganvas.model.training.guard import looked_at
 from ganvas.model.training.lifecycle import Lifecycle
-from ganvas.model.training.lightning_internals import count_batch, listeners
+from ganvas.model.training.lightning_internals import batch_counters, listeners
 from ganvas.model.training.micro_batches import MicroBatches
 from ganvas.model.training.snapshot import BufferSnapshot, running_statistics, tensors_changed_by_forward
 
@@ -50,13 +53,14 @@ class Recipe(Lifecycle):
     the bit, trains alike on one process and many, and leaves nothing of a step that was skipped.
     """
 
-    _is_distributed, _rank, _world_size = False, 0, 1
+    _is_distributed, _is_sharded, _rank, _world_size = False, False, 0, 1
 
     def __init__(self, *, seed: int) -> None:
         super().__init__(seed=seed)
         self._snapshots: dict[str, BufferSnapshot] = {}
         self._listeners: dict[str, list[Any]] = {}
         self._parts: MicroBatches | None = None
+        self.agenda: Any = None  # of a run: calls its callbacks where one has something to do
         self._noted: dict[str, Tensor] = {}
         self._descended: tuple[str, ...] = ()
         self._any_made = False
@@ -82,16 +86,17 @@ class Recipe(Lifecycle):
     @contextmanager
     def frozen(self, *networks: str) -> Iterator[None]:
         """No gradients for these networks' parameters inside; samples' gradients still pass through."""
-        parameters = [p for name in networks for p in self._trainable[name]]
-        for parameter in parameters:
-            parameter.requires_grad_(False)
+        parameters = [self._trainable[name] for name in networks]
+        for parameter in itertools.chain(*parameters):
+            parameter.requires_grad = False
         try:
             yield
         finally:
-            for parameter in parameters:
-                parameter.requires_grad_(True)
+            for parameter in itertools.chain(*parameters):
+                parameter.requires_grad = True
 
-    def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool:
+    # In one piece: a step of a small network is short enough for calls to show.
+    def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool:  # noqa: C901, PLR0912, PLR0915
         """One optimizer step against the sum of ``terms``, unless its numbers are not finite.
 
         Backward, the mean over ranks, the norm, the guard, clipping, the step and the weights' average. What
@@ -107,39 +112,60 @@ class Recipe(Lifecycle):
         Raises:
             NonFiniteError: where the guard stops or rolls back; all networks are as at the step's begin.
         """
-        descent, parts = self._descents[name], self._parts
+        descent, parts, noted = self._descents[name], self._parts, self._noted
         if parts is not None and not parts.is_due():
-            self._noted.clear()
+            noted.clear()
             return True
-        self.note(terms)
+        for tag, value in terms.items():
+            noted[tag] = value.detach()
         loss = functools.reduce(operator.add, terms.values())
         if parts is None or parts.is_first:
             descent.optimizer.zero_grad()
-            self._tell("on_before_zero_grad", descent.optimizer)
-        self._tell("on_before_backward", loss)
+        if self._listeners:
+            self._tell("on_before_backward", loss)
         share = loss if parts is None else loss / parts.count
         (share if descent.scaler is None else descent.scaler.scale(share)).backward()
-        self._tell("on_after_backward")
+        if self._listeners:
+            self._tell("on_after_backward")
         loss = loss.detach()
         if parts is not None:
-            loss, self._noted = parts.add(loss, self._noted)
+            loss, noted = parts.add(loss, noted)
+            self._noted = noted
         if self._is_distributed:
             self._mean_over_ranks(descent, loss := loss.clone())
-        self._tell("on_before_optimizer_step", descent.optimizer)
-        norm = self._noted[f"gradient_norm/{name}"] = descent.prepare(self.examples_seen)
+        if descent.schedule is not None:
+            descent.set_learning_rate(self.examples_seen)
+        if descent.scaler is not None:
+            descent.scaler.unscale_(descent.optimizer)
+        if self._listeners:
+            self._tell("on_before_optimizer_step", descent.optimizer)
+        gradients = [p.grad for p in descent.parameters if p.grad is not None]
+        if self._is_sharded or not gradients:
+            norm = norm_over_ranks(gradients)
+        else:
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        noted[f"gradient_norm/{name}"] = norm
         made = self._is_finite(descent, loss, norm)
         if made:
-            descent.step(norm, self._global_batch_size)
-            if len(self._descents) > 1:  # a later descent may run these networks once more
+            if descent.grad_clip is not None:
+                clip_gradients(descent.parameters, descent.grad_clip, norm)
+            if descent.scaler is None:
+                descent.optimizer.step()
+            else:  # passes over gradients that overflowed
+                descent.scaler.step(descent.optimizer)
+            if descent.average is not None:
+                descent.average.update(descent.network, self._global_batch_size * descent.interval)
+            if self._snapshots and len(self._descents) > 1:  # a later descent may run these networks again
                 self._snapshot(descent.networks)
         else:
             self._restore(descent.networks + self._descended)
-            descent.skip()
+        if descent.scaler is not None:
+            descent.scaler.update()
         self._descended += descent.networks
         self._any_made = self._any_made or made
         if self.log_due:
-            self._noted[f"learning_rate/{name}"] = descent.learning_rate
-            self.report |= self._noted
+            noted[f"learning_rate/{name}"] = torch.tensor(descent.optimizer.param_groups[0]["lr"])
+            self.report |= noted
         self._noted = {}
         if parts is not None:
             parts.made()
@@ -160,11 +186,16 @@ class Recipe(Lifecycle):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         optimizers = self.trainer.strategy.optimizers
         for descent, optimizer in zip(self._descents.values(), optimizers, strict=True):
-            own = None if scaler is None else copy.deepcopy(scaler)
-            if own is not None and descent.name in self._scaler_states:
-                own.load_state_dict(self._scaler_states[descent.name])
-            descent.start(optimizer, [getattr(self, name) for name in descent.networks], own)
+            networks = [getattr(self, name) for name in descent.networks]
+            descent.optimizer, descent.network = optimizer, networks[0]
+            descent.parameters = [p for network in networks for p in network.parameters()]
+            if scaler is not None:  # one of its own: one network's overflow says nothing of another's
+                descent.scaler = copy.deepcopy(scaler)
+                descent.scaler.load_state_dict(self._scaler_states.get(descent.name, scaler.state_dict()))
+        moved = itertools.chain(*(descent.parameters for descent in self._descents.values()))
+        self._is_sharded = any(is_sharded(parameter) for parameter in moved)
         self._listeners = listeners(self.trainer)
+        self._count_batch = batch_counters(self.trainer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Lightning's: :meth:`step` with its surroundings."""
@@ -174,6 +205,19 @@ class Recipe(Lifecycle):
         else:
             self._parts.run(self.step, batch, draws)
         self.end_step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lightning's, after those of the callbacks that it calls itself."""
+        agenda = self.agenda
+        if agenda is not None and (
+            self.report
+            or self._is_distributed
+            or self.examples_seen >= agenda.examples
+            or time.monotonic() >= agenda.time
+            or agenda.now
+            or self.trainer.should_stop
+        ):
+            agenda(self.trainer, self, outputs, batch, batch_idx)
 
     def begin_step(self, batch: Batch) -> Draws:
         """Opens a training step: its draws, and torch's own stream (dropout) as functions of the step."""
@@ -196,7 +240,8 @@ class Recipe(Lifecycle):
             mean_over_ranks_([value for name in left for value in running_statistics(getattr(self, name))])
         if self.log_due:
             self._finish_report()
-        count_batch(self.trainer)
+        for count in self._count_batch:
+            count()
         self.batches_seen += 1
         self.examples_seen += self._global_batch_size
 
@@ -230,7 +275,8 @@ class Recipe(Lifecycle):
         """
         checked = loss if descent.scaler is not None else loss + norm
         if math.isfinite(checked.item()):  # an accelerator's host waits for it this once
-            self.guard.note_made(descent.name, self._noted)
+            self.guard.last_terms[descent.name] = self._noted
+            self.guard.consecutive_skips[descent.name] = 0
             return True
         broken = self._first_broken() or f"loss/{descent.name}"
         where = f"batch {self.batches_seen + 1}, after {self.examples_seen:,} examples"
