@@ -39,7 +39,7 @@ def test_commands_complete_the_first_word_alone() -> None:
     [
         ("ganvas train model=mlp", {"model=mlp_gan", "model=mlp_vqvae"}),
         ("ganvas train model=vqvae model/quantizer=f", {"model/quantizer=fsq"}),
-        ("ganvas train trainer.max_i", {"trainer.max_examples="}),
+        ("ganvas train trainer.max_ex", {"trainer.max_examples="}),
         ("ganvas re", {"resume", "reconstruct"}),
     ],
 )

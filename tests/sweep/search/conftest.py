@@ -38,7 +38,7 @@ def source(tmp_path: Path, jobs: FakeJobs) -> Callable[..., StudySource]:
         space = space or Space((interval("x", 0.0, 1.0),))
         spec = SearchSpec(
             settings=Settings(**{"n_trials": 4, **settings}), dimensions=space.dimensions,
-            objectives=[Objective(*one) for one in objectives], words=[], seed=seed, repeats=repeats,
+            objectives=[Objective(*one) for one in objectives], overrides=[], seed=seed, repeats=repeats,
             every_examples=every_examples, max_examples=90, study="s", experiment="e", owner=owner,
         )  # fmt: skip
         handle = StudyHandle(open_storage(absolute(spec.settings.storage), tmp_path), spec)

@@ -67,7 +67,7 @@ def join_sweep(sweep: Manifest, is_same: Callable[[Manifest], bool]) -> Manifest
     if old is None:
         return sweep
     if not is_same(old):
-        held = f"{len(old.jobs)} jobs: {' '.join(old.about.get('overrides') or [])[:200]}"
+        held = f"{len(old.jobs)} jobs: {' '.join(old.about.get('sweep_overrides') or [])[:200]}"
         reason = f"holds another sweep ({held}); name a new folder, or: ganvas sweep resume"
         raise OptionError("hydra.sweep.dir", sweep.folder, reason)
     return old
