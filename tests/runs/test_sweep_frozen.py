@@ -42,6 +42,7 @@ def test_edits_do_not_reach_a_sweep_that_began(ganvas, tmp_path: Path) -> None:
     assert "[job" not in again.stdout
 
 
+@pytest.mark.real_processes
 @pytest.mark.slow
 def test_two_ranks_are_one_job(ganvas, tmp_path: Path) -> None:
     """Under Hydra's own launcher each rank would run the sweep again."""

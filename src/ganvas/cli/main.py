@@ -63,7 +63,9 @@ def _guarded(command: str, argv: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
     from ganvas.errors import NonFiniteError, OptionError, RankError
     from ganvas.run.folder.redact import remember_words, scrub
+    from ganvas.run.lean_import import keep_torchmetrics_lean
 
+    keep_torchmetrics_lean()
     remember_words(argv)
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
