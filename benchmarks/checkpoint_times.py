@@ -36,10 +36,19 @@ CASES: dict[str, list[str]] = {
 
 
 def checkpoint_of(words: list[str], folder: Path) -> Path:
-    config = compose([
-        *words, "accelerator=cpu", "data.batch_size=2", "trainer.max_examples=null", "trainer.max_steps=2",
-        "logger=none", "callback=minimal", "trainer.limit_val_batches=0", f"paths.run_dir={folder}",
-    ]).config  # fmt: skip
+    config = compose(
+        [
+            *words,
+            "accelerator=cpu",
+            "data.batch_size=2",
+            "trainer.max_examples=null",
+            "trainer.max_steps=2",
+            "logger=none",
+            "callback=minimal",
+            "trainer.limit_val_batches=0",
+            f"paths.run_dir={folder}",
+        ]
+    ).config
     outcome = train_run.train({"ganvas": {}, "config": config})
     if outcome.state != "finished":
         raise RuntimeError(f"training ended as {outcome.state}")

@@ -67,17 +67,40 @@ def work(side: str, rank: int, folder: str, steps: int, size: int) -> None:
     world = SIDES[side]
     torch.set_num_threads(2 if world == 1 else 1)
     if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{folder}/{side}", rank=rank, world_size=world,
-                                timeout=timedelta(minutes=5))  # fmt: skip
-    config = compose([
-        "model=dcgan", "data=digits", f"data.image_size={size}", f"data.batch_size={BATCH}", "callback=none",
-        "logger=none", "accelerator=ddp_cpu", "accelerator.devices=1", f"accelerator.num_nodes={world}",
-        f"accelerator.threads={3 - world}", "trainer.max_examples=1000000000", "trainer.limit_val_batches=0",
-        f"accelerator.sync_batchnorm={side == 'synced'}",
-    ]).config  # fmt: skip
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": "0", "GROUP_RANK": str(rank), "WORLD_SIZE": str(world),
-                   "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0",
-                   "TORCHELASTIC_RUN_ID": "benchmark"}  # fmt: skip
+        dist.init_process_group(
+            "gloo",
+            init_method=f"file://{folder}/{side}",
+            rank=rank,
+            world_size=world,
+            timeout=timedelta(minutes=5),
+        )
+    config = compose(
+        [
+            "model=dcgan",
+            "data=digits",
+            f"data.image_size={size}",
+            f"data.batch_size={BATCH}",
+            "callback=none",
+            "logger=none",
+            "accelerator=ddp_cpu",
+            "accelerator.devices=1",
+            f"accelerator.num_nodes={world}",
+            f"accelerator.threads={3 - world}",
+            "trainer.max_examples=1000000000",
+            "trainer.limit_val_batches=0",
+            f"accelerator.sync_batchnorm={side == 'synced'}",
+        ]
+    ).config
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": "0",
+        "GROUP_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "0",
+        "TORCHELASTIC_RUN_ID": "benchmark",
+    }
     data, model, options, machine = prepare(config)
     turns = Turns(steps)
     if side in ("one", "ganvas", "synced"):
@@ -95,8 +118,7 @@ def _ganvas(data: Any, model: Any, options: Any, machine: Any, turns: Turns, fol
         def on_train_batch_start(self, *_: Any) -> None:
             turns.before_step()
 
-    trainer = make_trainer(options, machine, batch_size=BATCH, train_samples=data.num_samples("train"),
-                           callbacks=[Pace()], loggers=[], run_dir=folder)  # fmt: skip
+    trainer = make_trainer(options, machine, batch_size=BATCH, callbacks=[Pace()], loggers=[], run_dir=folder)
     model.log_every(options.log_every_examples, BATCH)
     trainer.fit(model, datamodule=data)
 
@@ -148,10 +170,17 @@ def _joint(model: Any, real: Any, turns: Turns, world: int) -> None:
 
     batches: Any = torch.utils.data.DataLoader(range(10**9), batch_size=1)  # type: ignore[arg-type]
     pl.Trainer(
-        accelerator="cpu", devices=1, num_nodes=world, strategy="ddp_find_unused_parameters_true",
-        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, use_distributed_sampler=False,
-    ).fit(Plain(), batches)  # fmt: skip
+        accelerator="cpu",
+        devices=1,
+        num_nodes=world,
+        strategy="ddp_find_unused_parameters_true",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    ).fit(Plain(), batches)
 
 
 def _two(model: Any, real: Any, turns: Turns, world: int) -> None:
@@ -181,8 +210,14 @@ def _two(model: Any, real: Any, turns: Turns, world: int) -> None:
 def _start(side: str, rank: int, folder: str, steps: int, size: int) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "2" if SIDES[side] == 1 else "1"}
     words = [sys.executable, __file__, "--worker", side, str(rank), folder, str(steps), str(size)]
-    return subprocess.Popen(words, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL)  # fmt: skip
+    return subprocess.Popen(
+        words,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _turn(processes: list[subprocess.Popen[str]]) -> float:

@@ -135,14 +135,26 @@ def baselines(train: np.ndarray, test: np.ndarray, seed: int) -> list[tuple[str,
         ("whole image", 1, 512, lambda: image_codes(train, test, 512, seed)),
         ("patches 4x4", 49, 512, lambda: patch_codes(train, test, 512, seed)),
         ("PCA-64, no code", 0, 0, lambda: pca_alone(train, test)),
-        ("PCA-64, 8 x 8, separate, consecutive", 8, 256,
-         lambda: product_codes(train, test, 256, seed, shared=False, order=consecutive)),
-        ("PCA-64, 8 x 8, separate", 8, 256,
-         lambda: product_codes(train, test, 256, seed, shared=False, order=balanced)),
-        ("PCA-64, 8 x 8, shared", 8, 256,
-         lambda: product_codes(train, test, 256, seed, shared=True, order=balanced)),
+        (
+            "PCA-64, 8 x 8, separate, consecutive",
+            8,
+            256,
+            lambda: product_codes(train, test, 256, seed, shared=False, order=consecutive),
+        ),
+        (
+            "PCA-64, 8 x 8, separate",
+            8,
+            256,
+            lambda: product_codes(train, test, 256, seed, shared=False, order=balanced),
+        ),
+        (
+            "PCA-64, 8 x 8, shared",
+            8,
+            256,
+            lambda: product_codes(train, test, 256, seed, shared=True, order=balanced),
+        ),
         ("PCA-64, residual", 8, 256, lambda: residual_codes(train, test, 256, seed)),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

@@ -45,9 +45,15 @@ CASES: dict[str, tuple[list[str], int]] = {  # overrides, global batch
     "classifier": (["model=classifier", "data=digits", "data.image_size=28", "data.resize_mode=resize"], 128),
 }
 SIZES = (8, 4096, 65536, 2**19, 2**21, 2**22, 2**24)  # bytes of the measured all-reduces
-QUIET = ["accelerator.threads=1", "trainer.max_examples=null", "trainer.limit_val_batches=0", "logger=none",
-         "callback=none", "trainer.log_every_examples=1000000000",
-         "trainer.num_sanity_val_steps=0"]  # fmt: skip
+QUIET = [
+    "accelerator.threads=1",
+    "trainer.max_examples=null",
+    "trainer.limit_val_batches=0",
+    "logger=none",
+    "callback=none",
+    "trainer.log_every_examples=1000000000",
+    "trainer.num_sanity_val_steps=0",
+]
 
 
 # ---- the parent ----
@@ -62,8 +68,11 @@ def start(job: dict[str, Any], ranks: int) -> list[Any]:
             told = json.dumps(job | {"folder": folder, "ports": ports, "ranks": ranks, "rank": rank})
             command = [sys.executable, __file__, "--child", told]
             environment = dict(os.environ, OMP_NUM_THREADS="1")
-            processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
-                                              stderr=subprocess.PIPE, text=True))  # fmt: skip
+            processes.append(
+                subprocess.Popen(
+                    command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                )
+            )
         try:
             for process in processes:
                 _, errors = process.communicate(timeout=600)
@@ -113,9 +122,12 @@ def report(ranks: int, rounds: Sequence[Any]) -> None:
             rows.append((alone, communication, statistics.median(one["cases"][case]["together"])))
         ratios = [(compute + communication) / measured for compute, communication, measured in rows]
         compute, communication, measured = (1e3 * statistics.median(column) for column in zip(*rows))
-        print(f"{case:10} ranks {ranks}  computes {compute:8.2f} ms  all-reduces {communication:7.2f} ms  "
-              f"measured {measured:8.2f} ms  predicted : measured {(compute + communication) / measured:.3f} "
-              f"[{min(ratios):.3f}, {max(ratios):.3f}]", flush=True)  # fmt: skip
+        print(
+            f"{case:10} ranks {ranks}  computes {compute:8.2f} ms  all-reduces {communication:7.2f} ms  "
+            f"measured {measured:8.2f} ms  predicted : measured {(compute + communication) / measured:.3f} "
+            f"[{min(ratios):.3f}, {max(ratios):.3f}]",
+            flush=True,
+        )
 
 
 # ---- the processes ----
@@ -157,8 +169,14 @@ def meet(job: dict[str, Any], stage: int) -> None:
 def as_rank(job: dict[str, Any], port: int) -> Iterator[None]:
     """What a launcher of ranks sets."""
     rank, ranks = job["rank"], job["ranks"]
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks,
-             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+    place = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": ranks,
+        "LOCAL_WORLD_SIZE": ranks,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     before = dict(os.environ)
     os.environ |= {name: str(value) for name, value in place.items()}
     try:
@@ -248,8 +266,14 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
     machine = ["accelerator=ddp_cpu", f"accelerator.devices={ranks}"] if ranks > 1 else ["accelerator=cpu"]
     folder = f"{job['folder']}/run-{stage}" + ("" if port is not None else f"-{job['rank']}")
     share = batch if port is not None else batch // job["ranks"]
-    words = [*words, *QUIET, *machine, f"data.batch_size={share}",
-             f"paths.run_dir={folder}", f"trainer.max_steps={steps + warm_up}"]  # fmt: skip
+    words = [
+        *words,
+        *QUIET,
+        *machine,
+        f"data.batch_size={share}",
+        f"paths.run_dir={folder}",
+        f"trainer.max_steps={steps + warm_up}",
+    ]
     asked = synced_batch_norm.is_distributed
     try:
         synced_batch_norm.is_distributed = lambda: True
@@ -261,8 +285,12 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
         train_run.make_trainer, dist.all_reduce, synced_batch_norm.is_distributed = make, plain, asked
     if outcome.state != "finished":
         raise RuntimeError(f"training ended as {outcome.state}: {outcome.notes}")
-    return {"seconds": watch.seconds[warm_up:], "reduces": watch.reduces, "model": watch.model,
-            "with_restarts": watch.with_restarts}  # fmt: skip
+    return {
+        "seconds": watch.seconds[warm_up:],
+        "reduces": watch.reduces,
+        "model": watch.model,
+        "with_restarts": watch.with_restarts,
+    }
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -277,8 +305,14 @@ def main(words: Sequence[str] | None = None) -> None:
         child(arguments.child)
         return
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
-    job = {"cases": arguments.cases, "rounds": arguments.rounds, "steps": arguments.steps, "alone": True,
-           "reduces": True, "count": False}  # fmt: skip
+    job = {
+        "cases": arguments.cases,
+        "rounds": arguments.rounds,
+        "steps": arguments.steps,
+        "alone": True,
+        "reduces": True,
+        "count": False,
+    }
     for ranks in arguments.ranks:
         report(ranks, start(job, ranks))
 

@@ -37,19 +37,32 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "dcgan, 3 x 64 x 64": ("model=dcgan", *_IMAGES, "data.image_size=64"),
     "dcgan, 3 x 128 x 128": ("model=dcgan", *_IMAGES, "data.image_size=128"),
     "dcgan, 3 x 128 x 128, base_channels=128": (
-        "model=dcgan", *_IMAGES, "data.image_size=128", "model.generator.base_channels=128",
-        "model.discriminator.base_channels=128"),
+        "model=dcgan",
+        *_IMAGES,
+        "data.image_size=128",
+        "model.generator.base_channels=128",
+        "model.discriminator.base_channels=128",
+    ),
     "mlp_vqvae, 1 x 28 x 28": ("model=mlp_vqvae", "data=digits", "data.image_size=28"),
     "vqvae (vq_ema), 3 x 32 x 32": ("model=vqvae", *_IMAGES, "data.image_size=32"),
     "vqvae (vq), 3 x 32 x 32": ("model=vqvae", "model/quantizer=vq", *_IMAGES, "data.image_size=32"),
     "vqvae (vq_ema), hidden_channels=512, 8192 codes": (
-        "model=vqvae", *_IMAGES, "data.image_size=128", "model.num_embeddings=8192",
-        "model.encoder.hidden_channels=512", "model.decoder.hidden_channels=512"),
+        "model=vqvae",
+        *_IMAGES,
+        "data.image_size=128",
+        "model.num_embeddings=8192",
+        "model.encoder.hidden_channels=512",
+        "model.decoder.hidden_channels=512",
+    ),
     "classifier, 1 x 28 x 28": ("model=classifier", "data=digits", "data.image_size=28"),
     "classifier, base_channels=128, blocks=4": (
-        "model=classifier", "data=digits", "data.image_size=64", "model.network.base_channels=128",
-        "model.network.blocks=4"),
-}  # fmt: skip
+        "model=classifier",
+        "data=digits",
+        "data.image_size=64",
+        "model.network.base_channels=128",
+        "model.network.blocks=4",
+    ),
+}
 
 
 class Interconnect(NamedTuple):
@@ -184,8 +197,15 @@ def traffic_table(models: dict[str, Recipe]) -> str:
         normed = [sum(sizes["batch norms"]) for sizes in (few, many)]
         parts = "; ".join(f"{part} {sum(found):,}" for part, found in few.items() if part != "batch norms")
         count = sum(map(len, few.values()))
-        rows.append([name, f"{(total(few) - normed[0]) / 1e6:.2f}", *(f"{size / 1e6:.2f}" for size in normed),
-                     str(count), parts])  # fmt: skip
+        rows.append(
+            [
+                name,
+                f"{(total(few) - normed[0]) / 1e6:.2f}",
+                *(f"{size / 1e6:.2f}" for size in normed),
+                str(count),
+                parts,
+            ]
+        )
     head = ["recipe", "MB a step", "BatchNorm, 8 ranks", "BatchNorm, 512 ranks", "all-reduces", "bytes"]
     return markdown(head, rows)
 
@@ -194,8 +214,9 @@ def columns() -> list[tuple[str, int, Interconnect]]:
     """One node, where what lies between nodes does not matter, then 8 and 64 over each network."""
     (_, first), *_ = INTERCONNECTS.items()
     outside = [(label.partition(" + ")[2], given) for label, given in INTERCONNECTS.items()]
-    return [("1 node", 1, first)] + [(f"{nodes} nodes, {label}", nodes, given) for label, given in outside
-                                     for nodes in (8, 64)]  # fmt: skip
+    return [("1 node", 1, first)] + [
+        (f"{nodes} nodes, {label}", nodes, given) for label, given in outside for nodes in (8, 64)
+    ]
 
 
 def limit_table(models: dict[str, Recipe]) -> str:

@@ -142,8 +142,11 @@ def main() -> None:
             print(f"workers {workers}: " + ", ".join(rates))
             for name in epochs.keys() - {"webdataset"}:
                 ratios = [mine / other for mine, other in zip(found["webdataset"], found[name])]
-                print(f"  webdataset : {name} {statistics.median(ratios):.3f} "
-                      f"[{min(ratios):.3f}, {max(ratios):.3f}]", flush=True)  # fmt: skip
+                print(
+                    f"  webdataset : {name} {statistics.median(ratios):.3f} "
+                    f"[{min(ratios):.3f}, {max(ratios):.3f}]",
+                    flush=True,
+                )
             streamed.teardown("fit")
 
 

@@ -58,8 +58,10 @@ def jobs(rounds: int) -> None:
     for what, seconds in (("CPU time", cpu), ("wall time", wall)):
         ratio = statistics.median(seconds["sweep"]) / statistics.median(seconds["plain"])
         each = [ours / theirs for ours, theirs in zip(seconds["sweep"], seconds["plain"], strict=True)]
-        print(f"{JOBS} jobs, {what}: sweep over plain runs {ratio:.3f} [{min(each):.3f}, {max(each):.3f}], "
-              f"{rounds} rounds; goal {GOAL_JOBS}")  # fmt: skip
+        print(
+            f"{JOBS} jobs, {what}: sweep over plain runs {ratio:.3f} [{min(each):.3f}, {max(each):.3f}], "
+            f"{rounds} rounds; goal {GOAL_JOBS}"
+        )
 
 
 def large_sweep(folder: Path, number: int) -> None:
@@ -67,10 +69,12 @@ def large_sweep(folder: Path, number: int) -> None:
     with hydra_session(None) as hydra:
         base = Composer(hydra).compose(["optimized_metric=evaluation/fid"])
     sweep = Manifest(folder, {"sweep_overrides": [f"seed=range(0,{number})"], "shared": []})
-    sweep.add([
-        Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
-        for n in range(number)
-    ])  # fmt: skip
+    sweep.add(
+        [
+            Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
+            for n in range(number)
+        ]
+    )
     sweep.write()
     for job in sweep.jobs:
         best = {"metric": "evaluation/fid", "mode": "min", "value": 1.0 + job.index, "examples": 64}

@@ -71,10 +71,13 @@ def two_ranks(tmp_path: Path) -> Callable[[str], list[Any]]:
         ranks = [
             subprocess.Popen(
                 [sys.executable, "-m", "rank_script", str(rank), str(tmp_path)],
-                env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env=environment,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
             )
             for rank in range(2)
-        ]  # fmt: skip
+        ]
         try:
             for process in ranks:
                 output, _ = process.communicate(timeout=120)

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 SOURCE, CONF, TESTS = ROOT / "src" / "ganvas", ROOT / "conf", ROOT / "tests"
 
@@ -219,3 +221,10 @@ def test_a_planted_circle_is_found(tmp_path: Path) -> None:
     assert find_circle(import_graph(source)) == []
     (source / "c.py").write_text("def g():\n    from ganvas.a import x\n")
     assert sorted(find_circle(import_graph(source))) == ["ganvas.a", "ganvas.c", "ganvas.room.b"]
+
+
+def test_a_commit_is_checked_as_make_check_does() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    _, _, rest = (ROOT / "Makefile").read_text().partition("\ncheck: setup\n")
+    commands = [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
+    assert commands == [hook["entry"].replace(".venv/bin", "$(BIN)") for hook in local["hooks"]]

@@ -34,6 +34,7 @@ def _check(out: Path, *words: str) -> tuple[int, dict[str, Any], str]:
         stderr=subprocess.STDOUT,
         text=True,
         timeout=500,
+        check=False,
     )
     return done.returncode, json.loads(out.read_text()) if out.exists() else {}, done.stdout
 
@@ -95,7 +96,7 @@ sys.exit(check.main())
 """
     )
     command = [sys.executable, str(script), str(tmp_path / "out.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 1, done.stderr
     found = json.loads((tmp_path / "out.json").read_text())

@@ -11,13 +11,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "src").rglob("*.py"))
 # Called by these names (whatever they are imported from), they run what they are given.
-_NEVER = {
-    "eval", "exec", "compile", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads",
-    "cPickle.load", "dill.load", "dill.loads", "joblib.load", "marshal.load", "marshal.loads", "shelve.open",
-    "torch.hub.load", "torch.hub.load_state_dict_from_url", "torch.jit.load", "yaml.unsafe_load",
-    "yaml.full_load", "yaml.load_all", "hydra.utils.instantiate", "hydra.utils.call",
-    "hydra.utils.get_method", "instantiate", "pandas.read_pickle", "pd.read_pickle",
-}  # fmt: skip
+_NEVER = set(
+    (
+        "eval exec compile __import__ os.system os.popen pickle.load pickle.loads cPickle.load dill.load "
+        "dill.loads joblib.load marshal.load marshal.loads shelve.open torch.hub.load "
+        "torch.hub.load_state_dict_from_url torch.jit.load yaml.unsafe_load yaml.full_load yaml.load_all "
+        "hydra.utils.instantiate hydra.utils.call hydra.utils.get_method instantiate pandas.read_pickle "
+        "pd.read_pickle"
+    ).split()
+)
 _LOADERS = {"SafeLoader", "_Loader"}  # of yaml.load; the second is plain_yaml's, which refuses more
 
 

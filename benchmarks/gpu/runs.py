@@ -144,7 +144,6 @@ def train(
         options,
         machine,
         batch_size=data.batch_size,
-        train_samples=data.num_samples("train"),
         callbacks=list(callbacks),
         loggers=[],
         run_dir=str(folder),

@@ -22,6 +22,8 @@ class OptionError(ValueError):
         reason: the rule that it breaks, then ``; `` and how to mend it.
     """
 
+    is_known: bool  # whether the user has read it already; set where ranks tell each other, absent elsewhere
+
     def __init__(self, option: str, value: object, reason: str) -> None:
         self.option, self.value, self.reason = option, value, reason
         shown, why = str(value), reason

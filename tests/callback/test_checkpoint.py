@@ -39,9 +39,14 @@ class Line(Recipe):
 
 
 USUAL: dict[str, Any] = {
-    "every_examples": 0, "every_minutes": None, "keep_last": 1, "keep_every_examples": 0, "monitor": None,
-    "mode": "min", "keep_best": 1,
-}  # fmt: skip
+    "every_examples": 0,
+    "every_minutes": None,
+    "keep_last": 1,
+    "keep_every_examples": 0,
+    "monitor": None,
+    "mode": "min",
+    "keep_best": 1,
+}
 
 
 class Report(RunCallback):
@@ -198,9 +203,15 @@ def test_no_checkpoint_of_a_state_that_is_not_finite(where: str, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("every_examples", -1), ("keep_last", 0), ("every_minutes", 0.0), ("keep_every_examples", -5),
-     ("mode", "best"), ("keep_best", 0)],
-)  # fmt: skip
+    [
+        ("every_examples", -1),
+        ("keep_last", 0),
+        ("every_minutes", 0.0),
+        ("keep_every_examples", -5),
+        ("mode", "best"),
+        ("keep_best", 0),
+    ],
+)
 def test_refuses(tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         Checkpoint(run_dir=str(tmp_path), **(USUAL | {option: value}))

@@ -55,8 +55,12 @@ def test_a_gan_is_evaluated_at_the_end(
     assert recipe.metrics == pytest.approx(expected)
     (row,) = rows(tmp_path)
     assert row == {
-        "examples": 12, "source": "run", "metrics": recipe.metrics, "protocol": protocol, "better": better,
-    }  # fmt: skip
+        "examples": 12,
+        "source": "run",
+        "metrics": recipe.metrics,
+        "protocol": protocol,
+        "better": better,
+    }
     assert better == {"fid": "min"}
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line) == {"examples": 12, "batch": 3, "evaluation/fid": recipe.metrics["fid"]}

@@ -65,9 +65,12 @@ def rows(folder: Path) -> list[dict[str, float]]:
 
 
 def test_a_finding_is_said_once_everywhere(
-    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any],
+    tmp_path: Path,
+    fit: Callable[..., Any],
+    sampler: Callable[..., Any],
+    events: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     light = Light(0.6)  # the weight is 1, 0.75 and 0.5 at the reports after 4, 12 and 20 examples
     with caplog.at_level(logging.WARNING, "ganvas"):
         state = fit(
@@ -75,9 +78,13 @@ def test_a_finding_is_said_once_everywhere(
         )
     (finding,) = state.findings
     assert finding == {
-        "name": "light", "examples": 20, "value": 0.5, "threshold": 0.6, "says": "the weight is 0.5",
+        "name": "light",
+        "examples": 20,
+        "value": 0.5,
+        "threshold": 0.6,
+        "says": "the weight is 0.5",
         "try": "model.optimizer.lr (higher)",
-    }  # fmt: skip
+    }
     words = "the weight is 0.5 (limit 0.6, seen 0.5); try model.optimizer.lr (higher)"
     assert in_words(finding) == words
     assert caplog.text.count(words) == 1

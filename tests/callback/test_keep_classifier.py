@@ -55,9 +55,14 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recipe
         recipe = Recipe(threshold)
         (tmp_path / "run").mkdir(exist_ok=True)
         trainer: Any = SimpleNamespace(
-            max_steps=-1, global_step=2, interrupted=not finished,
-            fast_dev_run=False, datamodule=Data(), is_global_zero=True, loggers=[],
-        )  # fmt: skip
+            max_steps=-1,
+            global_step=2,
+            interrupted=not finished,
+            fast_dev_run=False,
+            datamodule=Data(),
+            is_global_zero=True,
+            loggers=[],
+        )
         callback = KeepClassifier(run_dir=str(tmp_path / "run"), split=split, batch_size=4)
         give_state([callback], RunState(max_examples=64 if finished else 128))
         callback.on_train_end(trainer, recipe)

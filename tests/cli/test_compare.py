@@ -25,11 +25,20 @@ def test_table(ganvas, runs: Path) -> None:
     text = ganvas("compare", "outputs/train/*").stdout
     best, second = (line for line in text.splitlines() if "generator_optimizer.lr" in line)
     assert [cell.strip() for cell in best.split("│")[1:6]] == [
-        "1", "model.generator_optimizer.lr=0.001", "1", "640", "2",
-    ]  # fmt: skip
+        "1",
+        "model.generator_optimizer.lr=0.001",
+        "1",
+        "640",
+        "2",
+    ]
     assert [cell.strip() for cell in second.split("│")[1:7]] == [
-        "2", "model.generator_optimizer.lr=0.0002", "2", "640", "6 ± 13", "one seed: no test",
-    ]  # fmt: skip
+        "2",
+        "model.generator_optimizer.lr=0.0002",
+        "2",
+        "640",
+        "6 ± 13",
+        "one seed: no test",
+    ]
     assert "fid (lower is better)" in text
     assert "features.name=pixels" in text
     assert max(map(len, text.splitlines())) <= 160
@@ -103,10 +112,14 @@ def test_different_protocols_are_refused_and_shown_on_demand(ganvas, runs: Path,
         json.dumps(evaluation(protocol=changed(features={"name": "classifier"}))) + "\n"
     )
     refused(
-        ganvas, tmp_path, ["compare", "a1", "a2", "b1", "--html", "p.html"], "RUN",
-        "=3 runs: have no protocol of fid in common", "features.name: pixels (a1 a2), classifier (b1)",
+        ganvas,
+        tmp_path,
+        ["compare", "a1", "a2", "b1", "--html", "p.html"],
+        "RUN",
+        "=3 runs: have no protocol of fid in common",
+        "features.name: pixels (a1 a2), classifier (b1)",
         "--no-rank",
-    )  # fmt: skip
+    )
     text = ganvas("compare", "a1", "a2", "b1", "--no-rank").stdout
     assert "features.name" in text
     assert "classifier" in text

@@ -66,9 +66,10 @@ def test_files(name: str, start: bytes, ganvas, runs: Path, tmp_path: Path) -> N
 def test_names_of_anyone_are_text(ganvas, runs: Path, drawn: dict[str, Any]) -> None:
     odd = "$\\frac{_^$"
     forge(
-        runs / "_odd", changes={"model.generator_optimizer.lr": f"_{odd}\u4e2d\x1b"},
+        runs / "_odd",
+        changes={"model.generator_optimizer.lr": f"_{odd}\u4e2d\x1b"},
         curves=[{"examples": 1, f"loss/{odd}": 1e300}, {"examples": 2**62, f"loss/{odd}": -1e300}],
-    )  # fmt: skip
+    )
     assert ganvas("plot", "_odd", "a1").stderr == ""
     assert f"loss/{odd}" in drawn["panels"]
 

@@ -10,9 +10,14 @@ import pytest
 def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
     first, second = json.loads(ganvas("runs", "ls", "--json", "--output-dir", str(outputs)).stdout)
     assert first == {
-        "run": "a_gan", "folder": str(outputs / "train" / "a_gan"), "state": "finished", "examples_seen": 128,
-        "model": "mlp_gan", "data": "digits", "metrics": {},
-    }  # fmt: skip
+        "run": "a_gan",
+        "folder": str(outputs / "train" / "a_gan"),
+        "state": "finished",
+        "examples_seen": 128,
+        "model": "mlp_gan",
+        "data": "digits",
+        "metrics": {},
+    }
     assert (second["run"], second["model"]) == ("b_vqvae", "mlp_vqvae")
 
 

@@ -46,16 +46,25 @@ def test_what_changes_no_result_makes_no_variant(changes: dict[str, Any], run: A
 @pytest.mark.parametrize(
     ("key", "value", "labels"),
     [
-        ("model.generator_optimizer.lr", 0.001,
-         ["model.generator_optimizer.lr=0.0002", "model.generator_optimizer.lr=0.001"]),
+        (
+            "model.generator_optimizer.lr",
+            0.001,
+            ["model.generator_optimizer.lr=0.0002", "model.generator_optimizer.lr=0.001"],
+        ),
         ("data.batch_size", 32, ["data.batch_size=64", "data.batch_size=32"]),
         ("trainer.max_examples", 1280, ["trainer.max_examples=640", "trainer.max_examples=1280"]),
-        ("accelerator.precision", "bf16-mixed",
-         ["accelerator.precision=32-true", "accelerator.precision=bf16-mixed"]),
-        ("model.generator._target_", "ganvas.model.generator.dcgan.DCGANGenerator",
-         ["model.generator=MLPGenerator", "model.generator=DCGANGenerator"]),
+        (
+            "accelerator.precision",
+            "bf16-mixed",
+            ["accelerator.precision=32-true", "accelerator.precision=bf16-mixed"],
+        ),
+        (
+            "model.generator._target_",
+            "ganvas.model.generator.dcgan.DCGANGenerator",
+            ["model.generator=MLPGenerator", "model.generator=DCGANGenerator"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_changes_results_makes_a_variant(key: str, value: Any, labels: list[str], run: Any) -> None:
     runs = [run(seed=1), run(seed=1, changes={key: value}), run(seed=2)]
     assert group(runs) == ([0, 1, 0], labels)

@@ -51,9 +51,16 @@ def test_every_argument_is_held_against_its_type(path):
 
 @pytest.mark.parametrize(
     ("file", "option"),
-    [("toy", "image_size"), ("toy", "root"), ("digits", "root"), ("stacked_digits", "random_shift"),
-     ("stacked_mnist", "base"), ("image_folder", "fit"), ("webdataset", "fit")],
-)  # fmt: skip
+    [
+        ("toy", "image_size"),
+        ("toy", "root"),
+        ("digits", "root"),
+        ("stacked_digits", "random_shift"),
+        ("stacked_mnist", "base"),
+        ("image_folder", "fit"),
+        ("webdataset", "fit"),
+    ],
+)
 def test_an_option_that_is_taken_away_is_refused(file, option):
     kind = get_class(yaml.safe_load((CONF / f"{file}.yaml").read_text())["_target_"])
     with pytest.raises(OptionError, match=rf"^data\.{option}=.*: is not an option of data"):

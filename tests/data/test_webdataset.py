@@ -64,8 +64,15 @@ def shards(
 
 
 def make(root: Path | None, **options) -> WebDataset:
-    defaults = {"batch_size": 4, "image_size": 8, "val_fraction": 0.0, "test_fraction": 0.0, "channels": 1,
-                "num_workers": 0, "seed": 5}  # fmt: skip
+    defaults = {
+        "batch_size": 4,
+        "image_size": 8,
+        "val_fraction": 0.0,
+        "test_fraction": 0.0,
+        "channels": 1,
+        "num_workers": 0,
+        "seed": 5,
+    }
     return WebDataset(root=None if root is None else str(root), **(defaults | options))
 
 
@@ -112,7 +119,10 @@ def test_splits_by_the_shards_names_or_folders_or_options(root):
     shards(root, [3], name="imagenet-val", start=10)
     shards(root, [1], name="test", start=20)
     assert [levels(make(root), name) for name in ("train", "val", "test")] == [
-        [0, 1, 2, 3], [10, 11, 12], [20]]  # fmt: skip
+        [0, 1, 2, 3],
+        [10, 11, 12],
+        [20],
+    ]
     named = make(root, shards="train-001.tar", val_shards=["train-{000..000}.tar"], batch_size=1)
     assert [levels(named, name) for name in ("train", "val")] == [[2, 3], [0, 1]]
     shards(root / "valid", [1], name="a", start=30)
@@ -127,8 +137,11 @@ def test_what_is_held_out_is_fixed(root):
     everything = [level for name in ("train", "val", "test") for level in levels(first, name)]
     assert sorted(everything) == list(range(20))
     assert levels(first, "val") == levels(second, "val")
-    order = [level for batch in make(root, val_fraction=0.2, test_fraction=0.3).train_dataloader()
-             for level in batch.x[:, 0, 0, 0].tolist()]  # fmt: skip
+    order = [
+        level
+        for batch in make(root, val_fraction=0.2, test_fraction=0.3).train_dataloader()
+        for level in batch.x[:, 0, 0, 0].tolist()
+    ]
     assert len(set(order)) == 8
     assert set(order) <= set(levels(first))
 
@@ -167,8 +180,11 @@ def test_labels_of_json_and_the_choice_of_an_image(root):
     contents = []
     for number in range(4):
         note = {"label": number % 2, "class": {"n": 1}, "kind": 3 - number}
-        contents += [(f"a.b/{number}.input.png", png(number)), (f"a.b/{number}.mask.png", png(99)),
-                     (f"a.b/{number}.json", json.dumps(note).encode())]  # fmt: skip
+        contents += [
+            (f"a.b/{number}.input.png", png(number)),
+            (f"a.b/{number}.mask.png", png(99)),
+            (f"a.b/{number}.json", json.dumps(note).encode()),
+        ]
     contents += [("README", b"no sample"), (".hidden.png", b""), ("__meta__.json", b"")]
     pack(root / "train.tar", contents)
     assert make(root, image_extension="input.png").split("train").label.tolist() == [0, 1, 0, 1]
@@ -181,8 +197,11 @@ def test_labels_of_json_and_the_choice_of_an_image(root):
 @pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 def test_long_names(root, kind):
     folder = "/".join(["x" * 40] * (3 if kind == tarfile.USTAR_FORMAT else 8))
-    contents = [(f"{folder}/{number}.{end}", data) for number in range(3)
-                for end, data in (("png", png(number)), ("cls", b"1"))]  # fmt: skip
+    contents = [
+        (f"{folder}/{number}.{end}", data)
+        for number in range(3)
+        for end, data in (("png", png(number)), ("cls", b"1"))
+    ]
     pack(root / "train.tar", contents, kind=kind)
     module = make(root, batch_size=1)
     assert levels(module) == [0, 1, 2]
@@ -377,7 +396,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "json": (lambda path: pack(path, [("a.png", png(1)), ("a.json", b"{")]), "of key a; a class is a whole"),
     "unlabelled": (lambda path: pack(path, [("a.png", png(1))]), "train-001.tar, key a: has no label"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read (Is a directory)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", DAMAGE)

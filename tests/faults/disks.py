@@ -101,9 +101,10 @@ def _freed(plan: Plan, folder: Path, recipe: str) -> str | None:
     run = _on_small_disk(plan, folder, recipe, 8, 2.5)
     point = "in-d"
     ended = ganvas(
-        resume_words(recipe), folder,
+        resume_words(recipe),
+        folder,
         before=lambda: faults.at(point, 12, lambda: _enlarge(run / "checkpoints")),
-    )  # fmt: skip
+    )
     return finished_with_write_error(plan, folder, recipe, ended)
 
 

@@ -136,8 +136,9 @@ def _same(straight: Path, run: Path) -> str | None:
 def _files(run: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(run)): path.read_bytes()
-        for path in run.rglob("*") if path.is_file() and path.name != ".lock"
-    }  # fmt: skip
+        for path in run.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def _refusal(ended: Ended, key: str, before: dict[str, bytes], run: Path) -> str | None:

@@ -41,9 +41,18 @@ def import_all() -> None:
     """Everything a run imports; no thread may be alive afterwards, because a fork does not take it along."""
     import importlib
 
-    for name in ("torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "hydra._internal.hydra",
-                 "pytorch_lightning", "torchmetrics", "antlr4.LL1Analyzer", "ganvas.cli.sweep.launchers",
-                 "omegaconf._impl", "tensorboard.compat.proto.event_pb2"):  # fmt: skip
+    for name in (
+        "torch.utils.tensorboard",
+        "PIL.Image",
+        "PIL.ImageDraw",
+        "hydra._internal.hydra",
+        "pytorch_lightning",
+        "torchmetrics",
+        "antlr4.LL1Analyzer",
+        "ganvas.cli.sweep.launchers",
+        "omegaconf._impl",
+        "tensorboard.compat.proto.event_pb2",
+    ):
         importlib.import_module(name)
     importlib.import_module("PIL.Image").preinit()
     package = Path(importlib.import_module("ganvas").__file__ or "").parent

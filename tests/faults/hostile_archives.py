@@ -62,15 +62,17 @@ _ARCHIVES = [
     _archive("absolute_member", lambda canary: [_file(str(canary))]),
     _archive("symlink", lambda canary: [_link(f"{_INSIDE}/{_NAMES[0]}", "/etc/passwd", tarfile.SYMTYPE)]),
     _archive("hard_link", lambda canary: [_link(f"{_INSIDE}/{_NAMES[0]}", "../../canary", tarfile.LNKTYPE)]),
-    _archive("symlinked_folder", lambda canary: [_link(_INSIDE, str(canary.parent), tarfile.SYMTYPE),
-                                                 _file(f"{_INSIDE}/canary")]),
+    _archive(
+        "symlinked_folder",
+        lambda canary: [_link(_INSIDE, str(canary.parent), tarfile.SYMTYPE), _file(f"{_INSIDE}/canary")],
+    ),
     _archive("pipe", lambda canary: [_link(f"{_INSIDE}/{_NAMES[0]}", "", tarfile.FIFOTYPE)]),
     _archive("many_members", lambda canary: [_file(f"{_INSIDE}/{n}") for n in range(1000)], "more or larger"),
     _archive("large_member", lambda canary: [_file(f"{_INSIDE}/x", bytes(45_000_000))], "more or larger"),
     _archive("huge_array", lambda canary: _batches(_HUGE_ARRAY)),
     _archive("cut_pickle", lambda canary: _batches(b"\x80\x04\x95")),
     _archive("empty", lambda canary: []),
-]  # fmt: skip
+]
 
 
 def _no_archive(canary: Path, folder: Path) -> list[str]:
@@ -102,8 +104,9 @@ CASES = [
     _words("run_above", "sample", "../../run", says="there is no run"),
     _words("name_above", "train", "name=../canary", says="name=../canary"),
     _words("name_absolute", "train", "name=/canary", says="name=/canary"),
-    _words("mirror_of_files", "train", "data=mnist", "data.root=.", "data.mirrors=['file:///etc']",
-           says="http"),
+    _words(
+        "mirror_of_files", "train", "data=mnist", "data.root=.", "data.mirrors=['file:///etc']", says="http"
+    ),
     _words("target_by_override", "train", "model._target_=os.system", says="allow-list"),
     _words("target_in_an_override", "train", "+callback.x={_target_:os.system,command:x}", says="allow-list"),
-]  # fmt: skip
+]

@@ -91,8 +91,16 @@ def base_run(model: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ganvas-hostile-"))
     maker = os.getpid()
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == maker else None)
-    code, _, err = run(["train", f"model={model}", "trainer.max_examples=64", "callback=none", "logger=none",
-                        f"paths.run_dir={folder}/run"])  # fmt: skip
+    code, _, err = run(
+        [
+            "train",
+            f"model={model}",
+            "trainer.max_examples=64",
+            "callback=none",
+            "logger=none",
+            f"paths.run_dir={folder}/run",
+        ]
+    )
     assert code == 0, err
     return folder / "run"
 

@@ -33,7 +33,9 @@ def _targets(canary: Path) -> dict[str, Config]:
         "our_write_text": {"_target_": "ganvas.run.folder.run_folder.write_text", **text},
         "our_command_line": {"_target_": "ganvas.cli.main.main", "arguments": ["train", "name=canary"]},
         "our_images": {
-            "_target_": "ganvas.callback.drawing.images.save_png", "path": str(canary), "image": 1,
+            "_target_": "ganvas.callback.drawing.images.save_png",
+            "path": str(canary),
+            "image": 1,
         },
         "our_download": {"_target_": "ganvas.functional.download.download", "folder": str(canary)},
         "our_unpickler": {"_target_": "ganvas.data.cifar10.parse_batch", "content": "x"},
@@ -43,14 +45,17 @@ def _targets(canary: Path) -> dict[str, Config]:
         "re_exported_class": {"_target_": "ganvas.model.gan.Recipe", "seed": 1},
         "re_exported_function": {"_target_": "ganvas.model.gan.hash64", "parts": 1},
         "lightning_function": {
-            "_target_": "pytorch_lightning.loggers.csv_logs.rank_zero_experiment", "fn": "x",
+            "_target_": "pytorch_lightning.loggers.csv_logs.rank_zero_experiment",
+            "fn": "x",
         },
         "lightning_writes_yaml": {
             "_target_": "pytorch_lightning.loggers.tensorboard.save_hparams_to_yaml",
-            "config_yaml": str(canary), "hparams": {"a": 1},
+            "config_yaml": str(canary),
+            "hparams": {"a": 1},
         },
         "lightning_file_system": {
-            "_target_": "pytorch_lightning.callbacks.model_checkpoint.get_filesystem", "path": "file:///",
+            "_target_": "pytorch_lightning.callbacks.model_checkpoint.get_filesystem",
+            "path": "file:///",
         },
         "torch_function": {"_target_": "torch.nn.functional.relu", "input": 1},
         "torch_init": {"_target_": "torch.nn.init.zeros_", "tensor": 1},
@@ -76,7 +81,7 @@ def _targets(canary: Path) -> dict[str, Config]:
         "arguments_key": {"_target_": "torch.nn.ReLU", "_args_": [touch]},
         "path_key": {"_target_": "torch.nn.ReLU", "path": "os.system"},
         "evil_module": {"_target_": "evil_of_config.f"},
-    }  # fmt: skip
+    }
 
 
 def _put(config: Config, place: str, node: Config) -> None:
@@ -102,8 +107,18 @@ def _named(name: str, place: str, command: str) -> Case:
     return Case(f"target/{name}", prepare, says=says)
 
 
-_PLACES = ("model", "model.generator", "data", "model.generator_optimizer", "logger.x", "callback.x",
-           "metric.features", "extra.x", "trainer.x", "model.deep.er.still")  # fmt: skip
+_PLACES = (
+    "model",
+    "model.generator",
+    "data",
+    "model.generator_optimizer",
+    "logger.x",
+    "callback.x",
+    "metric.features",
+    "extra.x",
+    "trainer.x",
+    "model.deep.er.still",
+)
 _COMMANDS = ("sample", "resume", "export", "evaluate")
 
 
@@ -148,9 +163,10 @@ def _as_a_hook(config: Config, canary: Path, folder: Path) -> None:
 
 def _checkpoints_elsewhere(config: Config, canary: Path, folder: Path) -> None:
     config["callback"]["x"] = {
-        "_target_": "pytorch_lightning.callbacks.ModelCheckpoint", "dirpath": str(canary.parent),
+        "_target_": "pytorch_lightning.callbacks.ModelCheckpoint",
+        "dirpath": str(canary.parent),
         "filename": "canary",
-    }  # fmt: skip
+    }
 
 
 def _logs_elsewhere(config: Config, canary: Path, folder: Path) -> None:

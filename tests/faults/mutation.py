@@ -30,28 +30,38 @@ class Mutation:
 
 MUTATIONS = [
     Mutation(
-        "reseeding of a step", "model/recipe.py",
-        "        torch.default_generator.manual_seed(number)\n", "",
-        "resume_every_step", "mlp_gan-workers0-step1",
+        "reseeding of a step",
+        "model/recipe.py",
+        "        torch.default_generator.manual_seed(number)\n",
+        "",
+        "resume_every_step",
+        "mlp_gan-workers0-step1",
     ),
     Mutation(
-        "hash check", "run/folder/checksum.py",
-        "bool(known) and sha256_of(path) in known", "path.exists()",
-        "storage", "damage-flip",
+        "hash check",
+        "run/folder/checksum.py",
+        "bool(known) and sha256_of(path) in known",
+        "path.exists()",
+        "storage",
+        "damage-flip",
     ),
     Mutation(
-        "temporary file in the same folder", "run/checkpoint/io.py",
+        "temporary file in the same folder",
+        "run/checkpoint/io.py",
         'temporary = path.with_name(f".{path.name}.tmp")',
         'temporary = Path(__import__("tempfile").gettempdir()) / f".{path.name}.tmp"',
-        "storage", "tmpdir",
+        "storage",
+        "tmpdir",
     ),
     Mutation(
-        "average inside the step", "model/gan.py",
+        "average inside the step",
+        "model/gan.py",
         "self.ema.update(self.generator, examples)\n",
         "self.average_due = examples\n",
-        "resume_every_step", "dcgan-workers0-step1",
+        "resume_every_step",
+        "dcgan-workers0-step1",
     ),
-]  # fmt: skip
+]
 # Where the average goes instead: into the hook that Lightning calls after the callbacks have saved.
 _LATE_AVERAGE = """
     def on_train_batch_end(self, *_: Any) -> None:
@@ -85,12 +95,24 @@ def _is_noticed(mutation: Mutation, folder: Path) -> tuple[bool, str]:
     if mutation.file == "model/gan.py":
         text = text.replace("\n    def configure_optimizers(", _LATE_AVERAGE, 1)
     path.write_text(text)
-    command = [sys.executable, str(_HERE / "run.py"), "--no-plain", "--only", mutation.section,
-               "--try", mutation.tries, "--work", str(folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        str(_HERE / "run.py"),
+        "--no-plain",
+        "--only",
+        mutation.section,
+        "--try",
+        mutation.tries,
+        "--work",
+        str(folder),
+    ]
     done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(folder / "src"), "TMPDIR": str(folder)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        command,
+        env=os.environ | {"PYTHONPATH": str(folder / "src"), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     table = next((line for line in done.stdout.splitlines() if line[:5] not in ("fault", "")), "")
     if not table:

@@ -137,11 +137,14 @@ def train(recipe: str, workers: int, run: Path, *, resume: bool) -> int:
     loaders = [
         DataLoader(
             Digits(stored.split(name), shift=train and recipe == "mlp_gan", flip=train and recipe == "dcgan"),
-            batch_size=BATCH, shuffle=train, drop_last=train, num_workers=workers,
+            batch_size=BATCH,
+            shuffle=train,
+            drop_last=train,
+            num_workers=workers,
             persistent_workers=workers > 0,
         )
         for name, train in (("train", True), ("val", False))
-    ]  # fmt: skip
+    ]
     trainer = pl.Trainer(
         accelerator="cpu",
         max_steps=STEPS * steps_a_batch,
@@ -157,12 +160,17 @@ def train(recipe: str, workers: int, run: Path, *, resume: bool) -> int:
         ],
         callbacks=[
             ModelCheckpoint(
-                run / "checkpoints", filename="{step:06d}", auto_insert_metric_name=False, save_top_k=-1,
-                every_n_train_steps=steps_a_batch, save_last=True, save_on_exception=True,
+                run / "checkpoints",
+                filename="{step:06d}",
+                auto_insert_metric_name=False,
+                save_top_k=-1,
+                every_n_train_steps=steps_a_batch,
+                save_last=True,
+                save_on_exception=True,
             )
         ],
         default_root_dir=run,
-    )  # fmt: skip
+    )
     trainer.fit(module, *loaders, ckpt_path=newest_loadable(run) if resume else None, weights_only=False)
     return 0
 

@@ -34,9 +34,12 @@ def prepare(plan: Plan) -> list[Try]:
 
 def tries(section: str, plan: Plan) -> Iterator[Try]:
     for name, function in {
-        "resume_every_step": _resumes, "random_sigkill": _kills, "kill_points": _points,
-        "storage": _storage, "signals": _signals,
-    }[section](plan):  # fmt: skip
+        "resume_every_step": _resumes,
+        "random_sigkill": _kills,
+        "kill_points": _points,
+        "storage": _storage,
+        "signals": _signals,
+    }[section](plan):
         yield Try(name, function)
 
 
@@ -128,8 +131,18 @@ def _chain(plan: Plan, folder: Path, recipe: str, workers: int, number: int) -> 
 
 
 def _points(plan: Plan) -> Named:
-    named = ("in-d", "before-step", "in-g", "after-g-step", "validation", "epoch-end", "checkpoint-open",
-             "checkpoint-before-replace", "checkpoint-after-replace", "event-torn")  # fmt: skip
+    named = (
+        "in-d",
+        "before-step",
+        "in-g",
+        "after-g-step",
+        "validation",
+        "epoch-end",
+        "checkpoint-open",
+        "checkpoint-before-replace",
+        "checkpoint-after-replace",
+        "event-torn",
+    )
     gans = ("between-d-and-g", "in-ema")
     for number, point in enumerate((*named, *gans, "checkpoint-50")):
         for recipe in _NAMES[:2] if plan.nightly else (_NAMES[number % 2],):
@@ -169,8 +182,11 @@ def _storage(plan: Plan) -> Named:
         yield f"flip-{place:.3f}", lambda f, p=place: _damaged(plan, f, lambda data: _flip(data, p))
     for share in (0.0, 0.5, 0.99):
         yield f"cut-{share}", lambda f, s=share: _damaged(plan, f, lambda data: data[: int(len(data) * s)])
-    for point, code in (("checkpoint-open", errno.ENOSPC), ("checkpoint-open", errno.EACCES),
-                        ("checkpoint-before-replace", errno.EIO)):  # fmt: skip
+    for point, code in (
+        ("checkpoint-open", errno.ENOSPC),
+        ("checkpoint-open", errno.EACCES),
+        ("checkpoint-before-replace", errno.EIO),
+    ):
         yield f"{errno.errorcode[code]}-{point}", lambda f, p=point, c=code: _failing(plan, f, p, c)
 
 
@@ -199,9 +215,15 @@ def _failing(plan: Plan, folder: Path, point: str, code: int) -> str | None:
 
 
 def _signals(plan: Plan) -> Named:
-    for name, point in (("SIGINT", "in-d"), ("SIGINT", "validation"), ("SIGTERM", "in-d"),
-                        ("SIGTERM", "in-g"), ("SIGTERM", "validation"), ("SIGUSR1", "in-d"),
-                        ("SIGUSR2", "in-d")):  # fmt: skip
+    for name, point in (
+        ("SIGINT", "in-d"),
+        ("SIGINT", "validation"),
+        ("SIGTERM", "in-d"),
+        ("SIGTERM", "in-g"),
+        ("SIGTERM", "validation"),
+        ("SIGUSR1", "in-d"),
+        ("SIGUSR2", "in-d"),
+    ):
         number = signal.Signals[name]
         yield f"{name}-{point}", lambda f, p=point, n=number: _signal(plan, f, p, n)
 

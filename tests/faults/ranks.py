@@ -69,8 +69,9 @@ def tries(plan: Plan) -> Iterator[Try]:
         for again in range(3 if plan.nightly else 1):
             yield Try(
                 f"{chain}-{recipe}-{again}",
-                lambda folder, r=recipe, s=stops: _chain(folder, r, s), timeout=600.0,
-            )  # fmt: skip
+                lambda folder, r=recipe, s=stops: _chain(folder, r, s),
+                timeout=600.0,
+            )
 
 
 def _chain(folder: Path, recipe: str, stops: list[Stop]) -> tuple[str | None, int]:

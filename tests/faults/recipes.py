@@ -30,26 +30,45 @@ _COMMON = [
 RECIPES = {
     # Lazy R1, EMA, dropout in D (torch's own stream), shifts, two D steps per G step.
     "mlp_gan": [
-        "--config-dir", str(_HERE / "conf"), "model=mlp_gan", "model/discriminator=dropout_mlp",
-        "model.discriminator.hidden_dim=16", "model.generator.hidden_dim=16", "model.latent_dim=8",
-        "model/gradient_penalty=r1", "model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2",
-        "data.random_shift=1", "trainer.val_every_examples=704", "callback.preview.every_examples=300",
+        "--config-dir",
+        str(_HERE / "conf"),
+        "model=mlp_gan",
+        "model/discriminator=dropout_mlp",
+        "model.discriminator.hidden_dim=16",
+        "model.generator.hidden_dim=16",
+        "model.latent_dim=8",
+        "model/gradient_penalty=r1",
+        "model.gradient_penalty.interval=2",
+        "model.d_steps_per_g_step=2",
+        "data.random_shift=1",
+        "trainer.val_every_examples=704",
+        "callback.preview.every_examples=300",
     ],
     # BatchNorm's statistics, EMA, flips.
     "dcgan": [
-        "model=dcgan", "model.generator.base_channels=4", "model.discriminator.base_channels=4",
-        "model.latent_dim=8", "data.horizontal_flip=true", "trainer.val_check_interval=5",
+        "model=dcgan",
+        "model.generator.base_channels=4",
+        "model.discriminator.base_channels=4",
+        "model.latent_dim=8",
+        "data.horizontal_flip=true",
+        "trainer.val_check_interval=5",
         "callback.preview.every_examples=704",
     ],
     # The codebook's running means and restarts, automatic optimization.
     "vqvae": [
-        "model=vqvae", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8",
-        "model.encoder.residual_blocks=1", "model.decoder.residual_blocks=1",
-        "model.encoder.residual_channels=4", "model.decoder.residual_channels=4",
-        "model.num_embeddings=16", "model.embedding_dim=4", "model.quantizer.restart_threshold=0.5",
+        "model=vqvae",
+        "model.encoder.hidden_channels=8",
+        "model.decoder.hidden_channels=8",
+        "model.encoder.residual_blocks=1",
+        "model.decoder.residual_blocks=1",
+        "model.encoder.residual_channels=4",
+        "model.decoder.residual_channels=4",
+        "model.num_embeddings=16",
+        "model.embedding_dim=4",
+        "model.quantizer.restart_threshold=0.5",
         "callback.preview.every_examples=352",
     ],
-}  # fmt: skip
+}
 
 
 def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:

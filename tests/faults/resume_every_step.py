@@ -16,10 +16,15 @@ NEEDS = CASES
 
 # Parameters, optimizers, the recipe's clock: what may not depend on how often anything else happens.
 _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
-_OTHER_CADENCES = ["trainer.val_every_examples=192", "trainer.check_val_every_n_epoch=null",
-                   "trainer.val_check_interval=null", "callback.preview.every_examples=0",
-                   "callback.checkpoint.every_examples=0", "trainer.log_every_examples=500",
-                   "callback.evaluation.every_examples=640"]  # fmt: skip
+_OTHER_CADENCES = [
+    "trainer.val_every_examples=192",
+    "trainer.check_val_every_n_epoch=null",
+    "trainer.val_check_interval=null",
+    "callback.preview.every_examples=0",
+    "callback.checkpoint.every_examples=0",
+    "trainer.log_every_examples=500",
+    "callback.evaluation.every_examples=640",
+]
 
 
 def tries(plan: Plan) -> Iterator[Try]:

@@ -27,8 +27,17 @@ from types import ModuleType
 from forge import Result, import_all, run_tries
 from recipes import Plan
 
-SECTIONS = ("resume_every_step", "random_sigkill", "kill_points", "storage", "signals", "ranks", "non_finite",
-            "hostile_files", "drift")  # fmt: skip
+SECTIONS = (
+    "resume_every_step",
+    "random_sigkill",
+    "kill_points",
+    "storage",
+    "signals",
+    "ranks",
+    "non_finite",
+    "hostile_files",
+    "drift",
+)
 
 
 @dataclass
@@ -82,8 +91,10 @@ def main() -> int:
     for name in arguments.only:
         table.append(run_section(name, plan, arguments.pattern, plain=not arguments.no_plain))
         print_row(table[-1])
-    print(f"\n{time.monotonic() - began:.0f} s, {processor_seconds():.0f} s of processor time, "
-          f"on {os.cpu_count()} cores; seed {plan.seed}")  # fmt: skip
+    print(
+        f"\n{time.monotonic() - began:.0f} s, {processor_seconds():.0f} s of processor time, "
+        f"on {os.cpu_count()} cores; seed {plan.seed}"
+    )
     failed = print_failures(table, plan)
     short = [row for row in table if row.short and not arguments.pattern]
     for row in short:
@@ -185,9 +196,17 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     command = "make test-faults-nightly" if plan.nightly else "make test-faults"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        text.format(table="\n".join(lines), total=total, survived=kept, notes="\n".join(notes), **counts,
-                    machine=cores, command=command, seed=plan.seed)
-    )  # fmt: skip
+        text.format(
+            table="\n".join(lines),
+            total=total,
+            survived=kept,
+            notes="\n".join(notes),
+            **counts,
+            machine=cores,
+            command=command,
+            seed=plan.seed,
+        )
+    )
     print(f"table in {path}")
 
 

@@ -154,9 +154,10 @@ def finished_with_write_error(
 def _for_good(plan: Plan, folder: Path, recipe: str, point: str, code: int, first: int) -> str | None:
     """From the n-th checkpoint on none can be written."""
     ended = ganvas(
-        train_words(recipe), folder,
+        train_words(recipe),
+        folder,
         before=lambda: faults.at(point, first, faults.fail(code), until=10**9),
-    )  # fmt: skip
+    )
     return kept_the_last(plan, folder, recipe, ended, first if "folder" not in point else None)
 
 
@@ -186,9 +187,10 @@ def kept_the_last(plan: Plan, folder: Path, recipe: str, ended: Ended, first: in
 
 def _last_alone(plan: Plan, folder: Path) -> str | None:
     ended = ganvas(
-        train_words("vqvae"), folder,
+        train_words("vqvae"),
+        folder,
         before=lambda: faults.at("checkpoint-open", STEPS, faults.fail(errno.ENOSPC), until=10**9),
-    )  # fmt: skip
+    )
     return kept_the_last(plan, folder, "vqvae", ended, STEPS)
 
 

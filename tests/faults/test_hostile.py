@@ -27,8 +27,11 @@ def test_the_cases_are_many_and_all_different() -> None:
 def test_a_run_that_nobody_has_touched_is_taken(tmp_path: Path) -> None:
     """The copies that the cases start from are sound: each refusal above has its case's reason."""
     path = forged_run(tmp_path)
-    for words in (["sample", str(path), "--num", "2"], ["export", str(path)],
-                  ["resume", str(path), "trainer.max_examples=128"]):  # fmt: skip
+    for words in (
+        ["sample", str(path), "--num", "2"],
+        ["export", str(path)],
+        ["resume", str(path), "trainer.max_examples=128"],
+    ):
         assert run(words)[0] == 0
 
 

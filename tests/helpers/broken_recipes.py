@@ -34,11 +34,11 @@ class BadGradient(torch.autograd.Function):
     """The identity, whose gradient is NaN in one place."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         gradient.view(-1)[-1] = torch.nan
         return gradient
@@ -116,12 +116,18 @@ class WatchedGAN(GAN):
 def make_gan(faults: Faults, **options: Any) -> GAN:
     torch.manual_seed(0)
     parts: dict[str, Any] = {
-        "latent_dim": 6, "generator": Net(6, [1, 8, 8]), "discriminator": Net(64, []),
-        "adversarial_loss": BrokenLoss(faults), "gradient_penalty": None,
-        "ema": ExponentialAverage(half_life=100.0), "generator_optimizer": functools.partial(adam, lr=1e-2),
-        "discriminator_optimizer": functools.partial(adam, lr=1e-2), "d_steps_per_g_step": 1,
-        "grad_clip": None, "seed": 3,
-    }  # fmt: skip
+        "latent_dim": 6,
+        "generator": Net(6, [1, 8, 8]),
+        "discriminator": Net(64, []),
+        "adversarial_loss": BrokenLoss(faults),
+        "gradient_penalty": None,
+        "ema": ExponentialAverage(half_life=100.0),
+        "generator_optimizer": functools.partial(adam, lr=1e-2),
+        "discriminator_optimizer": functools.partial(adam, lr=1e-2),
+        "d_steps_per_g_step": 1,
+        "grad_clip": None,
+        "seed": 3,
+    }
     return WatchedGAN(**parts | options)
 
 
@@ -150,9 +156,11 @@ def make_vqvae(faults: Faults, quantizer: Quantizer | None = None, **options: An
         "encoder": BrokenEncoder(faults),
         "quantizer": quantizer or EMAVectorQuantizer(7, 3, restart_threshold=0.9),
         "decoder": MLPDecoder(sample_shape=[1, 8, 8], embedding_dim=3, num_vectors=4, hidden_dim=16),
-        "reconstruction_loss": BrokenMSE(faults), "optimizer": functools.partial(adam, lr=1e-2),
-        "grad_clip": None, "seed": 3,
-    }  # fmt: skip
+        "reconstruction_loss": BrokenMSE(faults),
+        "optimizer": functools.partial(adam, lr=1e-2),
+        "grad_clip": None,
+        "seed": 3,
+    }
     return VQVAE(**parts | options)
 
 
@@ -194,9 +202,16 @@ def digits() -> Digits:
 def fit(model: Recipe, faults: Faults, batches: int = 6, **options: Any) -> tuple[pl.Trainer, Watch]:
     watch = Watch()
     trainer = pl.Trainer(
-        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False, limit_val_batches=0,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[watch, faults], **options,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_steps=batches,
+        logger=False,
+        enable_checkpointing=False,
+        limit_val_batches=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[watch, faults],
+        **options,
+    )
     try:
         trainer.fit(model, datamodule=digits())
     except NonFiniteError as error:

@@ -31,10 +31,18 @@ from forked import MODULES, PACKET
 
 _HIGH = 500  # files of a child lie above this number until they are where they belong
 _IN_HAND = (
-    "torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "hydra._internal.hydra", "omegaconf._impl",
-    "antlr4.LL1Analyzer", "tensorboard.compat.proto.event_pb2", "pytorch_lightning", "torchmetrics",
-    "torch._dynamo", "multiprocessing.popen_fork",
-)  # fmt: skip
+    "torch.utils.tensorboard",
+    "PIL.Image",
+    "PIL.ImageDraw",
+    "hydra._internal.hydra",
+    "omegaconf._impl",
+    "antlr4.LL1Analyzer",
+    "tensorboard.compat.proto.event_pb2",
+    "pytorch_lightning",
+    "torchmetrics",
+    "torch._dynamo",
+    "multiprocessing.popen_fork",
+)
 
 
 def import_all() -> None:

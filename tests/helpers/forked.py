@@ -94,9 +94,21 @@ class Forked(subprocess.Popen):
 
 
 def _request(
-    args: Any, executable: Any, preexec_fn: Any, pass_fds: Any, cwd: Any, env: Any, shell: bool, gid: Any,
-    gids: Any, uid: Any, umask: int, start_new_session: bool, process_group: int | None = None, **others: Any,
-) -> dict[str, Any] | None:  # fmt: skip
+    args: Any,
+    executable: Any,
+    preexec_fn: Any,
+    pass_fds: Any,
+    cwd: Any,
+    env: Any,
+    shell: bool,
+    gid: Any,
+    gids: Any,
+    uid: Any,
+    umask: int,
+    start_new_session: bool,
+    process_group: int | None = None,
+    **others: Any,
+) -> dict[str, Any] | None:
     """What the server is asked for; None where only a real process will do."""
     if (
         isinstance(args, str | bytes)
@@ -111,11 +123,14 @@ def _request(
     if words[2] not in MODULES:
         return None
     request = {
-        "module": words[2], "words": words[3:], "cwd": os.path.abspath(cwd or os.getcwd()),
-        "env": dict(os.environ if env is None else env), "pass_fds": list(pass_fds),
+        "module": words[2],
+        "words": words[3:],
+        "cwd": os.path.abspath(cwd or os.getcwd()),
+        "env": dict(os.environ if env is None else env),
+        "pass_fds": list(pass_fds),
         "start_new_session": start_new_session,
         "process_group": None if process_group in (None, -1) else process_group,
-    }  # fmt: skip
+    }
     return request if len(json.dumps(request)) < PACKET - 1000 else None
 
 
@@ -148,9 +163,12 @@ def server() -> Iterator[str]:
         address = os.path.join(folder, "socket")
         command = [sys.executable, str(Path(__file__).with_name("fork_server.py")), address, str(reading)]
         process = _REAL(
-            command, pass_fds=[reading], start_new_session=True, stdin=subprocess.DEVNULL,
+            command,
+            pass_fds=[reading],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
             env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"},
-        )  # fmt: skip
+        )
         os.close(reading)
         try:
             until = time.monotonic() + _PATIENCE

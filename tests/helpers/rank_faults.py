@@ -9,8 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-WORDS = ["train", "model=mlp_gan", "trainer=smoke", "callback=minimal", "accelerator=ddp_cpu", "logger=none",
-         "callback.checkpoint.every_examples=64", "paths.run_dir=run"]  # fmt: skip
+WORDS = [
+    "train",
+    "model=mlp_gan",
+    "trainer=smoke",
+    "callback=minimal",
+    "accelerator=ddp_cpu",
+    "logger=none",
+    "callback.checkpoint.every_examples=64",
+    "paths.run_dir=run",
+]
 _SOURCE = '''
 """One rank comes to harm."""
 import os, signal, time
@@ -64,9 +72,14 @@ def harming(folder: Path, kind: str, *, rank: int = 1, examples: int = 256) -> l
 def run_command(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """``python -m COMMAND`` in a folder, to its end."""
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=300,
-        check=False, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-    )  # fmt: skip
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )
 
 
 def torchrun(folder: Path, *words: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

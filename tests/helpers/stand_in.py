@@ -26,7 +26,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 class StandIn(JobCommand):
     """Jobs whose process is this file."""
 
-    def words(self, index: int) -> list[str]:
+    def argv(self, index: int) -> list[str]:
         return [sys.executable, __file__, str(self.sweep), str(index)]
 
 

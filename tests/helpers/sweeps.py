@@ -17,10 +17,14 @@ PATIENCE = 180.0  # seconds that anything here may take on a busy machine
 def start(*words: str, where: Path, **environment: str) -> subprocess.Popen[str]:
     """``ganvas WORDS`` in a folder, in a session of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "ganvas", *words], cwd=where, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-m", "ganvas", *words],
+        cwd=where,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-    )  # fmt: skip
+    )
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

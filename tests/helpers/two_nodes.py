@@ -47,20 +47,25 @@ def two_nodes() -> Iterator[tuple[str, str]]:
 
 
 def run_on(
-    names: tuple[str, str], folders: tuple[Path, Path], commands: tuple[list[str], list[str]],
+    names: tuple[str, str],
+    folders: tuple[Path, Path],
+    commands: tuple[list[str], list[str]],
     environments: tuple[dict[str, str], dict[str, str]],
-) -> list[subprocess.CompletedProcess[str]]:  # fmt: skip
+) -> list[subprocess.CompletedProcess[str]]:
     """Runs a command on each node, at the same time, to their ends."""
     started = []
     try:
         for name, folder, command, own in zip(names, folders, commands, environments, strict=True):
             started.append(
                 subprocess.Popen(
-                    ["ip", "netns", "exec", name, *command], cwd=folder, text=True,
+                    ["ip", "netns", "exec", name, *command],
+                    cwd=folder,
+                    text=True,
                     env=os.environ | {"OMP_NUM_THREADS": "1"} | own,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
                 )
-            )  # fmt: skip
+            )
         done = []
         for process in started:
             out, err = process.communicate(timeout=300)

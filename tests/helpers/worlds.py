@@ -65,9 +65,13 @@ def train_in_worlds(
 def start_processes(script: Path, *words: str) -> None:
     """Runs ``script WORDS`` to its end in a process group of its own, and leaves nothing of it behind."""
     with subprocess.Popen(
-        [sys.executable, str(script), *words], env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, str(script), *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
         try:
             output, _ = process.communicate(timeout=500)
         finally:
@@ -143,9 +147,13 @@ def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = N
     evaluation = (config.get("callback") or {}).get("evaluation")
     callbacks = [dump, *([build(evaluation | {"run_dir": str(run_dir)}, "evaluation")] if evaluation else [])]
     trainer = make_trainer(
-        options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
-        callbacks=callbacks, loggers=[], run_dir=str(run_dir),
-    )  # fmt: skip
+        options,
+        machine,
+        batch_size=data.batch_size,
+        callbacks=callbacks,
+        loggers=[],
+        run_dir=str(run_dir),
+    )
     configure(model, options, machine, batch_size=data.batch_size)
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
     return {
@@ -165,12 +173,24 @@ def enter(folder: Path, number: int, world: int) -> int | None:
     if number not in ENDS_AS[world]:
         return None
     rank = ENDS_AS[world].index(number)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": "0", "GROUP_RANK": str(rank), "WORLD_SIZE": str(world),
-                   "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0",
-                   "TORCHELASTIC_RUN_ID": "worlds"}  # fmt: skip
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": "0",
+        "GROUP_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "0",
+        "TORCHELASTIC_RUN_ID": "worlds",
+    }
     if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{folder}/store{world}", rank=rank,
-                                world_size=world, timeout=timedelta(seconds=120))  # fmt: skip
+        dist.init_process_group(
+            "gloo",
+            init_method=f"file://{folder}/store{world}",
+            rank=rank,
+            world_size=world,
+            timeout=timedelta(seconds=120),
+        )
     return rank
 
 

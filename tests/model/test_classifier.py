@@ -44,9 +44,15 @@ class Keep(pl.Callback):
 def fit(model: Classifier, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
     keep = Keep()
     trainer = pl.Trainer(
-        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep], **options,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_steps=batches,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[keep],
+        **options,
+    )
     trainer.fit(model, datamodule=Digits(batch_size=16, seed=3))
     return trainer, keep
 

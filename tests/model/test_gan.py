@@ -65,9 +65,16 @@ class Keep(pl.Callback):
 def fit(model: GAN, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
     keep = Keep()
     trainer = pl.Trainer(
-        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False, limit_val_batches=0,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep], **options,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_steps=batches,
+        logger=False,
+        enable_checkpointing=False,
+        limit_val_batches=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[keep],
+        **options,
+    )
     trainer.fit(model, datamodule=data())
     return trainer, keep
 

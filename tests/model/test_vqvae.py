@@ -55,9 +55,15 @@ def fit(model: VQVAE, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
     keep = Keep()
     data = Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
     trainer = pl.Trainer(
-        accelerator="cpu", max_steps=batches, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep], **options,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_steps=batches,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[keep],
+        **options,
+    )
     trainer.fit(model, datamodule=data)
     return trainer, keep
 
@@ -83,9 +89,11 @@ def test_steps_equal_a_plain_loop() -> None:
         optimizer.step()
         report = keep.reports[number]
         for tag, value in {
-            "loss/total": loss, "loss/reconstruction": reconstruction,
-            "loss/codebook": codebook_loss, "loss/commitment": commitment,
-        }.items():  # fmt: skip
+            "loss/total": loss,
+            "loss/reconstruction": reconstruction,
+            "loss/codebook": codebook_loss,
+            "loss/commitment": commitment,
+        }.items():
             torch.testing.assert_close(report[tag], value.detach(), rtol=1e-3, atol=1e-5)
     for a, b in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)

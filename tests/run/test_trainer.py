@@ -155,7 +155,7 @@ def test_batch_count(examples: int | None, batch_size: int, batches: int | None)
     ],
 )
 def test_validation_interval(changes: dict[str, Any], interval: tuple) -> None:
-    assert validation_interval(options(**changes), 64, 22) == interval
+    assert validation_interval(options(**changes), 64) == interval
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,13 @@ def test_the_smallest_budget_ends_the_run(
     changes: dict[str, Any], steps: int, epochs: int, total: int | None, tmp_path: Path
 ) -> None:
     trainer = make_trainer(
-        options(**changes), machine(), batch_size=64, train_samples=1437, callbacks=[], loggers=[],
+        options(**changes),
+        machine(),
+        batch_size=64,
+        callbacks=[],
+        loggers=[],
         run_dir=str(tmp_path),
-    )  # fmt: skip
+    )
     assert (trainer.max_steps, trainer.max_epochs) == (steps, epochs)
     assert total_examples(options(**changes), batch_size=64, train_samples=1437) == total
     assert isinstance(trainer.strategy.checkpoint_io, DurableCheckpointIO)
@@ -188,7 +192,11 @@ def test_the_smallest_budget_ends_the_run(
 def test_ddp_only_where_there_are_several(devices: Any, ddp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     trainer = make_trainer(
-        options(), machine(strategy="ddp", devices=devices, process_group_backend="gloo"), batch_size=64,
-        train_samples=1437, callbacks=[], loggers=[], run_dir=".",
-    )  # fmt: skip
+        options(),
+        machine(strategy="ddp", devices=devices, process_group_backend="gloo"),
+        batch_size=64,
+        callbacks=[],
+        loggers=[],
+        run_dir=".",
+    )
     assert isinstance(trainer.strategy, DDPStrategy) == ddp

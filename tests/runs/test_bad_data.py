@@ -58,7 +58,7 @@ IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "device": ("z.png", lambda path: path.symlink_to("/dev/zero"), "is a pipe or a device and no file"),
     "broken_link": ("z.png", lambda path: path.symlink_to("gone.png"), "is a broken link; remove it"),
     "link_to_itself": ("z.png", lambda path: path.symlink_to(path.name), "is a broken link; remove it"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("folder", ["flat", "classes/a"])
@@ -114,22 +114,26 @@ def test_words_for_data(words: list[str], key: str, part: str, ganvas, there: Pa
 
 FOLDERS: dict[str, tuple[Callable[[Path], object], list[str], list[str]]] = {
     "loop": (
-        lambda there: (there / "classes/a/loop").symlink_to(there / "classes"), [],
+        lambda there: (there / "classes/a/loop").symlink_to(there / "classes"),
+        [],
         ["=classes/a/loop: ", "is a link to a folder that holds it; remove the link"],
     ),
     "loop_below_images": (
-        lambda there: (there / "flat/loop").symlink_to(there / "flat"), ["data.root=flat"],
+        lambda there: (there / "flat/loop").symlink_to(there / "flat"),
+        ["data.root=flat"],
         ["=flat/loop: ", "is a link to a folder that holds it; remove the link"],
     ),
     "images_beside_classes": (
-        lambda there: Image.new("L", (8, 8)).save(there / "classes/z.png"), [],
+        lambda there: Image.new("L", (8, 8)).save(there / "classes/z.png"),
+        [],
         ["holds both images and class folders (a, b); keep one"],
     ),
     "bad_image_in_a_cache_to_be": (
-        lambda there: (there / "classes/a/z.png").touch(), ["data.cache_dir=new/cache"],
+        lambda there: (there / "classes/a/z.png").touch(),
+        ["data.cache_dir=new/cache"],
         ["=classes/a/z.png: ", "cannot be read as an image"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FOLDERS)
@@ -221,12 +225,21 @@ YAML = """
 """
 TARGET = ("data._target_", "=data_with_faults.Faulty: ")
 FAULTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
-    "nan": ("splits['train'].x[3, 1] = float('nan')", [],
-            (*TARGET, "1 samples of the train split are not finite, the first is sample 3; mend")),
-    "infinite": ("splits['val'].x[5:7] = float('inf')", [],
-                 (*TARGET, "2 samples of the val split are not finite, the first is sample 5; mend")),
-    "not_scaled": ("splits['test'].x.mul_(255)", [],
-                   (*TARGET, "the test split reaches from -255 to 255; scale float samples into [-1, 1]")),
+    "nan": (
+        "splits['train'].x[3, 1] = float('nan')",
+        [],
+        (*TARGET, "1 samples of the train split are not finite, the first is sample 3; mend"),
+    ),
+    "infinite": (
+        "splits['val'].x[5:7] = float('inf')",
+        [],
+        (*TARGET, "2 samples of the val split are not finite, the first is sample 5; mend"),
+    ),
+    "not_scaled": (
+        "splits['test'].x.mul_(255)",
+        [],
+        (*TARGET, "the test split reaches from -255 to 255; scale float samples into [-1, 1]"),
+    ),
     "float64": ("splits['val'] = Stored(x.double(), label)", [], (*TARGET, "val split must be uint8")),
     "bytes": ("splits['val'] = Stored(x.byte(), label)", [], (*TARGET, "must be [N, C, H, W]; give")),
     "other_shapes": ("splits['val'] = Stored(torch.zeros(4, 3), None)", [], (*TARGET, "shapes; give all")),
@@ -235,16 +248,26 @@ FAULTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "no_stored": ("splits['val'] = x", [], (*TARGET, "must return a ganvas.data.loading.stored.Stored for")),
     "few_labels": ("splits['val'] = Stored(x, label[:5])", [], (*TARGET, "labels of val must be int64 [12]")),
     "float_labels": ("splits['val'] = Stored(x, label.float())", [], (*TARGET, "of val must be int64 [12]")),
-    "negative_label": ("splits['val'].label[4] = -1", [],
-                       ("data.num_classes", "=null: ", "sample 4 of the val split has the label -1, labels")),
-    "label_beyond": ("splits['test'].label[7] = 9", ["data.num_classes=3"],
-                     ("data.num_classes", "sample 7 of the test split has the label 9, labels are 0 to 2;",
-                      "or num_classes=10")),
+    "negative_label": (
+        "splits['val'].label[4] = -1",
+        [],
+        ("data.num_classes", "=null: ", "sample 4 of the val split has the label -1, labels"),
+    ),
+    "label_beyond": (
+        "splits['test'].label[7] = 9",
+        ["data.num_classes=3"],
+        (
+            "data.num_classes",
+            "sample 7 of the test split has the label 9, labels are 0 to 2;",
+            "or num_classes=10",
+        ),
+    ),
     "float_images_to_resize": (
         "splits.update({n: Stored(torch.zeros(12, 1, 8, 8), label) for n in splits})",
         ["data.channels=1", "data.image_size=16", "data.sample_shape=[1,16,16]"],
-        ("data.image_size", "only uint8 images are resized; image_size=8, or store uint8")),
-}  # fmt: skip
+        ("data.image_size", "only uint8 images are resized; image_size=8, or store uint8"),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", [*FAULTS, "none"])

@@ -55,7 +55,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
         ["there are: null, gloo"],
     ),
     "batch_not_shared_evenly": (["accelerator=ddp_cpu", "data.batch_size=9"], "data.batch_size", ["the 2"]),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)

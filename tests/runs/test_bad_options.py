@@ -97,7 +97,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "resume_true": (["resume=true"], "resume", ["must be the name"]),
     "resume_nothing": (["resume=latest"], "resume", ["no run under outputs"]),
     "resume_a_file": (["resume=file.txt"], "resume", ["no run under outputs"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -111,11 +111,15 @@ def test_train_refuses(case: str, ganvas, there: Path) -> None:
     [
         (
             {"experiment/x": "# @package _global_\na: ${b}\nb: ${a}\n"},
-            ["experiment=x"], "a", ["=${b}: ", "cycle; give one"],
+            ["experiment=x"],
+            "a",
+            ["=${b}: ", "cycle; give one"],
         ),
         (
             {"data/x": "defaults: [digits]\nbatch_size: ${data.seed}\nseed: ${data.batch_size}\n"},
-            ["data=x"], "data.batch_size", ["=${data.seed}: ", "cycle; give one"],
+            ["data=x"],
+            "data.batch_size",
+            ["=${data.seed}: ", "cycle; give one"],
         ),
         ({"data/x": "defaults: [y]\n", "data/y": "defaults: [x]\n"}, ["data=x"], "data", ["=x: ", "circle"]),
         ({"data/x": "a: [1,\nb"}, ["data=x"], "data", ["=x: ", "data/x.yaml is no YAML", "line 2"]),
@@ -125,9 +129,18 @@ def test_train_refuses(case: str, ganvas, there: Path) -> None:
         ({"data/x": "a: 1\n"}, ["data=x"], "data.sample_shape", ["cannot be resolved"]),
         ({"data/x": "defaults: [nope]\n"}, ["data=x"], "data", ["=nope: ", "there is no such option"]),
     ],
-    ids=["cycle", "cycle_in_a_group", "circle_of_defaults", "no_yaml", "tab", "duplicate_key", "no_text",
-         "missing_keys", "missing_default"],
-)  # fmt: skip
+    ids=[
+        "cycle",
+        "cycle_in_a_group",
+        "circle_of_defaults",
+        "no_yaml",
+        "tab",
+        "duplicate_key",
+        "no_text",
+        "missing_keys",
+        "missing_default",
+    ],
+)
 def test_a_users_own_yaml(files, words: list[str], key: str, parts: list[str], ganvas, there: Path) -> None:
     for name, text in files.items():
         path = there / "conf" / f"{name}.yaml"
@@ -203,8 +216,12 @@ def test_answers_within_seconds(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = subprocess.run(
         [sys.executable, "-m", "ganvas", *SMOKE, "model.latent_dim=-1"],
-        cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert ended.returncode == 2
     assert ended.stderr == "model.latent_dim=-1: must be at least 1; set a positive whole number\n"

@@ -79,7 +79,7 @@ CASES: list[tuple[str, str, str]] = [
     ("resume 20_gan accelerator.precision=64-true", "accelerator.precision", "there are: 32-true"),
     ("resume 20_gan model.latent_dim=7", "model.latent_dim", "leave it as it was"),
     ("resume 20_gan model.discriminator.hidden_dim=7", "model.discriminator.hidden_dim", "(7,"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("words", "key", "part"), CASES, ids=[words for words, _, _ in CASES])
@@ -151,7 +151,7 @@ SPOILED: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "run_yaml_no_text": (_run_yaml(b"\xff\xfe"), ["run.yaml cannot be read"]),
     "run_yaml_of_something_else": (_run_yaml(b"config: {a: 1}"), ["its run.yaml has no section"]),
     "run_yaml_gone": (lambda run: (run / "run.yaml").unlink(), ["no run's name begins so; "]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("command", ["sample", "resume", "evaluate"])

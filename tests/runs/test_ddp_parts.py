@@ -10,9 +10,17 @@ from worlds import SIZES, close, train_in_worlds
 Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
 
 WORLDS = [size for size in SIZES if size > 1]
-_EVERY = ["trainer.max_steps=4", "trainer.log_every_examples=1", "trainer.val_check_interval=4",
-          "trainer.check_val_every_n_epoch=null", "trainer.limit_val_batches=2", "data.batch_size=32",
-          "accelerator=ddp_cpu", "accelerator.devices=1", "callback=none"]  # fmt: skip
+_EVERY = [
+    "trainer.max_steps=4",
+    "trainer.log_every_examples=1",
+    "trainer.val_check_interval=4",
+    "trainer.check_val_every_n_epoch=null",
+    "trainer.limit_val_batches=2",
+    "data.batch_size=32",
+    "accelerator=ddp_cpu",
+    "accelerator.devices=1",
+    "callback=none",
+]
 _EMA = "model.ema.half_life=50"  # examples: in so few steps the default would hardly move
 _DCGAN = ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"]
 _CONV = ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"]
@@ -72,7 +80,7 @@ LOCAL = {
 BFLOAT16 = {
     "gan_bf16": [*CASES["gan"], "accelerator.precision=bf16-mixed"],
     "classifier_bf16": [*CASES["classifier"], "accelerator.precision=bf16-mixed"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

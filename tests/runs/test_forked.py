@@ -27,10 +27,16 @@ def start(folder: Path, mine: str, pipe: int) -> subprocess.Popen[str]:
     """A user's module in the place of the ranks' script, by the same door."""
     (folder / "rank_script.py").write_text(_SOURCE)
     return subprocess.Popen(
-        [sys.executable, "-m", "rank_script"], cwd=folder, env={"MINE": mine, "PIPE": str(pipe)}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[pipe],
+        [sys.executable, "-m", "rank_script"],
+        cwd=folder,
+        env={"MINE": mine, "PIPE": str(pipe)},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[pipe],
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("mine", "code"), [("0", 0), ("7", 7), ("kill", -9)])

@@ -17,14 +17,26 @@ from ganvas.run.prepare import prepare
 
 Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
 
-_EVERY = ["trainer.max_steps=4", "trainer.log_every_examples=1", "trainer.val_check_interval=2",
-          "trainer.check_val_every_n_epoch=null", "trainer.limit_val_batches=2", "data.batch_size=32",
-          "accelerator=ddp_cpu", "accelerator.devices=1", "accelerator.strategy=fsdp",
-          "callback=none"]  # fmt: skip
+_EVERY = [
+    "trainer.max_steps=4",
+    "trainer.log_every_examples=1",
+    "trainer.val_check_interval=2",
+    "trainer.check_val_every_n_epoch=null",
+    "trainer.limit_val_batches=2",
+    "data.batch_size=32",
+    "accelerator=ddp_cpu",
+    "accelerator.devices=1",
+    "accelerator.strategy=fsdp",
+    "callback=none",
+]
 _EMA = "model.ema.half_life=50"  # examples: in so few steps the default would hardly move
 _DCGAN = ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"]
-_CONV = ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
-         "model.num_embeddings=32"]  # fmt: skip
+_CONV = [
+    "model=vqvae",
+    "model.encoder.hidden_channels=16",
+    "model.decoder.hidden_channels=16",
+    "model.num_embeddings=32",
+]
 CASES = {
     "gan": ["model=mlp_gan", "model.d_steps_per_g_step=2", _EMA],
     "rpgan": ["model=mlp_gan", "model/adversarial_loss=rpgan", "model.grad_clip=0.1"],
@@ -33,8 +45,10 @@ CASES = {
     "vq": [*_CONV, "model/quantizer=vq", "model.grad_clip=0.1"],
     "vq_ema": _CONV,
 }
-BFLOAT16 = {"dcgan_bf16": [*_DCGAN, "accelerator.precision=bf16-mixed"],
-            "vq_bf16": [*_CONV, "accelerator.precision=bf16-mixed"]}  # fmt: skip
+BFLOAT16 = {
+    "dcgan_bf16": [*_DCGAN, "accelerator.precision=bf16-mixed"],
+    "vq_bf16": [*_CONV, "accelerator.precision=bf16-mixed"],
+}
 RESUMED = ["dcgan", "vq"]
 WORLDS = [size for size in SIZES if size > 1]
 
@@ -109,8 +123,11 @@ def test_what_four_ranks_saved_goes_on_in_one_process(case: str, ended: Ended) -
 
 @pytest.mark.slow
 def test_a_whole_run_whose_checkpoint_every_command_reads(ganvas, tmp_path: Path) -> None:
-    every = ["callback.preview.every_examples=64", "callback.health.every_examples=64",
-             "callback.evaluation.num_samples=48"]  # fmt: skip
+    every = [
+        "callback.preview.every_examples=64",
+        "callback.health.every_examples=64",
+        "callback.evaluation.num_samples=48",
+    ]
     common = ["train", "data.batch_size=32", "logger=none", *every, *_DCGAN]
     shared = ["accelerator=ddp_cpu", "accelerator.strategy=fsdp"]
     ganvas(*common, *shared, "trainer.max_examples=128", fresh=True)

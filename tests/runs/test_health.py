@@ -13,10 +13,16 @@ from run_files import newest_checkpoint, only_run
 
 # Everything counts sooner than by default, so that a short run says it.
 SOON = [
-    "train", "logger=none", "callback.evaluation.features=null", "callback.preview.every_examples=0",
-    "trainer.check_val_every_n_epoch=1000", "trainer.log_every_examples=64",
-    "callback.health.every_examples=1280", "callback.health.warmup_examples=1280", "callback.health.num=128",
-]  # fmt: skip
+    "train",
+    "logger=none",
+    "callback.evaluation.features=null",
+    "callback.preview.every_examples=0",
+    "trainer.check_val_every_n_epoch=1000",
+    "trainer.log_every_examples=64",
+    "callback.health.every_examples=1280",
+    "callback.health.warmup_examples=1280",
+    "callback.health.num=128",
+]
 IMAGES = [
     "data=image_folder",
     "data.root=few",
@@ -24,20 +30,28 @@ IMAGES = [
     "data.native_size=8",
     "data.batch_size=4",
 ]
-SLOW_MOMENTUM = [f"model.{one}_optimizer.{what}" for one in ("generator", "discriminator")
-                 for what in ("lr=0.003", "betas=[0.9,0.999]")]  # fmt: skip
+SLOW_MOMENTUM = [
+    f"model.{one}_optimizer.{what}"
+    for one in ("generator", "discriminator")
+    for what in ("lr=0.003", "betas=[0.9,0.999]")
+]
 ILL = {
     "lr_of_d_x1000": (
         ["model.discriminator_optimizer.lr=0.2", "trainer.max_examples=3840"],
         {"discriminator_wins", "spectral_norm"},
     ),
     "fifty_steps_of_d": (
-        ["model.d_steps_per_g_step=50", "model.discriminator_optimizer.lr=0.002",
-         "trainer.max_examples=32000", "trainer.log_every_examples=3200"],
+        [
+            "model.d_steps_per_g_step=50",
+            "model.discriminator_optimizer.lr=0.002",
+            "trainer.max_examples=32000",
+            "trainer.log_every_examples=3200",
+        ],
         {"discriminator_wins"},
     ),
     "d_does_not_learn": (
-        ["model.discriminator_optimizer.lr=1e-12", "trainer.max_examples=6400"], {"discriminator_collapse"},
+        ["model.discriminator_optimizer.lr=1e-12", "trainer.max_examples=6400"],
+        {"discriminator_collapse"},
     ),
     "lr_of_g_x100": (["model.generator_optimizer.lr=0.02", "trainer.max_examples=3840"], {"mode_collapse"}),
     "one_mode_of_the_ring": (
@@ -45,27 +59,49 @@ ILL = {
         {"mode_collapse"},
     ),
     "momentum_on_the_ring": (
-        ["data=toy", "data.shape=ring8", *SLOW_MOMENTUM, "trainer.max_examples=51200",
-         "trainer.log_every_examples=768", "callback.health.every_examples=51200",
-         "callback.health.detectors.oscillation.growth=1.5"],
+        [
+            "data=toy",
+            "data.shape=ring8",
+            *SLOW_MOMENTUM,
+            "trainer.max_examples=51200",
+            "trainer.log_every_examples=768",
+            "callback.health.every_examples=51200",
+            "callback.health.detectors.oscillation.growth=1.5",
+        ],
         {"oscillation"},
     ),
     "four_images": (
-        [*IMAGES, "model.generator_optimizer.lr=0.004", "model.discriminator_optimizer.lr=0.004",
-         "callback.health.every_examples=400", "trainer.max_examples=2000", "trainer.log_every_examples=400"],
+        [
+            *IMAGES,
+            "model.generator_optimizer.lr=0.004",
+            "model.discriminator_optimizer.lr=0.004",
+            "callback.health.every_examples=400",
+            "trainer.max_examples=2000",
+            "trainer.log_every_examples=400",
+        ],
         {"discriminator_overfitting", "memorization"},
     ),
     "codes_left_alone": (
-        ["model=mlp_vqvae", "model.optimizer.lr=0.1", "model.quantizer.restart_threshold=0",
-         "trainer.max_examples=6400"],
+        [
+            "model=mlp_vqvae",
+            "model.optimizer.lr=0.1",
+            "model.quantizer.restart_threshold=0",
+            "trainer.max_examples=6400",
+        ],
         {"codebook_collapse"},
     ),
     "codebook_of_4096_with_lr_0": (
-        ["model=mlp_vqvae", "model/quantizer=vq", "model.num_embeddings=4096", "model.optimizer.lr=1e-9",
-         "model.quantizer.restart_after=0", "trainer.max_examples=3840"],
+        [
+            "model=mlp_vqvae",
+            "model/quantizer=vq",
+            "model.num_embeddings=4096",
+            "model.optimizer.lr=1e-9",
+            "model.quantizer.restart_after=0",
+            "trainer.max_examples=3840",
+        ],
         {"dead_encoder"},
     ),
-}  # fmt: skip
+}
 
 
 def status(run: Path) -> dict[str, Any]:
@@ -124,8 +160,14 @@ def test_the_quickstart_is_healthy(words: list[str], ganvas, tmp_path: Path) -> 
 
 
 def test_training_is_the_same_bit_for_bit(ganvas, tmp_path: Path) -> None:
-    common = [*SOON, "model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8",
-              "model.discriminator.norm=spectral", "trainer.max_examples=640"]  # fmt: skip
+    common = [
+        *SOON,
+        "model=dcgan",
+        "model.generator.base_channels=8",
+        "model.discriminator.base_channels=8",
+        "model.discriminator.norm=spectral",
+        "trainer.max_examples=640",
+    ]
     ganvas(*common, "callback.health.every_examples=64", "paths.run_dir=with")
     ganvas(*common, "~callback.health", "paths.run_dir=without")
     one, other = newest_checkpoint(tmp_path / "with"), newest_checkpoint(tmp_path / "without")
@@ -171,25 +213,41 @@ def test_a_failed_run_keeps_its_findings(ganvas, tmp_path: Path) -> None:
     (folder / "fault.py").write_text(_FAULT)
     (folder / "fault.yaml").write_text("defaults: [default]\nfault:\n  _target_: fault.Fault\n")
     with pytest.raises(RuntimeError, match="right after a finding"):
-        ganvas(*SOON, "--config-dir", "conf", "callback=fault", "model.discriminator_optimizer.lr=0.2",
-               "trainer.max_examples=3840")  # fmt: skip
+        ganvas(
+            *SOON,
+            "--config-dir",
+            "conf",
+            "callback=fault",
+            "model.discriminator_optimizer.lr=0.2",
+            "trainer.max_examples=3840",
+        )
     run = only_run(tmp_path)
     assert status(run)["state"] == "failed"
     assert found(run) == {"spectral_norm"}
 
 
 def test_two_ranks_say_it_once(ganvas, tmp_path: Path) -> None:
-    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_examples=2560", "accelerator=ddp_cpu",
-           "callback.evaluation=null", fresh=True)  # fmt: skip
+    ganvas(
+        *SOON,
+        "model.discriminator_optimizer.lr=0.2",
+        "trainer.max_examples=2560",
+        "accelerator=ddp_cpu",
+        "callback.evaluation=null",
+        fresh=True,
+    )
     run = only_run(tmp_path)
     assert found(run) >= {"spectral_norm", "discriminator_wins"}
     assert (run / "train.log").read_text().count("D wins") == 1
 
 
 def test_a_detector_can_be_left_out_and_set(ganvas, tmp_path: Path) -> None:
-    ganvas(*SOON, "model.discriminator_optimizer.lr=0.2", "trainer.max_examples=3840",
-           "callback.health.detectors.discriminator_wins=null",
-           "callback.health.detectors.spectral_norm.growth=1e6")  # fmt: skip
+    ganvas(
+        *SOON,
+        "model.discriminator_optimizer.lr=0.2",
+        "trainer.max_examples=3840",
+        "callback.health.detectors.discriminator_wins=null",
+        "callback.health.detectors.spectral_norm.growth=1e6",
+    )
     assert not {"discriminator_wins", "spectral_norm"} & found(only_run(tmp_path))
 
 

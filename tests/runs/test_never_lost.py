@@ -19,12 +19,17 @@ from ganvas.run.folder.lock import RunLock
 
 # 22 batches an epoch of 64 digits, 30 in all, a validation every 5.
 RUN = [
-    "train", "model=mlp_vqvae", "data.batch_size=64", "trainer.max_examples=1920",
-    "trainer.log_every_examples=128", "trainer.val_every_examples=320",
+    "train",
+    "model=mlp_vqvae",
+    "data.batch_size=64",
+    "trainer.max_examples=1920",
+    "trainer.log_every_examples=128",
+    "trainer.val_every_examples=320",
     "callback.checkpoint.every_examples=640",
-    "callback.preview.every_examples=320", "callback.evaluation.every_examples=700",
+    "callback.preview.every_examples=320",
+    "callback.evaluation.every_examples=700",
     "callback.evaluation.num_samples=50",
-]  # fmt: skip
+]
 
 _STOP = """
 import os
@@ -60,9 +65,14 @@ def set_status(run: Path, **values: object) -> None:
 
 @pytest.mark.parametrize(
     ("number", "batch"),
-    [(signal.SIGINT, 7), (signal.SIGTERM, 10), (signal.SIGUSR1, 22), (signal.SIGUSR2, 30),
-     (signal.SIGHUP, 1)],
-)  # fmt: skip
+    [
+        (signal.SIGINT, 7),
+        (signal.SIGTERM, 10),
+        (signal.SIGUSR1, 22),
+        (signal.SIGUSR2, 30),
+        (signal.SIGHUP, 1),
+    ],
+)
 def test_a_signal_saves_the_batch_and_a_resume_misses_nothing(
     number: int, batch: int, whole: Path, ganvas, tmp_path: Path
 ) -> None:
@@ -173,7 +183,7 @@ def test_what_would_train_otherwise_is_refused_key_by_key(whole: Path, ganvas) -
 @pytest.mark.parametrize(
     ("key", "value"),
     [("versions.torch", "1.0"), ("data.train_sha256", "0" * 64), ("world_size", 2)],
-)  # fmt: skip
+)
 def test_other_data_versions_or_processes_are_drift(key: str, value: object, whole: Path, ganvas) -> None:
     run = yaml.safe_load((whole / "run.yaml").read_text())
     node = run["ganvas"]["environment"]
@@ -230,9 +240,15 @@ def test_a_budget_of_time_ends_a_run_as_finished(ganvas, tmp_path: Path) -> None
 
 
 def test_how_often_is_looked_changes_no_bit(whole: Path, ganvas, tmp_path: Path) -> None:
-    ganvas(*RUN[:4], "trainer.log_every_examples=64", "trainer.val_every_examples=192",
-           "callback.checkpoint.every_examples=64", "callback.preview.every_examples=64",
-           "callback.evaluation.every_examples=320", "callback.evaluation.num_samples=50")  # fmt: skip
+    ganvas(
+        *RUN[:4],
+        "trainer.log_every_examples=64",
+        "trainer.val_every_examples=192",
+        "callback.checkpoint.every_examples=64",
+        "callback.preview.every_examples=64",
+        "callback.evaluation.every_examples=320",
+        "callback.evaluation.num_samples=50",
+    )
     ours, theirs = newest_checkpoint(only_run(tmp_path)), newest_checkpoint(whole)
     for key, value in theirs["state_dict"].items():
         assert value.equal(ours["state_dict"][key]), key

@@ -34,11 +34,21 @@ def test_torchrun_and_by_hand_train_the_same(nodes: tuple[str, str], tmp_path: P
     for folder in (shared, first, second):
         folder.mkdir()
     started = [
-        [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1",
-         f"--node_rank={rank}", f"--master_addr={ADDRESSES[0]}", f"--master_port={PORT}", "-m", "ganvas",
-         *BOTH]
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nnodes=2",
+            "--nproc_per_node=1",
+            f"--node_rank={rank}",
+            f"--master_addr={ADDRESSES[0]}",
+            f"--master_port={PORT}",
+            "-m",
+            "ganvas",
+            *BOTH,
+        ]
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     done = run_on(nodes, (shared, shared), (started[0], started[1]), ({}, {}))
     assert [one.returncode for one in done] == [0, 0], done
     command = [sys.executable, "-m", "ganvas", *BOTH]

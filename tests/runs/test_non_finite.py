@@ -86,14 +86,27 @@ _YAML = {
     "data/faulty": "defaults: [digits]\n_target_: faulty.Data\nbad_row: 7\n"
     "_shared_: [native_size, sample_shape, num_workers, resize_mode, horizontal_flip, random_shift]\n",
 }
-_COMMON = ["train", "--config-dir", "conf", "callback=minimal", "logger=none", "data.batch_size=32",
-           "trainer.log_every_examples=32", "callback.evaluation.every_examples=0"]  # fmt: skip
+_COMMON = [
+    "train",
+    "--config-dir",
+    "conf",
+    "callback=minimal",
+    "logger=none",
+    "data.batch_size=32",
+    "trainer.log_every_examples=32",
+    "callback.evaluation.every_examples=0",
+]
 _RECIPES = {
     "mlp_gan": ["model=mlp_gan"],
     "dcgan": ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8"],
-    "vqvae": ["model=vqvae", "model/quantizer=vq_ema", "model.encoder.hidden_channels=8",
-              "model.decoder.hidden_channels=8", "model.num_embeddings=16"],
-}  # fmt: skip
+    "vqvae": [
+        "model=vqvae",
+        "model/quantizer=vq_ema",
+        "model.encoder.hidden_channels=8",
+        "model.decoder.hidden_channels=8",
+        "model.num_embeddings=16",
+    ],
+}
 CASES = [
     ("mlp_gan", "discriminator gradient", "gradient_norm/discriminator"),
     ("dcgan", "discriminator", "loss/discriminator"),
@@ -196,8 +209,14 @@ def test_a_rollback_goes_on_from_the_checkpoint_with_other_data(
     assert (ended["ganvas_clock"]["batches_seen"], ended["ganvas_clock"]["rollbacks"]) == (8, 2)
     assert [row["batch"] for row in logged(run)] == list(range(1, 9))
     # Until the first rollback it is the run that does not break; from there it sees other data.
-    faulty(recipe, where, "trainer.max_steps=8", *_part(recipe, "first=99"), *_part(recipe, "last=99"),
-           "paths.output_dir=whole")  # fmt: skip
+    faulty(
+        recipe,
+        where,
+        "trainer.max_steps=8",
+        *_part(recipe, "first=99"),
+        *_part(recipe, "last=99"),
+        "paths.output_dir=whole",
+    )
     (whole,) = tmp_path.glob("whole/*/*/")
     tag = "loss/total" if recipe == "vqvae" else "loss/discriminator"
     ours, theirs = ([row[tag] for row in logged(folder)] for folder in (run, whole))

@@ -59,9 +59,17 @@ def write(folder: Path, name: str, source: str, yaml: str) -> None:
 def test_an_adversarial_loss(ganvas, tmp_path: Path) -> None:
     yaml = "_target_: least_squares.LeastSquares\nreal_target: 1.0\n"
     write(tmp_path / "conf" / "model" / "adversarial_loss", "least_squares", _LOSS, yaml)
-    ganvas("train", "--config-dir", "conf", "model/adversarial_loss=least_squares", "trainer=smoke",
-           "model.adversarial_loss.real_target=3", "callback=minimal", "logger=none",
-           "callback.evaluation.num_samples=50")  # fmt: skip
+    ganvas(
+        "train",
+        "--config-dir",
+        "conf",
+        "model/adversarial_loss=least_squares",
+        "trainer=smoke",
+        "model.adversarial_loss.real_target=3",
+        "callback=minimal",
+        "logger=none",
+        "callback.evaluation.num_samples=50",
+    )
     first = json.loads((only_run(tmp_path) / "metrics.jsonl").read_text().splitlines()[0])
     assert 3.5 < first["loss/generator"] < 5.5, "logits near 0 are 9 / 2 away from a target of 3"
 
@@ -69,8 +77,16 @@ def test_an_adversarial_loss(ganvas, tmp_path: Path) -> None:
 def test_a_quantizer(ganvas, tmp_path: Path) -> None:
     yaml = "_target_: signs.Signs\nembedding_dim: 5\n"
     write(tmp_path / "conf" / "model" / "quantizer", "signs", _QUANTIZER, yaml)
-    ganvas("train", "--config-dir", "conf", "model=mlp_vqvae", "model/quantizer=signs", "trainer=smoke",
-           "callback=minimal", "logger=none")  # fmt: skip
+    ganvas(
+        "train",
+        "--config-dir",
+        "conf",
+        "model=mlp_vqvae",
+        "model/quantizer=signs",
+        "trainer=smoke",
+        "callback=minimal",
+        "logger=none",
+    )
     assert newest_state(only_run(tmp_path))["quantizer.places"].tolist() == [1, 2, 4, 8, 16]
     done = ganvas("evaluate", "latest", "--config-dir", "conf", "--json")
     assert json.loads(done.stdout)["metrics"]["bits_per_image"] == 8 * 5

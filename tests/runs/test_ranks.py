@@ -21,8 +21,9 @@ SAID = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "rank"), [("SIGKILL", 1), ("SIGSTOP", 0), ("loop", 1), ("error", 1)],
-)  # fmt: skip
+    ("kind", "rank"),
+    [("SIGKILL", 1), ("SIGSTOP", 0), ("loop", 1), ("error", 1)],
+)
 def test_a_rank_comes_to_harm(kind: str, rank: int, tmp_path: Path) -> None:
     done = run_command(tmp_path, "ganvas", *harming(tmp_path, kind, rank=rank), SOON)
     assert done.returncode == 1, done

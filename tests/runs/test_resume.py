@@ -16,14 +16,26 @@ from run_files import newest_checkpoint, newest_state, only_run
 
 _CASES = {
     "mlp_gan": ["model=mlp_gan", "model/gradient_penalty=r1", "model.d_steps_per_g_step=2"],
-    "dcgan": ["model=dcgan", "model.generator.base_channels=8", "model.discriminator.base_channels=8",
-              "data.horizontal_flip=true"],
-    "dcgan_spectral": ["model=dcgan", "model.generator.base_channels=8",
-                       "model.discriminator.base_channels=8", "model.discriminator.norm=spectral"],
+    "dcgan": [
+        "model=dcgan",
+        "model.generator.base_channels=8",
+        "model.discriminator.base_channels=8",
+        "data.horizontal_flip=true",
+    ],
+    "dcgan_spectral": [
+        "model=dcgan",
+        "model.generator.base_channels=8",
+        "model.discriminator.base_channels=8",
+        "model.discriminator.norm=spectral",
+    ],
     "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
-    "vqvae": ["model=vqvae", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16",
-              "data.num_workers=1"],
-}  # fmt: skip
+    "vqvae": [
+        "model=vqvae",
+        "model.encoder.hidden_channels=16",
+        "model.decoder.hidden_channels=16",
+        "data.num_workers=1",
+    ],
+}
 
 
 def equal(a: object, b: object) -> bool:
@@ -73,8 +85,11 @@ def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Pat
 def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ganvas", "train", "callback=minimal", "trainer.max_examples=100000000"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("outputs/*/*/metrics.jsonl")):
         assert time.monotonic() < deadline

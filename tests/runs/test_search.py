@@ -56,10 +56,20 @@ score:
   slow_from: 1000
 """
 SEARCH = (
-    "train", "-m", "hydra/sweeper=optuna", "--config-dir", "conf", "callback=[checkpoint,record,score]",
-    "logger=none", "trainer=smoke", "trainer.max_examples=192", "data.batch_size=64",
-    "trainer.log_every_examples=64", "optimized_metric=mine/score", "optimized_mode=min",
-)  # fmt: skip
+    "train",
+    "-m",
+    "hydra/sweeper=optuna",
+    "--config-dir",
+    "conf",
+    "callback=[checkpoint,record,score]",
+    "logger=none",
+    "trainer=smoke",
+    "trainer.max_examples=192",
+    "data.batch_size=64",
+    "trainer.log_every_examples=64",
+    "optimized_metric=mine/score",
+    "optimized_mode=min",
+)
 
 
 def write_parts(folder: Path, *, offset: float = 1.0) -> None:
@@ -85,8 +95,9 @@ def test_a_killed_search_goes_on_with_the_config_it_had(ganvas, tmp_path: Path) 
     done = ganvas("sweep", "resume", "latest", "--config-dir", "conf")
     told = trials(sweep)
     assert [(row["state"], row["model.latent_dim"], row["repeats"]) for row in told] == [
-        ("complete", "8", "2"), ("complete", "4", "2")
-    ]  # fmt: skip
+        ("complete", "8", "2"),
+        ("complete", "4", "2"),
+    ]
     # The best of 1 more, the score and 7 more; the mean of seeds 1 and 2.
     assert [float(row["mine/score"]) for row in told] == pytest.approx([8 + 0.15 + 1, 4 + 0.15 + 1])
     for index in range(4):
@@ -120,9 +131,15 @@ def test_a_killed_search_goes_on_with_the_config_it_had(ganvas, tmp_path: Path) 
 
 def test_a_worse_trial_is_pruned_and_a_bad_one_fails(ganvas, tmp_path: Path) -> None:
     write_parts(tmp_path)
-    words = ("model.latent_dim=4,0,8", "hydra.sweeper.sampler=grid", "hydra.sweeper.pruner=median",
-             "hydra.sweeper.pruner_startup_trials=1", "trainer.max_examples=64000",
-             "trainer.limit_train_batches=3", "callback.score.slow_from=8")  # fmt: skip
+    words = (
+        "model.latent_dim=4,0,8",
+        "hydra.sweeper.sampler=grid",
+        "hydra.sweeper.pruner=median",
+        "hydra.sweeper.pruner_startup_trials=1",
+        "trainer.max_examples=64000",
+        "trainer.limit_train_batches=3",
+        "callback.score.slow_from=8",
+    )
     done = ganvas(*SEARCH, *words, "trainer.max_epochs=200", code=1)
     sweep = sweeps.the_sweep(tmp_path)
     assert sweep is not None
@@ -142,8 +159,13 @@ def test_a_worse_trial_is_pruned_and_a_bad_one_fails(ganvas, tmp_path: Path) -> 
 
 def test_two_machines_share_one_study(tmp_path: Path) -> None:
     write_parts(tmp_path)
-    words = (*SEARCH, "model.latent_dim=int(interval(2,40))", "hydra.sweeper.storage=sqlite:///study.db",
-             "hydra.sweeper.n_trials=4", "hydra.sweeper.sampler=random")  # fmt: skip
+    words = (
+        *SEARCH,
+        "model.latent_dim=int(interval(2,40))",
+        "hydra.sweeper.storage=sqlite:///study.db",
+        "hydra.sweeper.n_trials=4",
+        "hydra.sweeper.sampler=random",
+    )
     machines = [
         sweeps.start(*words, f"paths.output_dir=machine{number}", where=tmp_path) for number in (1, 2)
     ]
@@ -161,9 +183,13 @@ def test_two_machines_share_one_study(tmp_path: Path) -> None:
 def test_two_ranks_train_one_trial(ganvas, tmp_path: Path) -> None:
     """Under other sweepers each rank asks for values of its own (traps.md)."""
     write_parts(tmp_path)
-    words = ("model.latent_dim=int(interval(2,400))", "hydra.sweeper.n_trials=1",
-             "hydra.sweeper.sampler=random", "accelerator=ddp_cpu",
-             "model.generator_optimizer.lr=tag(log,interval(1e-5,1e-2))")  # fmt: skip
+    words = (
+        "model.latent_dim=int(interval(2,400))",
+        "hydra.sweeper.n_trials=1",
+        "hydra.sweeper.sampler=random",
+        "accelerator=ddp_cpu",
+        "model.generator_optimizer.lr=tag(log,interval(1e-5,1e-2))",
+    )
     ganvas(*SEARCH, *words, fresh=True)
     sweep = sweeps.the_sweep(tmp_path)
     assert sweep is not None
@@ -171,7 +197,9 @@ def test_two_ranks_train_one_trial(ganvas, tmp_path: Path) -> None:
     ranks = [json.loads(path.read_text()) for path in sorted(run.glob("rank*.json"))]
     (row,) = trials(sweep)
     assert len(ranks) == 2
-    assert ranks[0] == ranks[1] == {
-        "latent": int(row["model.latent_dim"]), "lr": float(row["model.generator_optimizer.lr"])
-    }  # fmt: skip
+    assert (
+        ranks[0]
+        == ranks[1]
+        == {"latent": int(row["model.latent_dim"]), "lr": float(row["model.generator_optimizer.lr"])}
+    )
     assert len(list(tmp_path.glob("outputs/**/run.yaml"))) == 1

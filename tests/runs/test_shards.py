@@ -13,9 +13,19 @@ from PIL import Image
 from refusal import refused
 from run_files import newest_checkpoint, only_run
 
-WORDS = ["train", "data=webdataset", "data.root=shards", "data.native_size=8", "data.batch_size=16",
-         "data.channels=1", "data.shuffle_window=8", "data.horizontal_flip=true", "callback=none",
-         "logger=none", "trainer.limit_val_batches=0"]  # fmt: skip
+WORDS = [
+    "train",
+    "data=webdataset",
+    "data.root=shards",
+    "data.native_size=8",
+    "data.batch_size=16",
+    "data.channels=1",
+    "data.shuffle_window=8",
+    "data.horizontal_flip=true",
+    "callback=none",
+    "logger=none",
+    "trainer.limit_val_batches=0",
+]
 
 
 @pytest.fixture
@@ -83,8 +93,15 @@ def test_a_bad_image_ends_the_run_by_its_name(workers: int, ganvas, shards: Path
         offset = archive.getmember("69.png").offset_data
     content[offset : offset + 8] = b"no image"
     (shards / "train-000003.tar").write_bytes(content)
-    done = ganvas(*WORDS, "accelerator=cpu", "trainer.max_epochs=2", f"data.num_workers={workers}",
-                  "data.val_fraction=0", "data.test_fraction=0", code=2)  # fmt: skip
+    done = ganvas(
+        *WORDS,
+        "accelerator=cpu",
+        "trainer.max_epochs=2",
+        f"data.num_workers={workers}",
+        "data.val_fraction=0",
+        "data.test_fraction=0",
+        code=2,
+    )
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("data.")]
     assert line.startswith("data.root=shards: shard train-000003.tar, key 69: cannot be read as an image")
     status = json.loads((only_run(tmp_path) / "status.json").read_text())

@@ -65,8 +65,11 @@ def test_repeats_are_averaged(ganvas, tmp_path: Path) -> None:
     done = ganvas("train", "-m", *words, "hydra.launcher.n_jobs=2")
     jobs = json.loads(ganvas("sweep", "status", "--json").stdout)["jobs"]
     assert [(job["variant"], job["repeat"], job["differs"][-1]) for job in jobs] == [
-        (0, 0, "seed=7"), (0, 1, "seed=8"), (1, 0, "seed=7"), (1, 1, "seed=8")
-    ]  # fmt: skip
+        (0, 0, "seed=7"),
+        (0, 1, "seed=8"),
+        (1, 0, "seed=7"),
+        (1, 1, "seed=8"),
+    ]
     means = [
         statistics.fmean(job["optimized"]["value"] for job in jobs if job["variant"] == v) for v in (0, 1)
     ]

@@ -24,9 +24,15 @@ def _four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "pool"),
-    [(None, None), ("auto", ["0", "1", "5", "GPU-a"]), ([5, 0], ["5", "0"]), ("1,5", ["1", "5"]), (1, ["1"]),
-     (["GPU-a"], ["GPU-a"])],
-)  # fmt: skip
+    [
+        (None, None),
+        ("auto", ["0", "1", "5", "GPU-a"]),
+        ([5, 0], ["5", "0"]),
+        ("1,5", ["1", "5"]),
+        (1, ["1"]),
+        (["GPU-a"], ["GPU-a"]),
+    ],
+)
 def test_a_pool(asked: Any, pool: list[str] | None) -> None:
     assert gpu_pool(asked) == pool
 
@@ -64,8 +70,9 @@ def test_no_gpu_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ([2], None, 2, None, 2),
     ],
 )
-def test_how_many_at_a_time(asked: list[int], gpus: int | None, n_jobs: int | None, per_job: int | None,
-                            at_a_time: int) -> None:  # fmt: skip
+def test_how_many_at_a_time(
+    asked: list[int], gpus: int | None, n_jobs: int | None, per_job: int | None, at_a_time: int
+) -> None:
     pool = None if gpus is None else [str(number) for number in range(gpus)]
     assert parallel_jobs(jobs(*asked), n_jobs=n_jobs, gpus=pool, gpus_per_job=per_job) == at_a_time
 

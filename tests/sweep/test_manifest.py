@@ -13,9 +13,12 @@ from ganvas.sweep.manifest import Draft, Manifest, devices
 from ganvas.sweep.tree import changed, changes, config_key, placed
 
 BASE: dict[str, Any] = {
-    "seed": 1, "paths": {"run_dir": "<run>", "output_dir": "out"}, "accelerator": {"devices": 1},
-    "model": {"a": {"lr": 0.1, "b.c": [1, 2]}, "none": None, "flag": True}, "logger": {"dir": "<run>/tb"},
-}  # fmt: skip
+    "seed": 1,
+    "paths": {"run_dir": "<run>", "output_dir": "out"},
+    "accelerator": {"devices": 1},
+    "model": {"a": {"lr": 0.1, "b.c": [1, 2]}, "none": None, "flag": True},
+    "logger": {"dir": "<run>/tb"},
+}
 
 
 def config(**values: Any) -> dict[str, Any]:

@@ -77,8 +77,13 @@ def sweep(tmp_path: Path) -> Manifest:
     return made
 
 
-def run(sweep: Manifest, codes: dict[int, list[int | None]], source: Grid | None = None, slots: int = 1,
-        **options: object) -> tuple[Pool, Scripted]:  # fmt: skip
+def run(
+    sweep: Manifest,
+    codes: dict[int, list[int | None]],
+    source: Grid | None = None,
+    slots: int = 1,
+    **options: object,
+) -> tuple[Pool, Scripted]:
     engine = Scripted(sweep, codes, slots)
     pool = Pool(sweep, source or Grid(sweep.jobs), engine, PoolOptions(**options))  # type: ignore[arg-type]
     pool.run()

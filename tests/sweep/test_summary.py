@@ -13,8 +13,13 @@ from ganvas.sweep.summary import counts, ranking, rows, write_csv
 def pair(
     index: int, variant: int, value: float | None, mode: str = "min", state: str = "finished"
 ) -> tuple[Job, Result]:
-    job = Job(index=index, key=str(index), name=f"{index:03d}_x", differs=[f"lr={variant}", f"seed={index}"],
-              variant=variant)  # fmt: skip
+    job = Job(
+        index=index,
+        key=str(index),
+        name=f"{index:03d}_x",
+        differs=[f"lr={variant}", f"seed={index}"],
+        variant=variant,
+    )
     best = (
         None if value is None else {"metric": "evaluation/fid", "mode": mode, "value": value, "examples": 5}
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Due, next_multiple
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.run_state import RunCallback, is_fast_dev_run
 from ganvas.errors import NonFiniteError, RollbackError, require
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
@@ -49,8 +49,12 @@ class Checkpoint(RunCallback):
         keep_best: int,
     ) -> None:
         require(every_examples >= 0, "every_examples", every_examples, "must be 0 (not by examples) or more")
-        require(every_minutes is None or every_minutes > 0, "every_minutes", every_minutes,
-                "must be positive, or null for none by time")  # fmt: skip
+        require(
+            every_minutes is None or every_minutes > 0,
+            "every_minutes",
+            every_minutes,
+            "must be positive, or null for none by time",
+        )
         require(keep_last >= 1, "keep_last", keep_last, "must be at least 1")
         require(
             keep_every_examples >= 0, "keep_every_examples", keep_every_examples, "must be 0 (none) or more"
@@ -100,9 +104,12 @@ class Checkpoint(RunCallback):
         reported = self.state.reported
         if self.monitor is not None and reported and self.monitor not in reported:
             names = ", ".join(sorted(reported))
-            self.state.write_errors.failed("the best checkpoint", LookupError(
-                f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
-            ))  # fmt: skip
+            self.state.write_errors.failed(
+                "the best checkpoint",
+                LookupError(
+                    f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
+                ),
+            )
 
     def _time_is_up(self) -> bool:
         if self.every_seconds is None:
@@ -127,7 +134,7 @@ class Checkpoint(RunCallback):
         Raises:
             NonFiniteError: a parameter or an optimizer's number is not finite; nothing is written.
         """
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if is_fast_dev_run(trainer):
             return
         refuse_non_finite(trainer, pl_module)
         examples = int(pl_module.examples_seen)
@@ -148,9 +155,11 @@ class Checkpoint(RunCallback):
     def _prune(self, trainer: pl.Trainer) -> None:
         there = {int(path.stem): path for path in self.folder.glob("*.ckpt") if path.stem.isdigit()}
         kept = kept_checkpoints(
-            sorted(there), last=self.keep_last, every=self.keep_every_examples,
+            sorted(there),
+            last=self.keep_last,
+            every=self.keep_every_examples,
             best=self._best() if self.monitor is not None else [],
-        )  # fmt: skip
+        )
         with self.state.tolerate_write_errors("an old checkpoint (to remove it)"):
             for examples in sorted(there.keys() - kept):
                 trainer.strategy.checkpoint_io.remove_checkpoint(there[examples])

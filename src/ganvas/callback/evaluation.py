@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
-from ganvas.callback.run_state import RunCallback, RunState
+from ganvas.callback.run_state import RunCallback, RunState, datamodule_of, is_fast_dev_run
 from ganvas.errors import OptionError, require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import EvaluationResult
@@ -66,9 +66,13 @@ class Evaluation(RunCallback):
         self.samples: SampleEvaluation | None = None
         if features is not None and chosen:
             self.samples = SampleEvaluation(
-                features=features, metrics=chosen, num_samples=num_samples, seed=seed,
-                batch_size=batch_size, split=split,
-            )  # fmt: skip
+                features=features,
+                metrics=chosen,
+                num_samples=num_samples,
+                seed=seed,
+                batch_size=batch_size,
+                split=split,
+            )
         self._evaluated_at = -1
         self._metrics: dict[str, float] = {}
 
@@ -78,7 +82,7 @@ class Evaluation(RunCallback):
             self.reconstruction.check(data)
         elif isinstance(model, Samples) and self.samples is not None:
             self.samples.check(data)
-            self.samples.check_module(model)  # type: ignore[arg-type]
+            self.samples.check_module(model)  # type: ignore[arg-type]  # a module too
 
     def state_dict(self) -> dict[str, Any]:
         return {"evaluated_at": self._evaluated_at, "metrics": self._metrics}
@@ -107,12 +111,12 @@ class Evaluation(RunCallback):
 
     def evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Computes and records the metrics of now; every rank calls it."""
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if is_fast_dev_run(trainer):
             return
         self._evaluated_at = int(pl_module.examples_seen)
         try:
             with unsharded(pl_module):  # a rank may have more batches than another
-                evaluation_result = self._evaluate(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+                evaluation_result = self._evaluate(pl_module, datamodule_of(trainer))
         except OptionError as error:  # what only the samples tell; a trained run is not lost to it
             self.state.write_errors.failed("the metrics", error)
             return
@@ -124,16 +128,19 @@ class Evaluation(RunCallback):
         record(trainer, pl_module, self.run_dir, tagged, self.state)
         if trainer.is_global_zero:
             row = {
-                "examples": self._evaluated_at, "source": "run", "protocol": protocol, "better": better,
+                "examples": self._evaluated_at,
+                "source": "run",
+                "protocol": protocol,
+                "better": better,
                 "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
-            }  # fmt: skip
+            }
             self.state.append_row(Path(self.run_dir) / "evaluations.jsonl", json.loads(json.dumps(row)))
 
     def _evaluate(self, pl_module: Any, data: Any) -> EvaluationResult | None:
         if isinstance(pl_module, Reconstructs):
-            return self.reconstruction(pl_module, data)  # type: ignore[arg-type]
+            return self.reconstruction(pl_module, data)  # type: ignore[arg-type]  # a module too
         if isinstance(pl_module, Samples) and self.samples is not None:
-            return self.samples(pl_module, data)  # type: ignore[arg-type]
+            return self.samples(pl_module, data)  # type: ignore[arg-type]  # a module too
         return None
 
 

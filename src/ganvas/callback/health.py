@@ -15,7 +15,7 @@ from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom
 from ganvas.callback.detectors.probe import Probe, Reference
 from ganvas.callback.record import read_scalars, record
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
@@ -111,7 +111,7 @@ class Health(RunCallback):
         metrics: dict[str, float] = {}
         with evaluating(pl_module) as device:
             if self._reference is None:
-                data = trainer.datamodule  # type: ignore[attr-defined]
+                data = datamodule_of(trainer)
                 self._reference = Reference(data, num=self.num, max_train=self.max_train, device=device)
             probe = Probe(pl_module, self._reference, num=self.num, seed=self.seed)
             for detector in self.detectors.values():
@@ -145,4 +145,4 @@ def in_words(finding: Mapping[str, Any]) -> str:
 
 
 def _works(trainer: Any) -> bool:
-    return bool(trainer.is_global_zero and not trainer.fast_dev_run)
+    return bool(trainer.is_global_zero and not is_fast_dev_run(trainer))

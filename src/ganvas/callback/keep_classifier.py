@@ -11,7 +11,7 @@ import torch
 from ganvas import __version__
 from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier
@@ -37,12 +37,12 @@ class KeepClassifier(RunCallback):
         self.run_dir, self.split, self.batch_size = run_dir, split, batch_size
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if not finished(trainer, pl_module, self.state) or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not finished(trainer, pl_module, self.state) or is_fast_dev_run(trainer):
             return
         if not isinstance(pl_module, Classifies):
             return
         module: Any = pl_module
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = datamodule_of(trainer)
         accuracy = self._accuracy(module, data)
         if accuracy is not None:
             module.metrics = {"accuracy": accuracy}
@@ -66,11 +66,17 @@ class KeepClassifier(RunCallback):
     def _write(self, module: Any, data: Any, accuracy: float | None) -> None:
         facts = data.facts()
         about = {
-            "accuracy": accuracy, "split": self.split, "examples_seen": module.examples_seen,
-            "seed": module.seed, "data": facts.name, "train_sha256": facts.train_sha256,
-            "sample_shape": facts.sample_shape, "num_classes": facts.num_classes,
-            "network": repr(module.network), "ganvas": __version__,
-        }  # fmt: skip
+            "accuracy": accuracy,
+            "split": self.split,
+            "examples_seen": module.examples_seen,
+            "seed": module.seed,
+            "data": facts.name,
+            "train_sha256": facts.train_sha256,
+            "sample_shape": facts.sample_shape,
+            "num_classes": facts.num_classes,
+            "network": repr(module.network),
+            "ganvas": __version__,
+        }
         write_classifier(Path(self.run_dir) / "classifier" / "weights.safetensors", module.network, about)
         place = place_in_cache(module.network, facts)
         if not _is_better(place, about):

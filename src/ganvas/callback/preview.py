@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
 from ganvas.callback.evaluation import finished
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
@@ -76,7 +76,7 @@ class Preview(RunCallback):
         """Makes the preview of now; every rank calls it, and rank 0 alone works."""
         self._shown_at = int(pl_module.examples_seen)
         with unsharded(pl_module):
-            if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            if not trainer.is_global_zero or is_fast_dev_run(trainer):
                 return
             with evaluating(pl_module) as device:
                 image, indices, code_map = self._make(trainer, pl_module, device)
@@ -108,9 +108,9 @@ class Preview(RunCallback):
 
     def _first_samples(self, trainer: pl.Trainer) -> Tensor:
         """The first validation samples (training samples where none are held out), on the CPU."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = datamodule_of(trainer)
         split = "val" if data.num_samples("val") else "train"
-        first = next(iter(data.batches(split, self.num, limit=self.num))).x
+        first: Tensor = next(iter(data.batches(split, self.num, limit=self.num))).x
         if first.ndim == 2:
             first = next(iter(data.batches(split, self.num_points, limit=self.num_points))).x
         return first

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganvas.callback.agenda import Due
-from ganvas.callback.run_state import RunCallback, RunState
+from ganvas.callback.run_state import RunCallback, RunState, is_fast_dev_run
 
 
 class Record(RunCallback):
@@ -64,7 +64,7 @@ def record(
     for logger in trainer.loggers:
         with state.tolerate_write_errors(type(logger).__name__):
             logger.log_metrics(dict(values), step=examples)
-    if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+    if trainer.is_global_zero and not is_fast_dev_run(trainer):
         row = {"examples": examples, "batch": trainer.global_step, **values}
         state.append_row(Path(run_dir) / "metrics.jsonl", row)
 

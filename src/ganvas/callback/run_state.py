@@ -76,3 +76,14 @@ def give_state(callbacks: Iterable[pl.Callback], state: RunState) -> None:
     for callback in callbacks:
         if isinstance(callback, RunCallback):
             callback.state = state
+
+
+# Lightning's Trainer has both, but sets them in helpers of its own, where a type checker does not see them.
+def is_fast_dev_run(trainer: pl.Trainer) -> bool:
+    """Whether this is a trial of a few batches (``trainer.fast_dev_run``), which writes nothing."""
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def datamodule_of(trainer: pl.Trainer) -> Any:
+    """The data that the run trains on."""
+    return trainer.datamodule  # type: ignore[attr-defined]

@@ -67,9 +67,12 @@ def _parser() -> Parser:
         "--mode", choices=("min", "max"), help="whether less or more is better, where not known"
     )
     parser.add_argument(
-        "--protocol", metavar="KEY=VALUE", action="append", default=[],
+        "--protocol",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
         help="only metrics measured so, e.g. features.name=pixels; may be given several times",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--no-rank", action="store_true", help="side by side without ranks, also under different protocols"
     )

@@ -70,7 +70,7 @@ def _named_as_written(error: OptionError, overrides: Sequence[str]) -> OptionErr
     return OptionError(sized[0], written[sized[0]], f"does not fit the run ({error}); leave it as it was")
 
 
-def _override(config: dict, override: str) -> None:
+def _override(config: dict[str, Any], override: str) -> None:
     import yaml
 
     from ganvas.run.config.build import nearest

@@ -21,8 +21,12 @@ def run(argv: Sequence[str]) -> int:
     """Composes the data, reads them and writes the shards."""
     import argparse
 
-    parser = Parser(prog="ganvas shards", description=__doc__, epilog=_EPILOG,
-                    formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = Parser(
+        prog="ganvas shards",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="e.g. data=cifar10")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--images-per-shard", type=int, default=10_000, help="(10000)")

@@ -47,9 +47,12 @@ def run(argv: Sequence[str]) -> int:
 
         started = find_rank().launcher
         require(
-            started is None, "--multirun", started, "every rank would run the whole sweep; leave the "
+            started is None,
+            "--multirun",
+            started,
+            "every rank would run the whole sweep; leave the "
             "launcher out: a sweep's jobs start their own ranks",
-        )  # fmt: skip
+        )
         return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
     return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
 

@@ -63,11 +63,12 @@ def compare(
     keys = differing(list(chosen.values()))
     if keys and rank:
         raise OptionError(
-            "RUN", f"{len(judged)} runs",
+            "RUN",
+            f"{len(judged)} runs",
             f"have no protocol of {by} in common and are not ranked: {say_differences(judged, chosen)}; "
             "evaluate them alike (ganvas evaluate RUN with the same options), or --no-rank shows them "
             "side by side",
-        )  # fmt: skip
+        )
     there = {row.protocol(by) for held in rows.values() for row in held if by in row.metrics}
     others = len(there - set(chosen.values()))
     if others:

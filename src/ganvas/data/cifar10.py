@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]  # numpy pickles by it
+from numpy._core.multiarray import _reconstruct  # numpy pickles by it
 
 from ganvas.data.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored
@@ -32,8 +32,19 @@ _MAX_MEMBER = 40_000_000  # bytes of one, unpacked; a batch has 31,035,704
 
 
 # What a damaged or forged archive or pickle ends in.
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, pickle.UnpicklingError, LookupError,
-               ValueError, TypeError, AttributeError, OverflowError, MemoryError)  # fmt: skip
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    tarfile.TarError,
+    zlib.error,
+    pickle.UnpicklingError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

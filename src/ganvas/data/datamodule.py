@@ -23,8 +23,16 @@ from ganvas.functional.images import to_float
 
 SPLITS = ("train", "val", "test")
 # Arguments that change neither samples nor labels of the splits.
-_NO_CONTENT = {"batch_size", "num_workers", "seed", "mirrors", "cache_dir", "horizontal_flip", "random_shift",
-               "shuffle_window"}  # fmt: skip
+_NO_CONTENT = {
+    "batch_size",
+    "num_workers",
+    "seed",
+    "mirrors",
+    "cache_dir",
+    "horizontal_flip",
+    "random_shift",
+    "shuffle_window",
+}
 _MAX_WORKERS = 128  # each is a process that imports torch
 
 

@@ -39,7 +39,7 @@ class StackedDataModule(DrawnDataModule):
 
     def count_classes(self, splits: dict[str, Stored]) -> int:
         """Number of modes; a small draw may miss the last."""
-        return self._base_classes**_CHANNELS
+        return int(self._base_classes**_CHANNELS)
 
     @property
     def _base_classes(self) -> int:

@@ -143,8 +143,11 @@ class WebDataset(OwnImages):
         return found
 
     def _index_file(self, paths: Sequence[Path]) -> IndexFile:
-        folder = Path(self.root).expanduser() if self.root is not None else Path(os.path.commonpath(
-            [path.absolute().parent for path in paths]))  # fmt: skip
+        folder = (
+            Path(self.root).expanduser()
+            if self.root is not None
+            else Path(os.path.commonpath([path.absolute().parent for path in paths]))
+        )
         options = [self.image_extension, self.label_field]
         return IndexFile(paths, root=folder, cache_dir=self.cache_dir, options=options)
 
@@ -164,7 +167,7 @@ class WebDataset(OwnImages):
                 index, channels=self.channels, image_size=self.image_size, named=self._named()
             )
             label = None if index.label is None else from_numpy(index.label)
-            splits[name] = Stored(cast(Tensor, images), label)  # it answers what a split is asked
+            splits[name] = Stored(cast("Tensor", images), label)  # it answers what a split is asked
         return splits
 
     def fingerprint(self) -> dict[str, object]:

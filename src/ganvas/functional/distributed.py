@@ -36,12 +36,17 @@ class _Sum(torch.autograd.Function):
     """A sum over ranks is its own adjoint: each rank's loss reads every rank's value."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
+    def forward(_ctx: Any, value: Tensor) -> Tensor:
         return sum_over_ranks(value)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return _Sum.apply(gradient.contiguous())
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
+        return _sum(gradient.contiguous())
+
+
+def _sum(value: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]  # torch's own method
+    return total
 
 
 def rows_of_ranks(value: Tensor) -> Tensor:
@@ -52,8 +57,9 @@ def rows_of_ranks(value: Tensor) -> Tensor:
     if not is_distributed():
         return value[None]
     me, others = rank(), world_size() - rank() - 1
-    return _Sum.apply(torch.cat([value.new_zeros(me, *value.shape), value[None],
-                                 value.new_zeros(others, *value.shape)]))  # fmt: skip
+    return _sum(
+        torch.cat([value.new_zeros(me, *value.shape), value[None], value.new_zeros(others, *value.shape)])
+    )
 
 
 def mean_over_ranks_(tensors: Sequence[Tensor]) -> None:

@@ -111,7 +111,8 @@ def _fetch(file: RemoteFile, *, address: str, folder: Path, timeout: float) -> P
 def _open(address: str, timeout: float) -> http.client.HTTPResponse:
     request = urllib.request.Request(address, headers={"User-Agent": "ganvas"})
     try:
-        return urllib.request.urlopen(request, timeout=timeout)
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)
+        return answer
     except urllib.error.HTTPError as error:
         raise _MirrorFailedError(f"HTTP {error.code}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -123,11 +124,12 @@ def _copy(file: RemoteFile, response: http.client.HTTPResponse, target: IO[bytes
     digest = hashlib.sha256()
     inflate = zlib.decompressobj(_GZIP) if file.gzipped else None
     size = 0  # of the content
-    for block in _blocks(response, file.max_bytes):
-        target.write(block)
+    for sent in _blocks(response, file.max_bytes):
+        target.write(sent)
+        block = sent
         if inflate is not None:
             try:
-                block = inflate.decompress(block, file.max_bytes - size + 1)
+                block = inflate.decompress(sent, file.max_bytes - size + 1)
             except zlib.error as error:
                 raise _MirrorFailedError("the answer is no gzip file") from error
         size += len(block)

@@ -58,7 +58,7 @@ def frechet_distance_of_samples(*, features_1: Tensor, features_2: Tensor) -> Te
     root_1 = (features_1 - mean_1) / (n_1 - 1) ** 0.5  # [n1, F]; S1 = root_1' root_1
     root_2 = (features_2 - mean_2) / (n_2 - 1) ** 0.5
     trace_of_root = torch.linalg.svdvals(root_1 @ root_2.T).sum()
-    distance = (
+    distance: Tensor = (
         (mean_1 - mean_2).square().sum() + root_1.square().sum() + root_2.square().sum() - 2 * trace_of_root
     )
     return distance.clamp(min=0)
@@ -76,7 +76,7 @@ def _trace_of_root(covariance_1: Tensor, covariance_2: Tensor) -> Tensor:
             factor, rank, covariance_1, covariance_2 = factor_2, rank_2, covariance_2, covariance_1
     if rank < len(factor):
         factor = _factor_of_low_rank(covariance_1)
-    eigenvalues = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor)  # [r]
+    eigenvalues: Tensor = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor)  # [r]
     return eigenvalues.clamp(min=0).sqrt().sum()
 
 
@@ -108,4 +108,5 @@ def _factor_of_low_rank(covariance: Tensor) -> Tensor:
     kept = eigenvalues > rounding
     # Largest first: L' S2 L is then graded from its first entry on, as after Cholesky's decomposition, and
     # its small eigenvalues come out to 13 digits and not to 6 (seen with variances falling as i^-4).
-    return (eigenvectors[:, kept] * eigenvalues[kept].sqrt()).flip(1)
+    scaled: Tensor = eigenvectors[:, kept] * eigenvalues[kept].sqrt()
+    return scaled.flip(1)

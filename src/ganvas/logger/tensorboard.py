@@ -24,7 +24,7 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, *, save_dir: str, name: str, version: str, default_hp_metric: bool) -> None:
         super().__init__(save_dir, name=name, version=version, default_hp_metric=default_hp_metric)
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:  # type: ignore[override]
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Raises OSError where the events cannot be written; the next call opens a new file."""
         try:
             super().log_metrics(dict(metrics), step)

@@ -175,7 +175,8 @@ def refuse_unless_images(facts: DataFacts, extractor: str, channels: tuple[int, 
     if len(shape) != 3 or shape[0] not in channels:
         wanted = " or ".join(map(str, channels))
         raise OptionError(
-            "features", extractor,
+            "features",
+            extractor,
             f"takes images of {wanted} channels, and {facts.name} has samples of {shape}; "
             "metric/features=pixels takes anything",
-        )  # fmt: skip
+        )

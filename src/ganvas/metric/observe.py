@@ -42,7 +42,7 @@ def observe_split(
             label = None if batch.label is None else batch.label.to(device)
             observation = Observation(index, found.features, found.logits, label)
             if cacheable and world_size() == 1:
-                seen.append(Observation(*(None if x is None else x.cpu() for x in observation)))  # type: ignore[arg-type]
+                seen.append(Observation._make(None if x is None else x.cpu() for x in observation))
             yield observation
         first += len(batch.x)
     if seen:

@@ -19,9 +19,17 @@ from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
 
 BETTER = {
-    "mse": "min", "psnr": "max", "ssim": "max", "ms_ssim": "max", "lpips": "min", "rfid": "min",
-    "perplexity": "max", "codes_used": "max", "code_usage": "max", "dead_codes": "min",
-}  # fmt: skip
+    "mse": "min",
+    "psnr": "max",
+    "ssim": "max",
+    "ms_ssim": "max",
+    "lpips": "min",
+    "rfid": "min",
+    "perplexity": "max",
+    "codes_used": "max",
+    "code_usage": "max",
+    "dead_codes": "min",
+}
 
 
 class _Reconstruction(Protocol):
@@ -80,7 +88,7 @@ class ReconstructionEvaluation:
             sample times log2 of the number of codes) and ``bits_per_pixel``.
         """
         self.check(data)
-        reconstructor = cast(Reconstructor, module)
+        reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
             home = home_of_sums(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)

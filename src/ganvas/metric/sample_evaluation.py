@@ -164,7 +164,7 @@ class SampleEvaluation:
 
     def _see_generated(self, module: nn.Module, device: torch.device) -> bool:
         """Shows the metrics new samples; returns whether all of them, on all ranks, are finite."""
-        sampler = cast(Sampler, module)
+        sampler = cast("Sampler", module)
         broken = torch.zeros((), dtype=torch.int64, device=device)
         for metric in self.metrics.values():
             metric.forget("generated")

@@ -24,7 +24,7 @@ class Synced(_BatchNorm):
         """[B, C, ...] to the same shape and type; outside training, or alone, what BatchNorm does."""
         if not self.training or not is_distributed():
             return super().forward(input)
-        self._check_input_dim(input)
+        self._check_input_dim(input)  # type: ignore[no-untyped-call]  # torch's own method
         x = input.float()
         own = torch.stack(torch.var_mean(x, [0, *range(2, x.ndim)], correction=0))  # [2, C]
         variances, means = rows_of_ranks(own).unbind(1)  # [ranks, C] each
@@ -62,7 +62,7 @@ def sync_batch_norms(model: nn.Module) -> None:
     """Makes every BatchNorm of ``model`` one over all ranks, in place: no tensor and no name changes."""
     for module in model.modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, Synced | nn.SyncBatchNorm):
-            module.__class__ = _synced(type(module))  # type: ignore[arg-type]
+            module.__class__ = _synced(type(module))  # type: ignore[arg-type]  # of the same layout
 
 
 def part_batch_norms(model: nn.Module) -> None:

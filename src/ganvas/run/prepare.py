@@ -23,8 +23,10 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     """Builds data and model, and finds whatever is wrong with the config before anything is written."""
     require(
         isinstance(config["seed"], int) and 0 <= config["seed"] < 2**63,
-        "seed", config["seed"], "must be a whole number in [0, 2^63)",
-    )  # fmt: skip
+        "seed",
+        config["seed"],
+        "must be a whole number in [0, 2^63)",
+    )
     options = _section(TrainerOptions, config["trainer"], "trainer")
     machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
     check_machine(machine)
@@ -32,17 +34,29 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     data = build(config["data"], "data")
-    require(isinstance(data, pl.LightningDataModule),
-            "data._target_", config["data"].get("_target_"), "is no data; choose data=digits")  # fmt: skip
+    require(
+        isinstance(data, pl.LightningDataModule),
+        "data._target_",
+        config["data"].get("_target_"),
+        "is no data; choose data=digits",
+    )
     with error_prefix("data"):
         data.prepare()
     model = build_model(config, data)
     world = processes(machine)
-    require(data.batch_size % world == 0, "data.batch_size", data.batch_size,
-            f"is global and must be a multiple of the {world} processes")  # fmt: skip
+    require(
+        data.batch_size % world == 0,
+        "data.batch_size",
+        data.batch_size,
+        f"is global and must be a multiple of the {world} processes",
+    )
     share = data.batch_size // world
-    require(share % options.micro_batches == 0, "trainer.micro_batches", options.micro_batches,
-            f"must divide the {share} samples that each process takes of a batch")  # fmt: skip
+    require(
+        share % options.micro_batches == 0,
+        "trainer.micro_batches",
+        options.micro_batches,
+        f"must divide the {share} samples that each process takes of a batch",
+    )
     if machine.channels_last is None:
         machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
         config["accelerator"]["channels_last"] = machine.channels_last  # a resumed run keeps it
@@ -58,9 +72,10 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     every, batches = options.val_check_interval, epoch_batches(options, data.batch_size, train)
     require(
         not isinstance(every, int) or options.check_val_every_n_epoch is None or every <= batches,
-        "trainer.val_check_interval", every,
+        "trainer.val_check_interval",
+        every,
         f"an epoch has {batches} batches; add trainer.check_val_every_n_epoch=null to count across epochs",
-    )  # fmt: skip
+    )
     return data, model, options, machine
 
 
@@ -78,7 +93,7 @@ def configure(
     model.set_non_finite_policy(options.non_finite, options.max_skips)
     model.micro_batches = options.micro_batches
     if machine.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     if machine.compile:
         for network in model.networks.values():
             network.compile()

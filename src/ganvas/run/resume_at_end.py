@@ -31,6 +31,7 @@ class ResumeAtEnd(RunCallback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self.is_unfinished and not self._has_trained:
+            # set by Lightning where a type checker does not see it
             others = [one for one in trainer.callbacks if one is not self]  # type: ignore[attr-defined]
             for hook in ("on_train_start", "on_train_end"):  # the last callback makes up for a validation
                 for callback in others:

@@ -266,7 +266,6 @@ def _fit(
         options,
         machine,
         batch_size=data.batch_size,
-        train_samples=data.num_samples("train"),
         has_validation=data.num_samples("val") > 0,
         callbacks=callbacks,
         loggers=parts.loggers,

@@ -55,8 +55,15 @@ class TrainerOptions:
     micro_batches: int = 1  # runs of before it have none
 
     def __post_init__(self) -> None:
-        counts = ("max_examples", "max_epochs", "max_steps", "val_every_examples", "log_every_examples",
-                  "check_val_every_n_epoch", "val_check_interval")  # fmt: skip
+        counts = (
+            "max_examples",
+            "max_epochs",
+            "max_steps",
+            "val_every_examples",
+            "log_every_examples",
+            "check_val_every_n_epoch",
+            "val_check_interval",
+        )
         for name in counts:
             value = getattr(self, name)
             require(value is None or value > 0, name, value, "must be at least 1, or null")
@@ -64,8 +71,12 @@ class TrainerOptions:
         for name in (*shares, "val_check_interval"):
             value = getattr(self, name)
             require(value is None or value >= 0, name, value, "must be 0 or more (a float is a share)")
-            require(not isinstance(value, float) or value <= 1, name, value,
-                    "is a share and at most 1.0; a whole number counts batches")  # fmt: skip
+            require(
+                not isinstance(value, float) or value <= 1,
+                name,
+                value,
+                "is a share and at most 1.0; a whole number counts batches",
+            )
         limit = self.limit_train_batches
         require(limit != 0, "limit_train_batches", limit, "trains nothing; null takes the whole epoch")
         sanity, fast = self.num_sanity_val_steps, self.fast_dev_run
@@ -74,8 +85,10 @@ class TrainerOptions:
         time = self.max_time
         require(
             time is None or re.fullmatch(r"\d{1,6}:\d\d:[0-5]\d:[0-5]\d", time) is not None,
-            "max_time", time, "must be DD:HH:MM:SS, e.g. 00:12:00:00",
-        )  # fmt: skip
+            "max_time",
+            time,
+            "must be DD:HH:MM:SS, e.g. 00:12:00:00",
+        )
         require(self.max_seconds != 0, "max_time", time, "trains nothing; give at least a second, or null")
         policy = self.non_finite
         require(policy in POLICIES, "non_finite", policy, "there are: " + ", ".join(POLICIES))
@@ -147,8 +160,12 @@ class AcceleratorOptions:
     def _check_devices(self) -> None:
         devices = self.devices
         if isinstance(devices, str):
-            require(devices == "auto" or (devices.isdigit() and int(devices) > 0), "devices", devices,
-                    "must be a whole number of at least 1, a list or auto")  # fmt: skip
+            require(
+                devices == "auto" or (devices.isdigit() and int(devices) > 0),
+                "devices",
+                devices,
+                "must be a whole number of at least 1, a list or auto",
+            )
             return
         if isinstance(devices, list) and self.uses_cpu:
             raise OptionError("devices", devices, "CPU processes have no numbers; give how many")
@@ -163,8 +180,11 @@ class AcceleratorOptions:
 
     @property
     def uses_cpu(self) -> bool:
-        return self.accelerator == "cpu" or (self.accelerator == "auto" and not torch.cuda.is_available()
-                                             and not torch.backends.mps.is_available())  # fmt: skip
+        return self.accelerator == "cpu" or (
+            self.accelerator == "auto"
+            and not torch.cuda.is_available()
+            and not torch.backends.mps.is_available()
+        )
 
 
 def available_devices(accelerator: str) -> int:
@@ -179,7 +199,6 @@ def make_trainer(
     machine: AcceleratorOptions,
     *,
     batch_size: int,
-    train_samples: int,
     callbacks: list[pl.Callback],
     loggers: list[Any],
     run_dir: str,
@@ -190,8 +209,7 @@ def make_trainer(
 
     ``info`` is this process's among the ranks; without one Lightning looks for it, and starts ranks itself.
     """
-    batches_an_epoch = max(1, train_samples // batch_size)
-    every, epochs = validation_interval(options, batch_size, batches_an_epoch)
+    every, epochs = validation_interval(options, batch_size)
     arguments: dict[str, Any] = {}
     if options.fast_dev_run:
         arguments["fast_dev_run"] = options.fast_dev_run
@@ -203,7 +221,7 @@ def make_trainer(
         strategy=make_strategy(
             machine.strategy, processes=processes(machine), backend=machine.process_group_backend
         ),
-        precision=machine.precision,  # type: ignore[arg-type]
+        precision=machine.precision,  # type: ignore[arg-type]  # checked against its options
         benchmark=machine.benchmark,
         max_steps=_max_steps(options, batch_size),
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
@@ -272,7 +290,7 @@ def processes(machine: AcceleratorOptions) -> int:
 class _NoProfiler(PassThroughProfiler):
     """Lightning's own makes a generator for each of the eighty hooks of a step; this one looks up nothing."""
 
-    profile = defaultdict(nullcontext).__getitem__  # type: ignore  # one for each hook's name
+    profile = defaultdict(nullcontext).__getitem__  # type: ignore[assignment, var-annotated]  # one for each hook's name
 
 
 def batch_count(examples: int | None, batch_size: int) -> int | None:
@@ -280,9 +298,7 @@ def batch_count(examples: int | None, batch_size: int) -> int | None:
     return None if examples is None else max(1, -(-examples // batch_size))
 
 
-def validation_interval(
-    options: TrainerOptions, batch_size: int, batches_an_epoch: int
-) -> tuple[int | float | None, int | None]:
+def validation_interval(options: TrainerOptions, batch_size: int) -> tuple[int | float | None, int | None]:
     """Lightning's (val_check_interval, check_val_every_n_epoch) from whichever option was given."""
     if options.val_every_examples is not None:
         return batch_count(options.val_every_examples, batch_size), None

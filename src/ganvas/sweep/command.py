@@ -18,11 +18,10 @@ from ganvas.sweep.records import Record
 SECRETS = "GANVAS_SECRETS"  # JSON, key -> value: what sweep.json does not hold
 # What a rank or a job that encloses the sweep would leave in the environment of its jobs.
 _RANK_VARIABLES = (
-    "LOCAL_RANK", "RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GANVAS_RANK",
-    "GANVAS_CONFIG_DIR", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
-    "TORCHELASTIC_USE_AGENT_STORE",
-)  # fmt: skip
+    "RANK LOCAL_RANK GROUP_RANK ROLE_RANK NODE_RANK GANVAS_RANK "
+    "WORLD_SIZE LOCAL_WORLD_SIZE GROUP_WORLD_SIZE ROLE_WORLD_SIZE MASTER_ADDR MASTER_PORT GANVAS_CONFIG_DIR "
+    "TORCHELASTIC_RUN_ID TORCHELASTIC_RESTART_COUNT TORCHELASTIC_MAX_RESTARTS TORCHELASTIC_USE_AGENT_STORE"
+).split()
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,14 @@ class JobCommand:
         """
         with Record(self.sweep, index).log.open("ab") as log:
             return subprocess.Popen(
-                self.argv(index), env={**environment, LAUNCHER: str(os.getpid())}, cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                self.argv(index),
+                env={**environment, LAUNCHER: str(os.getpid())},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
 
 def end_session(process: subprocess.Popen[bytes]) -> None:

@@ -61,17 +61,29 @@ def parallel_jobs(
     """
     require(n_jobs is None or n_jobs >= 1, "n_jobs", n_jobs, "must be at least 1")
     require(gpus_per_job is None or gpus_per_job >= 1, "gpus_per_job", gpus_per_job, "must be at least 1")
-    require(gpus is not None or gpus_per_job is None, "gpus_per_job", gpus_per_job,
-            "shares out a pool, and there is none; give hydra.launcher.gpu_pool=auto")  # fmt: skip
+    require(
+        gpus is not None or gpus_per_job is None,
+        "gpus_per_job",
+        gpus_per_job,
+        "shares out a pool, and there is none; give hydra.launcher.gpu_pool=auto",
+    )
     wants = [gpus_per_job or job.devices for job in jobs] or [gpus_per_job or 1]
     most = max(wants)
     if gpus is not None:
         given, option = ("null", "gpus_per_job") if gpus_per_job is None else (gpus_per_job, "gpus_per_job")
-        require(most <= len(gpus), option, given,
-                f"a job asks for {most} GPUs and the pool has {len(gpus)}; ask for fewer")  # fmt: skip
+        require(
+            most <= len(gpus),
+            option,
+            given,
+            f"a job asks for {most} GPUs and the pool has {len(gpus)}; ask for fewer",
+        )
         room = len(gpus) // min(wants)
-        require(n_jobs is None or n_jobs <= room, "n_jobs", n_jobs,
-                f"the pool of {len(gpus)} GPUs has room for {room}; ask for at most so many")  # fmt: skip
+        require(
+            n_jobs is None or n_jobs <= room,
+            "n_jobs",
+            n_jobs,
+            f"the pool of {len(gpus)} GPUs has room for {room}; ask for at most so many",
+        )
         return n_jobs or room
     cores = cpu_cores()
     room = max(1, cores // most)

@@ -33,8 +33,10 @@ def paces(output_dir: Path) -> dict[tuple[str, str], list[float]]:
 
 def sweep_seconds(
     jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]],
-    known: Mapping[tuple[str, str], Sequence[float]], *, at_a_time: int,
-) -> tuple[float | None, int]:  # fmt: skip
+    known: Mapping[tuple[str, str], Sequence[float]],
+    *,
+    at_a_time: int,
+) -> tuple[float | None, int]:
     """The seconds that the jobs would take, and how many runs that is told from.
 
     Args:

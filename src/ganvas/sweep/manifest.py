@@ -64,7 +64,8 @@ class Manifest:
 
     def config_of(self, job: Job) -> dict[str, Any]:
         """A job's config, with its run's folder where the sweep lies now; secrets are hidden."""
-        return placed(self._tree("config", job), str(self.run_dir(job)))
+        config: dict[str, Any] = placed(self._tree("config", job), str(self.run_dir(job)))
+        return config
 
     def choices_of(self, job: Job) -> dict[str, str]:
         """Group -> chosen option."""
@@ -112,8 +113,15 @@ class Manifest:
         trees = {"config": redacted(draft.config), "choices": draft.choices, "origins": draft.origins}
         if not self.jobs:
             self.first = trees
-        job = Job(index=index, key=key, name=name, differs=redacted(draft.differs), variant=draft.variant,
-                  repeat=draft.repeat, devices=devices(draft.config))  # fmt: skip
+        job = Job(
+            index=index,
+            key=key,
+            name=name,
+            differs=redacted(draft.differs),
+            variant=draft.variant,
+            repeat=draft.repeat,
+            devices=devices(draft.config),
+        )
         self.jobs.append(job)
         found = {name: changes(self.first[name], tree) for name, tree in trees.items()}
         self._changes.append({name: change for name, change in found.items() if any(change.values())})
@@ -157,8 +165,12 @@ class Manifest:
 
 def new_about(overrides: Sequence[str], shared: Sequence[str], provenance: dict[str, Any]) -> dict[str, Any]:
     """What a manifest says of where it came from."""
-    return {**provenance, "sweep_overrides": list(overrides), "shared": list(shared),
-            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}  # fmt: skip
+    return {
+        **provenance,
+        "sweep_overrides": list(overrides),
+        "shared": list(shared),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
 def devices(config: dict[str, Any]) -> int:
@@ -181,7 +193,8 @@ def _load(folder: Path) -> dict[str, Any]:
     version = value.get("version") if isinstance(value, dict) else None
     reason = f"its {FILE} is of version {version}, this ganvas reads {_VERSION}; use the one that wrote it"
     require(version == _VERSION, "SWEEP", folder, reason)
-    return value  # type: ignore[no-any-return]
+    assert isinstance(value, dict)
+    return value
 
 
 def _of_kind(value: Any, kind: Any) -> Any:

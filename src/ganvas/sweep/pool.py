@@ -50,9 +50,13 @@ class Pool:
     """
 
     def __init__(
-        self, sweep: Manifest, source: Source, engine: Engine, options: PoolOptions,
-        watch: Callable[[Job, Result], None] = lambda job, result: None,
-    ) -> None:  # fmt: skip
+        self,
+        sweep: Manifest,
+        source: Source,
+        engine: Engine,
+        options: PoolOptions,
+        watch: Callable[[Job, Result], None] = lambda _job, _result: None,
+    ) -> None:
         self.sweep, self.source, self.engine, self.options, self.watch = sweep, source, engine, options, watch
         self.signal: int | None = None  # what stopped the pool
         self.failed: list[int] = []

@@ -111,13 +111,15 @@ def _summed(folder: Path, value: dict[str, Any], state: str, code: int | None, a
     metrics, best = summary.get("metrics"), summary.get("optimized")
     examples, seconds = summary.get("examples_seen"), summary.get("seconds")
     return Result(
-        state=state, code=0 if state == "finished" else code, attempts=attempts,
+        state=state,
+        code=0 if state == "finished" else code,
+        attempts=attempts,
         examples_seen=examples if isinstance(examples, int) else 0,
         seconds=seconds if isinstance(seconds, int | float) else None,
         metrics=metrics if isinstance(metrics, dict) else {},
         optimized=best if _is_best(best) else None,
         error=str(value["error"]) if value.get("error") else summary.get("error"),
-    )  # fmt: skip
+    )
 
 
 def _is_best(best: Any) -> bool:

@@ -80,11 +80,17 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
         differs = members[0][0].differs
         if len(members) > 1:
             differs = [word for word in differs if not word.startswith("seed=")]
-        answer.append({
-            "variant": variant, "jobs": [job.index for job, _ in members], "differs": differs,
-            "metric": best[0]["metric"], "mode": best[0]["mode"], "value": statistics.fmean(values),
-            "values": values,
-        })  # fmt: skip
+        answer.append(
+            {
+                "variant": variant,
+                "jobs": [job.index for job, _ in members],
+                "differs": differs,
+                "metric": best[0]["metric"],
+                "mode": best[0]["mode"],
+                "value": statistics.fmean(values),
+                "values": values,
+            }
+        )
     sign = 1 if answer and answer[0]["mode"] == "min" else -1
     return sorted(answer, key=lambda one: sign * one["value"])
 

@@ -140,8 +140,9 @@ def test_copies_have_no_novelty_and_no_energy() -> None:
     energy = DiscriminatorCollapse(window=8, probes=1, accuracy=0.5, energy=1.0).measure(probe)
     assert abs(energy["health/energy"]) < 0.06  # the diagonal is among the pairs across
     assert ModeCollapse(probes=1, diversity=0.5, distinct=0.5).measure(probe) == {
-        "health/diversity": pytest.approx(1), "health/distinct": pytest.approx(1),
-    }  # fmt: skip
+        "health/diversity": pytest.approx(1),
+        "health/distinct": pytest.approx(1),
+    }
 
 
 def test_the_discriminator_on_training_and_held_out_samples() -> None:
@@ -184,14 +185,17 @@ def test_the_mean_sample_leaves_all_of_the_variance() -> None:
 
 
 def test_each_detector_leaves_what_does_not_apply() -> None:
-    gan, autoencoder = Probe(Maker(made()), reference(), num=4, seed=0), Probe(
-        Autoencoder(1.0), reference(), num=4, seed=0
-    )  # fmt: skip
+    gan, autoencoder = (
+        Probe(Maker(made()), reference(), num=4, seed=0),
+        Probe(Autoencoder(1.0), reference(), num=4, seed=0),
+    )
     for of_samples in (
         DiscriminatorCollapse(window=8, probes=1, accuracy=0.5, energy=1.0),
-        ModeCollapse(probes=1, diversity=0.5, distinct=0.5), SpectralNorm(growth=2.0, probes=1, iterations=1),
-        DiscriminatorOverfitting(probes=1, pairs=0.9), Memorization(probes=1, novelty=0.5),
-    ):  # fmt: skip
+        ModeCollapse(probes=1, diversity=0.5, distinct=0.5),
+        SpectralNorm(growth=2.0, probes=1, iterations=1),
+        DiscriminatorOverfitting(probes=1, pairs=0.9),
+        Memorization(probes=1, novelty=0.5),
+    ):
         assert of_samples.measure(autoencoder) == {}
     for of_codes in (
         CodebookCollapse(probes=1, used=0.1, perplexity=0.1),

@@ -142,8 +142,10 @@ def test_a_plan_says_what_would_run(ganvas, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     listed = json.loads(ganvas("sweep", "plan", "--json", *words, "hydra.launcher.n_jobs=2").stdout)
     assert [job["differs"] for job in listed["jobs"]][1:4] == [
-        ["model.latent_dim=2", "seed=6"], ["model.latent_dim=2", "seed=7"], ["model.latent_dim=4", "seed=5"]
-    ]  # fmt: skip
+        ["model.latent_dim=2", "seed=6"],
+        ["model.latent_dim=2", "seed=7"],
+        ["model.latent_dim=4", "seed=5"],
+    ]
     assert [job["variant"] for job in listed["jobs"]] == [0, 0, 0, 1, 1, 1]
     assert len({job["key"] for job in listed["jobs"]}) == 6
     assert listed["at_a_time"] == 2
@@ -178,10 +180,12 @@ def make_sweep(folder: Path, number: int, finished: int) -> Manifest:
     with hydra_session(None) as hydra:
         base = Composer(hydra).compose(["optimized_metric=evaluation/fid"])
     sweep = Manifest(folder, {"sweep_overrides": ["seed=range(0,n)"], "shared": []})
-    sweep.add([
-        Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
-        for n in range(number)
-    ])  # fmt: skip
+    sweep.add(
+        [
+            Draft(base.config | {"seed": n}, base.choices, base.origins, [f"seed={n}"], f"seed-{n}", n)
+            for n in range(number)
+        ]
+    )
     sweep.write()
     for job in sweep.jobs[:finished]:
         best = {

@@ -61,8 +61,10 @@ def test_the_file_says_what_it_holds(ganvas, outputs: Path) -> None:
     with safe_open("w.safetensors", framework="pt") as file:
         metadata = file.metadata()
     assert {key: metadata[key] for key in ("ganvas", "examples_seen", "weights")} == {
-        "ganvas": "0.1.0", "examples_seen": "128", "weights": "average",
-    }  # fmt: skip
+        "ganvas": "0.1.0",
+        "examples_seen": "128",
+        "weights": "average",
+    }
     model = json.loads(metadata["model"])
     assert model["_target_"] == "ganvas.model.gan.GAN"
     assert model["generator"]["hidden_dim"] == 128

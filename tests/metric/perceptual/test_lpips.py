@@ -26,12 +26,19 @@ def backbone(name: str) -> nn.Sequential:
     """The layers of torchvision's ``features`` that are looked at."""
     if name == "alex":
         layers: list[Any] = [
-            nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(),
-            nn.MaxPool2d(3, 2), nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(),
-            nn.MaxPool2d(3, 2), nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(),
-        ]  # fmt: skip
+            nn.Conv2d(3, 64, 11, 4, 2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(),
+        ]
         return nn.Sequential(*layers)
     layers, channels = [], 3
     for width, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
@@ -50,7 +57,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[nn.Seq
             torch.manual_seed(5)
             network = backbone(name).requires_grad_(False)
             for value in network.parameters():
-                value *= 3  # features far from 0
+                value.mul_(3)  # features far from 0
             path = tmp_path_factory.mktemp("weights") / f"{name}.pth"
             torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, path)
             made[name] = network, str(path)
@@ -161,6 +168,6 @@ def test_weights_are_named_and_never_downloaded(
         ({"weights": str(broken)}, "weights=.*broken.pth: is no file of tensors"),
         ({"weights": networks["vgg"][1]}, r"must hold features.0.weight of \[64, 3, 11, 11\], got \[64"),
         ({"weights": good, "heads": good}, "heads=.*must hold lin0.model.1.weight .* got None"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(OptionError, match=match):
             LPIPS(**options).check(facts(3, 32, 32))

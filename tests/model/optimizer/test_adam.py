@@ -16,9 +16,9 @@ def test_two_steps_of_the_papers_algorithm(weight_decay: float) -> None:
     for step, gradient in enumerate([torch.tensor([0.4, -3.0]), torch.tensor([-0.1, 0.7])], start=1):
         parameter.grad = gradient.clone()
         optimizer.step()
-        gradient = gradient + weight_decay * expected
-        m = beta1 * m + (1 - beta1) * gradient
-        v = beta2 * v + (1 - beta2) * gradient**2
+        decayed = gradient + weight_decay * expected
+        m = beta1 * m + (1 - beta1) * decayed
+        v = beta2 * v + (1 - beta2) * decayed**2
         corrected = (v / (1 - beta2**step)).sqrt() + eps
         expected = expected - lr * m / (1 - beta1**step) / corrected
     torch.testing.assert_close(parameter.detach(), expected)

@@ -18,10 +18,16 @@ from ganvas.model.training.guard import Guard
 
 @pytest.mark.parametrize(
     "optimizer",
-    [partial(torch.optim.AdamW, weight_decay=0.1), partial(torch.optim.SGD, momentum=0.9, weight_decay=0.1),
-     torch.optim.RMSprop, torch.optim.NAdam, torch.optim.Adagrad, partial(torch.optim.Adam, fused=True),
-     partial(torch.optim.Adam, foreach=True)],
-)  # fmt: skip
+    [
+        partial(torch.optim.AdamW, weight_decay=0.1),
+        partial(torch.optim.SGD, momentum=0.9, weight_decay=0.1),
+        torch.optim.RMSprop,
+        torch.optim.NAdam,
+        torch.optim.Adagrad,
+        partial(torch.optim.Adam, fused=True),
+        partial(torch.optim.Adam, foreach=True),
+    ],
+)
 def test_optimizers_touch_nothing_without_gradients(optimizer: Any) -> None:
     build = partial(optimizer, lr=1e-2)
     for make, where in ((make_gan, "discriminator gradient"), (make_vqvae, "encoder gradient")):
@@ -30,8 +36,10 @@ def test_optimizers_touch_nothing_without_gradients(optimizer: Any) -> None:
         model = make(faults, **options)
         model.set_non_finite_policy("skip", 1)
         trainer, watch = fit(model, faults, 5)
-        before, after = ({k: v for k, v in side[BAD].items() if not k.startswith(("generator", "ema"))}
-                         for side in (watch.before, watch.between or watch.after))  # fmt: skip
+        before, after = (
+            {k: v for k, v in side[BAD].items() if not k.startswith(("generator", "ema"))}
+            for side in (watch.before, watch.between or watch.after)
+        )
         assert not changed(before, after)
         assert trainer.global_step == 5
 

@@ -86,7 +86,8 @@ def test_a_part_that_is_not_finite_skips_the_whole_step() -> None:
             third_part = self.now and where == "discriminator" and calls.count(where) % 4 == 3
             return value + torch.inf if third_part else value
 
-    model, faults = make_gan(faults := Once()), faults
+    faults = Once()
+    model = make_gan(faults)
     model.micro_batches = 4
     model.set_non_finite_policy("skip", 1)
     _, watch = fit(model, faults, 5)

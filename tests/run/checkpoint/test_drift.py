@@ -31,9 +31,16 @@ def changed(path: str, value: object) -> dict:
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("seed", 2), ("model.latent_dim", 32), ("model.optimizer.betas", [0.9, 0.999]), ("data.batch_size", 32),
-     ("trainer.deterministic", True), ("data.something_new", 1), ("trainer.max_examples_of_another", 5)],
-)  # fmt: skip
+    [
+        ("seed", 2),
+        ("model.latent_dim", 32),
+        ("model.optimizer.betas", [0.9, 0.999]),
+        ("data.batch_size", 32),
+        ("trainer.deterministic", True),
+        ("data.something_new", 1),
+        ("trainer.max_examples_of_another", 5),
+    ],
+)
 def test_what_changes_training_is_drift(path: str, value: object) -> None:
     ((key, _, new),) = config_drift(OLD, changed(path, value))
     assert (key, new) == (path, value)
@@ -41,9 +48,16 @@ def test_what_changes_training_is_drift(path: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("data.num_workers", 2), ("data.root", "b"), ("trainer.max_examples", 200), ("callback.record", None),
-     ("callback.preview", {"num": 4}), ("logger", {"x": 1}), ("name", "other")],
-)  # fmt: skip
+    [
+        ("data.num_workers", 2),
+        ("data.root", "b"),
+        ("trainer.max_examples", 200),
+        ("callback.record", None),
+        ("callback.preview", {"num": 4}),
+        ("logger", {"x": 1}),
+        ("name", "other"),
+    ],
+)
 def test_what_does_not_is_none(path: str, value: object) -> None:
     assert config_drift(OLD, changed(path, value)) == []
 
@@ -55,12 +69,15 @@ def test_every_difference_is_listed_and_the_first_is_named() -> None:
     ):
         check_drift(drift, allowed=False)
     assert check_drift(drift, allowed=True) == [
-        {"option": "seed", "old": 1, "new": 2}, {"option": "data.batch_size", "old": 64, "new": 32},
-    ]  # fmt: skip
+        {"option": "seed", "old": 1, "new": 2},
+        {"option": "data.batch_size", "old": 64, "new": 32},
+    ]
     assert check_drift([], allowed=False) == []
 
 
 def test_differences_walk_both_sides() -> None:
     assert list(differences({"a": {"b": 1, "c": 2}}, {"a": {"c": 3, "d": 4}})) == [
-        ("a.b", 1, None), ("a.c", 2, 3), ("a.d", None, 4),
-    ]  # fmt: skip
+        ("a.b", 1, None),
+        ("a.c", 2, 3),
+        ("a.d", None, 4),
+    ]

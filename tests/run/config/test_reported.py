@@ -19,10 +19,18 @@ def config(*words: str) -> dict:
 
 @pytest.mark.parametrize("model", ["mlp_gan", "mlp_vqvae", "classifier"])
 def test_a_run_reports_what_was_told_and_nothing_else(model: str, tmp_path: Path) -> None:
-    words = [f"model={model}", f"paths.run_dir={tmp_path}/run", "trainer.max_examples=640", "logger=none",
-             "trainer.log_every_examples=64", "trainer.val_every_examples=320", "data.batch_size=64",
-             "callback.evaluation.num_samples=64", "callback=[evaluation,record,health]",
-             "callback.health.every_examples=320"]  # fmt: skip
+    words = [
+        f"model={model}",
+        f"paths.run_dir={tmp_path}/run",
+        "trainer.max_examples=640",
+        "logger=none",
+        "trainer.log_every_examples=64",
+        "trainer.val_every_examples=320",
+        "data.batch_size=64",
+        "callback.evaluation.num_samples=64",
+        "callback=[evaluation,record,health]",
+        "callback.health.every_examples=320",
+    ]
     if model == "mlp_gan":
         words.append("model/gradient_penalty=wgan_gp")
     assert main(["train", *words]) == 0
@@ -46,8 +54,9 @@ def test_a_run_reports_what_was_told_and_nothing_else(model: str, tmp_path: Path
 def test_directions() -> None:
     metrics, complete = reported_metrics(config("metric/samples=[fid,density_coverage,diversity]"))
     assert (metrics, complete) == (
-        {"fid": "min", "density": "max", "coverage": "max", "diversity": None}, True
-    )  # fmt: skip
+        {"fid": "min", "density": "max", "coverage": "max", "diversity": None},
+        True,
+    )
     metrics, _ = reported_metrics(config("model=mlp_vqvae"))
     assert metrics["psnr"] == "max"
     assert metrics["rfid"] == "min"

@@ -13,10 +13,14 @@ from ganvas.run.folder.run_folder import RunFolder, create
 
 def config() -> dict[str, Any]:
     return {
-        "paths": {"run_dir": "outputs/a"}, "data": {"_target_": "ganvas.data.digits.Digits"},
-        "model": {"_target_": "ganvas.model.gan.GAN"}, "trainer": {}, "accelerator": {},
-        "logger": {}, "callback": None,
-    }  # fmt: skip
+        "paths": {"run_dir": "outputs/a"},
+        "data": {"_target_": "ganvas.data.digits.Digits"},
+        "model": {"_target_": "ganvas.model.gan.GAN"},
+        "trainer": {},
+        "accelerator": {},
+        "logger": {},
+        "callback": None,
+    }
 
 
 def made(folder: Path, values: dict[str, Any]) -> RunFolder:
@@ -62,10 +66,16 @@ def test_places_inside_the_run_are_fine(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("run_dir", "elsewhere"), ("save_dir", "/tmp"), ("dirpath", "run/../elsewhere"), ("version", "../x"),
-        ("name", "/etc/x"), ("filename", "~/x"), ("save_dir", "file:///etc"), ("dirpath", "s3://bucket"),
+        ("run_dir", "elsewhere"),
+        ("save_dir", "/tmp"),
+        ("dirpath", "run/../elsewhere"),
+        ("version", "../x"),
+        ("name", "/etc/x"),
+        ("filename", "~/x"),
+        ("save_dir", "file:///etc"),
+        ("dirpath", "s3://bucket"),
     ],
-)  # fmt: skip
+)
 def test_places_outside_are_refused_unless_they_are_given_again(
     key: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,12 +16,26 @@ from ganvas.run.distributed.launch import Node, local_ranks
 @pytest.mark.parametrize(
     ("kind", "devices", "gpus", "count"),
     [
-        ("cpu", 1, 0, 1), ("cpu", 2, 4, 2), ("cpu", "2", 0, 2), ("cpu", 5, 8, 0), ("cpu", "auto", 8, 1),
-        ("auto", 2, 0, 2), ("auto", 3, 8, 3), ("gpu", "auto", 8, 8), ("gpu", [1, 3], 8, 2), ("gpu", 9, 8, 0),
-        ("gpu", 2, 0, 0), ("cpu", 0, 0, 0), ("cpu", -1, 0, 0), ("cpu", True, 0, 0), ("cpu", None, 0, 0),
-        ("cpu", "many", 0, 0), ("mps", 2, 0, 0), ("tpu", 2, 0, 0),
+        ("cpu", 1, 0, 1),
+        ("cpu", 2, 4, 2),
+        ("cpu", "2", 0, 2),
+        ("cpu", 5, 8, 0),
+        ("cpu", "auto", 8, 1),
+        ("auto", 2, 0, 2),
+        ("auto", 3, 8, 3),
+        ("gpu", "auto", 8, 8),
+        ("gpu", [1, 3], 8, 2),
+        ("gpu", 9, 8, 0),
+        ("gpu", 2, 0, 0),
+        ("cpu", 0, 0, 0),
+        ("cpu", -1, 0, 0),
+        ("cpu", True, 0, 0),
+        ("cpu", None, 0, 0),
+        ("cpu", "many", 0, 0),
+        ("mps", 2, 0, 0),
+        ("tpu", 2, 0, 0),
     ],
-)  # fmt: skip
+)
 def test_how_many_ranks(
     kind: str, devices: Any, gpus: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,10 +68,14 @@ def test_several_machines_need_to_know_each_other(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("NODE_RANK", "2"), ("NODE_RANK", "x"),
-        ("MASTER_PORT", "0"), ("MASTER_PORT", "65536"), ("MASTER_PORT", "-1"), ("MASTER_PORT", "x"),
+        ("NODE_RANK", "2"),
+        ("NODE_RANK", "x"),
+        ("MASTER_PORT", "0"),
+        ("MASTER_PORT", "65536"),
+        ("MASTER_PORT", "-1"),
+        ("MASTER_PORT", "x"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_machine_and_no_port(name: str, value: str) -> None:
     with pytest.raises(OptionError, match=f"^{name}={value}: "):
         Node(2, THERE | {name: value})

@@ -7,11 +7,26 @@ import pytest
 from ganvas.errors import OptionError
 from ganvas.run.distributed.rank_info import MARK, RankInfo, find_rank, first_host
 
-TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "GROUP_RANK": "1",
-            "MASTER_ADDR": "host3", "MASTER_PORT": "29500", "TORCHELASTIC_RESTART_COUNT": "2"}  # fmt: skip
-SLURM = {"SLURM_PROCID": "5", "SLURM_LOCALID": "2", "SLURM_NODEID": "1", "SLURM_STEP_NUM_TASKS": "6",
-         "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "gpu[003-004]", "SLURM_JOB_ID": "77",
-         "SLURM_STEP_ID": "3"}  # fmt: skip
+TORCHRUN = {
+    "RANK": "5",
+    "WORLD_SIZE": "8",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "4",
+    "GROUP_RANK": "1",
+    "MASTER_ADDR": "host3",
+    "MASTER_PORT": "29500",
+    "TORCHELASTIC_RESTART_COUNT": "2",
+}
+SLURM = {
+    "SLURM_PROCID": "5",
+    "SLURM_LOCALID": "2",
+    "SLURM_NODEID": "1",
+    "SLURM_STEP_NUM_TASKS": "6",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_STEP_NODELIST": "gpu[003-004]",
+    "SLURM_JOB_ID": "77",
+    "SLURM_STEP_ID": "3",
+}
 
 
 def test_a_process_of_nobody_is_alone() -> None:
@@ -22,8 +37,18 @@ def test_a_process_of_nobody_is_alone() -> None:
 
 
 def test_a_rank_of_torchrun() -> None:
-    wanted = RankInfo(launcher="torchrun", rank=5, world=8, local_rank=1, local_world=4, node=1, nodes=2,
-                   address="host3", port=29500, restart=2)  # fmt: skip
+    wanted = RankInfo(
+        launcher="torchrun",
+        rank=5,
+        world=8,
+        local_rank=1,
+        local_world=4,
+        node=1,
+        nodes=2,
+        address="host3",
+        port=29500,
+        restart=2,
+    )
     assert find_rank(TORCHRUN) == wanted
     assert not wanted.is_first
     assert find_rank(TORCHRUN | {MARK: "1"}).launcher == "ganvas"
@@ -31,8 +56,17 @@ def test_a_rank_of_torchrun() -> None:
 
 def test_a_task_of_slurm() -> None:
     info = find_rank(SLURM)
-    assert info == RankInfo(launcher="slurm", rank=5, world=6, local_rank=2, local_world=3, node=1, nodes=2,
-                          address="gpu003", port=15000 + 77 * 31 + 3)  # fmt: skip
+    assert info == RankInfo(
+        launcher="slurm",
+        rank=5,
+        world=6,
+        local_rank=2,
+        local_world=3,
+        node=1,
+        nodes=2,
+        address="gpu003",
+        port=15000 + 77 * 31 + 3,
+    )
     chosen = find_rank(SLURM | {"MASTER_ADDR": "other", "MASTER_PORT": "1234"})
     assert (chosen.address, chosen.port) == ("other", 1234)
     with pytest.raises(OptionError, match="different numbers of tasks"):
@@ -42,7 +76,7 @@ def test_a_task_of_slurm() -> None:
 @pytest.mark.parametrize(
     ("listed", "first"),
     [("a", "a"), ("a,b", "a"), ("gpu[003-005,9],cpu1", "gpu003"), ("n[7,9]-ib,x", "n7-ib"), ("c,n[7]", "c")],
-)  # fmt: skip
+)
 def test_the_first_host_of_a_list(listed: str, first: str) -> None:
     assert first_host(listed) == first
 

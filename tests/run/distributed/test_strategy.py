@@ -62,8 +62,7 @@ def test_batch_norms_are_synced_and_parted_again() -> None:
     ],
 )
 def test_what_fsdp_cannot_do_is_refused(changes: dict[str, Any], option: str) -> None:
-    fits = {"model": Stand(), "precision": "bf16-mixed", "compiles": False,
-            "channels_last": False}  # fmt: skip
+    fits = {"model": Stand(), "precision": "bf16-mixed", "compiles": False, "channels_last": False}
     check_strategy("fsdp", **fits)  # type: ignore[arg-type]
     check_strategy("ddp", **fits | changes)  # type: ignore[arg-type]
     with pytest.raises(OptionError) as caught:

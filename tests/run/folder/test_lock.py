@@ -32,9 +32,11 @@ with RunLock(Path(sys.argv[1])):
 
 def hold(folder: Path, *arguments: str) -> subprocess.Popen:
     process = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(folder), *arguments], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", _HOLD, str(folder), *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process

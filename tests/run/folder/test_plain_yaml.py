@@ -44,8 +44,9 @@ def test_what_yaml_reads_plainly_is_read_alike(tmp_path: Path) -> None:
 
 def test_a_date_stays_text(tmp_path: Path) -> None:
     assert read(tmp_path, "a: 2026-11-23\nb: 2026-11-23T10:00:00Z") == {
-        "a": "2026-11-23", "b": "2026-11-23T10:00:00Z",
-    }  # fmt: skip
+        "a": "2026-11-23",
+        "b": "2026-11-23T10:00:00Z",
+    }
 
 
 def test_the_deepest_that_is_taken(tmp_path: Path) -> None:

@@ -36,15 +36,25 @@ def test_other_keys(key: object) -> None:
 
 def test_values_are_hidden_under_their_keys() -> None:
     tree = {
-        "token": "a", "list": [{"api_key": ["b", "c", 3]}], "password": 1234, "secret_key": 5.5,
-        "mask_token": 7, "key": None, "secret": True,
+        "token": "a",
+        "list": [{"api_key": ["b", "c", 3]}],
+        "password": 1234,
+        "secret_key": 5.5,
+        "mask_token": 7,
+        "key": None,
+        "secret": True,
         "nested_key": {"_target_": "x.Y", "password": "d", "n": 1},
-    }  # fmt: skip
+    }
     assert redacted(tree) == {
-        "token": "<redacted>", "list": [{"api_key": ["<redacted>", "<redacted>", 3]}],
-        "password": "<redacted>", "secret_key": "<redacted>", "mask_token": 7, "key": None, "secret": True,
+        "token": "<redacted>",
+        "list": [{"api_key": ["<redacted>", "<redacted>", 3]}],
+        "password": "<redacted>",
+        "secret_key": "<redacted>",
+        "mask_token": 7,
+        "key": None,
+        "secret": True,
         "nested_key": {"_target_": "x.Y", "password": "<redacted>", "n": 1},
-    }  # fmt: skip
+    }
     assert tree["token"] == "a"
 
 

@@ -37,8 +37,12 @@ def test_create_writes_run_and_status(tmp_path: Path) -> None:
     status = folder.read_status()
     assert (status["state"], status["examples_seen"], status["error"]) == ("running", 0, None)
     assert {path.name for path in folder.path.iterdir()} == {
-        "run.yaml", "status.json", "checkpoints", "tensorboard", "samples",
-    }  # fmt: skip
+        "run.yaml",
+        "status.json",
+        "checkpoints",
+        "tensorboard",
+        "samples",
+    }
 
 
 def test_create_never_takes_a_folder_that_is_there(tmp_path: Path) -> None:
@@ -52,9 +56,16 @@ def test_create_never_takes_a_folder_that_is_there(tmp_path: Path) -> None:
 
 def test_redaction_hides_secrets_and_nothing_else() -> None:
     tree = {
-        "api_key": "a", "WANDB_TOKEN": "b", "logger": [{"password": "c", "save_dir": "d"}], "secret": "e",
-        "keyboard": "f", "monkey": "g", "token": None, "key": 3, "num_tokens": 4,
-    }  # fmt: skip
+        "api_key": "a",
+        "WANDB_TOKEN": "b",
+        "logger": [{"password": "c", "save_dir": "d"}],
+        "secret": "e",
+        "keyboard": "f",
+        "monkey": "g",
+        "token": None,
+        "key": 3,
+        "num_tokens": 4,
+    }
     assert redacted(tree) == tree | {
         "api_key": "<redacted>",
         "WANDB_TOKEN": "<redacted>",

@@ -34,7 +34,7 @@ sys.exit(int(index) % 3)
 class Waiting(JobCommand):
     """Jobs that wait until they are let go."""
 
-    def words(self, index: int) -> list[str]:
+    def argv(self, index: int) -> list[str]:
         return [sys.executable, "-c", _SCRIPT, str(self.sweep), str(index)]
 
 

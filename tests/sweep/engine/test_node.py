@@ -114,8 +114,9 @@ def test_what_slurm_has_put_back_itself_is_left_alone(
     assert (scontrol.asked(), scontrol.noted()) == ([], {"code": TERM})
 
 
-@pytest.mark.parametrize("make", [lambda batch: (batch / "3.stop").touch(),
-                                  lambda batch: (batch.parent / "code").write_text("1")])  # fmt: skip
+@pytest.mark.parametrize(
+    "make", [lambda batch: (batch / "3.stop").touch(), lambda batch: (batch.parent / "code").write_text("1")]
+)
 def test_it_is_over_where_the_sweep_stopped_it_or_slurm_refuses(
     make: Callable[[Path], object], scontrol: Scontrol
 ) -> None:

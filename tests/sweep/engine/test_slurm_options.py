@@ -15,12 +15,22 @@ from ganvas.sweep.engine.slurm_options import SlurmOptions
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("timeout_min", 4), ("nodes", 0), ("tasks_per_node", 0), ("cpus_per_task", 0), ("gpus_per_node", -1),
-        ("array_parallelism", 0), ("max_num_timeout", -1), ("mem_gb", 0.0), ("poll_s", 0.0),
-        ("signal_delay_s", 0), ("signal_delay_s", 1801), ("partition", "a b"), ("account", "x\ntouch /tmp/y"),
+        ("timeout_min", 4),
+        ("nodes", 0),
+        ("tasks_per_node", 0),
+        ("cpus_per_task", 0),
+        ("gpus_per_node", -1),
+        ("array_parallelism", 0),
+        ("max_num_timeout", -1),
+        ("mem_gb", 0.0),
+        ("poll_s", 0.0),
+        ("signal_delay_s", 0),
+        ("signal_delay_s", 1801),
+        ("partition", "a b"),
+        ("account", "x\ntouch /tmp/y"),
         ("qos", "$(id)"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_option_is_named(option: str, value: object) -> None:
     with pytest.raises(OptionError, match=f"^{option}="):
         SlurmOptions(**{option: value})  # type: ignore[arg-type]
@@ -33,8 +43,14 @@ def test_further_options_are_lines_of_a_script_and_stay_so(key: str, value: obje
 
 
 def test_what_submitit_is_told() -> None:
-    options = SlurmOptions(timeout_min=5, mem_gb=1.5, cpus_per_task=3, nodes=2, tasks_per_node=4,
-                           additional_parameters={"constraint": "a100"})  # fmt: skip
+    options = SlurmOptions(
+        timeout_min=5,
+        mem_gb=1.5,
+        cpus_per_task=3,
+        nodes=2,
+        tasks_per_node=4,
+        additional_parameters={"constraint": "a100"},
+    )
     told = options.parameters()
     assert told["time"] == 5
     assert told["mem"] == "1536M"

@@ -30,17 +30,31 @@ def source(tmp_path: Path, jobs: FakeJobs) -> Callable[..., StudySource]:
     """``source(n_trials=3, repeats=2)``: a source on the study in tmp_path, made or gone on with."""
 
     def make(
-        *, space: Space | None = None, objectives: tuple[tuple[str, str], ...] = (("m", "min"),),
-        repeats: int = 1, seed: int = 1, owner: str = "one", every_examples: int = 10, jobs_: Any = None,
+        *,
+        space: Space | None = None,
+        objectives: tuple[tuple[str, str], ...] = (("m", "min"),),
+        repeats: int = 1,
+        seed: int = 1,
+        owner: str = "one",
+        every_examples: int = 10,
+        jobs_: Any = None,
         retry: tuple[int, ...] = (),
         **settings: Any,
-    ) -> StudySource:  # fmt: skip
+    ) -> StudySource:
         space = space or Space((interval("x", 0.0, 1.0),))
         spec = SearchSpec(
-            settings=Settings(**{"n_trials": 4, **settings}), dimensions=space.dimensions,
-            objectives=[Objective(*one) for one in objectives], overrides=[], seed=seed, repeats=repeats,
-            every_examples=every_examples, max_examples=90, study="s", experiment="e", owner=owner,
-        )  # fmt: skip
+            settings=Settings(**{"n_trials": 4, **settings}),
+            dimensions=space.dimensions,
+            objectives=[Objective(*one) for one in objectives],
+            overrides=[],
+            seed=seed,
+            repeats=repeats,
+            every_examples=every_examples,
+            max_examples=90,
+            study="s",
+            experiment="e",
+            owner=owner,
+        )
         handle = StudyHandle(open_storage(absolute(spec.settings.storage), tmp_path), spec)
         handle.join()
         return StudySource(handle, jobs_ or jobs, retry=retry)

@@ -70,16 +70,32 @@ def changed(section: str, **values: object) -> dict:
     ("settings", "metrics", "config", "line"),
     [
         (Settings(pruner="median"), ["a", "b"], CONFIG, "pruner=median: knows one objective"),
-        (Settings(pruner="median"), ["evaluation/fid"], changed("callback", every_examples=0),
-         "callback.evaluation.every_examples=0: leaves the pruner nothing to see"),
-        (Settings(pruner="median"), ["validation/psnr"], changed("trainer", val_every_examples=None),
-         "trainer.val_every_examples=null: leaves the pruner nothing to see"),
-        (Settings(pruner="hyperband"), ["loss/total"], changed("trainer", max_examples=None),
-         "trainer.max_examples=null: is what hyperband divides"),
-        (Settings(pruner="hyperband", pruner_min_examples=900), ["loss/total"], CONFIG,
-         "pruner_min_examples=900: must be less than"),
+        (
+            Settings(pruner="median"),
+            ["evaluation/fid"],
+            changed("callback", every_examples=0),
+            "callback.evaluation.every_examples=0: leaves the pruner nothing to see",
+        ),
+        (
+            Settings(pruner="median"),
+            ["validation/psnr"],
+            changed("trainer", val_every_examples=None),
+            "trainer.val_every_examples=null: leaves the pruner nothing to see",
+        ),
+        (
+            Settings(pruner="hyperband"),
+            ["loss/total"],
+            changed("trainer", max_examples=None),
+            "trainer.max_examples=null: is what hyperband divides",
+        ),
+        (
+            Settings(pruner="hyperband", pruner_min_examples=900),
+            ["loss/total"],
+            CONFIG,
+            "pruner_min_examples=900: must be less than",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_pruner_cannot_do(settings: Settings, metrics: list, config: dict, line: str) -> None:
     with pytest.raises(OptionError, match=line):
         check_pruner(settings, metrics, config)

@@ -50,9 +50,11 @@ def test_a_foreign_study_runs_no_code() -> None:
     names = [key for trial in study.trials for key in trial.system_attrs if key.startswith("cma:optimizer")]
     assert names, "a state was kept and taken up again"
     forged = optuna.trial.create_trial(
-        params=study.trials[-1].params, distributions=study.trials[-1].distributions, value=0.0,
+        params=study.trials[-1].params,
+        distributions=study.trials[-1].distributions,
+        value=0.0,
         system_attrs={"cma:optimizer:0": pickle.dumps(Hostile()).hex()},
-    )  # fmt: skip
+    )
     study.add_trial(forged)
     with pytest.raises(OptionError, match=r"holds posix.system, which is no state of a CMA-ES"):
         search("cmaes", 32, study)

@@ -11,11 +11,17 @@ pytest.importorskip("optuna")
 def test_distributions_and_words() -> None:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    space = Space((
-        choice("model", ["a", "b", "a"]), interval("+x", 1e-4, 1e-2, log=True), interval("n", 1, 64),
-        stepped("r", [1, 3, 5], "range(1,6,2)"), stepped("f", [0.1, 0.2, 0.3], "range(0.1,0.35,0.1)"),
-        stepped("down", [5, 4, 3], "range(5,2,-1)"), stepped("one", [7], "range(7,8)"),
-    ))  # fmt: skip
+    space = Space(
+        (
+            choice("model", ["a", "b", "a"]),
+            interval("+x", 1e-4, 1e-2, log=True),
+            interval("n", 1, 64),
+            stepped("r", [1, 3, 5], "range(1,6,2)"),
+            stepped("f", [0.1, 0.2, 0.3], "range(0.1,0.35,0.1)"),
+            stepped("down", [5, 4, 3], "range(5,2,-1)"),
+            stepped("one", [7], "range(7,8)"),
+        )
+    )
     assert space.distributions() == {
         "model": CategoricalDistribution(("a", "b")),
         "x": FloatDistribution(1e-4, 1e-2, log=True),

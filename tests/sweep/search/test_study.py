@@ -149,8 +149,9 @@ def test_killed_at_any_write_no_trial_is_lost_or_run_twice(
 def test_the_same_seed_draws_the_same(source: Source, tmp_path: Path) -> None:
     def drawn(name: str, seed: int, sampler: str) -> list[float]:
         jobs = FakeJobs(tmp_path)
-        made = source(n_trials=8, seed=seed, sampler=sampler, startup_trials=3, jobs_=jobs,
-                      storage=str(tmp_path / name))  # fmt: skip
+        made = source(
+            n_trials=8, seed=seed, sampler=sampler, startup_trials=3, jobs_=jobs, storage=str(tmp_path / name)
+        )
         play(made, jobs)
         return [trial.params["x"] for trial in made.handle.trials()]
 
@@ -199,8 +200,9 @@ def test_equal_values_are_trained_once(source: Source, jobs: FakeJobs) -> None:
     assert len(play(made, jobs)) == 2
     assert states(made) == ["COMPLETE"] * 8
     assert {(trial.params["x"], round(trial.value, 9)) for trial in made.handle.trials()} == {
-        ("0.1", 0.04), ("0.2", 0.01)
-    }  # fmt: skip
+        ("0.1", 0.04),
+        ("0.2", 0.01),
+    }
 
 
 def test_equal_values_of_two_running_trials_wait_for_one_job(source: Source, jobs: FakeJobs) -> None:

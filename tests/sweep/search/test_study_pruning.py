@@ -40,8 +40,11 @@ def test_median_prunes_what_is_worse_than_most(source: Source, jobs: FakeJobs) -
     made.ended(better, jobs.end(better, state="pruned"))
     assert states(made) == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
     assert [trial.intermediate_values for trial in made.handle.trials()] == [
-        {10: 5.0, 20: 3.0, 30: 1.0}, {10: 6.0, 20: 4.0, 30: 2.0}, {10: 9.0}, {10: 4.0, 20: 3.9}
-    ]  # fmt: skip
+        {10: 5.0, 20: 3.0, 30: 1.0},
+        {10: 6.0, 20: 4.0, 30: 2.0},
+        {10: 9.0},
+        {10: 4.0, 20: 3.9},
+    ]
 
 
 def test_larger_is_better_where_the_mode_says_so(source: Source, jobs: FakeJobs) -> None:

@@ -135,8 +135,9 @@ def small(x: Tensor) -> Tensor:
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean, of rows [N, F] from rows [M, F]: float32 [N, M]."""
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist" if a is b else
-                       "use_mm_for_euclid_dist_if_necessary")  # fmt: skip
+    return torch.cdist(
+        a, b, compute_mode="donot_use_mm_for_euclid_dist" if a is b else "use_mm_for_euclid_dist_if_necessary"
+    )
 
 
 def mean_pairwise(square: Tensor) -> float:

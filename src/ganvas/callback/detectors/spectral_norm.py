@@ -75,4 +75,5 @@ def spectral_norm(weight: Tensor, iterations: int) -> Tensor:
     gram = matrix @ matrix.T  # the smaller of the two; its largest eigenvalue is the square
     for _ in range(iterations):
         vector = gram @ (vector / vector.norm().clamp(min=1e-30))
-    return vector.norm().sqrt()
+    norm: Tensor = vector.norm().sqrt()
+    return norm

@@ -41,7 +41,7 @@ def hydra_command(argv: Sequence[str]) -> int:
         make_importable(Path(argv[list(argv).index("--config-dir") + 1]).resolve())
     sys.argv = ["ganvas", *argv]
 
-    def nothing(config: Any) -> None:
+    def nothing(_config: Any) -> None:
         raise OptionError(" ".join(argv), "", "is not understood; ganvas train --help lists what is")
 
     hydra.main(version_base="1.3", config_path=str(packaged_conf()), config_name="train")(nothing)()
@@ -55,7 +55,7 @@ def _check_composes(argv: Sequence[str]) -> None:
     def refuse(message: str) -> NoReturn:
         raise OptionError("ganvas train", " ".join(argv), f"{message}; ganvas train --help says more")
 
-    parser.error = refuse  # type: ignore[method-assign]
+    parser.error = refuse  # type: ignore[method-assign]  # argparse would exit
     arguments = parser.parse_args([word for word in argv if word != "--debug"])
     if arguments.multirun:  # Hydra would run the sweep itself
         raise OptionError("--multirun", "", "has no one config to print; leave out -m, or what prints")

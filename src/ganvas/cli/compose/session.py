@@ -63,5 +63,5 @@ def pick_image_size(native: int | None, allowed: Any) -> int | None:
     if isinstance(allowed, str) and allowed.startswith("multiple_of_"):
         step = int(allowed.rpartition("_")[2])
         return -(-native // step) * step
-    larger = [size for size in allowed if size >= native]
-    return min(larger) if larger else max(allowed)
+    larger: list[int] = [size for size in allowed if size >= native]
+    return min(larger) if larger else int(max(allowed))

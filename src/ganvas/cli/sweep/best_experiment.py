@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,11 @@ def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any]
     read = sweep.origins_of(job)
     values: dict[str, Any] = {}
     # Values that were written, then those that no other key gives, then whatever is left.
-    asked = [lambda key: key in written, lambda key: key not in read, *[lambda key: True] * _ROUNDS]
+    asked: list[Callable[[str], bool]] = [
+        lambda key: key in written,
+        lambda key: key not in read,
+        *[lambda _key: True] * _ROUNDS,
+    ]
     for takes in asked:
         found = list(_differing(wanted, _with(base, values)))
         if not found:
@@ -153,8 +157,12 @@ def _with(base: Any, values: dict[str, Any]) -> dict[str, Any]:
 def _differing(wanted: Any, there: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(key, value) of each leaf that must be given another value; None takes a callback or logger away."""
     for key in sorted(there.keys() - wanted.keys()):
-        require(path in (("callback",), ("logger",)) or (not path and key in _LEFT_OUT), "--save",
-                ".".join((*path, key)), "is in the config groups of now and not in the sweep's")  # fmt: skip
+        require(
+            path in (("callback",), ("logger",)) or (not path and key in _LEFT_OUT),
+            "--save",
+            ".".join((*path, key)),
+            "is in the config groups of now and not in the sweep's",
+        )
         if path:
             yield (*path, key), None
     for key, value in wanted.items():

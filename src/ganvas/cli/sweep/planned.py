@@ -51,7 +51,7 @@ def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any])
         check_writable(folder, "hydra.sweep.dir")
         return folder
     digest = hashlib.sha256(f"{list(overrides)}{time.time_ns()}".encode()).hexdigest()[:6]
-    place = Path(config["paths"]["output_dir"]) / config["name"]
+    place = Path(config["paths"]["output_dir"], config["name"])
     folder = place / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
     check_writable(folder, "paths.output_dir")
     return folder
@@ -67,7 +67,7 @@ def join_sweep(sweep: Manifest, is_same: Callable[[Manifest], bool]) -> Manifest
     if old is None:
         return sweep
     if not is_same(old):
-        held = f"{len(old.jobs)} jobs: {' '.join(old.about.get('overrides') or [])[:200]}"
+        held = f"{len(old.jobs)} jobs: {' '.join(old.about.get('sweep_overrides') or [])[:200]}"
         reason = f"holds another sweep ({held}); name a new folder, or: ganvas sweep resume"
         raise OptionError("hydra.sweep.dir", sweep.folder, reason)
     return old

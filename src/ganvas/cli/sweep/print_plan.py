@@ -46,8 +46,10 @@ def print_plan(
 
 
 def _as_json(made: Planned, at_a_time: int, seconds: float | None) -> dict[str, Any]:
-    jobs = [{"job": job.index, "key": job.key, "differs": job.differs, "variant": job.variant}
-            for job in made.sweep.jobs]  # fmt: skip
+    jobs = [
+        {"job": job.index, "key": job.key, "differs": job.differs, "variant": job.variant}
+        for job in made.sweep.jobs
+    ]
     return {"jobs": jobs, "at_a_time": at_a_time, "seconds": seconds}
 
 

@@ -61,9 +61,13 @@ def _drive(planned: Planned, config_dir: str | None) -> int:
 
 
 def resume(
-    folder: Path, overrides: Sequence[str], *, config_dir: str | None = None, failed: bool = False,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    config_dir: str | None = None,
+    failed: bool = False,
     only: Sequence[int] = (),
-) -> int:  # fmt: skip
+) -> int:
     """Goes on with a sweep: what waits, was interrupted or killed; with ``failed`` also what failed.
 
     Args:
@@ -95,9 +99,12 @@ def resume(
 
 
 def _source(
-    sweep: Manifest, todo: list[Job], overrides: Sequence[str], config_dir: str | None,
+    sweep: Manifest,
+    todo: list[Job],
+    overrides: Sequence[str],
+    config_dir: str | None,
     secrets: dict[int, dict[str, Any]],
-) -> Source:  # fmt: skip
+) -> Source:
     asked = stored(sweep)
     if asked is None:
         return Grid(todo)

@@ -116,8 +116,10 @@ def show_end(sweep: Manifest, found: Sequence[tuple[Job, Result]], *, stopped_by
     print(f"table: {sweep.folder / 'results.csv'}")
     failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed")]
     if failed:
-        print(f"{len(failed)} of {len(found)} jobs failed: {', '.join(map(str, failed[:20]))}"
-              f"{' ...' if len(failed) > 20 else ''}; their output: {sweep.folder / 'jobs'}")  # fmt: skip
+        print(
+            f"{len(failed)} of {len(found)} jobs failed: {', '.join(map(str, failed[:20]))}"
+            f"{' ...' if len(failed) > 20 else ''}; their output: {sweep.folder / 'jobs'}"
+        )
     left = [job.index for job, result in found if result.state in ("waiting", "interrupted", "timeout")]
     folder = shlex.quote(str(sweep.folder))
     if left:

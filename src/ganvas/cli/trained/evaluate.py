@@ -22,8 +22,12 @@ def run(argv: Sequence[str]) -> int:
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
-    require(arguments.num_real is None or arguments.num_real >= 2, "--num-real", arguments.num_real,
-            "must be at least 2; leave it out for the whole split")  # fmt: skip
+    require(
+        arguments.num_real is None or arguments.num_real >= 2,
+        "--num-real",
+        arguments.num_real,
+        "must be at least 2; leave it out for the whole split",
+    )
     folder, allow = named_run(arguments)
     chosen = list(arguments.overrides)
     if arguments.features is not None:
@@ -48,9 +52,12 @@ def run(argv: Sequence[str]) -> int:
     }
     result = {"run": folder.path.name, "metrics": values, "protocol": protocol}
     row = {
-        "examples": model.examples_seen, "source": "evaluate", "metrics": values,
-        "protocol": evaluation_result.protocol, "better": evaluation_result.better,
-    }  # fmt: skip
+        "examples": model.examples_seen,
+        "source": "evaluate",
+        "metrics": values,
+        "protocol": evaluation_result.protocol,
+        "better": evaluation_result.better,
+    }
     if not arguments.floor:
         Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
     if arguments.json:
@@ -63,9 +70,11 @@ def run(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = run_parser("evaluate", __doc__)
     parser.add_argument(
-        "overrides", nargs="*", metavar="metric/...=...",
+        "overrides",
+        nargs="*",
+        metavar="metric/...=...",
         help="other metrics than the run's own, e.g. metric/features=classifier metric/samples=[fid,kid]",
-    )  # fmt: skip
+    )
     parser.add_argument("--features", help="the same as metric/features=NAME: pixels, efficientnet_lite0 ...")
     parser.add_argument("--metrics", nargs="+", help="the same as metric/samples=[NAME,...]: fid kid ...")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
@@ -113,14 +122,24 @@ def _evaluate(
 
     shared = {"split": arguments.split, "batch_size": arguments.batch_size}
     averaged = getattr(model, "ema", None) is not None
-    require(averaged or not arguments.ema, "--ema", folder.path.name,
-            "the run has no averaged weights (model/ema=none); leave the option out")  # fmt: skip
+    require(
+        averaged or not arguments.ema,
+        "--ema",
+        folder.path.name,
+        "the run has no averaged weights (model/ema=none); leave the option out",
+    )
     if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
         require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
         evaluate = SampleEvaluation(
-            features=metrics["features"], metrics=metrics["samples"], num_samples=num, seed=arguments.seed,
-            limit=arguments.num_real, ema=not arguments.raw, truncation=arguments.truncation, **shared,
-        )  # fmt: skip
+            features=metrics["features"],
+            metrics=metrics["samples"],
+            num_samples=num,
+            seed=arguments.seed,
+            limit=arguments.num_real,
+            ema=not arguments.raw,
+            truncation=arguments.truncation,
+            **shared,
+        )
         module: Any = TrainingSamples(data, num) if arguments.floor else model
         evaluation_result = evaluate(module, data)
         if arguments.floor:
@@ -130,7 +149,7 @@ def _evaluate(
         limit = arguments.num if arguments.num is not None else arguments.num_real
         return ReconstructionEvaluation(
             features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
-        )(model, data)  # type: ignore[arg-type]
+        )(model, data)  # type: ignore[arg-type]  # a module too
     raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate")
 
 

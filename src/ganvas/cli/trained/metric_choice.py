@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from ganvas.errors import OptionError
 
@@ -26,9 +26,10 @@ def metric_node(stored: dict[str, Any], overrides: Sequence[str], config_dir: st
     for word in overrides:
         if "=" not in word or not word.lstrip("+~").startswith(("metric/", "metric.")):
             raise OptionError(
-                word.partition("=")[0], word.partition("=")[2],
+                word.partition("=")[0],
+                word.partition("=")[2],
                 "is no option here; a word chooses metrics, e.g. metric/features=efficientnet_lite0",
-            )  # fmt: skip
+            )
     own = stored.get("metric") or {}
     chosen = {
         group
@@ -91,12 +92,13 @@ def _composed(stored: dict[str, Any], overrides: Sequence[str], config_dir: str 
         unresolved = OmegaConf.to_container(config.metric, resolve=False)
         whole = OmegaConf.create({**stored, "metric": unresolved})
         try:
-            plain: Any = OmegaConf.to_container(whole.metric, resolve=True)
+            plain = OmegaConf.to_container(whole.metric, resolve=True)
         except OmegaConfBaseException as error:
             choice = next((word for word in overrides if word.startswith("metric/")), "metric")
             reason = " ".join(str(error).split("\n")[0].split())
             raise OptionError(
-                choice.partition("=")[0], choice.partition("=")[2],
+                choice.partition("=")[0],
+                choice.partition("=")[2],
                 f"does not fit this run's data ({reason}); choose another",
-            ) from error  # fmt: skip
-    return plain
+            ) from error
+    return cast("dict[str, Any]", plain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,10 @@ def run(argv: Sequence[str]) -> int:
         "--features", help="distances in these of conf/metric/features; all pixels without the option"
     )
     parser.add_argument(
-        "--out", type=Path,
+        "--out",
+        type=Path,
         help="F.png: a sheet; F.npz: images, neighbours, numbers of these in the training split, distances",
-    )  # fmt: skip
+    )
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
     check_num(arguments.k, "--k")
@@ -74,8 +75,10 @@ def _extractor(folder: RunFolder, allow: list[str], arguments: argparse.Namespac
     chosen = [f"metric/features={arguments.features}"]
     with chosen_by(features="--features"):
         node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
-    features = build_metrics({**node, "samples": None, "perceptual": None}, allow)["features"]
+    built = build_metrics({**node, "samples": None, "perceptual": None}, allow)
+    features: Callable[..., Any] | None = built["features"]
     require(features is not None, "--features", arguments.features, "are no features; leave the option out")
+    assert features is not None
     return features
 
 
@@ -91,5 +94,6 @@ def _pick(data: Any, numbers: Tensor) -> Tensor:
     """Training images by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
     from ganvas.functional.images import to_float
 
-    rows = data.split("train").x[numbers.flatten()]
-    return (rows if rows.is_floating_point() else to_float(rows)).unflatten(0, numbers.shape)
+    rows: Tensor = data.split("train").x[numbers.flatten()]
+    images = rows if rows.is_floating_point() else to_float(rows)
+    return images.reshape(*numbers.shape, *images.shape[1:])

@@ -40,12 +40,15 @@ def run(argv: Sequence[str]) -> int:
     made = torch.cat(
         [
             model.sample(
-                min(arguments.batch_size, arguments.num - i), arguments.seed, ema=not arguments.raw, start=i,
+                min(arguments.batch_size, arguments.num - i),
+                arguments.seed,
+                ema=not arguments.raw,
+                start=i,
                 truncation=arguments.truncation,
             ).cpu()
             for i in range(0, arguments.num, arguments.batch_size)
         ]
-    )  # fmt: skip
+    )
     label = model.sample_labels(arguments.num, arguments.seed) if isinstance(model, FromLatents) else None
     save_samples(out, {"images": made, "labels": label}, lambda: draw(made, columns=arguments.columns))
     return 0

@@ -94,7 +94,7 @@ def _header(result: Comparison, notes: list[str]) -> str:
         '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
         "compared by Welch's test at 5 %, without correction for how many they are.</p>\n"
         + (f"<ul>{said}</ul>" if said else "")
-    )  # fmt: skip
+    )
 
 
 def _table(result: Comparison) -> str:
@@ -203,5 +203,7 @@ def _kind(kind: str) -> str:
 
 def _whole_table(title: str, head: str, rows: list[str]) -> str:
     lines = "\n".join(rows)
-    return (f'<h2>{title}</h2>\n<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{lines}\n</tbody></table></div>")  # fmt: skip
+    return (
+        f'<h2>{title}</h2>\n<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{lines}\n</tbody></table></div>"
+    )

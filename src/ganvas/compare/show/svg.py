@@ -75,10 +75,14 @@ def panel(tag: str, lines: Sequence[Line]) -> str:
         )
     bottom, middle = _HEIGHT - _BOTTOM, _TOP + inner_height / 2
     parts.append(f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{_WIDTH - _RIGHT}"/>')
-    parts.append(f'<text class="tick" text-anchor="middle" x="{_LEFT + inner_width / 2}" y="{_HEIGHT - 8}">'
-                 "examples seen</text>")  # fmt: skip
-    parts.append(f'<text class="tick" text-anchor="middle" transform="translate(14 {middle}) rotate(-90)">'
-                 f"{escape(tag.rpartition('/')[2])}</text>")  # fmt: skip
+    parts.append(
+        f'<text class="tick" text-anchor="middle" x="{_LEFT + inner_width / 2}" y="{_HEIGHT - 8}">'
+        "examples seen</text>"
+    )
+    parts.append(
+        f'<text class="tick" text-anchor="middle" transform="translate(14 {middle}) rotate(-90)">'
+        f"{escape(tag.rpartition('/')[2])}</text>"
+    )
     for line in lines:
         parts.append(_drawn(line, [place(x, y) for x, y in zip(*line.curve, strict=True)]))
     return "\n".join([*parts, "</svg>"])
@@ -86,17 +90,22 @@ def panel(tag: str, lines: Sequence[Line]) -> str:
 
 def swatch(variant: int) -> str:
     """The variant's line, for a legend."""
-    return (f'<svg class="swatch" viewBox="0 0 36 10" aria-hidden="true"><path class="v{variant % COLOURS}" '
-            f'{_dash(variant)}d="M1 5H35"/></svg>')  # fmt: skip
+    return (
+        f'<svg class="swatch" viewBox="0 0 36 10" aria-hidden="true"><path class="v{variant % COLOURS}" '
+        f'{_dash(variant)}d="M1 5H35"/></svg>'
+    )
 
 
 def _drawn(line: Line, points: Sequence[tuple[float, float]]) -> str:
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     colour = f"v{line.variant % COLOURS}"
     dots = [f'<circle class="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
-    return (f"<g><title>{escape(line.name)}</title>"
-            f'<path class="{colour}" {_dash(line.variant)}d="{path}"/>'
-            + "".join(dots if len(points) <= _FEW else []) + "</g>")  # fmt: skip
+    return (
+        f"<g><title>{escape(line.name)}</title>"
+        f'<path class="{colour}" {_dash(line.variant)}d="{path}"/>'
+        + "".join(dots if len(points) <= _FEW else [])
+        + "</g>"
+    )
 
 
 def _dash(variant: int) -> str:

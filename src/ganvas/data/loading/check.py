@@ -38,16 +38,23 @@ def check_splits(splits: Any, *, kind: str, image_size: int | None) -> None:
     for name, stored in splits.items():
         held(isinstance(stored, Stored), f"load() must return a ganvas.data.loading.stored.Stored for {name}")
         x, label = stored.x, stored.label
-        held(isinstance(x, Tensor) and x.dtype in (torch.uint8, torch.float32) and x.dim() >= 2,
-             f"the {name} split must be uint8 images [N, C, H, W] or float32 samples [N, ...]")  # fmt: skip
-        held(x.is_floating_point() or x.dim() == 4, f"the {name} split is uint8 {list(x.shape)} and must be "
-             "[N, C, H, W]; give samples that are no images as float32 in [-1, 1]")  # fmt: skip
+        held(
+            isinstance(x, Tensor) and x.dtype in (torch.uint8, torch.float32) and x.dim() >= 2,
+            f"the {name} split must be uint8 images [N, C, H, W] or float32 samples [N, ...]",
+        )
+        held(
+            x.is_floating_point() or x.dim() == 4,
+            f"the {name} split is uint8 {list(x.shape)} and must be "
+            "[N, C, H, W]; give samples that are no images as float32 in [-1, 1]",
+        )
         shapes.add(tuple(x.shape[1:2] if x.dtype is torch.uint8 else x.shape[1:]))
         if x.is_floating_point():
             _check_floats(x, name, kind, image_size)
         if label is not None:
-            held(isinstance(label, Tensor) and label.dtype is torch.int64 and label.shape == x.shape[:1],
-                 f"the labels of {name} must be int64 [{len(x)}], one for each sample")  # fmt: skip
+            held(
+                isinstance(label, Tensor) and label.dtype is torch.int64 and label.shape == x.shape[:1],
+                f"the labels of {name} must be int64 [{len(x)}], one for each sample",
+            )
     held(len(shapes) == 1, "its splits have samples of different shapes; give all the same")
     held(len(splits["train"]) > 0, "the train split is empty; give it at least batch_size samples")
 
@@ -65,8 +72,13 @@ def _check_floats(x: Tensor, name: str, kind: str, image_size: int | None) -> No
     reason = f"the {name} split reaches from {low:g} to {high:g}; scale float samples into [-1, 1]"
     require(inside, "_target_", kind, reason)
     fits = image_size is None or x.dim() != 4 or x.shape[-2:] == (image_size, image_size)
-    require(fits, "image_size", image_size, f"the {name} split is float32 {list(x.shape[1:])}, and only "
-            f"uint8 images are resized; image_size={x.shape[-1]}, or store uint8")  # fmt: skip
+    require(
+        fits,
+        "image_size",
+        image_size,
+        f"the {name} split is float32 {list(x.shape[1:])}, and only "
+        f"uint8 images are resized; image_size={x.shape[-1]}, or store uint8",
+    )
 
 
 def check_labels(splits: dict[str, Stored], *, declared: int | None, classes: int | None) -> None:
@@ -99,5 +111,10 @@ def check_memory(images: Sequence[Tensor], image_size: int) -> None:
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):  # a system that does not say
         return
-    require(needed <= there, "image_size", image_size, f"needs {needed / 1e9:.0f} GB of memory for the "
-            f"images, this machine has {there / 1e9:.0f} GB; choose a smaller size")  # fmt: skip
+    require(
+        needed <= there,
+        "image_size",
+        image_size,
+        f"needs {needed / 1e9:.0f} GB of memory for the "
+        f"images, this machine has {there / 1e9:.0f} GB; choose a smaller size",
+    )

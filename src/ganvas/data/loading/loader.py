@@ -141,9 +141,9 @@ class TensorLoader:
     def _make_workers(self) -> DataLoader[StoredBatch]:
         return DataLoader(
             self.samples(),
-            batch_sampler=self.order,  # type: ignore[arg-type]
+            batch_sampler=self.order,  # type: ignore[arg-type]  # yields numbers of a batch
             num_workers=self.num_workers,
-            collate_fn=_identity,  # type: ignore[arg-type]
+            collate_fn=_identity,  # type: ignore[arg-type]  # batches come whole
             pin_memory=self.pin_memory,
             persistent_workers=True,
             generator=torch.Generator(),  # else each epoch draws from the global one

@@ -161,7 +161,7 @@ class ShardImages:
         return {name: getattr(self, name) for name in ("index", "channels", "image_size", "named")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]  # an object made anew
 
     def __del__(self) -> None:
         self.close()

@@ -267,6 +267,7 @@ class IndexFile:
         try:
             folder, _ = writable(self.folders)
             with replacing(folder / self.name) as file:
+                # numpy's stub counts allow_pickle among the columns
                 np.savez(file, label=label, digests=np.array(index.digests), **columns)  # type: ignore[arg-type]
         except (OptionError, OSError) as error:
             if self.asked:

@@ -93,8 +93,12 @@ def find_shards(root: Path) -> dict[str, list[Path]]:
     if unnamed:
         reason = f"shard {unnamed[0].name} names no split, and others do; choose by data.shards=..."
         raise OptionError("root", str(root), reason)
-    require(bool(found["train"]), "root", str(root), "holds no shards to train on; a shard is e.g. "
-            "train-000000.tar")  # fmt: skip
+    require(
+        bool(found["train"]),
+        "root",
+        str(root),
+        "holds no shards to train on; a shard is e.g. train-000000.tar",
+    )
     for paths in found.values():
         _require_no_gap(root, paths)
     return found

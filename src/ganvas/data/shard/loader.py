@@ -61,7 +61,8 @@ class Mixed:
             number * self.window + self._order_of(number)[place] for number, place in zip(numbers, inside)
         ]
         mixed = np.array(found, np.int64)
-        return mixed + self._shift[np.searchsorted(self._ends, mixed, side="right")]
+        shifted: Integers = mixed + self._shift[np.searchsorted(self._ends, mixed, side="right")]
+        return shifted
 
     def _order_of(self, number: int) -> Integers:
         if number not in self._windows:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.metric.interface import Features
 
 _CHUNK_ON_CPU = 64  # images at a time: their activations stay in the cache
 
@@ -56,10 +57,11 @@ class Classifier:
             network.load_state_dict(kept.tensors, assign=True)
         except RuntimeError as error:
             raise OptionError(
-                "weights", self.weights,
+                "weights",
+                self.weights,
                 f"are of another network than {shape[0]} channels, {facts.num_classes} classes and "
                 f"metric.features.network say ({str(error).splitlines()[-1].strip()}); name another file",
-            ) from error  # fmt: skip
+            ) from error
         self._network = network.eval().requires_grad_(False)
         self.protocol = {
             "name": "classifier",

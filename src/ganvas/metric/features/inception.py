@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir
 from ganvas.functional.download import RemoteFile, download, require_mirrors
 from ganvas.metric.features.inception_network import Inception as Network
-from ganvas.metric.interface import DataFacts, Features, refuse_unless_images
+from ganvas.metric.interface import Features, refuse_unless_images
 
 FILE = RemoteFile(
     name="pt_inception-2015-12-05-6726825d.pth",

@@ -8,7 +8,7 @@ there are 1008 logits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ class Layer(nn.Module):
         self.conv.weight, self.conv.bias = fuse_conv_bn_weights(
             self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
-        self.bn = nn.Identity()  # type: ignore[assignment]
+        self.bn = nn.Identity()  # type: ignore[assignment]  # folded into the convolution
 
 
 class Block(nn.Module):
@@ -148,10 +148,10 @@ def _block_c(inner: int) -> list[Path]:
 
 
 def _block_d() -> list[Path]:
-    long = ((192, _1), (192, _WIDE), (192, _HIGH), (192, _3, 2))
+    long: tuple[tuple[Any, ...], ...] = ((192, _1), (192, _WIDE), (192, _HIGH), (192, _3, 2))
     return [
         [Conv("branch3x3_1", 192, _1), Conv("branch3x3_2", 320, _3, 2)],
-        [Conv(f"branch7x7x3_{number}", *layer) for number, layer in enumerate(long, start=1)],  # type: ignore[arg-type]
+        [Conv(f"branch7x7x3_{number}", *layer) for number, layer in enumerate(long, start=1)],
         [Pool("maximum", 2)],
     ]
 
@@ -189,10 +189,18 @@ class Inception(nn.Module):
             self._append(conv.name, Layer(width, conv, (padding, padding)))
             width = conv.width
         blocks = {
-            "5b": _block_a(32), "5c": _block_a(64), "5d": _block_a(64), "6a": _block_b(),
-            "6b": _block_c(128), "6c": _block_c(160), "6d": _block_c(160), "6e": _block_c(192),
-            "7a": _block_d(), "7b": _block_e("average"), "7c": _block_e("maximum"),
-        }  # fmt: skip
+            "5b": _block_a(32),
+            "5c": _block_a(64),
+            "5d": _block_a(64),
+            "6a": _block_b(),
+            "6b": _block_c(128),
+            "6c": _block_c(160),
+            "6d": _block_c(160),
+            "6e": _block_c(192),
+            "7a": _block_d(),
+            "7b": _block_e("average"),
+            "7c": _block_e("maximum"),
+        }
         for name, paths in blocks.items():
             block = Block(width, paths)
             self._append(f"Mixed_{name}", block)

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganvas.errors import require
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.functional.batch import DataFacts
+from ganvas.metric.interface import Features
 
 
 class Pixels:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.metric.features.classifier import Classifier
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.metric.interface import Features
 
 
 class StackedClassifier:
@@ -37,10 +38,11 @@ class StackedClassifier:
         """
         if facts.parts is None:
             raise OptionError(
-                "features", "stacked_classifier",
+                "features",
+                "stacked_classifier",
                 f"takes data that are stacked from grey images, and {facts.name} are not; choose "
                 "data=stacked_digits, or metric/features=classifier",
-            )  # fmt: skip
+            )
         try:
             self.grey.check(facts.parts)
         except OptionError as error:

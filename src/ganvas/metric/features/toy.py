@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.batch import DataFacts
 from ganvas.functional.mixtures import SCALE, centres
-from ganvas.metric.interface import DataFacts, Features
+from ganvas.metric.interface import Features
 
 
 class Toy:

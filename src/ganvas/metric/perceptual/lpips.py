@@ -41,16 +41,25 @@ _C = _Convolution
 NETWORKS = {
     "alex": _Network(
         ((_C(0, 64, 11, 4, 2),), (_C(3, 192, 5, 1, 2),), (_C(6, 384),), (_C(8, 256),), (_C(10, 256),)),
-        pool=3, pooled=(1, 2), smallest=31, file="alexnet-owt-7be5be79.pth",
+        pool=3,
+        pooled=(1, 2),
+        smallest=31,
+        file="alexnet-owt-7be5be79.pth",
     ),
     "vgg": _Network(
         (
-            (_C(0, 64), _C(2, 64)), (_C(5, 128), _C(7, 128)), (_C(10, 256), _C(12, 256), _C(14, 256)),
-            (_C(17, 512), _C(19, 512), _C(21, 512)), (_C(24, 512), _C(26, 512), _C(28, 512)),
+            (_C(0, 64), _C(2, 64)),
+            (_C(5, 128), _C(7, 128)),
+            (_C(10, 256), _C(12, 256), _C(14, 256)),
+            (_C(17, 512), _C(19, 512), _C(21, 512)),
+            (_C(24, 512), _C(26, 512), _C(28, 512)),
         ),
-        pool=2, pooled=(1, 2, 3, 4), smallest=16, file="vgg16-397923af.pth",
+        pool=2,
+        pooled=(1, 2, 3, 4),
+        smallest=16,
+        file="vgg16-397923af.pth",
     ),
-}  # fmt: skip
+}
 
 
 class LPIPS(torchmetrics.Metric):

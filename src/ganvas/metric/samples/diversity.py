@@ -42,4 +42,5 @@ class Diversity(SampleMetric):
     def _variance(self, side: str) -> Tensor:
         """The trace of the unbiased covariance."""
         count, total, squares = (getattr(self, f"{side}_{name}") for name in ("count", "sum", "squares"))
-        return ((squares - total.square() / count).clamp(min=0) / (count - 1)).sum()
+        variance: Tensor = ((squares - total.square() / count).clamp(min=0) / (count - 1)).sum()
+        return variance

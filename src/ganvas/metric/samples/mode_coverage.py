@@ -48,7 +48,7 @@ class ModeCoverage(SampleMetric):
         self._points = num_features == 2
         if not self._points:  # of this object alone
             able = {name: up for name, up in self.directions.items() if name != "high_quality_share"}
-            self.directions = able  # type: ignore[misc]
+            self.directions = able  # type: ignore[misc]  # of this object, not of the class
         for state in ("real_modes", "generated_modes", "generated_good"):
             self.keep_sum(state, num_logits, dtype=torch.int64)
 

@@ -49,7 +49,7 @@ class CodebookQuantizer(Quantizer):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         # asked until it is so, and then no more: an answer makes the host wait for the device
         self._started = False
-        self.register_load_state_dict_post_hook(_ask_again)
+        self.register_load_state_dict_post_hook(_ask_again)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, z: Tensor) -> QuantizerOutput:
         rows = rows_of(z).float()  # [N, D]
@@ -122,4 +122,4 @@ class CodebookQuantizer(Quantizer):
 
 def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
     """A checkpoint may be from before the first batch, or from after it."""
-    quantizer._started = False  # type: ignore[assignment]
+    quantizer._started = False  # type: ignore[assignment]  # nn.Module is any module here

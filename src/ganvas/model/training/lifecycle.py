@@ -175,8 +175,8 @@ class Lifecycle(pl.LightningModule):
             return
         home = "cpu" if self.device.type == "mps" else self.device  # which has no float64
         for name, value in self.validation_sums(batch).items():
-            value = value.detach().to(home, torch.float64)
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            total = value.detach().to(home, torch.float64)
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
         self._count += len(batch.x)
 
     def on_validation_epoch_end(self) -> None:

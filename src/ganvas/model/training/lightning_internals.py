@@ -25,7 +25,7 @@ def batch_counters(trainer: pl.Trainer) -> tuple[Callable[[], None], ...]:
 
 def listeners(trainer: pl.Trainer) -> dict[str, list[pl.Callback]]:
     """Hook -> the callbacks that have one of those which Lightning calls around its wrapped optimizers."""
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning's connectors set it
     found = {
         hook: [one for one in callbacks if getattr(type(one), hook) is not getattr(pl.Callback, hook)]
         for hook in _BETWEEN

@@ -73,7 +73,8 @@ class Recipe(Harness):
             for parameter in itertools.chain(*parameters):
                 parameter.requires_grad = True
 
-    def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool | Tensor:
+    # In one piece: a step of a small network is short enough for calls to show.
+    def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool | Tensor:  # noqa: C901, PLR0912, PLR0915
         """One optimizer step against the sum of ``terms``, unless its numbers are not finite.
 
         Backward, the mean over ranks, the norm, the guard, clipping, the step and the weights' average. What

@@ -65,9 +65,11 @@ def check_drift(drift: list[tuple[str, Any, Any]], *, allowed: bool) -> list[dic
         listed = "; ".join(f"{key}: {_short(old)} -> {_short(new)}" for key, old, new in drift)
         key, _, new = drift[0]
         raise OptionError(
-            key, _short(new), f"would change the training of this run ({listed}); leave it as it was, or "
+            key,
+            _short(new),
+            f"would change the training of this run ({listed}); leave it as it was, or "
             "take it with allow_drift=true",
-        )  # fmt: skip
+        )
     return [{"option": key, "old": old, "new": new} for key, old, new in drift]
 
 

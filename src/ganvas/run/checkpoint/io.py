@@ -122,7 +122,7 @@ class _HashingFile:
 def _write(checkpoint: dict[str, Any], path: Path) -> str:
     with FileIO(path, "wb") as raw, ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as syncing:
         file = _HashingFile(raw, beside, syncing)
-        torch.save(checkpoint, file)  # type: ignore[arg-type]
+        torch.save(checkpoint, file)  # type: ignore[arg-type]  # write is all it needs
         return file.finish()
 
 

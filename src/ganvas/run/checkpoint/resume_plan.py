@@ -60,9 +60,11 @@ class ResumePlan:
         if checkpoint is None and damaged:
             names = ", ".join(path.name for path in damaged)
             raise OptionError(
-                "RUN", run.path, f"all its checkpoints are damaged, their sha256 is wrong ({names}); train "
+                "RUN",
+                run.path,
+                f"all its checkpoints are damaged, their sha256 is wrong ({names}); train "
                 "anew, or put back copies of a checkpoint and of its .sha256",
-            )  # fmt: skip
+            )
         return cls(run, overrides, checkpoint, damaged)
 
     def check(self, model: Recipe, precision: str) -> None:
@@ -72,8 +74,14 @@ class ResumePlan:
         held = load_checked(self.checkpoint)
         made: Any = model.configure_optimizers()
         optimizers = made[0] if isinstance(made, tuple) else [made]
-        check_fits(held, model=model, clock=model.clock(), optimizers=optimizers, precision=precision,
-                   path=self.checkpoint)  # fmt: skip
+        check_fits(
+            held,
+            model=model,
+            clock=model.clock(),
+            optimizers=optimizers,
+            precision=precision,
+            path=self.checkpoint,
+        )
         self.examples_seen = held["ganvas_clock"]["examples_seen"]
         self.batches_seen = held["ganvas_clock"]["batches_seen"]
         sizes = held.get(journal.KEY, {})
@@ -152,9 +160,11 @@ def check_seen_by_all(resume_plan: ResumePlan, group: Group) -> None:
 
     def check() -> None:
         require(
-            own == first, "RUN", resume_plan.run.path,
+            own == first,
+            "RUN",
+            resume_plan.run.path,
             f"the newest whole checkpoint is {first} for the first rank, {own} for rank {group.info.rank}; "
             "to go on with a run, its folder must be on a file system that all machines share",
-        )  # fmt: skip
+        )
 
     group.in_turn(check)

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ganvas.errors import OptionError
 
@@ -87,7 +87,7 @@ def locate(target: str, path: str) -> Callable[..., Any]:
     if not callable(found):
         raise OptionError(option, target, "is neither a class nor a function")
     _check_kind(found, target, path)
-    return found
+    return cast("Callable[..., Any]", found)
 
 
 def _nodes(tree: Any, path: str) -> Iterator[tuple[dict[Any, Any], str]]:

@@ -15,19 +15,31 @@ def check_machine(machine: AcceleratorOptions) -> None:
     backend = machine.process_group_backend
     there = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
     able = [name for name in there if there[name] and not (name == "nccl" and machine.uses_cpu)]
-    require(backend is None or backend in able, "accelerator.process_group_backend", backend,
-            f"is not there for this device; there are: null, {', '.join(able)}")  # fmt: skip
+    require(
+        backend is None or backend in able,
+        "accelerator.process_group_backend",
+        backend,
+        f"is not there for this device; there are: null, {', '.join(able)}",
+    )
 
 
 def _check_precision(machine: AcceleratorOptions) -> None:
     precision = machine.precision
     if precision == "16-mixed":  # Lightning would take bf16-mixed in its stead and go on
-        require(not machine.uses_cpu, "accelerator.precision", precision,
-                "needs a GPU; on a CPU there are: 32-true, bf16-mixed")  # fmt: skip
+        require(
+            not machine.uses_cpu,
+            "accelerator.precision",
+            precision,
+            "needs a GPU; on a CPU there are: 32-true, bf16-mixed",
+        )
     on_cuda = machine.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     if precision == "bf16-mixed" and on_cuda:
-        require(torch.cuda.is_bf16_supported(including_emulation=False), "accelerator.precision", precision,
-                "this GPU has no bfloat16; there are: 32-true, 16-mixed")  # fmt: skip
+        require(
+            torch.cuda.is_bf16_supported(including_emulation=False),
+            "accelerator.precision",
+            precision,
+            "this GPU has no bfloat16; there are: 32-true, 16-mixed",
+        )
 
 
 def check_epoch(options: TrainerOptions, *, train_batches: int, val_batches: int) -> None:
@@ -38,11 +50,18 @@ def check_epoch(options: TrainerOptions, *, train_batches: int, val_batches: int
         train_batches: whole batches in the training split.
         val_batches: batches in the validation split, the last may be short; 0: nothing is validated.
     """
-    counts = {"limit_train_batches": train_batches, "limit_val_batches": val_batches,
-              "overfit_batches": train_batches}  # fmt: skip
+    counts = {
+        "limit_train_batches": train_batches,
+        "limit_val_batches": val_batches,
+        "overfit_batches": train_batches,
+    }
     for name, batches in counts.items():
         share = getattr(options, name)
         if isinstance(share, float) and share > 0 and batches:
-            require(int(batches * share) > 0, f"trainer.{name}", share,
-                    f"is less than one of {batches} batches; take 1 (a number of batches) or a share of "
-                    f"at least {1 / batches:.3g}")  # fmt: skip
+            require(
+                int(batches * share) > 0,
+                f"trainer.{name}",
+                share,
+                f"is less than one of {batches} batches; take 1 (a number of batches) or a share of "
+                f"at least {1 / batches:.3g}",
+            )

@@ -28,16 +28,28 @@ def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
     _check_files(folder.path)
     config = run["config"]
     for name in _SECTIONS:
-        require(isinstance(config.get(name), dict), "RUN", folder.path,
-                f"its run.yaml has no section {name}; put a copy back")  # fmt: skip
+        require(
+            isinstance(config.get(name), dict),
+            "RUN",
+            folder.path,
+            f"its run.yaml has no section {name}; put a copy back",
+        )
     for name in ("logger", "callback"):
         sections = config.get(name)
         entries = sections.values() if isinstance(sections, dict) else [sections]
         fits = all(entry is None or isinstance(entry, dict) for entry in entries)
-        require(fits, "RUN", folder.path, f"the section {name} of its run.yaml is of another shape; "
-                "put a copy back")  # fmt: skip
-    require(isinstance(run.get("ganvas"), dict), "RUN", folder.path,
-            "its run.yaml has no section ganvas; put a copy back")  # fmt: skip
+        require(
+            fits,
+            "RUN",
+            folder.path,
+            f"the section {name} of its run.yaml is of another shape; put a copy back",
+        )
+    require(
+        isinstance(run.get("ganvas"), dict),
+        "RUN",
+        folder.path,
+        "its run.yaml has no section ganvas; put a copy back",
+    )
     run_dir = config["paths"].get("run_dir")
     require(
         isinstance(run_dir, str), "RUN", folder.path, "its run.yaml names no paths.run_dir; put a copy back"

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,10 +101,15 @@ class Group:
         own = first and not of_agent
         try:
             return dist.TCPStore(
-                self.info.address, self.info.port, self.info.world, own,
-                timeout=timedelta(seconds=self.timeout), wait_for_workers=False,
-                master_listen_fd=self.listener if own else None, multi_tenant=own and self.listener is None,
-            )  # fmt: skip
+                self.info.address,
+                self.info.port,
+                self.info.world,
+                own,
+                timeout=timedelta(seconds=self.timeout),
+                wait_for_workers=False,
+                master_listen_fd=self.listener if own else None,
+                multi_tenant=own and self.listener is None,
+            )
         except (RuntimeError, ValueError) as error:
             where = f"{self.info.address}:{self.info.port}"
             raise RankError(
@@ -136,7 +142,7 @@ class Group:
         verdict = json.loads(self._store.get("verdict"))
         if verdict["kind"] == "refused":
             error = OptionError(verdict["option"], verdict["value"], verdict["reason"])
-            error.is_known = bool(verdict["known"])  # type: ignore[attr-defined]
+            error.is_known = bool(verdict["known"])
             raise error
         raise RankError(verdict["text"])
 
@@ -194,15 +200,15 @@ class Group:
         sizes = [1, self.info.nodes - 1, self.info.world - self.info.nodes]
         order = 0 if self.info.is_first else 1 if self.info.local_rank == 0 else 2
         for name, size in zip(names[:order], sizes[:order], strict=True):
-            self._until(lambda name=name, size=size: self._count(name) >= size)  # type: ignore[misc]
+            self._until(partial(self._has_counted, name, size))
         made = make()
         self._store.add(names[order], 1)
         for name, size in zip(names, sizes, strict=True):
-            self._until(lambda name=name, size=size: self._count(name) >= size)  # type: ignore[misc]
+            self._until(partial(self._has_counted, name, size))
         return made
 
-    def _count(self, name: str) -> int:
-        return int(self._store.add(name, 0))
+    def _has_counted(self, name: str, size: int) -> bool:
+        return int(self._store.add(name, 0)) >= size
 
     def of_first(self, value: str) -> str:
         """The first rank's ``value``, on every rank."""
@@ -234,9 +240,13 @@ class Group:
         store = dist.PrefixStore("group", self._named(self._connect()))
         on_gpu = device is not None and device.type == "cuda"
         dist.init_process_group(
-            backend, store=store, rank=self.info.rank, world_size=self.info.world, timeout=later,
+            backend,
+            store=store,
+            rank=self.info.rank,
+            world_size=self.info.world,
+            timeout=later,
             device_id=device if on_gpu else None,
-        )  # fmt: skip
+        )
 
     def blame(self, error: BaseException) -> BaseException:
         """What ended the run, where ``error`` may only be what another rank's end did to this one.
@@ -294,9 +304,16 @@ class Group:
         said = hashlib.sha256(str(error).encode()).hexdigest()[:16]
         known = self.info.restart > 0 and self._base.check([f"ganvas/said/{said}"])
         self._base.set(f"ganvas/said/{said}", "")
-        error.is_known = getattr(error, "is_known", known)  # type: ignore[attr-defined]
-        verdict = {"kind": "refused", "option": error.option, "value": scrub(str(error.value)),
-                   "reason": error.reason, "known": error.is_known, "ranks": [], "text": ""}  # type: ignore[attr-defined]  # fmt: skip
+        error.is_known = getattr(error, "is_known", known)
+        verdict: dict[str, Any] = {
+            "kind": "refused",
+            "option": error.option,
+            "value": scrub(str(error.value)),
+            "reason": error.reason,
+            "known": error.is_known,
+            "ranks": [],
+            "text": "",
+        }
         self._store.compare_set("verdict", "", json.dumps(verdict))
 
     def _leave(self, error: BaseException | None) -> None:

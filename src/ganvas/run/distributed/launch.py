@@ -77,10 +77,13 @@ class Node:
             names = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
             absent = [name for name in names if not environment.get(name)]
             require(
-                not absent, "accelerator.num_nodes", nodes, "would wait for machines that nobody starts: "
+                not absent,
+                "accelerator.num_nodes",
+                nodes,
+                "would wait for machines that nobody starts: "
                 f"{' and '.join(absent)} not set; start by torchrun or srun, or set {', '.join(names)} on "
                 "every machine, or num_nodes=1",
-            )  # fmt: skip
+            )
             text = environment["NODE_RANK"]
             fits = text.isascii() and text.isdigit() and int(text) < nodes
             require(fits, "NODE_RANK", text, f"must be this machine's number, from 0 to {nodes - 1}")
@@ -101,9 +104,11 @@ class Node:
         except OSError as error:
             listener.close()
             raise OptionError(
-                "MASTER_PORT", self.port, f"cannot be listened on ({error.strerror}); set the environment "
+                "MASTER_PORT",
+                self.port,
+                f"cannot be listened on ({error.strerror}); set the environment "
                 "variable to a free port, the same on every machine",
-            ) from error  # fmt: skip
+            ) from error
         listener.listen(2048)
         self.port = listener.getsockname()[1]
         return listener
@@ -214,10 +219,15 @@ def launch(
     """
     node = Node(run["config"]["accelerator"]["num_nodes"])
     folder = RunFolder(Path(run["config"]["paths"]["run_dir"]))
-    payload = json.dumps({
-        "run": run, "resume": None if resume is None else str(resume.path), "overrides": list(overrides),
-        "path": sys.path, "secrets": known_secrets(),
-    }).encode()  # fmt: skip
+    payload = json.dumps(
+        {
+            "run": run,
+            "resume": None if resume is None else str(resume.path),
+            "overrides": list(overrides),
+            "path": sys.path,
+            "secrets": known_secrets(),
+        }
+    ).encode()
     ranks = Ranks(node, count, payload)
     restore = ranks.hand_on_signals()
     try:

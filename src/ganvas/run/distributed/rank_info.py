@@ -59,28 +59,37 @@ class RankInfo:
         if self.launcher in (None, "ganvas"):
             return
         require(
-            self.port > 0, "MASTER_PORT", self.port, f"{self.launcher} names no port where the ranks meet; "
+            self.port > 0,
+            "MASTER_PORT",
+            self.port,
+            f"{self.launcher} names no port where the ranks meet; "
             "torchrun --standalone picks one (one machine), --master_port=29500 sets it",
-        )  # fmt: skip
+        )
         devices, nodes = accelerator.get("devices"), accelerator.get("num_nodes")
         count = _count(devices)
         start = _STARTS[str(self.launcher)]
         if self.world > 1 and count == 1 and nodes == 1:
             raise OptionError(
-                "accelerator.devices", devices, f"{self.launcher} has started {self.world} processes, and "
+                "accelerator.devices",
+                devices,
+                f"{self.launcher} has started {self.world} processes, and "
                 "each would train the same run alone; add accelerator=ddp (GPUs) or accelerator=ddp_cpu",
-            )  # fmt: skip
+            )
         mend = start.format(nodes=nodes, devices=count if count is not None else self.local_world)
         require(
-            nodes == self.nodes, "accelerator.num_nodes", nodes,
+            nodes == self.nodes,
+            "accelerator.num_nodes",
+            nodes,
             f"{self.launcher} has started processes on {self.nodes} machines; set accelerator.num_nodes="
             f"{self.nodes}, or start by {mend}",
-        )  # fmt: skip
+        )
         require(
-            count in (None, self.local_world), "accelerator.devices", devices,
+            count in (None, self.local_world),
+            "accelerator.devices",
+            devices,
             f"{self.launcher} has started {self.local_world} processes on each machine; set "
             f"accelerator.devices={self.local_world} (or auto), or start by {mend}",
-        )  # fmt: skip
+        )
 
 
 def _count(devices: Any) -> int | None:
@@ -128,9 +137,11 @@ def _of_slurm(environment: Mapping[str, str]) -> RankInfo:
     rank, world = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
     nodes = _number(environment, "SLURM_STEP_NUM_NODES", default=1, at_least=1)
     require(
-        world % nodes == 0, "SLURM_STEP_NUM_TASKS", world,
+        world % nodes == 0,
+        "SLURM_STEP_NUM_TASKS",
+        world,
         f"the {nodes} machines run different numbers of tasks; srun --ntasks-per-node makes them equal",
-    )  # fmt: skip
+    )
     listed = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_NODELIST") or "127.0.0.1"
     step = _number(environment, "SLURM_JOB_ID", default=0) * 31 + _number(
         environment, "SLURM_STEP_ID", default=0

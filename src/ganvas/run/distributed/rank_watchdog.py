@@ -145,7 +145,7 @@ class RankWatchdog:
             return
         most, fewest = (pick(heartbeat["begun"] for heartbeat in heartbeats.values()) for pick in (max, min))
         waiting = [heartbeat for heartbeat in heartbeats.values() if heartbeat["begun"] == most]
-        if most == fewest or fewest == 0 or min(heartbeat["still"] for heartbeat in waiting) <= self.timeout:
+        if fewest in (most, 0) or min(heartbeat["still"] for heartbeat in waiting) <= self.timeout:
             return
         late = [rank for rank, heartbeat in heartbeats.items() if heartbeat["begun"] == fewest]
         many = ", ".join(f"{self.name(rank)} in {heartbeats[rank]['where']}" for rank in late)
@@ -210,7 +210,7 @@ def collectives_begun() -> int:
     total = 0
     for group in list(dist.distributed_c10d._world.pg_map):
         with contextlib.suppress(RuntimeError):
-            total += group._get_sequence_number_for_group()  # type: ignore[attr-defined]
+            total += group._get_sequence_number_for_group()  # type: ignore[attr-defined]  # not in the stub
     return total
 
 

@@ -78,16 +78,19 @@ class Sharded(DataParallel):
 
     def setup_optimizers(self, trainer: Any) -> None:
         super().setup_optimizers(trainer)
-        self._kinds = [[{kind: group.get(kind) for kind in _KINDS} for group in optimizer.param_groups]
-                       for optimizer in self.optimizers]  # fmt: skip
+        self._kinds = [
+            [{kind: group.get(kind) for kind in _KINDS} for group in optimizer.param_groups]
+            for optimizer in self.optimizers
+        ]
         for optimizer in self.optimizers:
             _step_one_by_one_where_mixed(optimizer)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        return gathered(dict(super().lightning_module_state_dict()))
+        state: dict[str, Any] = gathered(dict(super().lightning_module_state_dict()))
+        return state
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        state = gathered(super().optimizer_state(optimizer))
+        state: dict[str, Any] = gathered(super().optimizer_state(optimizer))
         kinds = self._kinds[[one is optimizer for one in self.optimizers].index(True)]
         groups = [group | kind for group, kind in zip(state["param_groups"], kinds, strict=True)]
         return state | {"param_groups": groups}
@@ -122,12 +125,19 @@ def check_strategy(name: str, model: Recipe, *, precision: str, compiles: bool, 
         return
     reason = model.why_not_sharded()
     require(reason is None, "accelerator.strategy", name, str(reason))
-    require(precision != "16-mixed", "accelerator.precision", precision,
-            "has no scaler for sharded gradients; bf16-mixed, or accelerator.strategy=ddp")  # fmt: skip
+    require(
+        precision != "16-mixed",
+        "accelerator.precision",
+        precision,
+        "has no scaler for sharded gradients; bf16-mixed, or accelerator.strategy=ddp",
+    )
     for option, value in (("compile", compiles), ("channels_last", channels_last)):
-        require(not value, f"accelerator.{option}", value,
-                f"does not go with sharded networks; accelerator.{option}=false, or accelerator.strategy=ddp"
-                )  # fmt: skip
+        require(
+            not value,
+            f"accelerator.{option}",
+            value,
+            f"does not go with sharded networks; accelerator.{option}=false, or accelerator.strategy=ddp",
+        )
 
 
 class SyncBatchNorms(LayerSync):

@@ -140,5 +140,7 @@ def is_held(folder: Path, name: str = _NAME) -> bool:
 def describe(owner: dict[str, Any]) -> str:
     if not owner:
         return "another process"
-    return (f"process {owner.get('pid')} on {owner.get('host')} since {owner.get('since')}, "
-            f"last sign of life {owner['age']:.0f} s ago")  # fmt: skip
+    return (
+        f"process {owner.get('pid')} on {owner.get('host')} since {owner.get('since')}, "
+        f"last sign of life {owner['age']:.0f} s ago"
+    )

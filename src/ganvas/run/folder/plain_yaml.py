@@ -13,7 +13,7 @@ from ganvas.errors import OptionError
 try:
     from yaml import CSafeLoader as _SafeLoader
 except ImportError:  # PyYAML without libyaml: the same values, more slowly
-    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]  # the same class in Python
 
 MAX_BYTES = 4_000_000  # of a file; a run.yaml has some 6,000
 MAX_DEPTH = 64

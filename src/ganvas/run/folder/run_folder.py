@@ -173,7 +173,7 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
 def _started(path: Path) -> str:
     """When a run began; of one that was killed before it could say so, when its run.yaml was written."""
     written = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime((path / "run.yaml").stat().st_mtime))
-    return RunFolder(path).read_status().get("started", written)
+    return str(RunFolder(path).read_status().get("started", written))
 
 
 def find_run(name: str, output_dir: Path) -> RunFolder:

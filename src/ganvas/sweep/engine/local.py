@@ -23,9 +23,14 @@ class Local:
     outlives = False
 
     def __init__(
-        self, command: JobCommand, *, n_jobs: int = 1, gpus: Sequence[str] | None = None,
-        gpus_per_job: int | None = None, threads: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        command: JobCommand,
+        *,
+        n_jobs: int = 1,
+        gpus: Sequence[str] | None = None,
+        gpus_per_job: int | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.command, self.n_jobs, self.gpus_per_job, self.threads = command, n_jobs, gpus_per_job, threads
         self.free = None if gpus is None else list(gpus)
         self._running: dict[int, tuple[subprocess.Popen[bytes], list[str]]] = {}
@@ -54,8 +59,11 @@ class Local:
         return self.gpus_per_job if self.gpus_per_job is not None else job.devices
 
     def ended(self) -> list[tuple[int, int]]:
-        over = [(index, code) for index, (process, _) in self._running.items()
-                if (code := process.poll()) is not None]  # fmt: skip
+        over = [
+            (index, code)
+            for index, (process, _) in self._running.items()
+            if (code := process.poll()) is not None
+        ]
         for index, _ in over:
             process, mine = self._running.pop(index)
             end_session(process)

@@ -95,7 +95,7 @@ def _goes_back(batch: Path, number: int, code: int) -> bool:
     if code not in (*_TOLD_BY_SLURM, _TERMINATED) or stop_file(batch, number).exists():
         return False
     about = _about_this_job()
-    if int(about.get("Restarts", 0)) > int(os.environ.get("SLURM_RESTART_COUNT", 0)):
+    if int(about.get("Restarts", 0)) > int(os.environ.get("SLURM_RESTART_COUNT", "0")):
         return True  # SLURM has done so itself: preempted without grace
     preempted = about.get("PreemptTime", "None") not in ("None", "N/A", "Unknown")
     if code == _TERMINATED and not (preempted and about.get("JobState") == "RUNNING"):
@@ -139,4 +139,4 @@ def _seconds_left(about: Mapping[str, str]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(after(Path(sys.argv[1]), int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)), int(sys.argv[2])))
+    sys.exit(after(Path(sys.argv[1]), int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")), int(sys.argv[2])))

@@ -31,9 +31,8 @@ from ganvas.sweep.engine.slurm_options import SlurmOptions
 from ganvas.sweep.interface import Job
 
 _OVER = (
-    "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "BOOT_FAIL",
-    "DEADLINE", "REVOKED", "GONE",
-)  # fmt: skip
+    "COMPLETED FAILED CANCELLED TIMEOUT NODE_FAIL OUT_OF_MEMORY PREEMPTED BOOT_FAIL DEADLINE REVOKED GONE"
+).split()
 _ALL = 1_000_000
 _LATE = 3  # looks at a task that SLURM has ended, before its missing file counts as a kill
 _NAME = re.compile(r"ganvas-[0-9a-f]{12}")
@@ -142,13 +141,18 @@ class Slurm:
 
         batch = self.folder / f"ganvas-{secrets.token_hex(6)}"
         batch.mkdir(parents=True)
-        about = {"indices": list(indices), "submitted": time.time(),
-                 "signal_delay_s": self.options.signal_delay_s,
-                 "max_num_timeout": self.options.max_num_timeout}  # fmt: skip
+        about = {
+            "indices": list(indices),
+            "submitted": time.time(),
+            "signal_delay_s": self.options.signal_delay_s,
+            "max_num_timeout": self.options.max_num_timeout,
+        }
         write_text(batch / SUBMISSION, json.dumps(about) + "\n")
         bare = replace(self.command, secrets={})
-        tasks = [Task(command=bare, index=index, batch=str(batch), number=number)
-                 for number, index in enumerate(indices)]  # fmt: skip
+        tasks = [
+            Task(command=bare, index=index, batch=str(batch), number=number)
+            for number, index in enumerate(indices)
+        ]
         by_index = {index: dict(self.command.secrets.get(index, {})) for index in indices}
         with _environment(bare, {index: hidden for index, hidden in by_index.items() if hidden}):
             executor = submitit.SlurmExecutor(batch, python=self.options.python)
@@ -218,8 +222,11 @@ def _submissions(folder: Path) -> list[tuple[Path, list[int]]]:
 @contextmanager
 def _environment(command: JobCommand, hidden: dict[int, dict[str, str]]) -> Iterator[None]:
     """What sbatch hands on to the jobs: no trace of an allocation or a rank that the sweep itself runs in."""
-    clean = {key: value for key, value in command.environment(-1).items()
-             if not key.startswith("SLURM_") or key == "SLURM_CONF"}  # fmt: skip
+    clean = {
+        key: value
+        for key, value in command.environment(-1).items()
+        if not key.startswith("SLURM_") or key == "SLURM_CONF"
+    }
     if hidden:
         clean[SECRETS_OF_ALL] = json.dumps(hidden)
     old = dict(os.environ)
@@ -243,8 +250,14 @@ def _in_queue(names: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
     Raises:
         OptionError: SLURM gives no answer.
     """
-    argv = ["squeue", "--noheader", "--array", "--states=all", f"--name={','.join(sorted(names))}",
-             "--format=%j|%K|%i|%T"]  # fmt: skip
+    argv = [
+        "squeue",
+        "--noheader",
+        "--array",
+        "--states=all",
+        f"--name={','.join(sorted(names))}",
+        "--format=%j|%K|%i|%T",
+    ]
     answer = subprocess.run(argv, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise _refused(answer.stderr)
@@ -263,13 +276,21 @@ def _largest_array() -> int:
 
 
 def _require_installed() -> None:
-    require(find_spec("submitit") is not None, "hydra/launcher", "slurm",
-            "needs submitit; pip install 'ganvas[slurm]'")  # fmt: skip
+    require(
+        find_spec("submitit") is not None,
+        "hydra/launcher",
+        "slurm",
+        "needs submitit; pip install 'ganvas[slurm]'",
+    )
     missing = [
         name for name in ("sbatch", "srun", "squeue", "scancel", "scontrol") if shutil.which(name) is None
     ]
-    require(not missing, "hydra/launcher", "slurm",
-            f"needs SLURM's {', '.join(missing)}; start the sweep on a machine of the cluster")  # fmt: skip
+    require(
+        not missing,
+        "hydra/launcher",
+        "slurm",
+        f"needs SLURM's {', '.join(missing)}; start the sweep on a machine of the cluster",
+    )
 
 
 def _refused(said: str) -> OptionError:

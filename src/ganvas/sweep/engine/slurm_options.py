@@ -81,15 +81,21 @@ class SlurmOptions:
         if self.nodes * self.tasks_per_node > 1:
             srun.append("--kill-on-bad-exit=1")  # the other ranks would wait for a dead one
         asked = {
-            "partition": self.partition, "account": self.account, "qos": self.qos, "time": self.timeout_min,
-            "signal_delay_s": self.signal_delay_s, "nodes": self.nodes,
-            "ntasks_per_node": self.tasks_per_node, "cpus_per_task": self.cpus_per_task,
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "time": self.timeout_min,
+            "signal_delay_s": self.signal_delay_s,
+            "nodes": self.nodes,
+            "ntasks_per_node": self.tasks_per_node,
+            "cpus_per_task": self.cpus_per_task,
             "gpus_per_node": self.gpus_per_node or None,
             "mem": self.mem_gb and f"{round(self.mem_gb * 1024)}M",
-            "array_parallelism": self.array_parallelism, "setup": self.setup or None,
+            "array_parallelism": self.array_parallelism,
+            "setup": self.setup or None,
             "srun_args": srun or None,
             # Said, not left to the cluster: a job that lost its node begins again from its newest checkpoint.
             "additional_parameters": {"requeue": True, **self.additional_parameters},
             "stderr_to_stdout": True,
-        }  # fmt: skip
+        }
         return {key: value for key, value in asked.items() if value is not None}

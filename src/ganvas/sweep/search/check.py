@@ -20,9 +20,16 @@ from ganvas.sweep.search.study_handle import StudyHandle
 
 
 def check(
-    settings: Settings, space: Space, objectives: Sequence[tuple[str, str]], config: dict[str, Any], *,
-    overrides: list[str], seed: int, repeats: int, experiment: str,
-) -> SearchSpec:  # fmt: skip
+    settings: Settings,
+    space: Space,
+    objectives: Sequence[tuple[str, str]],
+    config: dict[str, Any],
+    *,
+    overrides: list[str],
+    seed: int,
+    repeats: int,
+    experiment: str,
+) -> SearchSpec:
     """The search that the options ask for.
 
     Args:
@@ -39,11 +46,18 @@ def check(
     every = check_pruner(settings, [metric for metric, _ in objectives], config)
     budget = config["trainer"].get("max_examples")
     spec = SearchSpec(
-        settings=replace(settings, storage=absolute(settings.storage)), dimensions=space.dimensions,
-        objectives=[Objective(*one) for one in objectives], overrides=overrides, seed=seed, repeats=repeats,
-        every_examples=every, max_examples=budget if isinstance(budget, int) else 0,
-        study=settings.study_name or str(config["name"]), experiment=experiment, owner=uuid.uuid4().hex[:12],
-    )  # fmt: skip
+        settings=replace(settings, storage=absolute(settings.storage)),
+        dimensions=space.dimensions,
+        objectives=[Objective(*one) for one in objectives],
+        overrides=overrides,
+        seed=seed,
+        repeats=repeats,
+        every_examples=every,
+        max_examples=budget if isinstance(budget, int) else 0,
+        study=settings.study_name or str(config["name"]),
+        experiment=experiment,
+        owner=uuid.uuid4().hex[:12],
+    )
     storage = spec.settings.storage
     if storage is not None and is_there(storage):
         handle = _open(spec, Path())

@@ -38,8 +38,11 @@ def write_report(handle: StudyHandle, folder: Path) -> list[str]:
     write_csv(place / "trials.csv", rows(handle), hidden=())
     write_text(place / "search.json", json.dumps(found, indent=1) + "\n")
     said = [_counted(found), *_best_lines(handle, found)]
-    said += [f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
-             for one in _told(handle) if one.state == TrialState.FAIL][:5]  # fmt: skip
+    said += [
+        f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
+        for one in _told(handle)
+        if one.state == TrialState.FAIL
+    ][:5]
     drawn = _draw(handle, found, place)
     extra = f"tables: {place}; images need an extra (pip install 'ganvas[plot]')"
     return [*said, f"images and tables: {place}" if drawn else extra]
@@ -106,13 +109,19 @@ def rows(handle: StudyHandle) -> list[dict[str, Any]]:
         values = one.values if one.state == TrialState.COMPLETE else None
         metrics = [objective.metric for objective in handle.spec.objectives]
         seconds = one.duration.total_seconds() if one.duration is not None else ""
-        answer.append({
-            "trial": one.number, "state": one.state.name.lower(),
-            **dict(zip(metrics, values or [""] * len(metrics))), **one.params,
-            "repeats": len(one.user_attrs.get("repeats", ())) or "", "seconds": seconds,
-            "jobs": " ".join(one.user_attrs.get("jobs", ())), "host": one.user_attrs.get("host", ""),
-            "error": one.user_attrs.get("error", ""),
-        })  # fmt: skip
+        answer.append(
+            {
+                "trial": one.number,
+                "state": one.state.name.lower(),
+                **dict(zip(metrics, values or [""] * len(metrics))),
+                **one.params,
+                "repeats": len(one.user_attrs.get("repeats", ())) or "",
+                "seconds": seconds,
+                "jobs": " ".join(one.user_attrs.get("jobs", ())),
+                "host": one.user_attrs.get("host", ""),
+                "error": one.user_attrs.get("error", ""),
+            }
+        )
     return answer
 
 
@@ -131,8 +140,9 @@ def _history(told: Sequence[FrozenTrial], objectives: Sequence[Objective]) -> li
                 old = best[place]
                 if old is None or objective.sign * value < objective.sign * old:
                     best[place] = value
-        answer.append({"number": one.number, "state": one.state.name.lower(),
-                       "values": one.values, "best": list(best)})  # fmt: skip
+        answer.append(
+            {"number": one.number, "state": one.state.name.lower(), "values": one.values, "best": list(best)}
+        )
     return answer
 
 

@@ -44,8 +44,13 @@ class Settings:
     study_name: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("n_trials", 1), ("startup_trials", 1), ("pruner_startup_trials", 1),
-                            ("pruner_min_examples", 1), ("reduction_factor", 2)):  # fmt: skip
+        for name, least in (
+            ("n_trials", 1),
+            ("startup_trials", 1),
+            ("pruner_startup_trials", 1),
+            ("pruner_min_examples", 1),
+            ("reduction_factor", 2),
+        ):
             number = getattr(self, name)
             require(number is None or number >= least, name, number, f"must be at least {least}")
         for name, there in (("sampler", SAMPLERS), ("pruner", PRUNERS)):

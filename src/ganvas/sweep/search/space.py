@@ -135,8 +135,14 @@ def interval(key: str, low: float, high: float, *, log: bool = False) -> Dimensi
     shown = f"interval({low:g},{high:g})"
     finite = math.isfinite(low) and math.isfinite(high)
     require(finite, key, shown, "must have finite ends")
-    require(low < high, key, shown, f"must begin below its end; write interval({high:g},{low:g})"
-            if low > high else "holds one number; write the number alone")  # fmt: skip
+    require(
+        low < high,
+        key,
+        shown,
+        f"must begin below its end; write interval({high:g},{low:g})"
+        if low > high
+        else "holds one number; write the number alone",
+    )
     _check_log(key, shown, low, log)
     return Dimension(key, kind, low=low, high=high, log=log)
 

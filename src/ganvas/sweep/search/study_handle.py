@@ -41,8 +41,10 @@ class StudyHandle:
 
     @property
     def directions(self) -> list[StudyDirection]:
-        return [StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
-                for _, mode in self.spec.objectives]  # fmt: skip
+        return [
+            StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+            for _, mode in self.spec.objectives
+        ]
 
     def join(self) -> None:
         """Makes the study, or checks that it is the same search.
@@ -99,8 +101,11 @@ class StudyHandle:
 
     def own(self, state: TrialState) -> list[FrozenTrial]:
         """This sweep's trials in a state; RUNNING ones were not told: it was killed or stopped."""
-        return [one for one in self.every()
-                if one.state == state and one.user_attrs.get("sweep") == self.spec.owner]  # fmt: skip
+        return [
+            one
+            for one in self.every()
+            if one.state == state and one.user_attrs.get("sweep") == self.spec.owner
+        ]
 
     def create(self, again: FrozenTrial | None = None) -> FrozenTrial:
         """A new trial that carries its owner from its first moment, or a failed one of its values again.

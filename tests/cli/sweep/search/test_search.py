@@ -27,11 +27,15 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
     [
         ([LR], "optimized_metric=null: is what a search looks for"),
         ([GOAL], "search=: nothing is varied"),
-        ([LR, "optimized_metric=evaluation/kid"],
-         "optimized_metric=evaluation/kid: no run of this config reports it; did you mean"),
+        (
+            [LR, "optimized_metric=evaluation/kid"],
+            "optimized_metric=evaluation/kid: no run of this config reports it; did you mean",
+        ),
         ([LR, "optimized_metric=loss/generator"], "optimized_mode=null: loss/generator is no metric"),
-        ([LR, "optimized_metric=evaluation/diversity", "metric/samples=diversity"],
-         "optimized_mode=null: evaluation/diversity has no better way of its own"),
+        (
+            [LR, "optimized_metric=evaluation/diversity", "metric/samples=diversity"],
+            "optimized_mode=null: evaluation/diversity has no better way of its own",
+        ),
         ([LR, "optimized_metric=[evaluation/fid,evaluation/x]"], "optimized_metric=evaluation/x: "),
         ([GOAL, "model.latent_dim=interval(8,1)"], "model.latent_dim=interval(8,1): must begin below"),
         ([GOAL, "model.latent_dim=tag(log,interval(0,1))"], "model.latent_dim=tag(log, interval(0,1)): "),
@@ -40,16 +44,23 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
         ([GOAL, LR, "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0: must be at least 1"),
         ([GOAL, LR, "hydra.sweeper.n_trials=many"], "hydra.sweeper.n_trials=many: must be a whole number"),
         ([GOAL, LR, "hydra.sweeper.sampler=gird"], "hydra.sweeper.sampler=gird: there is no such"),
-        ([GOAL, LR, "hydra.sweeper.sampler=grid"],
-         "model.generator_optimizer.lr=interval(0.0001,0.01): has no grid; write model.gen"),
-        ([GOAL, "model.latent_dim=range(5,1)", "hydra.sweeper.sampler=grid"],
-         "model.latent_dim=range(5,1): is empty"),
-        ([GOAL, "model.latent_dim=8,16", "hydra.sweeper.sampler=cmaes"],
-         "hydra.sweeper.sampler=cmaes: moves numbers, and there are only choices"),
-        ([GOAL, LR, "hydra.sweeper.pruner=median"],
-         "callback.evaluation.every_examples=0: leaves the pruner nothing to see before the end"),
-        ([GOAL, LR, "hydra.sweeper.pruner_startup_trials=0"],
-         "hydra.sweeper.pruner_startup_trials=0: must"),
+        (
+            [GOAL, LR, "hydra.sweeper.sampler=grid"],
+            "model.generator_optimizer.lr=interval(0.0001,0.01): has no grid; write model.gen",
+        ),
+        (
+            [GOAL, "model.latent_dim=range(5,1)", "hydra.sweeper.sampler=grid"],
+            "model.latent_dim=range(5,1): is empty",
+        ),
+        (
+            [GOAL, "model.latent_dim=8,16", "hydra.sweeper.sampler=cmaes"],
+            "hydra.sweeper.sampler=cmaes: moves numbers, and there are only choices",
+        ),
+        (
+            [GOAL, LR, "hydra.sweeper.pruner=median"],
+            "callback.evaluation.every_examples=0: leaves the pruner nothing to see before the end",
+        ),
+        ([GOAL, LR, "hydra.sweeper.pruner_startup_trials=0"], "hydra.sweeper.pruner_startup_trials=0: must"),
         ([GOAL, LR, "hydra.sweeper.storage=x.db"], "hydra.sweeper.storage=x.db: looks like a database"),
         ([GOAL, LR, "+hydra.sweeper.params.x=[1,2]"], "hydra.sweeper.params.x=[1, 2]: must be text"),
         ([GOAL, LR, "hydra.sweeper.n_trials=1,2"], "hydra.sweeper.n_trials=1,2: cannot differ"),
@@ -57,7 +68,7 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
         ([GOAL, LR, "sweep.repeats=0"], "sweep.repeats=0: must be a whole number from 1"),
         ([GOAL, LR, "hydra.sweeper.n_trialz=3"], "hydra.sweeper.n_trialz=3: "),
     ],
-)  # fmt: skip
+)
 def test_refused_before_anything_is_written(words: list[str], line: str, ganvas: Any, tmp_path: Path) -> None:
     done = ganvas(*SEARCH, *words, code=2)
     assert done.stderr.startswith(line), done.stderr
@@ -89,8 +100,15 @@ def test_the_plan_says_what_and_writes_nothing(ganvas: Any, tmp_path: Path) -> N
     )
     told = json.loads(ganvas("sweep", "plan", "hydra/sweeper=optuna", *words, "--json").stdout)
     assert (told["trials"], told["repeats"]) == (7, 3)
-    done = ganvas("sweep", "plan", "hydra/sweeper=optuna", "model.latent_dim=8,16,32", GOAL,
-                  "data.batch_size=range(32,97,32)", "hydra.sweeper.sampler=grid")  # fmt: skip
+    done = ganvas(
+        "sweep",
+        "plan",
+        "hydra/sweeper=optuna",
+        "model.latent_dim=8,16,32",
+        GOAL,
+        "data.batch_size=range(32,97,32)",
+        "hydra.sweeper.sampler=grid",
+    )
     assert "\n9 trials x 1 seeds" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -163,11 +181,19 @@ DIMENSION = {"option": "a", "kind": "float", "choices": [], "low": 0, "high": 1,
 @pytest.mark.parametrize(
     "damage",
     [
-        {"seed": "x"}, {"repeats": 0}, {"overrides": [1]}, {"objectives": [["a", "up"]]}, {"settings": {}},
-        {"owner": None}, {"more": 1}, {"dimensions": [{}]}, {"dimensions": [DIMENSION | {"kind": "choice"}]},
-        {"dimensions": [DIMENSION | {"high": 0}]}, {"dimensions": [DIMENSION | {"kind": "code"}]},
+        {"seed": "x"},
+        {"repeats": 0},
+        {"overrides": [1]},
+        {"objectives": [["a", "up"]]},
+        {"settings": {}},
+        {"owner": None},
+        {"more": 1},
+        {"dimensions": [{}]},
+        {"dimensions": [DIMENSION | {"kind": "choice"}]},
+        {"dimensions": [DIMENSION | {"high": 0}]},
+        {"dimensions": [DIMENSION | {"kind": "code"}]},
     ],
-)  # fmt: skip
+)
 def test_a_damaged_search(damage: dict, tmp_path: Path) -> None:
     sound = asdict(composed([LR, GOAL]))
     assert stored(Manifest(tmp_path, {"search": sound | {"dimensions": [DIMENSION]}})) is not None

@@ -68,8 +68,10 @@ def print_search(made: Planned, slots: int, *, as_json: bool) -> int:
     for name, values in spec.space.describe().items():
         print(f"{name}: {format_values(values)}")
     print("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in spec.objectives))
-    print(f"{trials} trials x {spec.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "
-          f"seed {spec.seed}, pruner {settings.pruner}")  # fmt: skip
+    print(
+        f"{trials} trials x {spec.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "
+        f"seed {spec.seed}, pruner {settings.pruner}"
+    )
     print(f"study {spec.study} in {settings.storage or 'the folder of the sweep'}")
     print(format_estimate(seconds, runs, "at most"))
     print(f"folder: {made.sweep.folder} (not made)")
