@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import (
     is_distributed,
@@ -29,6 +30,7 @@ from ganvas.model.training.guard import looked_at
 from ganvas.model.training.lifecycle import Lifecycle
 from ganvas.model.training.lightning_internals import count_batch, listeners
 from ganvas.model.training.micro_batches import MicroBatches
+from ganvas.model.training.mistakes import Named, wrong_step, wrong_terms, wrong_value
 from ganvas.model.training.snapshot import BufferSnapshot, running_statistics, tensors_changed_by_forward
 
 
@@ -77,7 +79,10 @@ class Recipe(Lifecycle):
     def note(self, values: Mapping[str, Tensor]) -> None:
         """Scalars for the logs, by tag; those under ``loss/`` are also looked at where numbers break."""
         for tag, value in values.items():
-            self._noted[tag] = value.detach()
+            try:
+                self._noted[tag] = value.detach()
+            except AttributeError:
+                raise wrong_value(tag, value) from None
 
     @contextmanager
     def frozen(self, *networks: str) -> Iterator[None]:
@@ -90,6 +95,25 @@ class Recipe(Lifecycle):
         finally:
             for parameter in parameters:
                 parameter.requires_grad_(True)
+
+    def gradients_at(self, parameter: Tensor, *terms: Tensor) -> list[Tensor]:
+        """Each term's gradient at one parameter, e.g. to weigh terms by its norm; to be asked before descend.
+
+        The same on all ranks and with any number of micro-batches (which cost one more pass for it): of the
+        global batch's mean of a term, which must be a scalar that depends on the parameter; detached.
+        """
+        if is_sharded(parameter):
+            reason = "cannot take gradients at one parameter; accelerator.strategy=ddp"
+            raise OptionError("accelerator.strategy", "fsdp", reason)
+
+        def own() -> list[Tensor]:
+            return [torch.autograd.grad(term, parameter, retain_graph=True)[0] for term in terms]
+
+        if self._parts is not None:
+            return self._parts.mean(own, mean_over_ranks_)
+        gradients = own()
+        mean_over_ranks_(gradients)
+        return gradients
 
     def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool:
         """One optimizer step against the sum of ``terms``, unless its numbers are not finite.
@@ -113,6 +137,8 @@ class Recipe(Lifecycle):
             return True
         self.note(terms)
         loss = functools.reduce(operator.add, terms.values())
+        if loss.ndim or not loss.requires_grad:
+            raise wrong_terms(name, terms)
         if parts is None or parts.is_first:
             descent.optimizer.zero_grad()
             self._tell("on_before_zero_grad", descent.optimizer)
@@ -148,10 +174,11 @@ class Recipe(Lifecycle):
     def on_train_start(self) -> None:
         """Looks up what would otherwise be looked for at every step; buffers and parameters are final now."""
         self._is_distributed, self._rank, self._world_size = is_distributed(), rank(), world_size()
-        self._trainable = {
+        trainable = {
             name: [p for p in network.parameters() if p.requires_grad]
             for name, network in self.networks.items()
         }
+        self._trainable = Named("frozen", "no optimizer moves a network of this name", trainable)
         changed = {name: list(tensors_changed_by_forward(one)) for name, one in self.networks.items()}
         self._snapshots = {name: BufferSnapshot(places) for name, places in changed.items() if places}
         if self.micro_batches > 1:
@@ -201,7 +228,15 @@ class Recipe(Lifecycle):
         self.examples_seen += self._global_batch_size
 
     def _finish_report(self) -> None:
+        if not self._descended:
+            reason = (
+                "moved nothing on a batch on which it does everything; call self.descend, or set log_period"
+            )
+            raise wrong_step(type(self).__name__, reason)
         self.report |= self._noted
+        for tag, value in self.report.items():
+            if value.ndim:
+                raise wrong_value(tag, value)
         if self.guard.total:
             self.report["non_finite/skipped"] = torch.tensor(float(self.guard.total))
         if self._is_distributed and self.report:
