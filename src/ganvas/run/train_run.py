@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import signal
 import time
@@ -276,6 +277,10 @@ def _fit(
     model.log_every(options.log_every_examples, data.batch_size)
     model.set_non_finite_policy(options.non_finite, options.max_skips)
     model.micro_batches = options.micro_batches
+    if machine.compile:
+        # Else a compiled graph can be gone through once alone, and Recipe.gradients_at goes before descend.
+        functorch_config = importlib.import_module("torch._functorch.config")
+        functorch_config.donated_buffer = False  # type: ignore[attr-defined]
     for network in model.networks.values():
         if machine.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
