@@ -102,7 +102,7 @@ def test_the_commands_of_the_page(ganvas, tmp_path: Path) -> None:
     run = only_run(tmp_path)
     logged = [row for row in rows(run) if "loss/reconstruction" in row]
     assert logged[-1]["loss/reconstruction"] < 0.8 * logged[0]["loss/reconstruction"]
-    assert rows(run)[-1]["examples"] == 30000
+    assert rows(run)[-1]["examples"] == 30016, "batches of 64"
     autoencoder = {
         "loss/reconstruction",
         "loss/quantizer",
@@ -157,6 +157,7 @@ def test_resumed_after_a_kill_as_never_stopped(logged: int, ganvas, tmp_path: Pa
     assert json.loads((run / "status.json").read_text())["state"] == "running"
     has_joined = newest_checkpoint(run)["ganvas_clock"]["examples_seen"] > 896
     assert has_joined == (logged == 40)
+    time.sleep(1)  # TensorBoard orders files by the second in which they were begun
     ganvas("resume", str(run), "--config-dir", "conf")
     ganvas("train", *words, "paths.output_dir=whole")
     assert_same(run, run_in(tmp_path / "whole"))
@@ -182,7 +183,7 @@ def assert_close(
     """Weights, optimizers' states and logs; ``left`` out: tags that are not of the whole batch."""
     (ours, our_rows), (theirs, their_rows) = one, other
     for key in ("state_dict", "optimizer_states"):
-        close(ours[key], theirs[key], rtol=2e-3, atol=1e-4)
+        close(ours[key], theirs[key], rtol=2e-3, atol=2e-5)
     left = (*left, "speed/examples_per_second")
     assert len(our_rows) == 8
     assert "weight/adversarial" in our_rows[-1]

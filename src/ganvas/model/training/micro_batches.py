@@ -2,7 +2,9 @@
 
 A GAN's generator must see the discriminator as its step on the whole batch has left it. So a step that moves
 several networks runs over the parts once for each of them: what comes before the descent that is due is
-computed again, and leaves no trace.
+computed again, and leaves no trace. It is computed with the weights of then: a step must not read, after a
+descent, what it computed before with the networks which that has moved (a discriminator moves before the
+generator whose samples it reads), or its parts are not what the whole batch is.
 """
 
 from __future__ import annotations

@@ -66,6 +66,8 @@ class Recipe(Lifecycle):
     def step(self, batch: Batch, draws: Draws) -> None:
         """One batch: forward passes, and one :meth:`descend` for each network that moves.
 
+        A network moves after those that read what it made: a discriminator before its generator.
+
         Args:
             batch: this rank's share of the global batch.
             draws: this step's random numbers; nothing else random may be asked but torch's global stream.
