@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,7 +210,10 @@ def test_a_batch_in_parts_trains_as_a_whole_one(ganvas, tmp_path: Path) -> None:
     assert last == pytest.approx(wanted, rel=0.1)
 
 
-@pytest.mark.parametrize("option", ["channels_last", "compile"])
+_COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+
+
+@pytest.mark.parametrize("option", ["channels_last", pytest.param("compile", marks=_COMPILER)])
 def test_other_kernels_train_the_same(option: str, ganvas, tmp_path: Path) -> None:
     words = ["model/quantizer=fsq", "trainer.max_steps=8"]
     other, plain = ends(tmp_path, ganvas, *words, other=[f"accelerator.{option}=true"], plain=[])

@@ -110,6 +110,11 @@ def test_what_is_said_of_a_step(step: Callable[[Any, Any], None], line: str, mic
     assert str(raised.value).startswith(line.replace("16", str(16 // micro_batches)))
 
 
+def test_a_recipe_without_a_step() -> None:
+    with pytest.raises(OptionError, match=r"model.step=Recipe: has no step of its own; write def step"):
+        Recipe(seed=1).step(None, None)  # type: ignore[arg-type]
+
+
 def test_a_step_that_moves_something_on_every_second_batch() -> None:
     def step(model: Own, x: torch.Tensor) -> None:
         if model.every(2):

@@ -72,7 +72,7 @@ class Recipe(Lifecycle):
             batch: this rank's share of the global batch.
             draws: this step's random numbers; nothing else random may be asked but torch's global stream.
         """
-        raise NotImplementedError
+        raise wrong_step(type(self).__name__, "has no step of its own; write def step(self, batch, draws)")
 
     def every(self, batches: int) -> bool:
         """Whether this batch is the last of so many; logs fall on such batches too (``log_period``)."""
