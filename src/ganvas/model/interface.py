@@ -50,7 +50,7 @@ class Discriminates(Protocol):
     """A recipe that tells real samples from made ones by one logit a sample (GANs)."""
 
     def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
-        """Samples [B, ...] and classes int64 [B] to logits [B], positive for real; the caller sets the mode."""
+        """Samples [B, ...] and classes int64 [B] to logits [B], positive for real; the mode is as set."""
         ...
 
 
