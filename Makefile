@@ -1,11 +1,13 @@
-# make train: set up and run the quickstart.  make test: set up and run the tests.  make check: lint and types.
+# make train: set up and run the quickstart.  make test: set up and run what a change usually breaks.
+# make test-all: every test.  make check: lint and types.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 OUT ?= outputs
 WORKERS ?= 2 # processes that run the tests side by side
 
-.PHONY: setup train test test-faults test-faults-nightly test-faults-mutations check wheel gpu-wheels clean
+.PHONY: setup train test test-rest test-all test-faults test-faults-nightly test-faults-mutations check wheel \
+	gpu-wheels clean
 
 setup: $(VENV)/.installed
 
@@ -22,8 +24,16 @@ train: setup
 	@echo "watch:  $(BIN)/tensorboard --logdir $(OUT)/quickstart"
 	@echo "next:   $(BIN)/ganvas runs ls    $(BIN)/ganvas train --help"
 
+PYTEST := $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadfile
+REST := slow or slurm or ray # marks of the tests that take long and that few changes break
+
 test: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTEST) -m "not ($(strip $(REST)))"
+
+test-rest: setup
+	$(PYTEST) -m "$(strip $(REST))"
+
+test-all: test test-rest test-faults-mutations
 
 # Runs broken on purpose: killed, stopped, on full disks, with NaNs; see docs/faults.md.
 test-faults: setup

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.run import train_run
 from ganvas.run.checkpoint.io import DurableCheckpointIO
 

@@ -61,7 +61,7 @@ def work(side: str, rank: int, folder: str, steps: int, size: int) -> None:
     import torch
     import torch.distributed as dist
 
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
     from ganvas.run.prepare import prepare
 
     world = SIDES[side]

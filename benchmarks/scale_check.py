@@ -201,7 +201,7 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
     from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
     from torch.nn.parallel import DistributedDataParallel
 
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
     from ganvas.model import synced_batch_norm
     from ganvas.run import train_run
     from scale_model import all_reduces, total

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.model.classifier import Classifier
 from ganvas.model.gan import GAN
 from ganvas.model.quantizer.vq import VectorQuantizer

@@ -24,8 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ganvas.cli.compose import hydra_session
-from ganvas.cli.sweep_jobs import Composer
+from ganvas.cli.compose.composer import Composer
+from ganvas.cli.compose.session import hydra_session
 from ganvas.run.folder.run_folder import create
 from ganvas.sweep.manifest import Draft, Manifest
 

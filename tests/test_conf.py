@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -35,14 +36,32 @@ def options() -> list[Path]:
     return [name for name in names if len(name.parts) > 1 and name.parts[0] != "hydra"]
 
 
-@pytest.mark.parametrize("name", options(), ids=str)
-def test_composes_and_builds(name: Path, tmp_path: Path) -> None:
+def options_by_group() -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for name in options():
+        groups.setdefault(name.parent.as_posix(), []).append(name)
+    return groups
+
+
+@pytest.mark.parametrize("group", options_by_group())
+def test_every_option_composes_and_builds(group: str, tmp_path: Path) -> None:
+    for name in options_by_group()[group]:
+        try:
+            composes_and_builds(name, tmp_path)
+        except Exception as error:
+            error.add_note(f"option: {name}")
+            raise
+
+
+def composes_and_builds(name: Path, tmp_path: Path) -> None:
     group, option = name.parent.as_posix(), name.stem
-    composed = compose([*words(name), f"paths.output_dir={tmp_path}"])
-    config = composed.config
+    config = compose([*words(name), f"paths.output_dir={tmp_path}"]).config
     check_targets(config)
-    if name == Path("metric/features/efficientnet_lite0.yaml"):
-        pytest.importorskip("efficientnet_lite_pytorch")
+    if (
+        name == Path("metric/features/efficientnet_lite0.yaml")
+        and find_spec("efficientnet_lite_pytorch") is None
+    ):
+        return
     assert build(config["model"], "model") is not None
     for name_, node in {**config["callback"], **config["logger"]}.items():
         build(node, f"callback.{name_}")

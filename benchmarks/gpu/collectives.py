@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.functional.sharding import shard
 from ganvas.run.config.build import build
 from runs import Bench

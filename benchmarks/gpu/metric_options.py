@@ -8,7 +8,7 @@ import torch
 from comparison import TOLERANCE, compared
 from torch import Tensor
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.errors import OptionError
 from ganvas.functional.batch import DataFacts
 from ganvas.metric.interface import Observation

@@ -17,7 +17,8 @@ import torch
 from comparison import TOLERANCE, compared
 from torch import Tensor, nn
 
-from ganvas.cli.compose import compose, packaged_conf
+from ganvas.cli.compose.experiment import compose
+from ganvas.cli.compose.folders import packaged_conf
 from ganvas.functional.random import Draws
 from ganvas.run.config.build import build
 from runs import NUM_CLASSES, Bench, train

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ganvas.cli.compose import compose
-from ganvas.run.prepare import prepare
+from ganvas.cli.compose.experiment import compose
+from ganvas.run.prepare import configure, prepare
 from ganvas.run.trainer import make_trainer
 
 NUM_CLASSES = 10
@@ -149,13 +149,7 @@ def train(
         loggers=[],
         run_dir=str(folder),
     )
-    model.log_every(options.log_every_examples, data.batch_size)
-    model.set_non_finite_policy(options.non_finite, options.max_skips)
-    for network in model.networks.values():
-        if machine.channels_last:
-            network.to(memory_format=torch.channels_last)
-        if machine.compile:
-            network.compile()
+    configure(model, options, machine, batch_size=data.batch_size)
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
     return Trained(model, trainer)
 

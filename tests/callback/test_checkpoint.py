@@ -15,6 +15,8 @@ from ganvas.callback import checkpoint as module
 from ganvas.callback.checkpoint import Checkpoint, kept_checkpoints
 from ganvas.callback.run_state import RunCallback, RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError
+from ganvas.functional.batch import Batch
+from ganvas.functional.random import Draws
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint import io as io_module
 from ganvas.run.checkpoint.io import DurableCheckpointIO
@@ -26,19 +28,14 @@ class Line(Recipe):
 
     def __init__(self) -> None:
         super().__init__(seed=0)
-        self.layer = nn.Linear(1, 1)
+        self.line = nn.Linear(1, 1)
+        self.add_optimizer("line", lambda parameters: torch.optim.Adam(parameters, 0.1), ["line"])
 
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        return {"line": self.layer}
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        super().training_step(Batch(batch, None), batch_idx)
 
-    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        self.begin_step()
-        self.end_step(len(batch))
-        return self.layer(batch).square().mean()
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), 0.1)
+    def step(self, batch: Batch, draws: Draws) -> None:
+        self.descend("line", {"loss/line": self.line(batch.x).square().mean()})
 
 
 USUAL: dict[str, Any] = {
@@ -108,7 +105,7 @@ def test_holds_clock_and_weights_and_a_right_hash(tmp_path: Path) -> None:
     checkpoint = torch.load(path, weights_only=True)
     assert checkpoint["ganvas_clock"] == {"examples_seen": 40, "batches_seen": 5, "rollbacks": 0}
     assert checkpoint["global_step"] == 5
-    assert (checkpoint["epoch"], list(checkpoint["state_dict"])) == (1, ["layer.weight", "layer.bias"])
+    assert (checkpoint["epoch"], list(checkpoint["state_dict"])) == (1, ["line.weight", "line.bias"])
 
 
 def test_the_first_of_every_so_many_examples_stays(tmp_path: Path) -> None:
@@ -188,12 +185,12 @@ def test_no_checkpoint_of_a_state_that_is_not_finite(where: str, tmp_path: Path)
     class Break(pl.Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             if pl_module.batches_seen == 3 and where == "parameter":
-                pl_module.layer.weight.data.fill_(torch.nan)
+                pl_module.line.weight.data.fill_(torch.nan)
             if pl_module.batches_seen == 3 and where == "optimizer":
                 moments = trainer.optimizers[0].state
-                moments[pl_module.layer.bias]["exp_avg"] = torch.tensor([torch.inf])
+                moments[pl_module.line.bias]["exp_avg"] = torch.tensor([torch.inf])
 
-    term = "layer.weight" if where == "parameter" else "exp_avg"
+    term = "line.weight" if where == "parameter" else "exp_avg"
     with pytest.raises(NonFiniteError, match=f"{term}.*batch 3 .24 examples"):
         fit(tmp_path, 5, every_examples=8, others=[Break()])
     assert sorted(path.name for path in (tmp_path / "checkpoints").glob("*.ckpt*")) == names(16)

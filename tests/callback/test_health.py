@@ -206,7 +206,7 @@ def test_every_detector_has_its_own_file_and_option() -> None:
 
 def test_what_is_advised_are_options_of_ours() -> None:
     """Each word with a dot or a slash composes, with a model or a quantizer that has it."""
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
 
     trees = [
         compose(["data.native_size=16", *words]).config

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganvas.cli.main import COMMANDS, main
+from ganvas.cli.commands import COMMANDS
+from ganvas.cli.main import main
 
 _HEAVY = ("torch", "pytorch_lightning", "hydra", "omegaconf", "numpy")
 

@@ -172,7 +172,7 @@ def test_folders_made_for_a_cache_go_and_others_stay(root, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(OptionError):
         make(root, cache_dir=str(tmp_path / "mine" / "new" / "cache")).prepare()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "images"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "mine"]
     assert not list((tmp_path / "mine").iterdir())
 
 

@@ -42,7 +42,7 @@ def import_all() -> None:
     import importlib
 
     for name in ("torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "hydra._internal.hydra",
-                 "pytorch_lightning", "torchmetrics", "antlr4.LL1Analyzer", "hydra_plugins.ganvas_isolated",
+                 "pytorch_lightning", "torchmetrics", "antlr4.LL1Analyzer", "ganvas.cli.sweep.launchers",
                  "omegaconf._impl", "tensorboard.compat.proto.event_pb2"):  # fmt: skip
         importlib.import_module(name)
     importlib.import_module("PIL.Image").preinit()

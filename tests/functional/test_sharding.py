@@ -27,7 +27,7 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
         from torch import nn
         from torch.distributed.fsdp import FSDPModule
         from ganvas.functional import sharding
-        from ganvas.functional.gradients import clip_gradients, gradient_norm
+        from ganvas.functional.gradients import clip_gradients, norm_over_ranks
 
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3))
@@ -41,10 +41,10 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
             # the first rank runs it twice, and the other one not at all
             alone = [network(x).detach() for _ in range(2 - 2 * rank)]
         network(x[2 * rank : 2 * rank + 2]).square().mean().backward()
-        norm = gradient_norm(network.parameters())
+        norm = norm_over_ranks([p.grad for p in network.parameters() if p.grad is not None])
         gradients = sharding.gathered({n: p.grad for n, p in network.named_parameters()})
         clip_gradients(network.parameters(), 0.5, norm)
-        clipped = gradient_norm(network.parameters())
+        clipped = norm_over_ranks([p.grad for p in network.parameters() if p.grad is not None])
         state = sharding.gathered(dict(network.state_dict()))
         back = sharding.shared_like(weights["2.weight"], network[2].weight)
         first, last = network[0].weight, network[2].weight

@@ -28,7 +28,7 @@ import torch.distributed as dist
 from ganvas.functional import sharding
 from ganvas.functional.sharding import own_share
 from ganvas.run.config.build import build
-from ganvas.run.prepare import prepare
+from ganvas.run.prepare import configure, prepare
 from ganvas.run.trainer import make_trainer
 
 SIZES = (1, 2, 4)
@@ -47,7 +47,7 @@ def train_in_worlds(
             ``<name>_resumed``; in the world of one process from the checkpoint of four.
         unit: number of parameters from which a sharded layer is a unit of its own.
     """
-    from ganvas.cli.compose import compose
+    from ganvas.cli.compose.experiment import compose
 
     configs = {name: compose(words).config for name, words in cases.items()}
     (folder / "configs.json").write_text(
@@ -146,11 +146,7 @@ def train_one(config: dict[str, Any], run_dir: Path, checkpoint: Path | None = N
         options, machine, batch_size=data.batch_size, train_samples=data.num_samples("train"),
         callbacks=callbacks, loggers=[], run_dir=str(run_dir),
     )  # fmt: skip
-    model.log_every(options.log_every_examples, data.batch_size)
-    model.set_non_finite_policy(options.non_finite, options.max_skips)
-    if machine.compile:
-        for network in model.networks.values():
-            network.compile()
+    configure(model, options, machine, batch_size=data.batch_size)
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
     return {
         "held": {name: own_share(value).numel() for name, value in model.named_parameters()},

@@ -42,8 +42,8 @@ for metric in (FID(), KID(), PrecisionRecall(), DensityCoverage(), Diversity(), 
             for number, batch in enumerate(batches(shown[name], 8) if name in shown else []):
                 if number % world == rank:
                     metric.update(batch, side=name)
-        for metric, value in metric.compute().items():
-            result[turn + " " + metric] = float(value)
+        for name, value in metric.compute().items():
+            result[turn + " " + name] = float(value)
         metric.forget("generated")
 
 def images(count, step):  # one batch of them: rank 1 has none
@@ -64,8 +64,8 @@ for number, (original, reconstruction) in enumerate(zip(x.split(2), y.split(2)))
     if number == 0 and rank == 0:
         lpips.update(original=original[..., :32, :32], reconstruction=reconstruction[..., :32, :32])
 for metric in (usage, quality, lpips):
-    for metric, value in metric.compute().items():
-        result[metric] = float(value)
+    for name, value in metric.compute().items():
+        result[name] = float(value)
 """
 
 

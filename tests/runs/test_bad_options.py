@@ -197,6 +197,7 @@ def test_debug_shows_the_traceback(ganvas, there: Path) -> None:
     assert not (there / "outputs").exists()
 
 
+@pytest.mark.real_processes
 def test_answers_within_seconds(tmp_path: Path) -> None:
     """A process of its own, counted in CPU time: the machine may be busy."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

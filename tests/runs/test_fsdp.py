@@ -11,7 +11,7 @@ import pytest
 from run_files import newest_checkpoint, only_run
 from worlds import SIZES, close, train_in_worlds
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.errors import OptionError
 from ganvas.run.prepare import prepare
 
@@ -49,6 +49,7 @@ def without(ended: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in ended.items() if name not in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("case", CASES)
 def test_shares_equal_one_process(case: str, world: int, ended: Ended) -> None:
@@ -58,6 +59,7 @@ def test_shares_equal_one_process(case: str, world: int, ended: Ended) -> None:
         close(without(ended[case, world, rank], "held"), first, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BFLOAT16)
 def test_bfloat16_rounds_otherwise_and_on_all_ranks_alike(case: str, ended: Ended) -> None:
     one, first, second = ended[case, 1, 0], ended[case, 2, 0], ended[case, 2, 1]
@@ -67,6 +69,7 @@ def test_bfloat16_rounds_otherwise_and_on_all_ranks_alike(case: str, ended: Ende
     close(without(second, "held"), without(first, "held"), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("case", CASES)
 def test_each_rank_holds_its_share(case: str, world: int, ended: Ended) -> None:
@@ -82,6 +85,7 @@ def test_each_rank_holds_its_share(case: str, world: int, ended: Ended) -> None:
             assert max(one[name] for one in held) == most, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("case", RESUMED)
 def test_a_resumed_run_has_the_bits_of_the_whole_one(case: str, world: int, ended: Ended) -> None:
@@ -96,12 +100,14 @@ def test_a_resumed_run_has_the_bits_of_the_whole_one(case: str, world: int, ende
         close(resumed["reports"], whole["reports"][2:], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", RESUMED)
 def test_what_four_ranks_saved_goes_on_in_one_process(case: str, ended: Ended) -> None:
     close(ended[f"{case}_resumed", 1, 0]["state"], ended[case, 1, 0]["state"], rtol=2e-4, atol=2e-5)
     close(ended[f"{case}_resumed", 1, 0]["optimizers"], ended[case, 1, 0]["optimizers"], rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_whole_run_whose_checkpoint_every_command_reads(ganvas, tmp_path: Path) -> None:
     every = ["callback.preview.every_examples=64", "callback.health.every_examples=64",
              "callback.evaluation.num_samples=48"]  # fmt: skip

@@ -69,6 +69,7 @@ def test_resumed_mid_epoch_equals_uninterrupted(case: str, ganvas, tmp_path: Pat
     assert logged[0] == logged[1]
 
 
+@pytest.mark.real_processes
 def test_interrupt_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ganvas", "train", "callback=minimal", "trainer.max_examples=100000000"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sweeps
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.tree import config_key
 

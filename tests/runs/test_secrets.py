@@ -124,7 +124,6 @@ def test_an_error_does_not_repeat_a_secret(ganvas, tmp_path: Path, words: list[s
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.slow
 def test_a_sweep_hides_them_too(ganvas, tmp_path: Path, words: list[str]) -> None:
     done = ganvas(*words, "callback=none", "-m", "logger.chatty.api_key=first-secret,second-secret")
     assert holding(tmp_path / "outputs", "first-secret", "second-secret", SECRET, OF_ENVIRONMENT) == []
@@ -134,7 +133,6 @@ def test_a_sweep_hides_them_too(ganvas, tmp_path: Path, words: list[str]) -> Non
     assert table.read_text().count("logger.chatty.api_key=<redacted>") == 2
 
 
-@pytest.mark.slow
 def test_every_rank_has_the_secret(ganvas, tmp_path: Path, words: list[str]) -> None:
     """A further rank reads run.yaml, where it is not; it takes it off its own command line."""
     ganvas(

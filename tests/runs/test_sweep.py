@@ -17,6 +17,7 @@ def table(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.real_processes
 @pytest.mark.slow
 def test_every_combination_is_a_run(ganvas, tmp_path: Path) -> None:
     done = ganvas("train", "-m", "seed=1,2", "model=mlp_gan,mlp_vqvae", *SMOKE)
@@ -78,7 +79,6 @@ def test_a_wrong_override_stops_a_sweep_before_it_starts(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.slow
 def test_jobs_are_ranked_by_the_best_of_a_metric(ganvas, tmp_path: Path) -> None:
     """Metrics at two moments; the best of each run counts, not its last."""
     words = ("optimized_metric=evaluation/fid", "callback.evaluation.every_examples=320")

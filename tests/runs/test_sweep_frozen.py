@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sweeps
 import yaml
-
-from ganvas.sweep.manifest import Manifest
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 
@@ -45,6 +42,7 @@ def test_edits_do_not_reach_a_sweep_that_began(ganvas, tmp_path: Path) -> None:
     assert "[job" not in again.stdout
 
 
+@pytest.mark.real_processes
 @pytest.mark.slow
 def test_two_ranks_are_one_job(ganvas, tmp_path: Path) -> None:
     """Under Hydra's own launcher each rank would run the sweep again."""
@@ -78,47 +76,3 @@ def test_repeats_are_averaged(ganvas, tmp_path: Path) -> None:
         f"best: jobs {2 * best}, {2 * best + 1} (model.latent_dim={(2, 8)[best]}), evaluation/fid "
     )
     assert f"{min(means):.6g} (mean of 2 seeds, " in line
-
-
-_OWN = """
-from hydra.plugins.sweeper import Sweeper
-from hydra.core.plugins import Plugins
-
-
-class Halves(Sweeper):
-    def setup(self, *, hydra_context, task_function, config):
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config)
-
-    def sweep(self, arguments):
-        value, values = 8, []
-        for index in range(2):
-            (job,) = self.launcher.launch([[*arguments, f"model.latent_dim={value}"]], initial_job_idx=index)
-            values.append(job.return_value)
-            value //= 2
-        print("VALUES", values)
-"""
-
-
-@pytest.mark.slow
-def test_a_sweeper_of_anothers_has_its_jobs_run_here(
-    ganvas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It gets the objective of each batch, and its jobs are kept like all others."""
-    plugins = tmp_path / "site" / "hydra_plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "halves_sweeper.py").write_text(_OWN)
-    conf = tmp_path / "conf" / "hydra" / "sweeper"
-    conf.mkdir(parents=True)
-    (conf / "halves.yaml").write_text("_target_: hydra_plugins.halves_sweeper.Halves\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    words = ("hydra/sweeper=halves", "optimized_metric=evaluation/fid", *SMOKE)
-    done = ganvas("train", "--config-dir", "conf", "-m", *words, fresh=True)
-    sweep = sweeps.the_sweep(tmp_path)
-    assert sweep is not None
-    listed = json.loads(ganvas("sweep", "status", "--json").stdout)
-    assert listed["counts"] == {"finished": 2}
-    best: list[Any] = [job["optimized"]["value"] for job in listed["jobs"]]
-    assert f"VALUES {best}" in done.stdout
-    sizes = [Manifest.read(sweep).config_of(job)["model"]["latent_dim"] for job in Manifest.read(sweep).jobs]
-    assert sizes == [8, 4]

@@ -12,6 +12,8 @@ import pytest
 import sweeps
 from same_run import assert_same, rows
 
+pytestmark = pytest.mark.real_processes  # who is left of them is read off their command lines
+
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 # 40 batches, a checkpoint at every tenth of them: some seconds.
 LONGER = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
+from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import NonFiniteError, RollbackError, require
 from ganvas.functional.distributed import max_over_ranks
@@ -66,6 +68,12 @@ class Checkpoint(RunCallback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._saved_at, self._due, self._in_time = pl_module.examples_seen, False, time.monotonic()
         self._scores = self._read_scores(pl_module.examples_seen)
+
+    def next_due(self) -> Due:
+        examples = next_multiple(self._saved_at, self.every_examples)
+        end = math.inf if self.state.max_examples is None else self.state.max_examples
+        at = math.inf if self.every_seconds is None else self._in_time + self.every_seconds
+        return Due(min(examples, end), at)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

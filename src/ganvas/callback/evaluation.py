@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
 from ganvas.callback.run_state import RunCallback, RunState
 from ganvas.errors import OptionError, require
@@ -89,6 +90,9 @@ class Evaluation(RunCallback):
         self._started_at = int(pl_module.examples_seen)
         if self._evaluated_at == self._started_at:  # a run that goes on right after an evaluation
             pl_module.metrics = dict(self._metrics)
+
+    def next_due(self) -> Due:
+        return Due(next_multiple(max(self._evaluated_at, self._started_at), self.every_examples))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom
 from ganvas.callback.detectors.probe import Probe, Reference
@@ -81,6 +82,9 @@ class Health(RunCallback):
         self.state.findings[:] = self._findings
         if self._measured_at < 0:
             self._measure(trainer, pl_module)
+
+    def next_due(self) -> Due:
+        return Due(next_multiple(self._measured_at, self.every_examples))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

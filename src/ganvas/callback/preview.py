@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
 from ganvas.callback.evaluation import finished
 from ganvas.callback.run_state import RunCallback
@@ -55,6 +56,9 @@ class Preview(RunCallback):
             self.show(trainer, pl_module)
         elif self._shown_at < 0:  # nothing says when the last one was made: go on from here
             self._shown_at = int(pl_module.examples_seen)
+
+    def next_due(self) -> Due:
+        return Due(next_multiple(self._shown_at, self.every_examples))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
+from ganvas.callback.agenda import Due
 from ganvas.callback.record import read_scalars
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
@@ -52,6 +53,9 @@ class Progress(RunCallback):
             "", total=self._total, completed=self._started[1], examples="", speed="", losses=""
         )
         self._bar.start()
+
+    def next_due(self) -> Due:
+        return Due() if self._bar is None else Due(time=self._due_at)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

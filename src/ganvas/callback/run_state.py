@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from ganvas.callback.agenda import Agenda
 from ganvas.callback.rows import Rows
 from ganvas.callback.write_errors import WriteErrors
 
@@ -29,6 +30,7 @@ class RunState:
         write_errors: what could not be written.
         rows: the one writer of each file of rows, so that rows that wait for a full disk are written by
             whichever callback comes next.
+        agenda: calls the callbacks after a batch; None where Lightning does.
     """
 
     max_examples: int | None = None
@@ -38,6 +40,7 @@ class RunState:
     stopped_by_signal: bool = False
     write_errors: WriteErrors = field(default_factory=WriteErrors)
     rows: dict[Path, Rows] = field(default_factory=dict)
+    agenda: Agenda | None = None
 
     @contextmanager
     def tolerate_write_errors(self, what: str) -> Iterator[None]:

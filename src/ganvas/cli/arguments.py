@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, find_run
+from ganvas.run.folder.run_folder import RunFolder, check_writable, find_run
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,18 +36,9 @@ def run_parser(command: str, description: str | None) -> Parser:
 
 def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     """The run, and the modules that the user allows on this command line."""
-    from ganvas.cli.train import user_modules
-
     folder = find_run(arguments.run, Path(arguments.output_dir))
     if arguments.config_dir is not None:
-        from ganvas.cli.compose import make_importable
-
-        there, reason = (
-            Path(arguments.config_dir).is_dir(),
-            "there is no such folder; name that of your parts",
-        )
-        require(there, "--config-dir", arguments.config_dir, reason)
-        make_importable(Path(arguments.config_dir).resolve())
+        make_importable(check_config_dir(arguments.config_dir))
     return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]
 
 
@@ -73,15 +67,47 @@ def check_num(num: int, option: str = "--num") -> None:
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz"), option: str = "--out") -> None:
     """Raises OptionError unless the file can be written and its ending is known."""
-    from ganvas.run.folder.run_folder import check_writable
-
     require(out.suffix in suffixes, option, out, f"must end in {' or '.join(suffixes)}")
     require(not out.is_dir(), option, out, "is a folder; name a file")
     check_writable(out.parent if str(out.parent) else Path(), option)
 
 
+@contextmanager
+def writing(out: Path, option: str = "--out") -> Iterator[None]:
+    """Makes the file's folder; what the system says against writing there becomes one line.
+
+    Raises:
+        OptionError: ``option``: the file cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OptionError(option, out, f"cannot be written ({error.strerror}); name another file") from error
+
+
+def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -> None:
+    """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image of a .png.
+
+    Args:
+        tensors: by name, as :func:`as_array` takes them; None is left out.
+        sheet: makes the image.
+    """
+    import numpy
+
+    from ganvas.callback.drawing.images import save_png
+
+    with writing(out):
+        if out.suffix == ".npz":
+            numpy.savez_compressed(out, **{name: as_array(x) for name, x in tensors.items() if x is not None})
+        else:
+            save_png(out, sheet())
+    print(out)
+
+
 def as_array(x: Any) -> Any:
-    """Samples [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]; points stay float32 [N, 2]."""
+    """Images [..., C, H, W] in [-1, 1] as uint8 [..., H, W, C]; points [..., 2] and integers as they are."""
     from ganvas.functional.images import to_uint8
 
-    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy() if x.dim() == 4 else x.cpu().numpy()
+    is_image = x.is_floating_point() and x.dim() >= 4
+    return (to_uint8(x).movedim(-3, -1) if is_image else x).cpu().numpy()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.arguments import Parser, check_out
-from ganvas.errors import OptionError
+from ganvas.cli.arguments import Parser, check_out, writing
+from ganvas.cli.terminal import console, printable
+from ganvas.run.folder.run_folder import write_text
 
 if TYPE_CHECKING:
     from ganvas.compare.comparison import Comparison
@@ -86,26 +86,19 @@ def _parser() -> Parser:
 
 
 def _write(option: str, path: Path, text: str) -> None:
-    from ganvas.run.folder.run_folder import write_text
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, option):
         write_text(path, text)
-    except OSError as error:
-        raise OptionError(option, path, f"cannot be written ({error.strerror}); name another file") from error
 
 
 def _print(result: Comparison) -> None:
     """The table for people; metrics beyond what fits are in the files."""
-    from rich.console import Console
     from rich.table import Table
 
-    from ganvas.cli.runs import printable
     from ganvas.compare.comparison import protocol_values
     from ganvas.compare.show.table import against_above, examples, heading, mean_and_half, protocol_lines
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    metrics = result.metrics[: 2 if console.width < 120 else 3]
+    screen = console()
+    metrics = result.metrics[: 2 if screen.width < 120 else 3]
     rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
     columns = [*rank, "variant", "seeds", "examples", *(heading(result, name) for name in metrics)]
     table = Table()
@@ -117,13 +110,13 @@ def _print(result: Comparison) -> None:
         if result.ranked:
             cells = [str(one.rank or "-"), *cells, against_above(one)]
         table.add_row(*map(printable, [*cells, *protocol_values(one, result.differing)]))
-    console.print(table)
+    screen.print(table)
     hidden = result.metrics[len(metrics) :]
     more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
     for note in (*result.notes, *more):
-        console.print(printable(note, 500))
-    console.print(
+        screen.print(printable(note, 500))
+    screen.print(
         "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
     )
     text = ", ".join(f"{key}={value}" for key, value in protocol_lines(result))
-    console.print(printable(f"protocol: {text}", 2000))
+    screen.print(printable(f"protocol: {text}", 2000))

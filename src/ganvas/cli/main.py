@@ -1,4 +1,4 @@
-"""``ganvas``: one thin file per command; this one only chooses. Nothing heavy is imported here."""
+"""``ganvas``: chooses the command, and keeps the contract of errors. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -8,23 +8,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-COMMANDS = {
-    "train": "train what config groups compose; -m sweeps; resume=RUN continues",
-    "resume": "continue a run in its own folder",
-    "sample": "samples of a GAN as an image or an array",
-    "reconstruct": "originals and reconstructions of a VQ-VAE",
-    "interpolate": "rows of samples from one latent to another",
-    "walk": "a round trip through latents as an animation",
-    "neighbours": "samples beside the training images nearest to them",
-    "evaluate": "metrics of a run, with their protocol",
-    "export": "the trained weights as a safetensors file",
-    "shards": "images of a data set as tar shards for data=webdataset",
-    "sweep": "many runs: plan, run, status, resume, retry, best, ls",
-    "job": "one attempt at one job of a sweep",
-    "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
-    "plot": "curves of losses and metrics as an image",
-    "runs": "runs ls: what there is",
-}
+from ganvas.cli.commands import COMMANDS, module_of
+from ganvas.cli.terminal import one_line
 
 _LAST_WORDS = 3.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
@@ -78,14 +63,16 @@ def _guarded(command: str, argv: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
     from ganvas.errors import NonFiniteError, OptionError, RankError
     from ganvas.run.folder.redact import remember_words, scrub
+    from ganvas.run.lean_import import keep_torchmetrics_lean
 
+    keep_torchmetrics_lean()
     remember_words(argv)
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
     try:
         if not _has_ranks(command):
             return 0
-        return int(importlib.import_module(f"ganvas.cli.{command}").run(argv) or 0)
+        return int(importlib.import_module(module_of(command)).run(argv) or 0)
     except OptionError as error:
         if debug:
             import traceback
@@ -93,7 +80,8 @@ def _guarded(command: str, argv: list[str]) -> int:
             print(scrub(traceback.format_exc()), end="", file=sys.stderr)
             return 2
         if not _is_told_by_another(error):
-            print(_one_line(scrub(str(error))), file=sys.stderr)
+            # It may quote a file of anyone's: nothing in it moves a terminal's cursor.
+            print(one_line(" ".join(scrub(str(error)).split()), _LONGEST), file=sys.stderr)
         return 2
     except (NonFiniteError, RankError) as error:
         if debug:
@@ -129,12 +117,6 @@ def _has_ranks(command: str) -> bool:
     from ganvas.run.distributed.rank_info import find_rank
 
     return command in ("train", "resume", "job") or find_rank().is_first
-
-
-def _one_line(text: str) -> str:
-    """A message that may quote a file of anyone's: short, and nothing in it moves a terminal's cursor."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "?" for letter in line[:_LONGEST])
 
 
 def entry() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import Parser, check_out
-from ganvas.errors import OptionError, require
+from ganvas.cli.arguments import Parser, check_out, writing
+from ganvas.cli.terminal import one_line
+from ganvas.errors import require
 
 if TYPE_CHECKING:
     from ganvas.compare.curves import Curve
@@ -54,12 +55,10 @@ def run(argv: Sequence[str]) -> int:
         tag: [Line(name, i, thinned(curves[tag], _MOST_POINTS)) for name, i, curves in runs if tag in curves]
         for tag in tags
     }
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(out):
         draw(panels, labels, out)
-    except OSError as error:
-        raise OptionError("--out", out, f"cannot be written ({error.strerror}); name another file") from error
-    _say(notes)
+    for note in notes:
+        print(one_line(note), file=sys.stderr)
     print(out)
     return 0
 
@@ -83,8 +82,3 @@ def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], name
         require(tag in there, "--tags", tag, f"no run has this curve; there are: {', '.join(near)}")
     require(len(tags) <= _MOST_PANELS, "--tags", f"{len(tags)} tags", f"must be at most {_MOST_PANELS}")
     return tags
-
-
-def _say(notes: Sequence[str]) -> None:
-    for note in notes:
-        print("".join(letter if letter.isprintable() else "?" for letter in note[:200]), file=sys.stderr)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganvas.cli.arguments import named_run, run_parser
+from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
+from ganvas.cli.report import report
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
 
@@ -40,8 +42,6 @@ def resume(
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
             ``allow_drift``), another process writes it, or an override names a key that it does not have.
     """
-    from ganvas.cli.secrets import require_secrets, with_secrets
-    from ganvas.cli.train import report
     from ganvas.run.config.stored import check_places, read_stored, relocate_paths
 
     run = read_stored(folder, allow)
@@ -50,7 +50,7 @@ def resume(
         _override(config, override)
     check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
     if secrets is not None:
-        config = with_secrets(config, secrets)
+        config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)
     config["allow_imports"] = list(allow)
     from ganvas.run.start import train

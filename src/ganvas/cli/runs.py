@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import Parser
+from ganvas.cli.terminal import format_metrics, print_table
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.run_folder import RunFolder, all_runs
 
@@ -27,30 +27,11 @@ def run(argv: Sequence[str]) -> int:
     if not rows:
         print(f"there is no run under {arguments.output_dir}; ganvas train makes one")
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("run", "state", "examples", "metrics")
-    table.columns[0].no_wrap = True  # a name is there to be copied
-    for row in rows:
-        shown = (row["run"], row["state"], str(row["examples_seen"]), format_metrics(row["metrics"]))
-        table.add_row(*map(printable, shown))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    shown = (
+        (row["run"], row["state"], str(row["examples_seen"]), format_metrics(row["metrics"])) for row in rows
+    )
+    print_table(("run", "state", "examples", "metrics"), shown, keep_first=True)
     return 0
-
-
-def format_metrics(metrics: dict[str, Any]) -> str:
-    """The metrics that a table has room for; the others are in status.json and evaluations.jsonl."""
-    metrics = {name: value for name, value in metrics.items() if value is not None}
-    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in metrics]
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or list(metrics)[:2])
-
-
-def printable(text: str, longest: int = 200) -> Any:
-    """What a run says of itself, as one short line: no markup and nothing that moves a terminal's cursor."""
-    from rich.text import Text
-
-    return Text("".join(letter if letter.isprintable() else "?" for letter in text[:longest]))
 
 
 def describe(folder: RunFolder) -> dict[str, Any]:

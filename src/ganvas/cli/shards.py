@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.cli.arguments import Parser
+from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
 
 _EPILOG = """examples:
@@ -28,8 +29,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
     arguments = parser.parse_intermixed_args(list(argv))
 
-    from ganvas.cli.compose import compose
-    from ganvas.cli.train import user_modules
+    from ganvas.cli.compose.experiment import compose
     from ganvas.data.datamodule import TensorDataModule
     from ganvas.data.shard.writer import write_shards
     from ganvas.run.config.build import build, check_targets

@@ -28,20 +28,17 @@ def mean_squared_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Te
     return input_gradient(function, x).square().sum(1).mean()
 
 
-def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
-    """Euclidean norm of the gradients of all parameters together, a scalar; 0 where there are none.
+def norm_over_ranks(gradients: list[Tensor]) -> Tensor:
+    """Euclidean norm of gradients together, a scalar; 0 where there are none.
 
     torch.nn.utils.get_total_norm to the bit, without its sorting by device and type, which takes a third of
     its time for a few small tensors. Sharded gradients count as a whole: every rank must call it.
     """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
-        return torch.zeros(())
     shares = [own_share(gradient) for gradient in gradients if is_sharded(gradient)]
-    if shares:
-        whole = [gradient for gradient in gradients if not is_sharded(gradient)]
-        return (sum_over_ranks(_norm(shares).square()) + _norm(whole).square()).sqrt()
-    return _norm(gradients)
+    if not shares:
+        return _norm(gradients)
+    whole = [gradient for gradient in gradients if not is_sharded(gradient)]
+    return (sum_over_ranks(_norm(shares).square()) + _norm(whole).square()).sqrt()
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:

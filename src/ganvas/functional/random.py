@@ -7,6 +7,7 @@ that one process and many, a CPU and a GPU, see the same numbers, and a resumed 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ _MIX2 = -7723592293110705685  # 0x94D049BB133111EB
 
 def hash64(*parts: int | str) -> int:
     """A 63-bit number from any integers and strings; the same on every machine and Python version."""
-    text = "\x1f".join([f"{type(part).__name__}:{part}" for part in parts])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+    text = ""
+    for part in parts:
+        text += f"\x1f{type(part).__name__}:{part}"
+    return int.from_bytes(hashlib.blake2b(text[1:].encode(), digest_size=8).digest(), "little") >> 1
 
 
 def hash_index(index: Tensor, *parts: int | str) -> Tensor:
@@ -79,18 +82,19 @@ class Draws:
         rank, world_size = self.rank * count + number, self.world_size * count
         return Draws(self.seed, self.step, rank, world_size, self.device)
 
-    def _generator(self, purpose: str) -> torch.Generator:
-        return torch.Generator().manual_seed(hash64(self.seed, self.step, purpose))
-
-    def _rows(self, drawn: Tensor, count: int) -> Tensor:
-        return drawn[self.rank * count : (self.rank + 1) * count].to(self.device)
-
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal float32 ``[shape]``; ``shape[0]`` is this rank's number of rows."""
-        whole = (shape[0] * self.world_size, *shape[1:])
-        return self._rows(torch.randn(whole, generator=self._generator(purpose)), shape[0])
+        return self._rows(torch.randn, purpose, shape)
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         """Uniform float32 on [0, 1) ``[shape]``; ``shape[0]`` is this rank's number of rows."""
-        whole = (shape[0] * self.world_size, *shape[1:])
-        return self._rows(torch.rand(whole, generator=self._generator(purpose)), shape[0])
+        return self._rows(torch.rand, purpose, shape)
+
+    def _rows(self, draw: Callable[..., Tensor], purpose: str, shape: tuple[int, ...]) -> Tensor:
+        generator = torch.Generator().manual_seed(hash64(self.seed, self.step, purpose))
+        count = shape[0]
+        drawn = draw((count * self.world_size, *shape[1:]), generator=generator)
+        own = drawn[self.rank * count : (self.rank + 1) * count]
+        if torch.device(self.device).type != "cuda":
+            return own.to(self.device)
+        return own.pin_memory().to(self.device, non_blocking=True)  # else the host waits for the device

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.random import hash64
@@ -41,8 +44,16 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     share = data.batch_size // world
     require(share % options.micro_batches == 0, "trainer.micro_batches", options.micro_batches,
             f"must divide the {share} samples that each process takes of a batch")  # fmt: skip
-    check_strategy(machine.strategy, model, precision=machine.precision, compiles=machine.compile,
-                   channels_last=machine.channels_last)  # fmt: skip
+    if machine.channels_last is None:
+        machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
+        config["accelerator"]["channels_last"] = machine.channels_last  # a resumed run keeps it
+    check_strategy(
+        machine.strategy,
+        model,
+        precision=machine.precision,
+        compiles=machine.compile,
+        channels_last=bool(machine.channels_last),
+    )
     train, val = (data.num_samples(name) for name in ("train", "val"))
     check_epoch(options, train_batches=train // data.batch_size, val_batches=-(-val // data.batch_size))
     every, batches = options.val_check_interval, epoch_batches(options, data.batch_size, train)
@@ -52,6 +63,29 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         f"an epoch has {batches} batches; add trainer.check_val_every_n_epoch=null to count across epochs",
     )  # fmt: skip
     return data, model, options, machine
+
+
+def _gains_by_channels_last(model: Recipe, machine: AcceleratorOptions) -> bool:
+    """Whether convolutions on a CPU gain by the layout (benchmarks/training_step.py --options)."""
+    has_convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in model.modules())
+    return has_convolutions and machine.uses_cpu and machine.strategy != "fsdp"
+
+
+def configure(
+    model: Recipe, options: TrainerOptions, machine: AcceleratorOptions, *, batch_size: int
+) -> None:
+    """Tells the recipe what the trainer and the machine ask of it; before ``fit``."""
+    model.log_every(options.log_every_examples, batch_size)
+    model.set_non_finite_policy(options.non_finite, options.max_skips)
+    model.micro_batches = options.micro_batches
+    if machine.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if machine.compile:
+        # Else a compiled graph can be gone through once alone, and Recipe.gradients_at goes before descend.
+        functorch_config = importlib.import_module("torch._functorch.config")
+        functorch_config.donated_buffer = False  # type: ignore[attr-defined]
+        for network in model.networks.values():
+            network.compile()
 
 
 def build_model(config: dict[str, Any], data: Any) -> Recipe:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from ganvas.callback.agenda import Due
 from ganvas.callback.run_state import RunCallback, RunState
 from ganvas.run.folder.run_folder import RunFolder
 
@@ -25,6 +26,9 @@ class StatusWriter(RunCallback):
         self.folder, self.every_seconds = folder, every_seconds
         self._written_at = time.monotonic()
         self._findings_written = 0
+
+    def next_due(self) -> Due:
+        return Due(time=0 if self._has_new_findings() else self._written_at + self.every_seconds)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         now = time.monotonic()

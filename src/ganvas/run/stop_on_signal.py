@@ -12,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from ganvas.callback.agenda import Due
 from ganvas.callback.run_state import RunCallback
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.run.deferred_validation import DeferredValidation
@@ -61,6 +62,8 @@ class StopOnSignal(RunCallback):
         """The handler."""
         if self.signal is None:
             self.signal, self._caught_at = number, time.monotonic()
+            if self.state.agenda is not None:
+                self.state.agenda.now = True
         elif not self._is_echo(number):
             if find_rank().is_first:
                 with suppress(OSError):
@@ -85,6 +88,11 @@ class StopOnSignal(RunCallback):
     def _seconds(self) -> float:
         """Trained so far, by all processes of the run."""
         return self._seconds_before + time.monotonic() - self._began_at
+
+    def next_due(self) -> Due:
+        if self.max_seconds is None:
+            return Due()
+        return Due(time=self._began_at + self.max_seconds - self._seconds_before)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         time_is_up = self.max_seconds is not None and self._seconds() >= self.max_seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import signal
 import time
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 
+from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
@@ -33,7 +32,7 @@ from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import train_log
 from ganvas.run.outcome import Outcome
-from ganvas.run.prepare import error_prefix, prepare
+from ganvas.run.prepare import configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
 from ganvas.run.run_end import end_run, record_failure
 from ganvas.run.status_writer import StatusWriter
@@ -237,7 +236,7 @@ def _train_once(
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
             try:
-                _fit(parts, callbacks, folder, resume_plan, group)
+                _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)
             except RollbackError:
                 raise
@@ -257,6 +256,7 @@ def _train_once(
 def _fit(
     parts: _Parts,
     callbacks: list[pl.Callback],
+    state: RunState,
     folder: RunFolder,
     resume_plan: ResumePlan | None,
     group: Group,
@@ -274,18 +274,8 @@ def _fit(
         info=group.info,
     )
     open_group(group, trainer, machine.process_group_backend)
-    model.log_every(options.log_every_examples, data.batch_size)
-    model.set_non_finite_policy(options.non_finite, options.max_skips)
-    model.micro_batches = options.micro_batches
-    if machine.compile:
-        # Else a compiled graph can be gone through once alone, and Recipe.gradients_at goes before descend.
-        functorch_config = importlib.import_module("torch._functorch.config")
-        functorch_config.donated_buffer = False  # type: ignore[attr-defined]
-    for network in model.networks.values():
-        if machine.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if machine.compile:
-            network.compile()
+    configure(model, options, machine, batch_size=data.batch_size)
+    model.agenda = state.agenda = Agenda(callbacks)
     checkpoint = resume_plan.checkpoint if resume_plan is not None else None
     targets = parts.config["model"]["_target_"], parts.config["data"]["_target_"]
     log.info(

@@ -117,7 +117,7 @@ class AcceleratorOptions:
     sync_batchnorm: bool
     benchmark: bool
     matmul_precision: str
-    channels_last: bool
+    channels_last: bool | None
     compile: bool
     threads: int | None
     timeout: float = 600.0  # runs of before it have none

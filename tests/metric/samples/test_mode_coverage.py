@@ -29,7 +29,7 @@ def test_modes_and_reverse_kl() -> None:
     metric = ModeCoverage(2)
     assert metrics(metric, real=seen([5, 5]), generated=seen([6, 1]))["modes_covered"] == 1.0
     assert set(metric.directions) == {"modes_covered", "reverse_kl"}
-    assert set(ModeCoverage.metrics) == {"modes_covered", "reverse_kl", "high_quality_share"}
+    assert set(ModeCoverage.directions) == {"modes_covered", "reverse_kl", "high_quality_share"}
 
 
 def test_the_same_shares_have_no_divergence_and_a_mode_without_real_samples_is_finite() -> None:

@@ -10,7 +10,7 @@ import yaml
 from ganvas.errors import OptionError
 from ganvas.run.config.allowed import MAX_DEPTH, MAX_NODES, check_kinds, check_targets, locate
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 def targets(node: Any) -> list[str]:
@@ -65,9 +65,9 @@ OF_ANOTHER_KIND = [
     "ganvas.model.quantizer.interface.Quantizer",  # abstract
     "ganvas.metric.evaluate.evaluating",
     "ganvas.metric.interface.FeatureExtractor",  # a protocol
-    "ganvas.model.gan.hash64",
-    "ganvas.model.gan.Recipe",
-    "ganvas.model.gan.contextmanager",
+    "ganvas.model.latent_generator.hash64",
+    "ganvas.model.gan.LatentGenerator",
+    "ganvas.model.training.recipe.contextmanager",
     "torch.nn.functional.relu",
     "torch.nn.Parameter",
     "torch.nn.init.zeros_",

@@ -12,7 +12,7 @@ from ganvas.errors import OptionError
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 def machine(**changes: Any) -> AcceleratorOptions:

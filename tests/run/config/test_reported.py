@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.cli.compose import compose
+from ganvas.cli.compose.experiment import compose
 from ganvas.cli.main import main
 from ganvas.errors import OptionError
 from ganvas.model.vqvae import VQVAE

@@ -62,7 +62,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HOME", str(home))
-        patched.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "helpers"))
+        patched.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "helpers"))
         made = Ray(StandIn(tmp_path_factory.mktemp("sweep")), RayOptions(num_cpus=0.25))
         own = made._own
         assert own is not None

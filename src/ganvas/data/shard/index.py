@@ -243,7 +243,7 @@ class IndexFile:
         """The index, or None where there is none that is whole."""
         for folder in self.folders:
             try:
-                with np.load(folder / self.name) as stored:
+                with (folder / self.name).open("rb") as file, np.load(file) as stored:
                     label = stored["label"] if len(stored["label"]) else None
                     columns = {name: stored[name] for name in ("stamps", "shard", "offset", "length")}
                     return ShardIndex(self.paths, label=label, digests=stored["digests"].tolist(), **columns)

@@ -39,12 +39,17 @@ class ExponentialAverage(WeightAverage):
         return super().train(False)
 
     @torch.no_grad()
-    def update(self, network: nn.Module, examples: int) -> None:
+    def update(self, network: nn.Module, examples: int | Tensor) -> None:
         if self._pairs[0] is not network:  # not a walk through both networks at every step
             self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
         _, averages, values = self._pairs
-        decay = 0.5 ** (examples / self.half_life)
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        weight = 1 - 0.5 ** (examples / self.half_life)
+        if isinstance(weight, Tensor):
+            steps = torch._foreach_sub(values, averages)
+            torch._foreach_mul_(steps, weight)
+            torch._foreach_add_(averages, steps)
+        else:
+            torch._foreach_lerp_(averages, values, weight)
         buffers = list(self.average.buffers())
         if buffers:
             torch._foreach_copy_(buffers, list(network.buffers()))

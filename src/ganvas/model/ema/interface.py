@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage(nn.Module, ABC):
@@ -21,5 +21,8 @@ class WeightAverage(nn.Module, ABC):
         """Starts the average as a copy of ``network``."""
 
     @abstractmethod
-    def update(self, network: nn.Module, examples: int) -> None:
-        """Moves the average toward ``network`` after ``examples`` more training examples."""
+    def update(self, network: nn.Module, examples: int | Tensor) -> None:
+        """Moves the average toward ``network`` after ``examples`` more training examples.
+
+        On an accelerator their number is a scalar there: 0 where the network's step was left out.
+        """

@@ -28,6 +28,7 @@ class Guard:
 
     Attributes:
         skipped: name -> steps skipped in all.
+        last_terms: name -> what the last step made noted, by tags of the logs.
         consecutive_skips: name -> steps skipped since the last one made.
 
     Raises:
@@ -42,17 +43,7 @@ class Guard:
         self.policy, self.max_skips = policy, max_skips
         self.skipped: dict[str, int] = {}
         self.consecutive_skips: dict[str, int] = {}
-        self._last: dict[str, Mapping[str, Tensor]] = {}
-
-    def note_made(self, step: str, terms: Mapping[str, Tensor]) -> None:
-        """Notes a step whose numbers are finite.
-
-        Args:
-            step: the step's name.
-            terms: its numbers by their names in the logs; kept, as the last finite ones.
-        """
-        self._last[step] = terms
-        self.consecutive_skips[step] = 0
+        self.last_terms: dict[str, Mapping[str, Tensor]] = {}
 
     def skips(self, step: str, term: str, where: str) -> bool:
         """Counts a step that did not pass; whether it is to be skipped, else see :meth:`error`."""
@@ -72,7 +63,7 @@ class Guard:
             where: batch and examples.
             broken: name of a parameter that was not finite before the step, or None.
         """
-        last_terms = [looked_at(terms) for terms in self._last.values()]
+        last_terms = [looked_at(terms) for terms in self.last_terms.values()]
         values = {name: float(value) for terms in last_terms for name, value in terms.items()}
         last = ", ".join(f"{name} {value:.4g}" for name, value in values.items()) or "none"
         parts = [where]

@@ -5,6 +5,7 @@ Each function says which public thing is missing. After an update of Lightning, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,15 +13,14 @@ import pytorch_lightning as pl
 _BETWEEN = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
-def count_batch(trainer: pl.Trainer) -> None:
-    """Makes ``trainer.global_step`` the number of batches.
+def batch_counters(trainer: pl.Trainer) -> tuple[Callable[[], None], ...]:
+    """To be called once a batch, so that ``trainer.global_step`` is the number of batches.
 
     Under manual optimization Lightning counts every step of every optimizer that it has wrapped (#17958), so
     that a GAN's budget would end at half its batches. The steps are made past its wrappers, and counted here.
     """
     progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-    progress.increment_ready()
-    progress.increment_completed()
+    return progress.increment_ready, progress.increment_completed
 
 
 def listeners(trainer: pl.Trainer) -> dict[str, list[pl.Callback]]:

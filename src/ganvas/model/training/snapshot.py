@@ -34,6 +34,14 @@ class BufferSnapshot:
             with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
                 torch._foreach_copy_(tensors, self._copies)
 
+    def restore_unless(self, holds: Tensor) -> None:
+        """:meth:`restore` where a bool scalar on their device is false; the host does not look at it."""
+        if self._places:
+            tensors = self._tensors()
+            with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
+                for tensor, copy in zip(tensors, self._copies, strict=True):
+                    tensor.copy_(torch.where(holds, tensor, copy))
+
     def _tensors(self) -> list[Tensor]:
         return [getattr(module, name) for module, name in self._places]
 

@@ -16,6 +16,7 @@ from typing import Any
 from ganvas.errors import NonFiniteError, OptionError, RankError
 from ganvas.run.folder.redact import remember_secrets, scrub
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.lean_import import keep_torchmetrics_lean
 from ganvas.run.process.orphan import watch_parent
 
 
@@ -31,6 +32,7 @@ def main(handles: list[int]) -> int:
     task = json.loads(sys.stdin.buffer.read())
     sys.path += [entry for entry in task["path"] if entry not in sys.path]
     remember_secrets(task["secrets"])
+    keep_torchmetrics_lean()
     from ganvas.run.distributed import rank_watchdog
     from ganvas.run.train_run import train
 

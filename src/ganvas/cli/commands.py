@@ -1,0 +1,31 @@
+"""The commands by name: one thin file each, which :func:`module_of` finds."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "train": "train what config groups compose; -m sweeps; resume=RUN continues",
+    "resume": "continue a run in its own folder",
+    "sample": "samples of a GAN as an image or an array",
+    "reconstruct": "originals and reconstructions of a VQ-VAE",
+    "interpolate": "rows of samples from one latent to another",
+    "walk": "a round trip through latents as an animation",
+    "neighbours": "samples beside the training images nearest to them",
+    "evaluate": "metrics of a run, with their protocol",
+    "export": "the trained weights as a safetensors file",
+    "shards": "images of a data set as tar shards for data=webdataset",
+    "sweep": "many runs: plan, run, status, resume, retry, best, ls",
+    "job": "one attempt at one job of a sweep",
+    "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
+    "plot": "curves of losses and metrics as an image",
+    "runs": "runs ls: what there is",
+}
+_ROOMS = {
+    "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
+    "sweep": ("sweep", "job"),
+}
+
+
+def module_of(command: str) -> str:
+    """The module whose ``run(overrides)`` is the command."""
+    room = next((f"{room}." for room, commands in _ROOMS.items() if command in commands), "")
+    return f"ganvas.cli.{room}{command}"

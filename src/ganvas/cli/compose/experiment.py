@@ -1,0 +1,200 @@
+"""From the command line's overrides to plain values, by Hydra; errors in one line that name the key."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from ganvas.cli.compose.explain import composition_errors, unresolved, values_written
+from ganvas.cli.compose.hydra_internals import compose_config
+from ganvas.cli.compose.secrets import remember_environment
+from ganvas.cli.compose.session import hydra_session
+from ganvas.errors import OptionError, require
+from ganvas.run.folder.redact import redacted_override, remember
+from ganvas.run.folder.run_folder import check_name, new_folder_path
+
+_MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A composed experiment.
+
+    Attributes:
+        config: plain values, all interpolations resolved.
+        choices: group -> chosen option, e.g. ``{"model": "dcgan"}``.
+        overrides: what the user wrote.
+        origins: key -> the keys that its interpolation reads.
+    """
+
+    config: dict[str, Any]
+    choices: dict[str, str]
+    overrides: list[str]
+    origins: dict[str, list[str]]
+
+    def named_as_written(self, error: OptionError) -> OptionError:
+        """The error with the key and the value that the user wrote.
+
+        ``model.latent_dim``, not the part's copy of it; where none was written, what the part's copy reads.
+        """
+        written = values_written(self.overrides)
+        option = next((key for key in self._behind(error.option) if key in written), None)
+        if option is None:
+            option, seen = error.option, set()
+            while len(self._sources(option)) == 1 and option not in seen:  # seen before: a cycle
+                seen.add(option)
+                (option,) = self._sources(option)
+        group = option.rpartition(".")[0]
+        if option not in written and written.get(group) == str(error.value):
+            option = group  # accelerator=gpu chose accelerator.accelerator
+        value = "null" if error.value is None else error.value
+        if option in written and not str(value).startswith(written[option]):
+            value = written[option] if len(written[option]) <= _MAX_NAME else f"{written[option][:40]}..."
+        return OptionError(option, value, error.reason)
+
+    def _sources(self, option: str) -> list[str]:
+        """What the key, or the section that it lies in, is interpolated from."""
+        head = option
+        while head:
+            if head in self.origins:
+                return [source + option[len(head) :] for source in self.origins[head]]
+            head = head.rpartition(".")[0]
+        return []
+
+    def _behind(self, option: str) -> list[str]:
+        """The key and all that stand behind it, nearest first."""
+        found = [option]
+        for key in found:
+            found += [source for source in self._sources(key) if source not in found]
+        return found
+
+
+def compose(
+    overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train"
+) -> Composed:
+    """Composes one experiment; ``paths.run_dir`` is named after it where the user named none.
+
+    Raises:
+        OptionError: an override that names no key or option (with the nearest one), or does not parse.
+    """
+    with hydra_session(config_dir) as hydra:
+        with composition_errors(hydra, overrides):
+            config = compose_config(hydra, config_name, overrides)
+        return composed(config, overrides)
+
+
+def composed(config: Any, overrides: Sequence[str]) -> Composed:
+    """Hydra's config as plain values, checked; ``config`` is changed.
+
+    Raises:
+        OptionError: what cannot be resolved, or is of another shape than its readers take.
+    """
+    choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
+    choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
+    with open_dict(config):
+        del config["hydra"]
+    unresolved_config = OmegaConf.to_container(config, resolve=False)
+    origins = _origins(unresolved_config)
+    remember_environment(unresolved_config)
+    try:
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        remember(plain)
+        for section in ("paths", "data", "model", "trainer", "accelerator"):
+            require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
+        place = plain["paths"]["output_dir"]
+        require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
+        check_name(plain.get("name"))
+        _check_shapes(plain)
+        for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
+            _check_text(key, plain["paths"][key[6:]] if "." in key else plain.get(key))
+        if plain["paths"]["run_dir"] is None:
+            config.paths.run_dir = str(new_folder_path(plain, choices))
+            plain = OmegaConf.to_container(config, resolve=True)
+        for group in ("callback", "logger"):  # null switches one of them off
+            plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
+    except OmegaConfBaseException as error:
+        named = Composed({}, {}, list(overrides), origins).named_as_written
+        raise named(unresolved(error, overrides, unresolved_config)) from error
+    except OptionError as error:
+        raise Composed({}, {}, list(overrides), origins).named_as_written(error) from error
+    except RecursionError as error:
+        raise OptionError("config", "", "its interpolations form a cycle; break it") from error
+    return Composed(plain, choices, list(overrides), origins)
+
+
+def _check_shapes(plain: dict[str, Any]) -> None:
+    """The entries that no constructor binds are of the kind that their readers take."""
+    for group in ("callback", "logger"):
+        entries = plain.get(group)
+        require(entries is None or isinstance(entries, dict), group, entries, "must be a section, or none")
+        for name, node in (entries or {}).items():
+            reason = "must be a section with a _target_; write one into your --config-dir, or leave it out"
+            require(node is None or isinstance(node, dict), f"{group}.{name}", node, reason)
+    modules = plain.get("allow_imports")
+    listed = modules is None or (isinstance(modules, list) and all(isinstance(one, str) for one in modules))
+    require(listed, "allow_imports", modules, "must be a list of modules, e.g. [my_module]")
+    drift = plain.get("allow_drift")
+    require(drift in (None, True, False), "allow_drift", drift, "must be true or false")
+
+
+def _check_text(key: str, value: Any) -> None:
+    """A name that a file system can take, or null. An empty one is an unset variable of the shell's."""
+    if value is None:
+        return
+    text = str(value)
+    named = isinstance(value, str) or (type(value) is int and not key.startswith("paths."))
+    require(named, key, value, "must be the name of a folder")
+    require(text != "", key, "", "is empty; give a name, or leave it out")
+    short = len(os.fsencode(text)) <= _MAX_PATH
+    short = short and all(len(os.fsencode(part)) <= _MAX_NAME for part in Path(text).parts)
+    reason = f"is too long; a name has at most {_MAX_NAME} bytes, a path {_MAX_PATH}"
+    require(short, key, f"{text[:40]}...", reason)
+
+
+def _origins(tree: Any, path: str = "") -> dict[str, list[str]]:
+    """Every key that reads others: ``${model.latent_dim}``, ``${ganvas.length:${.levels}}``."""
+    if not isinstance(tree, dict):
+        names = re.findall(r"\$\{(\.?[A-Za-z_][\w.]*)\}", tree) if isinstance(tree, str) else []
+        section = path.rpartition(".")[0]
+        return {path: [section + name if name[0] == "." else name for name in names]} if names else {}
+    found: dict[str, list[str]] = {}
+    for key, value in tree.items():
+        found |= _origins(value, f"{path}.{key}".lstrip("."))
+    return found
+
+
+def provenance(composed: Composed) -> dict[str, Any]:
+    """Where a run came from: versions, command, overrides, git revision of the current folder."""
+    import platform
+    import subprocess
+    import time
+    from importlib.metadata import version
+
+    import ganvas
+
+    try:
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        git = None
+    return {
+        "version": ganvas.__version__,
+        "command": " ".join(["ganvas", *map(redacted_override, sys.argv[1:])]),
+        "overrides": composed.overrides,
+        "choices": composed.choices,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "git": git,
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("torch", "pytorch-lightning", "hydra-core", "numpy")},
+        "cwd": os.getcwd(),
+    }

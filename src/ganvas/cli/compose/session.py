@@ -1,0 +1,67 @@
+"""Hydra over the packaged groups and the user's own, with the functions that the packaged YAMLs use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ganvas.cli.compose.folders import check_config_dir, make_importable, packaged_conf
+from ganvas.cli.compose.hydra_internals import open_hydra
+
+
+@contextmanager
+def hydra_session(
+    config_dir: str | None, *, packaged: Path | None = None, importable: bool = True
+) -> Iterator[Any]:
+    """A Hydra object over the packaged groups and the user's own, whose files shadow the packaged ones.
+
+    Args:
+        packaged: a copy of the packaged groups to read in their place.
+        importable: whether code beside the user's YAMLs may be imported from now on.
+
+    Raises:
+        OptionError: ``--config-dir``: there is no such folder.
+    """
+    register_resolvers()
+    users = None if config_dir is None else check_config_dir(config_dir)
+    if users is not None and importable:
+        make_importable(users)
+    with open_hydra(packaged or packaged_conf(), users) as hydra:
+        yield hydra
+
+
+def register_resolvers() -> None:
+    """The functions that the packaged YAMLs use inside ``${...}``."""
+    OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
+    OmegaConf.register_new_resolver("ganvas.floordiv", _floordiv, replace=True)
+    OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
+
+
+def _floordiv(a: Any, b: Any) -> int:
+    """a / b, a whole number; 0, which every size refuses by its name, where b is 0."""
+    if int(b) and int(a) % int(b):
+        raise ValueError(f"{a} is not a multiple of {b}")
+    return int(a) // int(b) if int(b) else 0
+
+
+def pick_image_size(native: int | None, allowed: Any) -> int | None:
+    """The size at which data of a native size meets a model.
+
+    Args:
+        native: the data's own size in pixels; None for what is no image.
+        allowed: sizes that the model can make; ``any``; or ``multiple_of_4`` (any number).
+
+    Returns:
+        The native size where it is allowed, else the next larger, else the largest allowed one.
+    """
+    if native is None or allowed is None or allowed == "any":
+        return native
+    if isinstance(allowed, str) and allowed.startswith("multiple_of_"):
+        step = int(allowed.rpartition("_")[2])
+        return -(-native // step) * step
+    larger = [size for size in allowed if size >= native]
+    return min(larger) if larger else max(allowed)

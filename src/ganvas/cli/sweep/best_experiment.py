@@ -1,0 +1,177 @@
+"""The best job of a sweep as an experiment of the user's own: a YAML that composes to the same config."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf, open_dict
+
+from ganvas.cli.compose.composer import Composer
+from ganvas.cli.compose.experiment import composed
+from ganvas.cli.compose.explain import key_of
+from ganvas.cli.compose.secrets import leaves
+from ganvas.cli.compose.session import hydra_session
+from ganvas.errors import REDACTED, OptionError, require
+from ganvas.run.folder.plain_yaml import dump_plain
+from ganvas.run.folder.run_folder import check_writable, write_text
+from ganvas.sweep.interface import Job
+from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.tree import RUN_DIR
+
+# What is the sweep's or the machine's business and not the experiment's.
+_LEFT_OUT = ("paths", "resume", "sweep", "allow_imports", "allow_drift")
+_NO_CHOICE = ("experiment", "debug", "local/", "local")
+_ROUNDS = 4  # of choices that bring groups with them, and of values that bring others along
+
+
+def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config_dir: str | None) -> str:
+    """Writes a job's config as ``experiment/<name>.yaml``.
+
+    Args:
+        out: the file, in a folder named experiment.
+        result: what the job reached, a line for the file's head.
+        config_dir: the user's own groups, which the job may have used.
+
+    Returns:
+        the command that trains it.
+
+    Raises:
+        OptionError: ``--save``: the file is there, or cannot be written; or the config groups of now cannot
+            make this config.
+    """
+    check_out(out)
+    name = str(sweep.about.get("config_name", "train"))
+    with hydra_session(config_dir) as hydra:
+        choices, values = _told(Composer(hydra, name), sweep, job)
+    folder = out.resolve().parent.parent
+    shown = out.parent.parent if str(out.parent.parent) != "." else Path(".")
+    command = f"ganvas train experiment={out.stem} --config-dir {shown}"
+    if config_dir is not None and Path(config_dir).resolve() != folder:
+        command += f"  # with what {config_dir} holds beside it"
+    head = [
+        "# @package _global_",
+        f"# Source: job {job.index} of the sweep {sweep.folder.name}, the best of {len(sweep.jobs)}.",
+        f"# Command: {command}",
+        f"# Result: {result}",
+    ]
+    body: dict[str, Any] = {"defaults": [{f"override /{key}": choice} for key, choice in choices.items()]}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, "\n".join(head) + "\n" + dump_plain((body if choices else {}) | values))
+    return command
+
+
+def check_out(out: Path) -> None:
+    """Raises OptionError unless an experiment can be written there."""
+    example = "name a file like conf/experiment/best.yaml"
+    fits = out.suffix == ".yaml" and out.parent.name == "experiment"
+    require(
+        fits, "--save", out, f"must be a .yaml in a folder named experiment, where Hydra looks; {example}"
+    )
+    require(not out.exists(), "--save", out, "is there already; name another file")
+    check_writable(out.parent, "--save")
+
+
+def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choices of groups and the values that make the job's config of the config groups of now."""
+    wanted = _replaced(sweep.config_of(job), str(sweep.run_dir(job)), RUN_DIR)
+    choices = _choices(composer, sweep.choices_of(job) | _lists(composer, sweep.overrides_of(job)))
+    base = composer.base(_overrides(choices))
+    written = {key_of(word).partition("@")[0] for word in sweep.overrides_of(job)}
+    read = sweep.origins_of(job)
+    values: dict[str, Any] = {}
+    # Values that were written, then those that no other key gives, then whatever is left.
+    asked = [lambda key: key in written, lambda key: key not in read, *[lambda key: True] * _ROUNDS]
+    for takes in asked:
+        found = list(_differing(wanted, _with(base, values)))
+        if not found:
+            return choices, values
+        for key, value in found:
+            if takes(".".join(key)):
+                _set(values, key, value)
+    keys = ", ".join(".".join(key) for key, _ in found)
+    reason = (
+        f"the config groups of now cannot make this job's config ({keys}); give the --config-dir of the sweep"
+    )
+    raise OptionError("--save", sweep.folder, reason)
+
+
+def _choices(composer: Composer, wanted: dict[str, str]) -> dict[str, Any]:
+    """Those that are not the defaults already; a choice may bring others with it."""
+    wanted = {key: _plain(text) for key, text in wanted.items() if not key.startswith(_NO_CHOICE)}
+    chosen: dict[str, Any] = {}
+    for _ in range(_ROUNDS):
+        runtime = composer.base(_overrides(chosen)).hydra.runtime.choices
+        there = {key: _plain(str(text)) for key, text in runtime.items()}
+        missing = {key: value for key, value in wanted.items() if there.get(key) != value}
+        if not missing:
+            break
+        top = {key: value for key, value in missing.items() if "/" not in key.partition("@")[0]}
+        chosen |= top or missing
+    return chosen
+
+
+def _lists(composer: Composer, overrides: Sequence[str]) -> dict[str, str]:
+    """Groups of which several options were chosen: Hydra keeps no note of these choices."""
+    pairs = (word.partition("=")[::2] for word in overrides)
+    return {key: text for key, text in pairs if text.startswith("[") and composer.is_group(key)}
+
+
+def _replaced(tree: Any, old: str, new: str) -> Any:
+    """A copy in which texts hold the one for the other."""
+    if isinstance(tree, dict):
+        return {key: _replaced(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_replaced(value, old, new) for value in tree]
+    return tree.replace(old, new) if isinstance(tree, str) else tree
+
+
+def _plain(text: str) -> Any:
+    return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
+
+
+def _overrides(choices: dict[str, Any]) -> list[str]:
+    return [f"{key}={_shown(value)}" for key, value in choices.items()]
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else f"[{','.join(value)}]" if isinstance(value, list) else str(value)
+
+
+def _with(base: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """What the experiment composes to."""
+    config = copy.deepcopy(base)
+    with open_dict(config):
+        config.paths.run_dir = RUN_DIR
+        config.merge_with(OmegaConf.create(values))
+    return composed(config, []).config
+
+
+def _differing(wanted: Any, there: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(key, value) of each leaf that must be given another value; None takes a callback or logger away."""
+    for key in sorted(there.keys() - wanted.keys()):
+        require(path in (("callback",), ("logger",)) or (not path and key in _LEFT_OUT), "--save",
+                ".".join((*path, key)), "is in the config groups of now and not in the sweep's")  # fmt: skip
+        if path:
+            yield (*path, key), None
+    for key, value in wanted.items():
+        if (not path and key in _LEFT_OUT) or _is_hidden(value):
+            continue
+        old = there.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            yield from _differing(value, old, (*path, key))
+        elif key not in there or type(old) is not type(value) or old != value:
+            yield (*path, key), _replaced(value, RUN_DIR, "${paths.run_dir}")
+
+
+def _is_hidden(value: Any) -> bool:
+    return any(isinstance(text, str) and REDACTED in text for _, text in leaves(value))
+
+
+def _set(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value

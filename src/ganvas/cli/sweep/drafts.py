@@ -1,0 +1,107 @@
+"""From the overrides of ``ganvas train -m`` to the frozen configs of its jobs."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ganvas.cli.compose.composer import Composer
+from ganvas.cli.compose.experiment import Composed
+from ganvas.cli.compose.hydra_internals import parse_overrides
+from ganvas.errors import OptionError, require
+from ganvas.run.config.optimized import check_optimized
+from ganvas.run.folder.redact import redacted_override
+from ganvas.sweep.manifest import Draft
+
+_MAX_REPEATS = 1000
+
+
+def fixed_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides that are the same for every job."""
+    return [str(one.input_line) for one in parse_overrides(overrides) if not one.is_sweep_override()]
+
+
+def combinations(hydra: Any, overrides: Sequence[str]) -> list[list[str]]:
+    """Every job's overrides; the last word changes fastest; of a key that is written twice the last counts.
+
+    Raises:
+        OptionError: a word lists no value, or an interval.
+    """
+    choices: dict[str, list[str]] = {}
+    for one in parse_overrides(overrides, hydra):
+        key, _, value = str(one.input_line).partition("=")
+        if not one.is_sweep_override():
+            values = [one.get_value_element_as_str()]
+        elif one.is_discrete_sweep():
+            values = list(one.sweep_string_iterator())
+            require(bool(values), key, value, "lists no value at all: the grid is empty; give some")
+        else:
+            raise OptionError(key, value, "lists no values; write a,b,c, or search with hydra/sweeper=optuna")
+        name = one.get_key_element()
+        choices[name] = [f"{name}={value}" for value in values]
+    return [list(job) for job in itertools.product(*choices.values())]
+
+
+def drafts(composer: Composer, overrides: Sequence[str]) -> tuple[list[Draft], list[str]]:
+    """Every job of a sweep over the overrides' values, each ``sweep.repeats`` times with seeds of its own.
+
+    Returns:
+        the jobs, and the overrides that all of them share.
+
+    Raises:
+        OptionError: an override that does not compose.
+    """
+    jobs = combinations(composer.hydra, overrides)
+    varied = differing(jobs)
+    shared = [word for word in jobs[0] if word not in varied[0]]
+    made = []
+    for variant, (job, differs) in enumerate(zip(jobs, varied, strict=True)):
+        made += repeats(composer, job, differs, variant)
+    return made, shared
+
+
+def repeats(
+    composer: Composer, overrides: Sequence[str], differs: Sequence[str], variant: int
+) -> list[Draft]:
+    """One combination as jobs: ``sweep.repeats`` of them, with the seeds from ``seed`` on."""
+    first = composer.compose(overrides)
+    try:
+        check_optimized(first.config)
+    except OptionError as error:
+        raise first.named_as_written(error) from error
+    count = (first.config.get("sweep") or {}).get("repeats", 1)
+    fits = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MAX_REPEATS
+    require(fits, "sweep.repeats", count, f"must be a whole number from 1 to {_MAX_REPEATS}")
+    if count == 1:
+        return [_draft(first, differs, variant, 0)]
+    swept = any(word.startswith("seed=") for word in differs)
+    require(
+        not swept, "sweep.repeats", count, "gives the seeds itself, and seed=... lists some; leave one out"
+    )
+    answer = []
+    for repeat in range(count):
+        word = f"seed={first.config['seed'] + repeat}"
+        made = composer.compose([*overrides, word]) if repeat else first
+        answer.append(_draft(made, [*differs, word], variant, repeat))
+    return answer
+
+
+def _draft(made: Composed, differs: Sequence[str], variant: int, repeat: int) -> Draft:
+    return Draft(made.config, made.choices, made.origins, list(differs), slug(differs), variant, repeat)
+
+
+def differing(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each job's overrides, those that not every job has (all of them where there is one job)."""
+    shared = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
+    return [[override for override in job if override not in shared] for job in jobs]
+
+
+def slug(overrides: Sequence[str]) -> str:
+    """A folder name from a job's overrides: last key and value of each, no ``=`` (Hydra's grammar)."""
+    parts = [
+        f"{o.partition('=')[0].rpartition('.')[2].rpartition('/')[2]}-{o.partition('=')[2]}"
+        for o in map(redacted_override, overrides)
+    ]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts)).strip("-")[:80] or "job"

@@ -1,0 +1,74 @@
+"""From a sweep's overrides to what would run: everything composed and checked, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ganvas.cli.compose.composer import Composer
+from ganvas.cli.compose.experiment import provenance
+from ganvas.cli.compose.secrets import hidden_values
+from ganvas.cli.sweep.drafts import drafts, fixed_overrides
+from ganvas.cli.sweep.launchers import make_launcher
+from ganvas.cli.sweep.planned import Planned, is_hydra_override, join_sweep, sweep_folder
+from ganvas.cli.sweep.search.plan import plan_search
+from ganvas.errors import OptionError
+from ganvas.sweep.grid import Grid
+from ganvas.sweep.manifest import Manifest, new_about
+from ganvas.sweep.records import RESUMABLE
+from ganvas.sweep.search.settings import Settings
+from ganvas.sweep.summary import results
+
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # hydra/sweeper=basic, Hydra's default
+_SEARCH = f"{Settings.__module__}.{Settings.__name__}"
+
+
+def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Planned:
+    """Composes everything and checks it; writes nothing."""
+    own = [word for word in overrides if not is_hydra_override(word)]
+    launcher = make_launcher(section.launcher, overrides)
+    if is_search(section, overrides):
+        return plan_search(composer, overrides, own, section, launcher)
+    made, shared = drafts(composer, own)
+    if any(draft.config.get("optimized_metric") is not None for draft in made):
+        from ganvas.run.config.reported import check_ranked  # torch, for seconds
+
+        check_ranked(draft.config for draft in made)
+    folder = sweep_folder(section, overrides, made[0].config)
+    about = new_about(overrides, shared, provenance(composer.compose(fixed_overrides(own))))
+    about["config_name"] = composer.config_name
+    sweep = Manifest(folder, about)
+    jobs = sweep.add(made)
+    hidden = [hidden_values(draft.config) for draft in made]
+    secrets = {job.index: values for job, values in zip(jobs, hidden, strict=True) if values}
+    keys = [job.key for job in sweep.jobs]
+    sweep = join_sweep(sweep, lambda old: [job.key for job in old.jobs] == keys)
+    todo = [job for job, result in results(sweep) if result.state in (*RESUMABLE, "running")]
+    return Planned(sweep, launcher, Grid(todo), secrets)
+
+
+def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:
+    """Hydra's own part of the config; its overrides have one value each.
+
+    Raises:
+        OptionError: one of them lists several.
+    """
+    for word in overrides:
+        if is_hydra_override(word) and not fixed_overrides([word]):
+            key, _, value = word.partition("=")
+            raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
+    return composer.hydra_section(overrides)
+
+
+def is_search(section: Any, overrides: Sequence[str]) -> bool:
+    """Whether the composed ``hydra`` asks for a search, and not for every combination.
+
+    Raises:
+        OptionError: its sweeper is of another kind: what it learns would be lost with its process.
+    """
+    target = str(section.sweeper.get("_target_"))
+    if target not in (_BASIC, _SEARCH):
+        word = next((word for word in overrides if word.startswith("hydra/sweeper=")), "hydra/sweeper=")
+        reason = "is no sweeper of ganvas's, whose sweeps can be resumed; there are: basic, optuna"
+        raise OptionError("hydra/sweeper", word.partition("=")[2], reason)
+    return target == _SEARCH

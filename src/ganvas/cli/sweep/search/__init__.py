@@ -1,0 +1,1 @@
+"""A sweep whose jobs are the trials of an Optuna study."""

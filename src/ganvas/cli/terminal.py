@@ -1,0 +1,69 @@
+"""How the commands show values and tables; a run's texts may come from anyone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_WIDE = 160  # letters, where nobody's terminal limits a table
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """The text without what moves a terminal's cursor, cut off."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def printable(text: str, longest: int = 200) -> Text:
+    """The same for rich, which reads no markup in it."""
+    from rich.text import Text
+
+    return Text(one_line(text, longest))
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, keep_first: bool = False) -> None:
+    """A table of short lines.
+
+    Args:
+        keep_first: the first column is not wrapped: it is there to be copied.
+    """
+    from rich.table import Table
+
+    table = Table(*columns)
+    table.columns[0].no_wrap = keep_first
+    for row in rows:
+        table.add_row(*map(printable, row))
+    console().print(table)
+
+
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """The metrics that a table has room for; the others are in status.json and evaluations.jsonl."""
+    metrics = {name: value for name, value in metrics.items() if value is not None}
+    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in metrics]
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or list(metrics)[:2])
+
+
+def format_duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h 5 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_estimate(seconds: float | None, runs: int, how: str) -> str:
+    """How long a sweep takes (``how``: about, at most), by the pace of so many finished runs."""
+    if seconds is None:
+        return "time: not known; no finished run of such a model and data lies under paths.output_dir"
+    pace = f"by the pace of {runs} finished runs of such models and data"
+    return f"time: {how} {format_duration(seconds)}, {pace}"

@@ -1,0 +1,1 @@
+"""Commands that read one trained run."""

@@ -1,0 +1,152 @@
+"""``ganvas evaluate RUN``: the metrics of a run, with the protocol that makes them comparable."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
+from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.errors import OptionError, require
+
+_NUM = 10_000
+
+
+def run(argv: Sequence[str]) -> int:
+    """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``)."""
+    arguments = _parser().parse_intermixed_args(list(argv))
+    num = _NUM if arguments.num is None else arguments.num
+    check_num(num)
+    check_num(arguments.batch_size, "--batch-size")
+    require(arguments.num_real is None or arguments.num_real >= 2, "--num-real", arguments.num_real,
+            "must be at least 2; leave it out for the whole split")  # fmt: skip
+    folder, allow = named_run(arguments)
+    chosen = list(arguments.overrides)
+    if arguments.features is not None:
+        chosen.append(f"metric/features={arguments.features}")
+    if arguments.metrics:
+        chosen.append(f"metric/samples=[{','.join(arguments.metrics)}]")
+
+    from ganvas.callback.rows import Rows
+    from ganvas.run.config.stored import read_stored
+    from ganvas.run.load import load_run
+
+    with _as_written(arguments):
+        node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
+        metrics = build_metrics(node, allow)
+    model, data, _ = load_run(folder, allow=allow)
+    check_split(data, arguments.split, num, needed=2)
+    with _as_written(arguments):
+        evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
+    protocol = evaluation_result.protocol | {"examples_seen": model.examples_seen}
+    values = {
+        name: value if math.isfinite(value) else None for name, value in evaluation_result.metrics.items()
+    }
+    result = {"run": folder.path.name, "metrics": values, "protocol": protocol}
+    row = {
+        "examples": model.examples_seen, "source": "evaluate", "metrics": values,
+        "protocol": evaluation_result.protocol, "better": evaluation_result.better,
+    }  # fmt: skip
+    if not arguments.floor:
+        Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        _print(result)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = run_parser("evaluate", __doc__)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="metric/...=...",
+        help="other metrics than the run's own, e.g. metric/features=classifier metric/samples=[fid,kid]",
+    )  # fmt: skip
+    parser.add_argument("--features", help="the same as metric/features=NAME: pixels, efficientnet_lite0 ...")
+    parser.add_argument("--metrics", nargs="+", help="the same as metric/samples=[NAME,...]: fid kid ...")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument(
+        "--num", type=int, help=f"generated samples ({_NUM}); of a VQ-VAE: samples of the split (all)"
+    )
+    parser.add_argument("--num-real", type=int, help="real samples at most (the whole split)")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (0)")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--ema", action="store_true", help="refuse a run without averaged weights (EMA)")
+    weights.add_argument("--raw", action="store_true", help="the trained weights instead of their average")
+    parser.add_argument("--truncation", type=float, help="cut latents to [-T, T]")
+    parser.add_argument(
+        "--floor", action="store_true", help="training samples for generated ones; nothing is recorded"
+    )
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
+
+
+_OPTIONS = {"num_samples": "--num", "truncation": "--truncation", "split": "--split"}
+
+
+@contextmanager
+def _as_written(arguments: argparse.Namespace) -> Iterator[None]:
+    """Errors name what the user wrote, or could write."""
+    features, samples = arguments.features, arguments.metrics
+    with chosen_by(features="--features" if features else None, samples="--metrics" if samples else None):
+        try:
+            yield
+        except OptionError as error:
+            option = error.option
+            if option.replace("/", ".").startswith("metrics"):
+                option = f"metric.samples{option[7:]}"
+            raise OptionError(_OPTIONS.get(option, option), error.value, error.reason) from error
+
+
+def _evaluate(
+    model: Any, data: Any, metrics: dict[str, Any], num: int, arguments: argparse.Namespace, folder: Any
+) -> Any:
+    from ganvas.metric.floor import TrainingSamples
+    from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
+    from ganvas.metric.sample_evaluation import SampleEvaluation
+    from ganvas.model.interface import Reconstructs, Samples
+
+    shared = {"split": arguments.split, "batch_size": arguments.batch_size}
+    averaged = getattr(model, "ema", None) is not None
+    require(averaged or not arguments.ema, "--ema", folder.path.name,
+            "the run has no averaged weights (model/ema=none); leave the option out")  # fmt: skip
+    if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
+        require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
+        evaluate = SampleEvaluation(
+            features=metrics["features"], metrics=metrics["samples"], num_samples=num, seed=arguments.seed,
+            limit=arguments.num_real, ema=not arguments.raw, truncation=arguments.truncation, **shared,
+        )  # fmt: skip
+        module: Any = TrainingSamples(data, num) if arguments.floor else model
+        evaluation_result = evaluate(module, data)
+        if arguments.floor:
+            evaluation_result.protocol["weights"] = "training samples"
+        return evaluation_result
+    if isinstance(model, Reconstructs):
+        limit = arguments.num if arguments.num is not None else arguments.num_real
+        return ReconstructionEvaluation(
+            features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
+        )(model, data)  # type: ignore[arg-type]
+    raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate")
+
+
+def _print(result: dict[str, Any]) -> None:
+    print(result["run"])
+    for name, value in sorted(result["metrics"].items()):
+        print(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
+    print("protocol")
+    for name, value in _flat("", result["protocol"]):
+        print(f"  {name:40} {value}")
+
+
+def _flat(path: str, node: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Nested keys with dots between them."""
+    flat: list[tuple[str, Any]] = []
+    for name, value in node.items():
+        inner = f"{path}.{name}".lstrip(".")
+        flat += _flat(inner, value) if isinstance(value, dict) else [(inner, value)]
+    return flat

@@ -1,0 +1,75 @@
+"""``ganvas export RUN``: the trained weights as a safetensors file: tensors and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganvas.cli.arguments import check_out, named_run, run_parser, writing
+from ganvas.errors import OptionError
+
+
+def run(argv: Sequence[str]) -> int:
+    """Writes a GAN's generator, or the encoder, quantizer and decoder of a VQ-VAE."""
+    parser = run_parser("export", __doc__)
+    parser.add_argument("--out", type=Path, help="F.safetensors (weights.safetensors in the run's folder)")
+    parser.add_argument(
+        "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
+    )
+    arguments = parser.parse_args(list(argv))
+    folder, allow = named_run(arguments)
+    out = arguments.out or folder.path / "weights.safetensors"
+    check_out(out, (".safetensors",))
+
+    from safetensors.torch import save
+
+    import ganvas
+    from ganvas.run.load import load_run
+
+    model, _, stored = load_run(folder, allow=allow)
+    networks, averaged = _networks(model, raw=arguments.raw)
+    if not networks:
+        raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to export")
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous().clone()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    metadata = {
+        "format": "pt",
+        "ganvas": ganvas.__version__,
+        "examples_seen": str(model.examples_seen),
+        "weights": "average" if averaged else "trained",
+        "model": json.dumps(stored["config"]["model"]),
+    }
+    _write(out, save(tensors, metadata))
+    print(out)
+    return 0
+
+
+def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
+    """What makes a recipe's images, by name, and whether that is an average of weights."""
+    from ganvas.model.interface import Reconstructs, Samples
+
+    networks: dict[str, Any] = dict(model.networks)
+    if isinstance(model, Samples):
+        average = getattr(getattr(model, "ema", None), "average", None)
+        use_average = average is not None and not raw
+        return {"generator": average if use_average else networks["generator"]}, use_average
+    return (networks if isinstance(model, Reconstructs) else {}), False
+
+
+def _write(out: Path, data: bytes) -> None:
+    """The file is whole or absent, also where one of its name was there before."""
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with writing(out), temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)

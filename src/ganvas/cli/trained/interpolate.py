@@ -1,0 +1,42 @@
+"""``ganvas interpolate RUN``: rows of samples from one latent to another, as an image or an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganvas.cli.arguments import check_out, named_run, save_samples
+from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.errors import require
+
+
+def run(argv: Sequence[str]) -> int:
+    """Row i goes from sample i to sample num + i of ``ganvas sample`` with the same seed, on an arc (slerp).
+
+    Where the generator has classes, a row keeps that of sample i.
+    """
+    parser = generator_parser("interpolate", __doc__, 8, "rows")
+    parser.add_argument("--steps", type=int, default=8, help="samples in a row, both ends included (8)")
+    parser.add_argument("--out", type=Path, help="F.png: a row each; F.npz: images uint8 [N, S, H, W, C]")
+    arguments = parser.parse_args(list(argv))
+    check_common(arguments)
+    num, steps = arguments.num, arguments.steps
+    require(steps >= 2, "--steps", steps, "must be at least 2, the ends; leave the option out for 8")
+    folder, allow = named_run(arguments)
+    out = arguments.out or folder.path / f"interpolation-{num}-seed{arguments.seed}.png"
+    check_out(out)
+    model, _ = load_generator(folder, allow, "interpolate")
+
+    import torch
+
+    from ganvas.callback.drawing.images import draw_rows
+    from ganvas.functional.slerp import slerp
+
+    ends = model.latents(2 * num, arguments.seed, truncation=arguments.truncation).cpu()
+    t = torch.arange(steps, dtype=torch.float64) / (steps - 1)  # 0 and 1 are exact
+    z = slerp(ends[:num, None], ends[num:, None], t)  # [N, S, D]
+    label = model.sample_labels(num, arguments.seed)
+    rows = None if label is None else label.repeat_interleave(steps)
+    made = generate(model, z.flatten(0, 1).to(model.device), rows, arguments).unflatten(0, (num, steps))
+    save_samples(out, {"images": made}, lambda: draw_rows(made))
+    return 0

@@ -1,0 +1,95 @@
+"""``ganvas neighbours RUN``: samples of a GAN, each beside the training images nearest to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.cli.arguments import check_num, check_out, check_split, named_run, save_samples
+from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.errors import OptionError, require
+from ganvas.run.folder.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def run(argv: Sequence[str]) -> int:
+    """Writes a sheet: a row a sample, at its left end, then its neighbours by Euclidean distance.
+
+    Training images are taken as they are: not augmented.
+    """
+    parser = generator_parser("neighbours", __doc__, 8, "samples")
+    parser.add_argument("--k", type=int, default=5, help="neighbours of each sample (5)")
+    parser.add_argument(
+        "--features", help="distances in these of conf/metric/features; all pixels without the option"
+    )
+    parser.add_argument(
+        "--out", type=Path,
+        help="F.png: a sheet; F.npz: images, neighbours, numbers of these in the training split, distances",
+    )  # fmt: skip
+    arguments = parser.parse_args(list(argv))
+    check_common(arguments)
+    check_num(arguments.k, "--k")
+    folder, allow = named_run(arguments)
+    out = arguments.out or folder.path / f"neighbours-{arguments.num}-seed{arguments.seed}.png"
+    check_out(out)
+    extractor = None if arguments.features is None else _extractor(folder, allow, arguments)
+    model, data = load_generator(folder, allow, "find neighbours of")
+    there = check_split(data, "train", arguments.num)
+    require(
+        arguments.k <= there, "--k", arguments.k, f"is more than the {there} training samples; ask for fewer"
+    )
+    shape = list(data.sample_shape)
+    if len(shape) != 3:
+        raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of images")
+
+    from ganvas.callback.drawing.images import draw_neighbours
+    from ganvas.functional.nearest_rows import nearest_rows
+
+    if extractor is not None:
+        with chosen_by(features="--features"):
+            extractor.check(data.facts())
+
+    def features(x: Tensor) -> Tensor:
+        return x.flatten(1) if extractor is None else extractor(x.to(model.device)).features.cpu()
+
+    z = model.latents(arguments.num, arguments.seed, truncation=arguments.truncation)
+    made = generate(model, z, model.sample_labels(arguments.num, arguments.seed), arguments)
+    rows = (features(batch.x) for batch in data.batches("train", arguments.batch_size))
+    distances, numbers = nearest_rows(features(made), rows, arguments.k)
+    neighbours = _pick(data, numbers)  # [N, k, C, H, W]
+    tensors = {"images": made, "neighbours": neighbours, "numbers": numbers, "distances": distances}
+    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours))
+    _print_distances(distances[:, 0], made[0].numel(), arguments.features)
+    return 0
+
+
+def _extractor(folder: RunFolder, allow: list[str], arguments: argparse.Namespace) -> Any:
+    from ganvas.run.config.stored import read_stored
+
+    chosen = [f"metric/features={arguments.features}"]
+    with chosen_by(features="--features"):
+        node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
+    features = build_metrics({**node, "samples": None, "perceptual": None}, allow)["features"]
+    require(features is not None, "--features", arguments.features, "are no features; leave the option out")
+    return features
+
+
+def _print_distances(nearest: Tensor, num_values: int, features: str | None) -> None:
+    """From the least to the largest distance of a sample to its nearest neighbour."""
+    unit = f"Euclidean, features {features}"
+    if features is None:
+        nearest, unit = nearest / num_values**0.5 / 2, "root mean square of values in [0, 1]"
+    print(f"nearest: {nearest.min():.3g} to {nearest.max():.3g} away ({unit})")
+
+
+def _pick(data: Any, numbers: Tensor) -> Tensor:
+    """Training images by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
+    from ganvas.functional.images import to_float
+
+    rows = data.split("train").x[numbers.flatten()]
+    return (rows if rows.is_floating_point() else to_float(rows)).unflatten(0, numbers.shape)

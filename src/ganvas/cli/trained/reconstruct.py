@@ -1,0 +1,64 @@
+"""``ganvas reconstruct RUN``: originals beside reconstructions of a VQ-VAE, as an image or arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganvas.cli.arguments import (
+    check_num,
+    check_out,
+    check_split,
+    named_run,
+    run_parser,
+    save_samples,
+)
+from ganvas.errors import OptionError, require
+
+
+def run(argv: Sequence[str]) -> int:
+    """Writes the first ``--num`` samples of a split and their reconstructions."""
+    parser = run_parser("reconstruct", __doc__)
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--num", type=int, default=64)
+    parser.add_argument(
+        "--out", type=Path, help="F.png: pairs; F.npz: images and originals uint8 [N, H, W, C], indices"
+    )
+    parser.add_argument(
+        "--codes", type=Path, help="F.png: originals, reconstructions and codes as colours, besides --out"
+    )
+    parser.add_argument("--batch-size", type=int, default=256)
+    arguments = parser.parse_args(list(argv))
+    check_num(arguments.num)
+    check_num(arguments.batch_size, "--batch-size")
+    folder, allow = named_run(arguments)
+    out = arguments.out or folder.path / f"reconstructions-{arguments.split}-{arguments.num}.png"
+    check_out(out)
+    if arguments.codes is not None:
+        check_out(arguments.codes, (".png",), "--codes")
+        same = arguments.codes.resolve() == out.resolve()
+        require(not same, "--codes", arguments.codes, "is the file of --out; name another")
+
+    import torch
+
+    from ganvas.callback.drawing.images import draw_codes, draw_pairs, save_png
+    from ganvas.model.interface import Reconstructs
+    from ganvas.run.load import load_run
+
+    model, data, _ = load_run(folder, allow=allow)
+    if not isinstance(model, Reconstructs):
+        raise OptionError("RUN", folder.path, "reconstructs nothing; ganvas sample takes GANs")
+    there = check_split(data, arguments.split, arguments.num)
+    if there < arguments.num:
+        raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")
+    batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
+    made = [(batch.x, *model.reconstruct(batch.x.to(model.device))) for batch in batches]
+    originals, images, indices = (
+        torch.cat([part.cpu() for part in side]) for side in zip(*made, strict=True)
+    )
+    tensors = {"images": images, "originals": originals, "indices": indices}
+    save_samples(out, tensors, lambda: draw_pairs(originals, images))
+    if arguments.codes is not None:
+        save_png(arguments.codes, draw_codes(originals, images, indices, model.num_codes))
+        print(arguments.codes)
+    return 0

@@ -1,0 +1,53 @@
+"""``ganvas walk RUN``: a round trip through latents as an animation (.gif, or .png: animated PNG)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganvas.cli.arguments import check_num, check_out, named_run
+from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.errors import require
+
+
+def run(argv: Sequence[str]) -> int:
+    """Each image of a grid walks through ``--stops`` latents on arcs (slerp) and back to its first.
+
+    At stop j the grid is ``ganvas sample``'s of samples j * num to (j + 1) * num - 1; where the generator has
+    classes, each image keeps the class of its first stop.
+    """
+    parser = generator_parser("walk", __doc__, 9, "images that walk side by side")
+    parser.add_argument("--stops", type=int, default=4, help="latents on a walk (4)")
+    parser.add_argument(
+        "--frames", type=int, default=60, help="of the whole round; a multiple of --stops (60)"
+    )
+    parser.add_argument("--fps", type=int, default=20, help="frames a second, at most 50 (20)")
+    parser.add_argument("--columns", type=int, help="images in a row; a square without")
+    parser.add_argument("--out", type=Path, help="F.gif, or F.png with exact colours")
+    arguments = parser.parse_args(list(argv))
+    check_common(arguments)
+    num, stops, frames = arguments.num, arguments.stops, arguments.frames
+    require(stops >= 2, "--stops", stops, "must be at least 2; leave the option out for 4")
+    near = max(1, round(frames / stops)) * stops
+    rule = f"must be a multiple of the {stops} stops, so that each is a frame; {near}"
+    require(frames == near, "--frames", frames, rule)
+    check_num(1 if arguments.columns is None else arguments.columns, "--columns")
+    folder, allow = named_run(arguments)
+    out = arguments.out or folder.path / f"walk-{num}-seed{arguments.seed}.gif"
+    check_out(out, (".gif", ".png"))
+    from ganvas.callback.drawing.animation import check_fps, save_animation
+
+    check_fps(arguments.fps, "--fps")
+    model, _ = load_generator(folder, allow, "walk through")
+
+    from ganvas.callback.drawing.images import draw_walk
+    from ganvas.functional.slerp import closed_walk
+
+    latents = model.latents(stops * num, arguments.seed, truncation=arguments.truncation).cpu()
+    z = closed_walk(latents.unflatten(0, (stops, num)), frames)  # [frames, N, D]
+    label = model.sample_labels(num, arguments.seed)
+    classes = None if label is None else label.repeat(frames)
+    made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
+    save_animation(out, draw_walk(made, columns=arguments.columns), fps=arguments.fps)
+    print(out)
+    return 0

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganvas.cli.compose.experiment import Composed, compose
+from ganvas.cli.compose.folders import packaged_conf
+from ganvas.cli.compose.session import pick_image_size
+from ganvas.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("native", "allowed", "size"),
+    [
+        (28, [16, 32, 64, 128], 32),
+        (32, [16, 32, 64, 128], 32),
+        (8, [16, 32], 16),
+        (500, [16, 128, 64], 128),
+        (28, "any", 28),
+        (30, "multiple_of_4", 32),
+        (28, "multiple_of_4", 28),
+        (29, "multiple_of_8", 32),
+        (None, [16, 32], None),
+        (None, "any", None),
+        (28, None, 28),
+    ],
+)
+def test_pick_image_size(native: int | None, allowed: object, size: int | None) -> None:
+    assert pick_image_size(native, allowed) == size
+
+
+def test_plain_values_and_choices() -> None:
+    composed = compose(["model=vqvae", "model/quantizer=fsq", "seed=5", "model.quantizer.levels=[7,5,5]"])
+    config = composed.config
+    assert type(config["model"]) is dict
+    assert type(config["model"]["quantizer"]["levels"]) is list
+    assert "hydra" not in config
+    assert config["data"]["seed"] == config["model"]["seed"] == 5
+    assert config["model"]["quantizer"]["embedding_dim"] == 3
+    assert config["model"]["encoder"]["embedding_dim"] == 3
+    assert composed.choices["model/quantizer"] == "fsq"
+    assert composed.choices["data"] == "digits"
+    assert not any(key.startswith("hydra/") for key in composed.choices)
+
+
+def test_run_folder_is_named_after_the_experiment_unless_it_is_given() -> None:
+    words = ["model=mlp_vqvae", "data=toy", "seed=9", "name=mine", "paths.output_dir=there"]
+    first, second = (Path(compose(words).config["paths"]["run_dir"]) for _ in range(2))
+    assert first.parts[:2] == ("there", "mine")
+    assert "_mlp_vqvae-toy-s9-" in first.name
+    assert first != second
+    composed = compose([*words, "paths.run_dir=here"])
+    assert composed.config["paths"]["run_dir"] == "here"
+    assert composed.config["callback"]["checkpoint"]["run_dir"] == "here"
+
+
+def test_own_groups_lie_beside_the_packaged_ones_and_shadow_them(tmp_path: Path) -> None:
+    for name, text in {
+        "model/mine.yaml": "defaults: [mlp_gan, _self_]\nlatent_dim: 3\n",
+        "trainer/smoke.yaml": "defaults: [default, _self_]\nmax_examples: 7\n",
+        "local/default.yaml": "# @package _global_\nseed: 77\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    config = compose(["model=mine", "trainer=smoke"], config_dir=str(tmp_path)).config
+    assert (config["model"]["latent_dim"], config["trainer"]["max_examples"], config["seed"]) == (3, 7, 77)
+    assert config["model"]["generator"]["latent_dim"] == 3
+    assert compose(["trainer=smoke"]).config["trainer"]["max_examples"] == 640
+
+
+def test_packaged_conf_is_there() -> None:
+    assert (packaged_conf() / "train.yaml").is_file()
+
+
+ORIGINS = {
+    "part.dim": ["model.dim"],
+    "part.copy": ["part.dim"],
+    "part.length": ["model.levels"],
+    "part.ratio": ["model.dim", "model.count"],
+    "callback.features": ["metric.features"],
+}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "option", "value", "line"),
+    [
+        ([], "part.copy", 0, "model.dim=0"),
+        (["model.dim=0"], "part.copy", 0, "model.dim=0"),
+        (["part.dim=0"], "part.copy", 0, "part.dim=0"),
+        (["model.levels=[]"], "part.length", 0, "model.levels=[]"),
+        (["model.count=-2"], "part.ratio", -32, "model.count=-2"),
+        ([], "part.ratio", -32, "part.ratio=-32"),
+        (["metric.features.size=a"], "callback.features.size", "a", "metric.features.size=a"),
+        (["lr=1e-3"], "lr", 0.001, "lr=1e-3"),
+        (["root=here"], "root", "here/3.png", "root=here/3.png"),
+        (["accelerator=gpu"], "accelerator.accelerator", "gpu", "accelerator=gpu"),
+        ([], "model.size", None, "model.size=null"),
+    ],
+)
+def test_errors_are_named_as_written(overrides: list[str], option: str, value: object, line: str) -> None:
+    error = Composed({}, {}, overrides, ORIGINS).named_as_written(OptionError(option, value, "no"))
+    assert str(error) == f"{line}: no"

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from ganvas.cli.terminal import format_duration, format_estimate, format_metrics, one_line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(45.4, "45 s"), (99.9, "100 s"), (100, "2 min"), (5999, "1 h 40 min"), (11100, "3 h 5 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_an_estimate_says_what_it_rests_on() -> None:
+    assert format_estimate(None, 0, "about").startswith("time: not known; ")
+    assert format_estimate(60, 3, "at most") == (
+        "time: at most 60 s, by the pace of 3 finished runs of such models and data"
+    )
+
+
+def test_usual_metrics_come_first_and_absent_values_are_left_out() -> None:
+    assert format_metrics({"a": 1.0, "fid": 12.34567, "psnr": None}) == "fid 12.35"
+    assert format_metrics({"a": 1.0, "b": 2.0, "c": 3.0}) == "a 1, b 2"
+
+
+def test_a_line_moves_no_cursor() -> None:
+    assert one_line("a\x1b[2Jb\nc", longest=6) == "a?[2Jb"
