@@ -33,7 +33,7 @@ _HIGH = 500  # files of a child lie above this number until they are where they 
 _IN_HAND = (
     "torch.utils.tensorboard", "PIL.Image", "PIL.ImageDraw", "hydra._internal.hydra", "omegaconf._impl",
     "antlr4.LL1Analyzer", "tensorboard.compat.proto.event_pb2", "pytorch_lightning", "torchmetrics",
-    "torch._dynamo", "hydra_plugins.ganvas_isolated", "multiprocessing.popen_fork",
+    "torch._dynamo", "multiprocessing.popen_fork",
 )  # fmt: skip
 
 
