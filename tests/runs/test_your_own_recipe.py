@@ -213,7 +213,9 @@ def test_a_batch_in_parts_trains_as_a_whole_one(ganvas, tmp_path: Path) -> None:
 _COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 
 
-@pytest.mark.parametrize("option", ["channels_last", pytest.param("compile", marks=_COMPILER)])
+@pytest.mark.parametrize(
+    "option", ["channels_last", pytest.param("compile", marks=[_COMPILER, pytest.mark.slow])]
+)
 def test_other_kernels_train_the_same(option: str, ganvas, tmp_path: Path) -> None:
     words = ["model/quantizer=fsq", "trainer.max_steps=8"]
     other, plain = ends(tmp_path, ganvas, *words, other=[f"accelerator.{option}=true"], plain=[])
@@ -289,8 +291,8 @@ _MISTAKES = {
         "model.add_optimizer=decoder.layers.0.weight: is in no optimizer's networks; add it, or call ",
     ),
     "an optimizer's name twice": (
-        'add_optimizer("discriminator"',
-        'add_optimizer("autoencoder"',
+        '"discriminator", discriminator_optimizer',
+        '"autoencoder", discriminator_optimizer',
         "model.add_optimizer=autoencoder: is the name of another optimizer; choose a new one",
     ),
     "no scalar": (
