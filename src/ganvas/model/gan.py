@@ -137,6 +137,10 @@ class GAN(LatentGenerator):
             return None
         return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
 
+    def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """See :class:`ganvas.model.interface.Discriminates`."""
+        return self.discriminator(x, label)
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
         logits = self.discriminator(batch.x, batch.label).double()

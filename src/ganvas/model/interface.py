@@ -45,6 +45,15 @@ class FromLatents(Samples, Protocol):
         ...
 
 
+@runtime_checkable
+class Discriminates(Protocol):
+    """A recipe that tells real samples from made ones by one logit a sample (GANs)."""
+
+    def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Samples [B, ...] and classes int64 [B] to logits [B], positive for real; the mode is as set."""
+        ...
+
+
 class Reconstruction(NamedTuple):
     """Samples through the bottleneck: x [B, ...] in [-1, 1], indices int64 [B, *positions]."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import replace
 from typing import Any
@@ -95,6 +96,9 @@ def configure(
     if machine.channels_last:
         model.to(memory_format=torch.channels_last)
     if machine.compile:
+        # Else a compiled graph can be gone through once alone, and Recipe.gradients_at goes before descend.
+        functorch_config = importlib.import_module("torch._functorch.config")
+        functorch_config.donated_buffer = False  # type: ignore[attr-defined]
         for network in model.networks.values():
             network.compile()
 

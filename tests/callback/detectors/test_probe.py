@@ -45,9 +45,9 @@ class Maker:
 
     def __init__(self, made: Tensor) -> None:
         self.made = made
-        mean = nn.Module()
-        mean.forward = lambda x, label: x.flatten(1).mean(1)  # type: ignore[method-assign]
-        self.networks = {"discriminator": mean}
+
+    def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
+        return x.flatten(1).mean(1)
 
     def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
         assert not ema

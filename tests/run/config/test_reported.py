@@ -8,9 +8,14 @@ import pytest
 from ganvas.cli.compose.experiment import compose
 from ganvas.cli.main import main
 from ganvas.errors import OptionError
+from ganvas.model.vqvae import VQVAE
 from ganvas.run.config.reported import check_ranked, check_reported, reported_metrics
 
 ALL = ["metric/samples=all", "metric/features=classifier"]
+
+
+class OwnVQVAE(VQVAE):
+    """A user's own recipe."""
 
 
 def config(*words: str) -> dict:
@@ -112,3 +117,9 @@ def test_what_the_users_own_parts_report_is_believed() -> None:
     told["model"] = {"_target_": "my_module.Recipe"}
     check_reported(told, "my/score")
     check_reported(told, "evaluation/kid")
+
+
+def test_what_a_subclass_reports_is_not_told_by_its_base() -> None:
+    told = config("model=mlp_vqvae", "callback=minimal")
+    told["model"]["_target_"] = f"{__name__}.OwnVQVAE"
+    check_reported(told, "loss/of_my_own")

@@ -6,6 +6,7 @@ from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom, require_window
 from ganvas.callback.detectors.probe import Probe
 from ganvas.errors import require
+from ganvas.model.interface import Discriminates
 
 _TAG, _RT = "health/overfitting", "health/r_t"
 
@@ -32,10 +33,10 @@ class DiscriminatorOverfitting(Detector):
 
     def measure(self, probe: Probe) -> dict[str, float]:
         held_out, train = probe.reference.held_out, probe.reference.train
-        if probe.discriminator is None or held_out is None:
+        if not isinstance(probe.recipe, Discriminates) or held_out is None:
             return {}
-        known = probe.discriminator(train.x, train.label).double()  # [N]
-        other = probe.discriminator(held_out.x, held_out.label).double()  # [M]
+        known = probe.recipe.discriminate(train.x, train.label).double()  # [N]
+        other = probe.recipe.discriminate(held_out.x, held_out.label).double()  # [M]
         difference = known[:, None] - other[None, :]
         return {
             _TAG: float((difference.sign().mean() + 1) / 2),

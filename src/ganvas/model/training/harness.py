@@ -25,6 +25,7 @@ from ganvas.model.training.guard import looked_at
 from ganvas.model.training.lifecycle import Lifecycle
 from ganvas.model.training.lightning_internals import batch_counters, listeners
 from ganvas.model.training.micro_batches import MicroBatches
+from ganvas.model.training.mistakes import Named, wrong_step, wrong_value
 from ganvas.model.training.snapshot import BufferSnapshot, running_statistics, tensors_changed_by_forward
 
 
@@ -50,10 +51,11 @@ class Harness(Lifecycle):
     def on_train_start(self) -> None:
         """Looks up what would otherwise be looked for at every step; buffers and parameters are final now."""
         self._is_distributed, self._rank, self._world_size = is_distributed(), rank(), world_size()
-        self._trainable = {
+        trainable = {
             name: [p for p in network.parameters() if p.requires_grad]
             for name, network in self.networks.items()
         }
+        self._trainable = Named("frozen", "no optimizer moves a network of this name", trainable)
         changed = {name: list(tensors_changed_by_forward(one)) for name, one in self.networks.items()}
         self._snapshots = {name: BufferSnapshot(places) for name, places in changed.items() if places}
         if self.micro_batches > 1:
@@ -90,7 +92,15 @@ class Harness(Lifecycle):
         super().on_save_checkpoint(checkpoint)
 
     def _finish_report(self) -> None:
+        if not self._descended:
+            reason = (
+                "moved nothing on a batch on which it does everything; call self.descend, or set log_period"
+            )
+            raise wrong_step(type(self).__name__, reason)
         self.report |= self._noted
+        for tag, value in self.report.items():
+            if value.ndim:
+                raise wrong_value(tag, value)
         if self.guard.total:
             self.report["non_finite/skipped"] = torch.tensor(float(self.guard.total))
         if self._is_distributed and self.report:

@@ -17,6 +17,7 @@ from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.interface import Reconstructs, Samples
 from ganvas.model.training.descent import Descent
 from ganvas.model.training.guard import Guard
+from ganvas.model.training.mistakes import Named, check_optimizer, check_trained
 from ganvas.model.training.snapshot import updates_itself
 
 
@@ -52,7 +53,7 @@ class Lifecycle(pl.LightningModule):
         self.report: dict[str, Tensor] = {}
         self.validation_report: dict[str, float] = {}
         self.metrics: dict[str, float] = {}
-        self._descents: dict[str, Descent] = {}
+        self._descents: dict[str, Descent] = Named("descend", "add_optimizer has named no such optimizer")
         self._scaler_states: dict[str, Any] = {}
 
     def add_optimizer(
@@ -80,8 +81,9 @@ class Lifecycle(pl.LightningModule):
             schedule: examples seen to the share of the learning rate that is left; None: 1.
 
         Raises:
-            OptionError: ``grad_clip`` is not positive.
+            OptionError: ``grad_clip`` is not positive; a name is taken, or a network not there.
         """
+        check_optimizer(self, name, networks, self._descents)
         require(grad_clip is None or grad_clip > 0, "grad_clip", grad_clip, "must be positive, or null")
         self._descents[name] = Descent(
             name,
@@ -126,8 +128,9 @@ class Lifecycle(pl.LightningModule):
         """One a name, in the order of :meth:`add_optimizer`.
 
         Raises:
-            OptionError: the optimizer refuses an option.
+            OptionError: the optimizer refuses an option; a network is in no optimizer.
         """
+        check_trained(self, {name: descent.networks for name, descent in self._descents.items()})
         optimizers = []
         for descent in self._descents.values():
             parameters = [p for name in descent.networks for p in getattr(self, name).parameters()]

@@ -2,7 +2,9 @@
 
 A GAN's generator must see the discriminator as its step on the whole batch has left it. So a step that moves
 several networks runs over the parts once for each of them: what comes before the descent that is due is
-computed again, and leaves no trace.
+computed again, and leaves no trace. It is computed with the weights of then: a step must not read, after a
+descent, what it computed before with the networks which that has moved (a discriminator moves before the
+generator whose samples it reads), or its parts are not what the whole batch is.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class MicroBatches:
         labels = [None] * self.count if batch.label is None else batch.label.chunk(self.count)
         parts = [Batch(x, label) for x, label in zip(batch.x.chunk(self.count), labels, strict=True)]
         self._due, self._again = 0, True
+        self._means: dict[int, list[Tensor]] = {}
         while self._again:
             self._again = False
             self._notes: dict[str, Tensor] = {}
@@ -65,6 +68,28 @@ class MicroBatches:
         if number < self._due:
             self._undo()
         return number == self._due
+
+    def mean(
+        self, compute: Callable[[], list[Tensor]], over_ranks_: Callable[[list[Tensor]], None]
+    ) -> list[Tensor]:
+        """The mean over all parts of what each computes, for what comes after it in the step.
+
+        It takes a pass of its own over the parts, like a descent; later ones are given what it found.
+        """
+        number, self._reached = self._reached, self._reached + 1
+        if number < self._due:
+            return self._means[number]
+        if number == self._due:
+            values = [value / self.count for value in compute()]
+            earlier = self._means.get(number)
+            self._means[number] = (
+                values if earlier is None else [a + b for a, b in zip(earlier, values, strict=True)]
+            )
+            if self._number == self.count - 1:
+                over_ranks_(self._means[number])
+        self._again = True
+        self._undo()
+        raise _EndOfPart
 
     @property
     def is_first(self) -> bool:

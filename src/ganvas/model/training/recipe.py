@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
-from ganvas.functional.distributed import (
-    mean_over_ranks_,
-)
+from ganvas.functional.distributed import mean_over_ranks_
 from ganvas.functional.gradients import clip_gradients, norm_over_ranks
 from ganvas.functional.random import Draws, hash64, seed_torch
+from ganvas.functional.sharding import is_sharded
 from ganvas.model.training.descent import Descent
 from ganvas.model.training.harness import Harness
+from ganvas.model.training.mistakes import wrong_step, wrong_terms, wrong_value
 from ganvas.model.training.snapshot import running_statistics
 
 
@@ -46,11 +47,13 @@ class Recipe(Harness):
     def step(self, batch: Batch, draws: Draws) -> None:
         """One batch: forward passes, and one :meth:`descend` for each network that moves.
 
+        A network moves after those that read what it made: a discriminator before its generator.
+
         Args:
             batch: this rank's share of the global batch.
             draws: this step's random numbers; nothing else random may be asked but torch's global stream.
         """
-        raise NotImplementedError
+        raise wrong_step(type(self).__name__, "has no step of its own; write def step(self, batch, draws)")
 
     def every(self, batches: int) -> bool:
         """Whether this batch is the last of so many; logs fall on such batches too (``log_period``)."""
@@ -59,7 +62,10 @@ class Recipe(Harness):
     def note(self, values: Mapping[str, Tensor]) -> None:
         """Scalars for the logs, by tag; those under ``loss/`` are also looked at where numbers break."""
         for tag, value in values.items():
-            self._noted[tag] = value.detach()
+            try:
+                self._noted[tag] = value.detach()
+            except AttributeError:
+                raise wrong_value(tag, value) from None
 
     @contextmanager
     def frozen(self, *networks: str) -> Iterator[None]:
@@ -72,6 +78,25 @@ class Recipe(Harness):
         finally:
             for parameter in itertools.chain(*parameters):
                 parameter.requires_grad = True
+
+    def gradients_at(self, parameter: Tensor, *terms: Tensor) -> list[Tensor]:
+        """Each term's gradient at one parameter, e.g. to weigh terms by its norm; to be asked before descend.
+
+        The same on all ranks and with any number of micro-batches (which cost one more pass for it): of the
+        global batch's mean of a term, which must be a scalar that depends on the parameter; detached.
+        """
+        if is_sharded(parameter):
+            reason = "cannot take gradients at one parameter; accelerator.strategy=ddp"
+            raise OptionError("accelerator.strategy", "fsdp", reason)
+
+        def own() -> list[Tensor]:
+            return [torch.autograd.grad(term, parameter, retain_graph=True)[0] for term in terms]
+
+        if self._parts is not None:
+            return self._parts.mean(own, mean_over_ranks_)
+        gradients = own()
+        mean_over_ranks_(gradients)
+        return gradients
 
     # In one piece: a step of a small network is short enough for calls to show.
     def descend(self, name: str, terms: Mapping[str, Tensor]) -> bool | Tensor:  # noqa: C901, PLR0912, PLR0915
@@ -96,8 +121,13 @@ class Recipe(Harness):
             noted.clear()
             return True
         for tag, value in terms.items():
-            noted[tag] = value.detach()
+            try:
+                noted[tag] = value.detach()
+            except AttributeError:
+                raise wrong_value(tag, value) from None
         loss = functools.reduce(operator.add, terms.values())
+        if loss.ndim or not loss.requires_grad:
+            raise wrong_terms(name, terms)
         if parts is None or parts.is_first:
             descent.optimizer.zero_grad()
         if self._listeners:

@@ -125,7 +125,8 @@ def _sample_metrics(metrics: Mapping[str, Any], path: str) -> Iterator[tuple[str
 
 def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     """What training and validation report; None where the recipe or a callback of the user's does not say."""
-    said = getattr(_class_of(config.get("model")), "reports", ())
+    recipe = _class_of(config.get("model"))
+    said = vars(recipe).get("reports") if recipe else None  # a base's do not say what its subclass reports
     targets = [str(node.get("_target_")) for _, node in _callbacks(config)]
     if not said or any(not target.startswith("ganvas.") for target in targets):
         return None
