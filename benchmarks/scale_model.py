@@ -120,8 +120,8 @@ def all_reduces(model: Recipe, *, ranks: int, restarts: bool = False) -> dict[st
     """Bytes of the all-reduces of one training step, by what they are for, without those of a log.
 
     A GAN's are of a step that moves both networks. With the gradients that an optimizer takes go the running
-    statistics and the loss, as one tensor. In all of them are 8 bytes by which the ranks agree on a stop, and 8
-    by which they agree that callback.checkpoint.every_minutes are over.
+    statistics and the loss, as one tensor. In all of them are 8 bytes by which the ranks agree on a stop, and
+    8 by which they agree that callback.checkpoint.every_minutes are over.
 
     Args:
         ranks: how many there are.
