@@ -216,8 +216,6 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
     """Trains as ``ganvas train`` does, alone or as a rank at ``port``; the first steps are not timed."""
     import pytorch_lightning as pl
     import torch.distributed as dist
-    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
-    from torch.nn.parallel import DistributedDataParallel
 
     from ganvas.cli.compose.experiment import compose
     from ganvas.model import synced_batch_norm
@@ -250,9 +248,6 @@ def train_here(job: dict[str, Any], case: str, port: int | None, stage: int) -> 
             self.with_restarts = total(all_reduces(pl_module, ranks=job["ranks"], restarts=True))
             if port is None and job["ranks"] > 1:
                 synced_batch_norm.sync_batch_norms(pl_module)  # its arithmetic, with nobody to ask
-            wrapped = trainer.strategy.model
-            if job["count"] and isinstance(wrapped, DistributedDataParallel):
-                wrapped.register_comm_hook(None, allreduce_hook)  # by Python, where it is counted
 
         def on_train_batch_end(self, *_: Any) -> None:
             self.seconds.append(time.perf_counter() - self.began)

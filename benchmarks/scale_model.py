@@ -106,7 +106,8 @@ def size_of(*networks: nn.Module) -> int:
 
 def statistics_of(*networks: nn.Module) -> int:
     """Bytes of BatchNorm's running statistics and their like."""
-    return sum(buffer.numel() * buffer.element_size() for buffer in running_statistics(*networks))
+    buffers = [buffer for network in networks for buffer in running_statistics(network)]
+    return sum(buffer.numel() * buffer.element_size() for buffer in buffers)
 
 
 def batch_norms(network: nn.Module, passes: int, ranks: int) -> list[int]:
@@ -118,9 +119,9 @@ def batch_norms(network: nn.Module, passes: int, ranks: int) -> list[int]:
 def all_reduces(model: Recipe, *, ranks: int, restarts: bool = False) -> dict[str, list[int]]:
     """Bytes of the all-reduces of one training step, by what they are for, without those of a log.
 
-    A GAN's are of a step that moves both networks. In all of them are 8 bytes by which the ranks agree on a
-    stop, and 8 by which they agree that callback.checkpoint.every_minutes are over. DistributedDataParallel,
-    for the recipes other than GANs, cuts the gradients into buckets; here they are one.
+    A GAN's are of a step that moves both networks. With the gradients that an optimizer takes go the running
+    statistics and the loss, as one tensor. In all of them are 8 bytes by which the ranks agree on a stop, and
+    8 by which they agree that callback.checkpoint.every_minutes are over.
 
     Args:
         ranks: how many there are.
@@ -136,12 +137,11 @@ def all_reduces(model: Recipe, *, ranks: int, restarts: bool = False) -> dict[st
             "generator": [size_of(model.generator) + both + 4],
             "batch norms": normed,
         } | agree
-    gradients = {"gradients": [size_of(*model.networks.values())]}
+    networks = model.networks.values()
+    found = {"gradients": [size_of(*networks) + statistics_of(*networks) + 4]} | agree
     if isinstance(model, Classifier):
-        loss = [4 + statistics_of(model.network)]
-        return gradients | {"loss": loss, "batch norms": batch_norms(model.network, 2, ranks)} | agree
+        return found | {"batch norms": batch_norms(model.network, 2, ranks)}
     assert isinstance(model, VQVAE)
-    found = gradients | {"loss": [4 + statistics_of(model.encoder, model.decoder)]} | agree
     normed = [batch_norms(net, 2, ranks) for net in (model.encoder, model.decoder)]
     quantizer: Any = model.quantizer
     codes = quantizer.num_codes
