@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 TOLERANCE = 2e-3  # of the largest value of a tensor; kernels add up in other orders
+TOLERANCE_FLOAT64 = 1e-7
 
 
 def compared(reference: dict[str, Tensor], found: dict[str, Tensor], tolerance: float) -> dict[str, Any]:

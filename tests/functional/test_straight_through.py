@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ganvas.functional.straight_through import straight_through
+from ganvas.functional.codes import straight_through
 
 
 def test_the_value_is_exactly_the_quantized_and_the_gradient_the_latents() -> None:

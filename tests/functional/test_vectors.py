@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganvas.functional.vectors import grid_of, rows_of
+from ganvas.functional.codes import grid_of, rows_of
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (2, 3, 4, 5)])

@@ -1,12 +1,33 @@
-"""Statistics of codes, and rows from which codes are made."""
+"""Latents as rows, their codes back as latents, statistics of codes, and rows from which codes are made."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import all_rows, rank, sum_over_ranks, world_size
 from ganvas.functional.random import hash_index
+
+
+def rows_of(grid: Tensor) -> Tensor:
+    """[B, D, *positions] to [B * positions, D], in the order of the grid's indices [B, *positions]."""
+    return grid.movedim(1, -1).reshape(-1, grid.shape[1])
+
+
+def grid_of(rows: Tensor, shape: Sequence[int]) -> Tensor:
+    """[N, D] to [B, D, *positions], where ``shape`` is that of the indices, [B, *positions]."""
+    return rows.view(*shape, rows.shape[1]).movedim(-1, 1)
+
+
+def straight_through(*, quantized: Tensor, latent: Tensor) -> Tensor:
+    """``quantized`` exactly, with the gradient of ``latent`` (Bengio 2013, arXiv:1308.3432, section 4).
+
+    Of the same shape. The usual ``z + (q - z)`` differs from q by rounding; here the term that carries
+    the gradient is an exact zero.
+    """
+    return quantized.detach() + (latent - latent.detach())
 
 
 def count_codes(indices: Tensor, num_codes: int) -> Tensor:

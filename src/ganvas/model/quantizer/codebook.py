@@ -12,10 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.errors import require
-from ganvas.functional.codes import count_codes, first_codes, spread_rows, usage
+from ganvas.functional.codes import (
+    count_codes,
+    first_codes,
+    grid_of,
+    rows_of,
+    spread_rows,
+    straight_through,
+    usage,
+)
 from ganvas.functional.nearest import nearest_code
-from ganvas.functional.straight_through import straight_through
-from ganvas.functional.vectors import grid_of, rows_of
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import require
-from ganvas.functional.codes import count_codes, usage
+from ganvas.functional.codes import count_codes, grid_of, rows_of, straight_through, usage
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.functional.straight_through import straight_through
-from ganvas.functional.vectors import grid_of, rows_of
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells

@@ -36,11 +36,17 @@ class BufferSnapshot:
 
     def restore_unless(self, holds: Tensor) -> None:
         """:meth:`restore` where a bool scalar on their device is false; the host does not look at it."""
-        if self._places:
-            tensors = self._tensors()
-            with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
-                for tensor, copy in zip(tensors, self._copies, strict=True):
-                    tensor.copy_(torch.where(holds, tensor, copy))
+        tensors = self._tensors()
+        with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
+            # Flat, by a few kernels for each type: networks have dozens of small buffers.
+            for kind in dict.fromkeys(tensor.dtype for tensor in tensors):
+                pairs = [
+                    (now, old) for now, old in zip(tensors, self._copies, strict=True) if now.dtype == kind
+                ]
+                now, old = (torch.cat([one.reshape(-1) for one in side]) for side in zip(*pairs, strict=True))
+                parts = torch.where(holds, now, old).split([one.numel() for one, _ in pairs])
+                values = [part.view_as(one) for part, (one, _) in zip(parts, pairs, strict=True)]
+                torch._foreach_copy_([one for one, _ in pairs], values)
 
     def _tensors(self) -> list[Tensor]:
         return [getattr(module, name) for module, name in self._places]
