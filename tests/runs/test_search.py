@@ -23,12 +23,11 @@ _SCORE = '''
 import json
 import time
 
-import pytorch_lightning as pl
-
 from ganvas.callback.record import record
+from ganvas.callback.run_state import RunCallback
 
 
-class Score(pl.Callback):
+class Score(RunCallback):
     def __init__(self, run_dir: str, value: float, seed: int, offset: float, slow_from: float):
         self.run_dir, self.score = run_dir, value + seed / 10 + offset
         self.pause = 0.1 if value >= slow_from else 0.0
@@ -37,9 +36,9 @@ class Score(pl.Callback):
         time.sleep(self.pause)
         late = 1.0 if pl_module.examples_seen <= 64 else 0.0  # the best is not the first, and not the last
         if pl_module.examples_seen <= 128 or self.pause:
-            record(trainer, pl_module, self.run_dir, {"mine/score": self.score + late})
+            record(trainer, pl_module, self.run_dir, {"mine/score": self.score + late}, self.state)
         else:
-            record(trainer, pl_module, self.run_dir, {"mine/score": self.score + 7})
+            record(trainer, pl_module, self.run_dir, {"mine/score": self.score + 7}, self.state)
 
     def on_train_end(self, trainer, pl_module):
         told = {"latent": pl_module.latent_dim, "lr": trainer.optimizers[0].param_groups[0]["lr"]}

@@ -26,7 +26,7 @@ ganvas COMMAND --help says more. First steps:
   ganvas train model=dcgan data=fashion_mnist      other options of the groups
   ganvas train -m seed=1,2 model=mlp_gan,mlp_vqvae a sweep of four jobs
   ganvas sample latest --out samples.png           a grid of samples
-  ganvas compare 'outputs/train/*' --html page.html which is better, and how sure that is
+  ganvas compare 'outputs/train/*_mlp_gan-*'        which is better, and how sure that is
   ganvas plot latest --out curves.png              losses and metrics against examples
 A RUN is a folder, the unique beginning of its name, or latest.
 Tab completion: eval "$(ganvas -sc install=bash)"
