@@ -73,6 +73,7 @@ class GAN(LatentGenerator):
         self.discriminator = discriminator
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.d_steps_per_g_step = d_steps_per_g_step
+        self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.add_optimizer(
             "generator",
             generator_optimizer,
