@@ -1,84 +1,135 @@
-"""Gradients at one parameter, which a recipe weighs its terms by."""
+"""What the base does around a recipe's step: hooks, statistics over ranks, schedules, frozen parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from broken_recipes import Faults, fit
-from torch import nn
-from torch.nn.functional import mse_loss
+from broken_recipes import Faults, digits, fit, make_gan
+from torch import Tensor, nn
 
-from ganvas.errors import OptionError
+from ganvas.functional.batch import Batch
+from ganvas.functional.random import Draws
+from ganvas.model.training.descent import linear_decay
 from ganvas.model.training.recipe import Recipe
 
+HOOKS = "on_before_zero_grad on_before_backward on_after_backward on_before_optimizer_step".split()
 
-class Balanced(Recipe):
-    """Two networks; the second one's terms get equal gradients at its layer, after the first has moved."""
 
-    def __init__(self) -> None:
-        super().__init__(seed=3)
-        torch.manual_seed(0)
-        self.first, self.second = (nn.Sequential(nn.Flatten(), nn.Linear(64, 64)) for _ in range(2))
-        self.asked: list[list[torch.Tensor]] = []
-        for name in ("first", "second"):
-            self.add_optimizer(name, partial(torch.optim.SGD, lr=0.3), [name])
+def run(model: Recipe, *callbacks: pl.Callback, steps: int = 2) -> None:
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        logger=False,
+        enable_checkpointing=False,
+        limit_val_batches=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=list(callbacks),
+    )
+    trainer.fit(model, datamodule=digits())
 
-    def step(self, batch: Any, draws: Any) -> None:
+
+def test_a_callbacks_hooks_around_each_optimizer_are_called() -> None:
+    """Lightning calls them around optimizers that it wraps, and the recipe steps past its wrappers."""
+    calls: list[tuple[str, Any]] = []
+
+    def hook(name: str) -> Any:
+        return lambda self, trainer, module, *rest: calls.append((name, rest[0] if rest else None))
+
+    listener = type("Listener", (pl.Callback,), {name: hook(name) for name in HOOKS})()
+    model = make_gan(Faults())
+    run(model, listener, steps=1)
+    assert [name for name, _ in calls] == HOOKS * 2
+    generator, discriminator = model.trainer.optimizers
+    assert [calls[0][1], calls[3][1], calls[4][1], calls[7][1]] == [discriminator] * 2 + [generator] * 2
+    assert all(isinstance(value, Tensor) for name, value in calls if name == "on_before_backward")
+
+
+class Line(Recipe):
+    def __init__(self, decay: int | None) -> None:
+        super().__init__(seed=0)
+        self.line = nn.Linear(64, 1)
+        build = partial(torch.optim.SGD, lr=0.5)
+        self.add_optimizer("line", build, ["line"], schedule=linear_decay(decay))
+
+    def step(self, batch: Batch, draws: Draws) -> None:
+        self.descend("line", {"loss/line": self.line(batch.x.flatten(1)).mean()})
+
+
+@pytest.mark.parametrize(("decay", "rates"), [(None, [0.5] * 4), (64, [0.5, 0.375, 0.25, 0.125])])
+def test_a_schedule_is_a_function_of_examples_seen(decay: int | None, rates: list[float]) -> None:
+    found = []
+
+    class Look(pl.Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            found.append(pl_module.report["learning_rate/line"].item())
+
+    run(Line(decay), Look(), steps=4)
+    assert found == pytest.approx(rates)
+
+
+def test_what_a_user_froze_stays_frozen() -> None:
+    model = make_gan(Faults())
+    model.discriminator.layers[4].weight.requires_grad_(False)
+    before = model.discriminator.layers[4].weight.clone()
+    model.generator.layers[2].eval()  # a frozen BatchNorm
+    fit(model, Faults(), 3)
+    model.sample(2, 0, ema=False)
+    assert torch.equal(model.discriminator.layers[4].weight, before)
+    assert not model.discriminator.layers[4].weight.requires_grad
+    assert not model.generator.layers[2].training
+    assert model.generator.layers[0].training
+
+
+_LEFT_OUT = """
+import os
+sys.path.append("{helpers}")
+os.environ |= dict(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
+import pytorch_lightning as pl
+from broken_recipes import digits
+from ganvas.model.training.recipe import Recipe
+from ganvas.run.distributed.strategy import make_strategy
+
+NAMES = {names}
+
+
+class Many(Recipe):
+    def __init__(self):
+        super().__init__(seed=0)
+        for name in NAMES:
+            setattr(self, name, torch.nn.BatchNorm1d(64, momentum=1.0))
+            self.add_optimizer(name, lambda p: torch.optim.SGD(p, lr=0.0), [name])
+
+    def step(self, batch, draws):
         x = batch.x.flatten(1)
-        self.descend("first", {"loss/first": mse_loss(self.first(x), x)})
-        made = self.second(x + 0.1 * draws.normal("noise", *x.shape))
-        with torch.no_grad():
-            target = self.first(x)
-        near, small = mse_loss(made, target), made.abs().mean()
-        self.asked.append(self.gradients_at(self.second[1].weight, near, small))
-        wanted, unbalanced = (gradient.norm() for gradient in self.asked[-1])
-        self.note({"weight/small": wanted / unbalanced})
-        self.descend("second", {"loss/near": near, "loss/small": wanted / unbalanced * small})
+        for number, name in enumerate(NAMES):
+            loss = (getattr(self, name)((number + 1 + rank) * x + number) ** 2).mean()
+            if number == 0:
+                self.descend(name, dict([("loss/" + name, loss)]))
 
 
-@pytest.mark.parametrize("parts", [2, 8])
-def test_gradients_at_are_those_of_the_whole_batch_with_micro_batches(parts: int) -> None:
-    ends = []
-    for count in (1, parts):
-        model = Balanced()
-        model.micro_batches = count
-        _, watch = fit(model, Faults(), 4)
-        ends.append((watch.reports, model.state_dict(), model.asked[0]))
-    (reports, state, _), (reports_of_parts, state_of_parts, _) = ends
-    for one, other in zip(reports, reports_of_parts, strict=True):
-        assert "weight/small" in one
-        torch.testing.assert_close(dict(other), dict(one), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(dict(state_of_parts), dict(state), rtol=1e-4, atol=1e-6)
+trainer = pl.Trainer(accelerator="cpu", devices=2, strategy=make_strategy("ddp", processes=2, backend="gloo"),
+                     max_steps=1, logger=False, enable_checkpointing=False, limit_val_batches=0,
+                     enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False)
+model = Many()
+trainer.fit(model, datamodule=digits())
+result = [getattr(model, name).running_mean for name in NAMES]
+"""
 
 
-def test_gradients_at_are_of_each_term_and_leave_the_graph() -> None:
-    model, x = Balanced(), torch.randn(5, 64)
-    made = model.second(x)
-    first, second = model.gradients_at(model.second[1].weight, made.square().mean(), made.mean())
-    torch.testing.assert_close(first, 2 * made.detach().T @ x / made.numel())
-    torch.testing.assert_close(second, x.sum(0).expand(64, 64) / made.numel())
-    assert not first.requires_grad
-    assert model.second[1].weight.grad is None
-    made.mean().backward()
-
-
-def test_gradients_at_are_the_mean_over_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
-    results = two_ranks("""
-        from ganvas.model.training.recipe import Recipe
-        model = Recipe(seed=1)
-        model.weight = torch.nn.Parameter(torch.ones(3))
-        shares = torch.arange(12.0).view(4, 3).chunk(2)
-        result = model.gradients_at(model.weight, (shares[rank] * model.weight).sum(1).mean())
-    """)
-    for (gradient,) in results:
-        torch.testing.assert_close(gradient, torch.arange(12.0).view(4, 3).mean(0))
-
-
-def test_gradients_at_a_sharded_parameter_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganvas.model.training.recipe.is_sharded", lambda tensor: True)
-    with pytest.raises(OptionError, match=r"accelerator.strategy=fsdp: cannot take gradients at one param"):
-        Balanced().gradients_at(torch.ones(1))
+@pytest.mark.real_processes  # forks of one process share its hash seed, and so the order of a set
+def test_statistics_of_networks_that_do_not_move_are_means_over_ranks(two_ranks: Any) -> None:
+    """Each network's own mean: ranks that took them in another order would mix them."""
+    names = [f"network{number}" for number in range(7)]
+    helpers = Path(__file__).parents[2] / "helpers"
+    first, second = two_ranks(_LEFT_OUT.format(helpers=helpers, names=names))
+    for number, (one, other) in enumerate(zip(first, second, strict=True)):
+        assert torch.equal(one, other)
+        # Pixel 0 of a digit is always dark: -1 on every rank, so the mean over ranks is known.
+        expected = (-(number + 1) + number - (number + 2) + number) / 2
+        torch.testing.assert_close(one[0], torch.tensor(expected))

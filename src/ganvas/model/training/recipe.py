@@ -129,6 +129,8 @@ class Recipe(Harness):
         if loss.ndim or not loss.requires_grad:
             raise wrong_terms(name, terms)
         if parts is None or parts.is_first:
+            if self._listeners:
+                self._tell("on_before_zero_grad", descent.optimizer)
             descent.optimizer.zero_grad()
         if self._listeners:
             self._tell("on_before_backward", loss)
@@ -233,8 +235,9 @@ class Recipe(Harness):
         if self._descended and self._any_made is False:
             self._restore(self.networks)
         elif self._is_distributed:
-            left = self.networks.keys() - self._descended  # nothing has made their statistics means yet
-            mean_over_ranks_([value for name in left for value in running_statistics(getattr(self, name))])
+            # In one order on all ranks; nothing has made means of their statistics yet.
+            left = [one for name, one in self.networks.items() if name not in self._descended]
+            mean_over_ranks_([value for network in left for value in running_statistics(network)])
         if self.log_due:
             self._finish_report()
         if self._device_guard is not None:
