@@ -5,7 +5,7 @@
 
 Steps: a run as `ganvas train` makes it, against the same run with the protection taken out: no reseeding of
 torch's generator and no counter-based latents (plain torch.randn), no check for numbers that are not finite
-(nor the gradient norms and the copies of buffers that it needs), no callback that looks at signals, budgets
+(nor the copies of buffers that it needs; the gradient norms stay), no callback that looks at signals, budgets
 and checkpoints. Both runs take turns of a few steps in one process (see training_step.py, whose machinery
 this is). The ratio is that of the medians over the blocks, the spread the quartiles of the blocks' ratios.
 
@@ -27,8 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import ganvas.model.gan as gan_module
-import ganvas.model.vqvae as vqvae_module
+import ganvas.model.training.recipe as recipe_module
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.run import train_run
 from ganvas.run.checkpoint.io import DurableCheckpointIO
@@ -79,24 +78,22 @@ class BareRun(OtherRun):
 
 
 def strip(model: Any) -> None:
-    """Takes the reseeding, the guard and the copies of buffers from a recipe."""
-    model.begin_step = lambda: PlainDraws()
-    model.check_finite = lambda *_, **__: True
-    model.snapshot = model.restore = lambda *_: None
+    """Takes the guard and the copies of buffers from a recipe."""
+    model._is_finite = lambda *_, **__: True
+    model._snapshot = model._restore = lambda *_: None
 
 
-def only_where_protected(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    nothing = torch.zeros(())
-
-    def call(*arguments: Any, **options: Any) -> Tensor:
-        return nothing if getattr(_bare, "it", False) else function(*arguments, **options)
+def only_where_protected(function: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        return (otherwise if getattr(_bare, "it", False) else function)(*arguments, **options)
 
     return call
 
 
 def measure_steps(blocks: int) -> None:
-    for module in (gan_module, vqvae_module):
-        module.gradient_norm = only_where_protected(module.gradient_norm)  # type: ignore[attr-defined]
+    recipe: Any = recipe_module
+    recipe.seed_torch = only_where_protected(recipe.seed_torch, lambda *_: None)
+    recipe.Draws = only_where_protected(recipe.Draws, lambda *_: PlainDraws())
     print("cpu time of a step with the protection / without")
     for name, (overrides, *_rest) in CASES.items():
         watch = measure(name, blocks, BareRun(overrides), overrides)

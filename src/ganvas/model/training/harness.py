@@ -45,6 +45,7 @@ class Harness(Lifecycle):
         self.agenda: Any = None  # of a run: calls its callbacks where one has something to do
         self._noted: dict[str, Tensor] = {}
         self._descended: tuple[str, ...] = ()
+        self._global_batch_size = 0
         self._any_made: bool | Tensor = False
         self._device_guard: DeviceGuard | None = None
 

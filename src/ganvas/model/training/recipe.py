@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import math
 import operator
@@ -181,12 +182,11 @@ class Recipe(Harness):
             self._snapshot(descent.networks)  # a later descent may run these networks once more
         if descent.scaler is not None:
             descent.scaler.update()
-        self._descended += descent.networks
-        self._any_made = made if self._any_made is False else self._any_made | made
+        any_made = made if self._any_made is False else self._any_made | made
         if self.log_due:
             noted[f"learning_rate/{name}"] = torch.tensor(descent.optimizer.param_groups[0]["lr"])
             self.report |= noted
-        self._noted = {}
+        vars(self).update(_noted={}, _any_made=any_made, _descended=self._descended + descent.networks)
         if parts is not None:
             parts.made()
         return made
@@ -201,6 +201,9 @@ class Recipe(Harness):
         else:
             self._parts.run(self.step, batch, draws)
         self.end_step()
+
+    # Lightning asks at every batch which arguments it takes; this spares it to find out.
+    training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Lightning's, after those of the callbacks that it calls itself."""
@@ -221,10 +224,15 @@ class Recipe(Harness):
         seed_torch(hash64(seed, self._rank, self.batches_seen, "step"), self.device)
         if self._snapshots:
             self._snapshot(self._snapshots)
-        self.log_due = (self.batches_seen + 1) % self.log_every_batches == 0
-        self._x, self._global_batch_size = batch.x, len(batch.x) * self._world_size
-        self.report, self._noted = {}, {}
-        self._descended, self._any_made = (), False
+        vars(self).update(  # torch looks through parameters and submodules at every assignment to a module
+            log_due=(self.batches_seen + 1) % self.log_every_batches == 0,
+            report={},
+            _noted={},
+            _x=batch.x,
+            _global_batch_size=len(batch.x) * self._world_size,
+            _descended=(),
+            _any_made=False,
+        )
         return Draws(seed, self.batches_seen, self._rank, self._world_size, self.device)
 
     def end_step(self) -> None:
@@ -244,8 +252,9 @@ class Recipe(Harness):
             self._device_guard.end_batch()
         for count in self._count_batch:
             count()
-        self.batches_seen += 1
-        self.examples_seen += self._global_batch_size
+        vars(self).update(
+            batches_seen=self.batches_seen + 1, examples_seen=self.examples_seen + self._global_batch_size
+        )
 
     def _is_finite(self, descent: Descent, loss: Tensor, norm: Tensor) -> bool:
         """Whether the step may be made; nothing has moved yet, and all ranks say the same.
