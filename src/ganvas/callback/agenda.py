@@ -41,8 +41,8 @@ class Agenda:
     Lightning has called all other callbacks.
 
     Args:
-        callbacks: of a Trainer. Those that are not :class:`Scheduled`, or whose hook is not of the class that
-            says when it is due, are left to Lightning.
+        callbacks: of a Trainer. Those that are not :class:`Scheduled` are left to Lightning; where a hook is
+            of another class than what says when it is due, all are called after every batch.
 
     Attributes:
         examples: examples seen from which on the callbacks are called.
@@ -51,7 +51,8 @@ class Agenda:
     """
 
     def __init__(self, callbacks: Iterable[pl.Callback]) -> None:
-        self._callbacks: list[Any] = [one for one in callbacks if _is_scheduled(one)]
+        self._callbacks: list[Any] = [one for one in callbacks if isinstance(one, Scheduled)]
+        self._is_always_due = not all(map(_knows_when, self._callbacks))
         for callback in self._callbacks:
             setattr(callback, _HOOK, None)  # which Lightning takes for a hook that is not there
         self.examples, self.time = Due(0, 0)
@@ -63,12 +64,14 @@ class Agenda:
         for callback in self._callbacks:
             getattr(type(callback), _HOOK)(callback, *arguments)
         due = [callback.next_due() for callback in self._callbacks]
-        self.examples = min((one.examples for one in due), default=math.inf)
+        self.examples = 0 if self._is_always_due else min((one.examples for one in due), default=math.inf)
         self.time = min((one.time for one in due), default=math.inf)
 
 
-def _is_scheduled(callback: pl.Callback) -> bool:
+def _knows_when(callback: Any) -> bool:
+    """Whether the class that says when it is due knows what the hook does."""
+
     def owner(name: str) -> type:
         return next(kind for kind in type(callback).__mro__ if name in kind.__dict__)
 
-    return isinstance(callback, Scheduled) and owner(_HOOK) is owner("next_due")
+    return issubclass(owner("next_due"), owner(_HOOK))

@@ -71,19 +71,21 @@ class Checkpoint(RunCallback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._saved_at, self._due, self._in_time = pl_module.examples_seen, False, time.monotonic()
+        self._began, self._end = (pl_module.examples_seen, pl_module.batches_seen), math.inf
         self._scores = self._read_scores(pl_module.examples_seen)
 
     def next_due(self) -> Due:
         examples = next_multiple(self._saved_at, self.every_examples)
-        end = math.inf if self.state.max_examples is None else self.state.max_examples
         at = math.inf if self.every_seconds is None else self._in_time + self.every_seconds
-        return Due(min(examples, end), at)
+        return Due(min(examples, self._end), at)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         examples, every = pl_module.examples_seen, self.every_examples
         # The last batch's state is saved here, before Lightning counts the cut epoch as a whole one.
+        a_batch = (examples - self._began[0]) / max(pl_module.batches_seen - self._began[1], 1)
+        self._end = examples + a_batch * batches_left(trainer, pl_module)
         self._due = bool(
             trainer.should_stop
             or budget_reached(trainer, pl_module)
@@ -230,9 +232,16 @@ def refuse_non_finite(trainer: pl.Trainer, pl_module: Any) -> None:
     )
 
 
+def batches_left(trainer: pl.Trainer, pl_module: Any) -> float:
+    """Batches until the budgets of batches and epochs end; infinity where there are none."""
+    left = [math.inf]
+    if trainer.max_steps > 0:
+        left.append(trainer.max_steps - trainer.global_step)
+    if (trainer.max_epochs or -1) > 0:
+        left.append(int(trainer.max_epochs or 0) * int(trainer.num_training_batches) - pl_module.batches_seen)
+    return max(min(left), 0)
+
+
 def budget_reached(trainer: pl.Trainer, pl_module: Any) -> bool:
     """Whether this batch is the budget's last one."""
-    if 0 < trainer.max_steps <= trainer.global_step:
-        return True
-    epochs = trainer.max_epochs or -1
-    return 0 < epochs * int(trainer.num_training_batches) <= int(pl_module.batches_seen)
+    return batches_left(trainer, pl_module) == 0

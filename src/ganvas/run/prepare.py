@@ -13,6 +13,7 @@ from torch import nn
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.random import hash64
+from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 from ganvas.model.training.snapshot import updates_itself
 from ganvas.run.config.build import bind, build
@@ -120,6 +121,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
     if not isinstance(model, Recipe):
         reason = "is no ganvas.model.training.recipe.Recipe; choose model=mlp_gan, or give it that base"
         raise OptionError("model._target_", config["model"]["_target_"], reason)
+    check_hooks(model, Recipe)
     sample = next(iter(data.batches("train", 2, limit=2))).x
     with error_prefix("model"):
         try:

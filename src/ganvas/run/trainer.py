@@ -318,5 +318,5 @@ def total_examples(options: TrainerOptions, *, batch_size: int, train_samples: i
     steps = _max_steps(options, batch_size)
     totals = [steps * batch_size] if steps > 0 else []
     if options.max_epochs is not None:
-        totals.append(options.max_epochs * max(1, train_samples // batch_size) * batch_size)
+        totals.append(options.max_epochs * epoch_batches(options, batch_size, train_samples) * batch_size)
     return min(totals, default=None)

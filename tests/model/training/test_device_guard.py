@@ -20,6 +20,7 @@ from broken_recipes import (
     make_gan,
     make_vqvae,
 )
+from pytorch_lightning.plugins import MixedPrecision
 
 from ganvas.errors import NonFiniteError, RollbackError
 
@@ -106,3 +107,17 @@ def test_an_optimizer_that_cannot_pass_over_a_step_is_the_hosts() -> None:
     _, watch = fit(model, faults)
     assert model.guard.skipped == {"discriminator": 1}
     assert not {name for name in changed(watch.before[BAD], watch.between[BAD]) if name.startswith("discr")}
+
+
+def test_a_scaler_passes_over_an_infinite_loss_with_finite_gradients() -> None:
+    runs = []
+    for on_device in (False, True):
+        model, faults = gan_for("discriminator loss")
+        model.set_non_finite_policy("skip", 1)
+        model.decides_on_device = on_device
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+        _, watch = fit(model, faults, 5, plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)])
+        assert model.guard.skipped == {"discriminator": 1}
+        runs.append((watch.before[BAD], watch.between[BAD], model.guard.skipped))
+    for before, between, _ in runs:
+        assert not {name for name in changed(before, between) if name.startswith("discriminator")}

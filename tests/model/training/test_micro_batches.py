@@ -95,3 +95,17 @@ def test_a_part_that_is_not_finite_skips_the_whole_step() -> None:
     moved = changed(watch.before[3], watch.between[3 * 5])  # once made, and four times passed over
     assert not {name for name in moved if name.startswith("discriminator")}
     assert all(torch.as_tensor(value).isfinite().all() for value in everything(model).values())
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_codes_start_from_data_where_the_first_batch_was_undone(parts: int) -> None:
+    faults = Faults("data", lambda number: number == 0)
+    model = make_vqvae(faults)
+    model.micro_batches = parts
+    model.set_non_finite_policy("skip", 1)
+    noise = model.quantizer.codebook.clone()
+    fit(model, faults, 3)
+    assert model.guard.skipped == {"all": 1}
+    spread = (model.quantizer.codebook - noise).square().mean().item()
+    assert spread > 0.05, "codes of the second batch's latents are nowhere near the noise"
+    assert model.quantizer.batches.item() == 2 * parts

@@ -12,9 +12,12 @@ import torch
 from broken_recipes import Faults, digits, fit, make_gan
 from torch import Tensor, nn
 
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
+from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.training.descent import linear_decay
+from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 
 HOOKS = "on_before_zero_grad on_before_backward on_after_backward on_before_optimizer_step".split()
@@ -133,3 +136,64 @@ def test_statistics_of_networks_that_do_not_move_are_means_over_ranks(two_ranks:
         # Pixel 0 of a digit is always dark: -1 on every rank, so the mean over ranks is known.
         expected = (-(number + 1) + number - (number + 2) + number) / 2
         torch.testing.assert_close(one[0], torch.tensor(expected))
+
+
+def test_nested_frozen_networks_stay_frozen_until_the_outer_end() -> None:
+    seen: list[list[bool]] = []
+
+    class Nested(Line):
+        def step(self, batch: Batch, draws: Draws) -> None:
+            with self.frozen("line"):
+                with self.frozen("line"):
+                    pass
+                seen.append([p.requires_grad for p in self.line.parameters()])
+            seen.append([p.requires_grad for p in self.line.parameters()])
+            super().step(batch, draws)
+
+    run(Nested(None), steps=1)
+    assert seen == [[False, False], [True, True]]
+
+
+def test_tied_weights_move_once() -> None:
+    class Tied(Line):
+        def __init__(self) -> None:
+            super().__init__(None)
+            self.twin = nn.Sequential(self.line)
+            self._descents.clear()
+            self.add_optimizer("both", partial(torch.optim.SGD, lr=0.5), ["line", "twin"], grad_clip=1e-3)
+
+        def step(self, batch: Batch, draws: Draws) -> None:
+            self.descend("both", {"loss/line": self.twin(batch.x.flatten(1)).mean()})
+
+    model = Tied()
+    before = [p.detach().clone() for p in model.line.parameters()]
+    run(model, steps=1)
+    moved = [a - b for a, b in zip(model.line.parameters(), before, strict=True)]
+    assert torch.nn.utils.get_total_norm(moved).item() == pytest.approx(0.5e-3, rel=1e-2)
+
+
+def test_one_optimizer_moves_once_a_batch() -> None:
+    class Twice(Line):
+        def step(self, batch: Batch, draws: Draws) -> None:
+            super().step(batch, draws)
+            super().step(batch, draws)
+
+    with pytest.raises(OptionError, match="moves twice in one batch"):
+        run(Twice(None), steps=1)
+    with pytest.raises(OptionError, match="can average one network alone"):
+        make_gan(Faults()).add_optimizer(
+            "both",
+            torch.optim.SGD,
+            ["generator", "discriminator"],
+            average=ExponentialAverage(),
+        )
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_before_optimizer_step"])
+def test_hooks_that_would_silence_the_run_are_refused(hook: str) -> None:
+    class Own(Line): ...
+
+    setattr(Own, hook, lambda self, *_: None)
+    with pytest.raises(OptionError, match=f"^model.{hook}=Own: is the base's, or is never called"):
+        check_hooks(Own(None), Recipe)
+    check_hooks(Line(None), Recipe)

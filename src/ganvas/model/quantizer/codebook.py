@@ -53,8 +53,9 @@ class CodebookQuantizer(Quantizer):
         self.num_codes, self.embedding_dim = num_embeddings, embedding_dim
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
-        # asked until it is so, and then no more: an answer makes the host wait for the device
-        self._started = False
+        # asked until it is so, and then no more: an answer makes the host wait for the device; a recipe that
+        # undoes a forward pass puts it back with the buffers (model/training/snapshot.py)
+        self.has_started = False
         self.register_load_state_dict_post_hook(_ask_again)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, z: Tensor) -> QuantizerOutput:
@@ -98,11 +99,11 @@ class CodebookQuantizer(Quantizer):
     @torch.no_grad()
     def _start(self, rows: Tensor) -> None:
         """Makes the codes from the first training batch."""
-        if self._started:
+        if self.has_started:
             return
         # from the second batch on: the recipe puts the first one back where its loss is not finite
-        self._started = bool(self.batches > 0)
-        if not self._started:
+        self.has_started = bool(self.batches > 0)
+        if not self.has_started:
             self.put(first_codes(rows, self.num_codes))
 
     def put(self, codes: Tensor) -> None:
@@ -128,4 +129,4 @@ class CodebookQuantizer(Quantizer):
 
 def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
     """A checkpoint may be from before the first batch, or from after it."""
-    quantizer._started = False  # type: ignore[assignment]  # nn.Module is any module here
+    quantizer.has_started = False  # type: ignore[assignment]  # nn.Module is any module here

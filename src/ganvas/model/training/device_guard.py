@@ -90,6 +90,12 @@ class DeviceGuard:
         self._flags.append(finite)
         return finite
 
+    @staticmethod
+    def show_to_scaler(descent: Descent, loss: Tensor) -> None:
+        """Makes a scaler, which looks at gradients alone, pass over the step of a loss that is not finite."""
+        gradients = [p.grad for p in descent.parameters if p.grad is not None]
+        torch._foreach_add_(gradients, torch.where(loss.isfinite(), 0.0, torch.inf))
+
     def end_batch(self) -> None:
         """Sends this batch's decisions on their way to the host."""
         if not self._flags:

@@ -67,7 +67,7 @@ class Harness(Lifecycle):
         for descent, optimizer in zip(self._descents.values(), optimizers, strict=True):
             networks = [getattr(self, name) for name in descent.networks]
             descent.optimizer, descent.network = optimizer, networks[0]
-            descent.parameters = [p for network in networks for p in network.parameters()]
+            descent.parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
             if scaler is not None:  # one of its own: one network's overflow says nothing of another's
                 descent.scaler = copy.deepcopy(scaler)
                 descent.scaler.load_state_dict(self._scaler_states.get(descent.name, scaler.state_dict()))
@@ -133,6 +133,8 @@ class Harness(Lifecycle):
             self.guard.last_terms[step.name] = step.terms
             self.guard.consecutive_skips[step.name] = 0
             return
+        for snapshot in self._snapshots.values():
+            snapshot.ask_quantizers()
         broken = self._first_broken(step) or f"loss/{step.name}"
         if self.guard.skips(step.name, broken, step.where):
             return

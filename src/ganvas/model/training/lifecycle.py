@@ -96,8 +96,8 @@ class Lifecycle(pl.LightningModule):
             schedule=schedule,
         )
         if average is not None:
-            (network,) = networks
-            average.track(getattr(self, network))
+            require(len(networks) == 1, "add_optimizer", name, "can average one network alone")
+            average.track(getattr(self, networks[0]))
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -133,7 +133,8 @@ class Lifecycle(pl.LightningModule):
         check_trained(self, {name: descent.networks for name, descent in self._descents.items()})
         optimizers = []
         for descent in self._descents.values():
-            parameters = [p for name in descent.networks for p in getattr(self, name).parameters()]
+            both = [p for name in descent.networks for p in getattr(self, name).parameters()]
+            parameters = list(dict.fromkeys(both))  # tied weights once
             try:
                 optimizers.append(descent.build([p for p in parameters if p.requires_grad]))
             except OptionError as error:

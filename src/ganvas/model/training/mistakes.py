@@ -65,6 +65,19 @@ def check_optimizer(model: nn.Module, name: str, networks: Sequence[str], others
         require(network in there, "add_optimizer", name, reason)
 
 
+HOOKS = (
+    "on_train_start on_train_batch_end training_step on_before_zero_grad on_before_backward "
+    "on_after_backward on_before_optimizer_step optimizer_step optimizer_zero_grad"
+).split()
+
+
+def check_hooks(model: nn.Module, base: type) -> None:
+    """Raises OptionError where a recipe has one of Lightning's hooks that the base has or never asks for."""
+    own = [hook for hook in HOOKS if getattr(type(model), hook) is not getattr(base, hook)]
+    reason = "is the base's, or is never called; write a callback with it (callback=[default,mine])"
+    require(not own, f"model.{own[0] if own else ''}", type(model).__name__, reason)
+
+
 def check_trained(model: nn.Module, moved: Mapping[str, Sequence[str]]) -> None:
     """Raises OptionError where a network would silently not be trained.
 

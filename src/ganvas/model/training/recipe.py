@@ -48,7 +48,9 @@ class Recipe(Harness):
     def step(self, batch: Batch, draws: Draws) -> None:
         """One batch: forward passes, and one :meth:`descend` for each network that moves.
 
-        A network moves after those that read what it made: a discriminator before its generator.
+        A network moves after those that read what it made: a discriminator before its generator. What needs a
+        forward pass of a network is noted before the network moves: afterwards its statistics would no longer
+        be made means over ranks, nor what is noted a mean over micro-batches.
 
         Args:
             batch: this rank's share of the global batch.
@@ -71,13 +73,14 @@ class Recipe(Harness):
     @contextmanager
     def frozen(self, *networks: str) -> Iterator[None]:
         """No gradients for these networks' parameters inside; samples' gradients still pass through."""
-        parameters = [self._trainable[name] for name in networks]
-        for parameter in itertools.chain(*parameters):
+        trainable = itertools.chain(*[self._trainable[name] for name in networks])
+        parameters = [parameter for parameter in trainable if parameter.requires_grad]
+        for parameter in parameters:
             parameter.requires_grad = False
         try:
             yield
         finally:
-            for parameter in itertools.chain(*parameters):
+            for parameter in parameters:
                 parameter.requires_grad = True
 
     def gradients_at(self, parameter: Tensor, *terms: Tensor) -> list[Tensor]:
@@ -121,6 +124,9 @@ class Recipe(Harness):
         if parts is not None and not parts.is_due():
             noted.clear()
             return True
+        if self._descended and len(self._descents) == 1:
+            reason = "moves twice in one batch; add up its terms, or add an optimizer for the second step"
+            raise wrong_step(f"descend({name!r})", reason)
         for tag, value in terms.items():
             try:
                 noted[tag] = value.detach()
@@ -148,6 +154,8 @@ class Recipe(Harness):
         if descent.schedule is not None:
             descent.set_learning_rate(self.examples_seen)
         if descent.scaler is not None:
+            if self._device_guard is not None:
+                self._device_guard.show_to_scaler(descent, loss)
             descent.scaler.unscale_(descent.optimizer)
         if self._listeners:
             self._tell("on_before_optimizer_step", descent.optimizer)

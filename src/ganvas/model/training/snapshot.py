@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +19,21 @@ class BufferSnapshot:
     def __init__(self, places: Iterable[tuple[nn.Module, str]]) -> None:
         self._places = list(places)
         self._copies = [tensor.detach().clone() for tensor in self._tensors()]
+        modules = dict.fromkeys(module for module, _ in self._places)
+        self._quantizers: list[Any] = [module for module in modules if hasattr(module, "has_started")]
+        self._had_started = [False] * len(self._quantizers)
 
     def take(self) -> None:
         """Copies the tensors as they are now."""
+        self._had_started = [bool(one.has_started) for one in self._quantizers]
         if self._places:
             with torch.no_grad():
                 torch._foreach_copy_(self._copies, self._tensors())
 
     def restore(self) -> None:
         """Makes the tensors what they were at the last :meth:`take`."""
+        for quantizer, started in zip(self._quantizers, self._had_started, strict=True):
+            quantizer.has_started = started
         if self._places:
             tensors = self._tensors()
             # A graph that has yet to be differentiated may hold them. What is computed in training reads none
@@ -35,7 +42,10 @@ class BufferSnapshot:
                 torch._foreach_copy_(tensors, self._copies)
 
     def restore_unless(self, holds: Tensor) -> None:
-        """:meth:`restore` where a bool scalar on their device is false; the host does not look at it."""
+        """:meth:`restore` where a bool scalar on their device is false; the host does not look at it.
+
+        Where it learns of it, :meth:`ask_quantizers` is due.
+        """
         tensors = self._tensors()
         with torch.no_grad(), torch.autograd._unsafe_preserve_version_counter(tuple(tensors)):
             # Flat, by a few kernels for each type: networks have dozens of small buffers.
@@ -47,6 +57,11 @@ class BufferSnapshot:
                 parts = torch.where(holds, now, old).split([one.numel() for one, _ in pairs])
                 values = [part.view_as(one) for part, (one, _) in zip(parts, pairs, strict=True)]
                 torch._foreach_copy_([one for one, _ in pairs], values)
+
+    def ask_quantizers(self) -> None:
+        """Lets quantizers look again whether their codes have been made from data."""
+        for quantizer in self._quantizers:
+            quantizer.has_started = False
 
     def _tensors(self) -> list[Tensor]:
         return [getattr(module, name) for module, name in self._places]
