@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from broken_recipes import Faults, changed, everything, fit, make_gan, make_vqvae
+from broken_recipes import QUANTIZERS, Faults, changed, everything, fit, make_gan, make_vqvae
 from torch import nn
 
 from ganvas.model.adversarial_loss.rpgan import RpGAN
@@ -97,15 +97,18 @@ def test_a_part_that_is_not_finite_skips_the_whole_step() -> None:
     assert all(torch.as_tensor(value).isfinite().all() for value in everything(model).values())
 
 
+@pytest.mark.parametrize("quantizer", QUANTIZERS)
 @pytest.mark.parametrize("parts", [1, 2])
-def test_codes_start_from_data_where_the_first_batch_was_undone(parts: int) -> None:
-    faults = Faults("data", lambda number: number == 0)
-    model = make_vqvae(faults)
-    model.micro_batches = parts
-    model.set_non_finite_policy("skip", 1)
-    noise = model.quantizer.codebook.clone()
-    fit(model, faults, 3)
-    assert model.guard.skipped == {"all": 1}
-    spread = (model.quantizer.codebook - noise).square().mean().item()
-    assert spread > 0.05, "codes of the second batch's latents are nowhere near the noise"
-    assert model.quantizer.batches.item() == 2 * parts
+def test_codes_start_from_data_where_the_first_batch_was_undone(parts: int, quantizer: str) -> None:
+    states = []
+    for first_is_bad in (True, False):
+        faults = Faults("data", lambda number, bad=first_is_bad: bad and number == 0)
+        model = make_vqvae(faults, QUANTIZERS[quantizer](), optimizer=partial(torch.optim.SGD, lr=0.0))
+        model.micro_batches = parts
+        model.set_non_finite_policy("skip", 1)
+        model.batches_seen = 0 if first_is_bad else 1  # the second batch is this model's first
+        fit(model, faults, 2 if first_is_bad else 1)
+        assert model.guard.total == int(first_is_bad)
+        states.append(model.quantizer.state_dict())
+    assert not changed(*states)
+    assert states[0]["batches"].item() == parts
