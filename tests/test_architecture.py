@@ -112,6 +112,7 @@ def machinery() -> list[Path]:
         folder
         for folder in folders
         if folder == SOURCE / "model" / "training"
+        or (folder.parent == SOURCE and folder.name != "model")
         or (
             "model" not in folder.relative_to(SOURCE).parts
             and not (CONF / folder.relative_to(SOURCE)).is_dir()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy._core.multiarray import _reconstruct  # numpy pickles by it
 
-from ganvas.data.downloaded import DownloadedDataModule
+from ganvas.data.kinds.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
 from ganvas.functional.download import RemoteFile, download
@@ -54,7 +54,7 @@ class CIFAR10(DownloadedDataModule):
     ``root`` may hold the archive, or the batches extracted from it (in ``cifar-10-batches-py`` or directly);
     otherwise the archive is downloaded there.
 
-    Args: see :class:`ganvas.data.downloaded.DownloadedDataModule`.
+    Args: see :class:`ganvas.data.kinds.downloaded.DownloadedDataModule`.
     """
 
     title = "CIFAR-10"

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.downloaded import DownloadedDataModule
+from ganvas.data.kinds.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
 from ganvas.functional.download import RemoteFile, download
@@ -37,7 +37,7 @@ class IdxDataModule(DownloadedDataModule):
     Args:
         root: folder with the files, or into which they are downloaded; None takes the system's only.
 
-    The others: see :class:`ganvas.data.downloaded.DownloadedDataModule`; mirrors hold the .gz files.
+    The others: see :class:`ganvas.data.kinds.downloaded.DownloadedDataModule`; mirrors hold the .gz files.
     """
 
     contents: ClassVar[dict[str, str]]  # name without .gz -> sha256 of the content: images, labels, twice

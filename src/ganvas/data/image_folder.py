@@ -12,8 +12,8 @@ import torch
 from ganvas.data.datamodule import SPLITS
 from ganvas.data.files.decode import SUFFIXES
 from ganvas.data.files.image_cache import cached_images
+from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.stored import Stored
-from ganvas.data.own_images import OwnImages
 from ganvas.errors import OptionError, require
 
 _SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -40,7 +40,7 @@ class ImageFolder(OwnImages):
         cache_dir: folder of the decoded images; None takes one beside ``root``, or the user's cache folder.
         num_classes: None takes the class folders that are there.
 
-    The others: see :class:`ganvas.data.own_images.OwnImages`.
+    The others: see :class:`ganvas.data.kinds.own_images.OwnImages`.
     """
 
     def __post_init__(self) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ganvas.data.digits import Digits
-from ganvas.data.stacked import StackedDataModule
+from ganvas.data.kinds.stacked import StackedDataModule
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class StackedDigits(StackedDataModule):
     """Drawn from the splits of :class:`ganvas.data.digits.Digits`; the label is 100a + 10b + c.
 
-    Args: see :class:`ganvas.data.stacked.StackedDataModule`.
+    Args: see :class:`ganvas.data.kinds.stacked.StackedDataModule`.
     """
 
     root: None = field(default=None, init=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ganvas.data.kinds.stacked import StackedDataModule
 from ganvas.data.mnist import MNIST
-from ganvas.data.stacked import StackedDataModule
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -16,7 +16,7 @@ class StackedMNIST(StackedDataModule):
         root: folder of MNIST's IDX files, raw or .gz, or into which they are downloaded.
         mirrors: addresses of folders that hold the .gz files, tried in turn; empty downloads nothing.
 
-    The others: see :class:`ganvas.data.stacked.StackedDataModule`.
+    The others: see :class:`ganvas.data.kinds.stacked.StackedDataModule`.
     """
 
     num_train: int = 128_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ganvas.data.drawn import DrawnDataModule
+from ganvas.data.kinds.drawn import DrawnDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.mixtures import SCALE, centres
@@ -30,7 +30,7 @@ class Toy(DrawnDataModule):
         modes: centres float32 [M, 2], scaled.
         mode_std: standard deviation of a mode, scaled.
 
-    The others: see :class:`ganvas.data.drawn.DrawnDataModule`.
+    The others: see :class:`ganvas.data.kinds.drawn.DrawnDataModule`.
     """
 
     shape: str = "gaussians25"

@@ -15,10 +15,10 @@ import numpy as np
 from torch import Tensor, from_numpy
 
 from ganvas.data.datamodule import SPLITS
+from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
-from ganvas.data.own_images import OwnImages
 from ganvas.data.shard.images import ShardImages
 from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
 from ganvas.data.shard.listing import expand, find_shards
@@ -51,7 +51,7 @@ class WebDataset(OwnImages):
         num_workers: processes that read and decode ahead; 0 does it between two steps.
         num_classes: None takes the largest label that is there, plus 1.
 
-    The others: see :class:`ganvas.data.own_images.OwnImages`.
+    The others: see :class:`ganvas.data.kinds.own_images.OwnImages`.
 
     Raises:
         OptionError: an argument out of its range; with :meth:`prepare` whatever the shards' headers and

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ganvas.data.datamodule import TensorDataModule
-from ganvas.data.drawn import DrawnDataModule
+from ganvas.data.kinds.drawn import DrawnDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.random import hash_index
@@ -28,7 +28,7 @@ class StackedDataModule(DrawnDataModule):
     A subclass sets ``base``, the data that the channels come from: grey images with labels, of
     ``image_size``.
 
-    Args: see :class:`ganvas.data.drawn.DrawnDataModule`.
+    Args: see :class:`ganvas.data.kinds.drawn.DrawnDataModule`.
     """
 
     base: TensorDataModule = field(init=False)
