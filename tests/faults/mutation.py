@@ -18,7 +18,7 @@ _ROOT = _HERE.parents[1]
 
 @dataclass
 class Mutation:
-    """``old`` becomes ``new`` in a file of ganvas, where it must stand exactly once."""
+    """``old`` becomes ``new`` in a file of ganvas, where it must stand exactly once; so does ``also``."""
 
     name: str
     file: str
@@ -26,13 +26,14 @@ class Mutation:
     new: str
     section: str
     tries: str
+    also: tuple[str, str] | None = None
 
 
 MUTATIONS = [
     Mutation(
         "reseeding of a step",
-        "model/recipe.py",
-        "        torch.default_generator.manual_seed(number)\n",
+        "model/training/recipe.py",
+        '        seed_torch(hash64(seed, self._rank, self.batches_seen, "step"), self.device)\n',
         "",
         "resume_every_step",
         "mlp_gan-workers0-step1",
@@ -55,21 +56,20 @@ MUTATIONS = [
     ),
     Mutation(
         "average inside the step",
-        "model/gan.py",
-        "self.ema.update(self.generator, examples)\n",
-        "self.average_due = examples\n",
+        "model/training/recipe.py",
+        "descent.average.update(descent.network, self._global_batch_size * descent.interval)\n",
+        "self.average_due = descent, self._global_batch_size * descent.interval\n",
         "resume_every_step",
         "dcgan-workers0-step1",
+        # Where the average goes instead: behind the callbacks, which have saved by then.
+        (
+            "            agenda(self.trainer, self, outputs, batch, batch_idx)\n",
+            "            agenda(self.trainer, self, outputs, batch, batch_idx)\n"
+            '        if due := self.__dict__.pop("average_due", None):\n'
+            "            due[0].average.update(due[0].network, due[1])\n",
+        ),
     ),
 ]
-# Where the average goes instead: into the hook that Lightning calls after the callbacks have saved.
-_LATE_AVERAGE = """
-    def on_train_batch_end(self, *_: Any) -> None:
-        due = self.__dict__.pop("average_due", None)
-        if due is not None:
-            self.ema.update(self.generator, due)
-
-    def configure_optimizers("""
 
 
 def main() -> int:
@@ -89,11 +89,10 @@ def _is_noticed(mutation: Mutation, folder: Path) -> tuple[bool, str]:
         shutil.copytree(_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "src" / "ganvas" / mutation.file
     text = path.read_text()
-    if text.count(mutation.old) != 1:
-        return False, f"{mutation.old.strip()!r} stands {text.count(mutation.old)} times in {mutation.file}"
-    text = text.replace(mutation.old, mutation.new)
-    if mutation.file == "model/gan.py":
-        text = text.replace("\n    def configure_optimizers(", _LATE_AVERAGE, 1)
+    for old, new in [(mutation.old, mutation.new), *([mutation.also] if mutation.also else [])]:
+        if text.count(old) != 1:
+            return False, f"{old.strip()!r} stands {text.count(old)} times in {mutation.file}"
+        text = text.replace(old, new)
     path.write_text(text)
     command = [
         sys.executable,
