@@ -21,7 +21,7 @@ TITLE = "two ranks: kills and stops"
 MINIMUM = 8
 NEEDS: list[tuple[str, int]] = []
 
-_STEPS = 36  # batches
+_STEPS = 120  # batches; a run goes on while it is decided to stop it
 _NEW = 3  # checkpoints that are waited for before each stop
 _GONE = 5.0  # seconds in which every process must follow its launcher
 _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
