@@ -16,6 +16,7 @@ from torch import nn
 
 from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.distributed import rank, world_size
+from ganvas.functional.modes import eval_mode
 
 
 class EvaluationResult(NamedTuple):
@@ -52,16 +53,10 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
     Afterwards every submodule is in the very mode in which it was. ``no_grad`` and not ``inference_mode``:
     a tensor that a part caches inside must stay usable in training.
     """
-    modes = [(part, part.training) for part in module.modules()]
     device = next((value.device for value in module.parameters()), torch.device("cpu"))
     cuda = [device] if device.type == "cuda" else []
-    module.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=cuda):
-            yield device
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    with eval_mode(module), torch.no_grad(), torch.random.fork_rng(devices=cuda):
+        yield device
 
 
 def is_mine(number: int) -> bool:

@@ -197,3 +197,18 @@ def test_hooks_that_would_silence_the_run_are_refused(hook: str) -> None:
     with pytest.raises(OptionError, match=f"^model.{hook}=Own: is the base's, or is never called"):
         check_hooks(Own(None), Recipe)
     check_hooks(Line(None), Recipe)
+
+
+def test_a_recipe_is_fitted_again_as_it_is_asked_to_now() -> None:
+    """Parts and the guard of an earlier fit are not those of the next one."""
+    ends = []
+    for options in [(4, True), (1, False)], [(1, False), (1, False)]:
+        model = make_gan(Faults())
+        for number, (parts, on_device) in enumerate(options):
+            model.micro_batches, model.decides_on_device = parts, on_device
+            if number == 1:
+                model.load_state_dict(make_gan(Faults()).state_dict())
+                model.batches_seen = model.examples_seen = 0
+            fit(model, Faults(), 2)
+        ends.append({name: value.clone() for name, value in model.state_dict().items()})
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())

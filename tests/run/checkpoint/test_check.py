@@ -161,3 +161,19 @@ def test_a_recipe_takes_its_own_counters_alone(clock: dict[str, Any]) -> None:
     assert vars(recipe) == before
     recipe.on_load_checkpoint({"ganvas_clock": {"examples_seen": 64, "batches_seen": 1}})
     assert (recipe.examples_seen, recipe.batches_seen) == (64, 1)
+
+
+def test_scalers_are_those_of_torch() -> None:
+    state = torch.amp.GradScaler("cpu", init_scale=8.0).state_dict()
+    held = checkpoint(network()) | {"ganvas_scalers": {"generator": state}}
+    assert check_checkpoint(held, PATH) is held
+    for wrong in (
+        [1],
+        {"generator": 3},
+        {"generator": {}},
+        {"generator": state | {"scale": float("nan")}},
+        {"generator": state | {"scale": "8"}},
+        {"generator": state | {"more": 1.0}},
+    ):
+        with pytest.raises(OptionError, match="its ganvas_scalers"):
+            check_checkpoint(held | {"ganvas_scalers": wrong}, PATH)

@@ -59,6 +59,7 @@ class Harness(Lifecycle):
         self._trainable = Named("frozen", "no optimizer moves a network of this name", trainable)
         changed = {name: list(tensors_changed_by_forward(one)) for name, one in self.networks.items()}
         self._snapshots = {name: BufferSnapshot(places) for name, places in changed.items() if places}
+        self._parts = None
         if self.micro_batches > 1:
             snapshots = [BufferSnapshot(places) for places in changed.values()]
             self._parts = MicroBatches(self.micro_batches, snapshots)
@@ -73,10 +74,11 @@ class Harness(Lifecycle):
                 descent.scaler.load_state_dict(self._scaler_states.get(descent.name, scaler.state_dict()))
         moved = itertools.chain(*(descent.parameters for descent in self._descents.values()))
         self._is_sharded = any(is_sharded(parameter) for parameter in moved)
-        if self.decides_on_device is None:
-            self.decides_on_device = self.device.type == "cuda" and not self._is_sharded
-        if self.decides_on_device and DeviceGuard.fits(optimizers):
-            self._device_guard = DeviceGuard(self._judge)
+        on_device = self.decides_on_device
+        if on_device is None:
+            on_device = self.device.type == "cuda" and not self._is_sharded
+        may = on_device and DeviceGuard.fits(optimizers)
+        self._device_guard = DeviceGuard(self._judge) if may else None
         self._listeners = listeners(self.trainer)
         self._count_batch = batch_counters(self.trainer)
 

@@ -79,6 +79,7 @@ def check_checkpoint(checkpoint: object, path: Path) -> dict[str, Any]:
         _check_loops(checkpoint["loops"])
         _check_entries(checkpoint)
         _check_guard(checkpoint.get("ganvas_guard", {"skipped": {}, "consecutive_skips": {}}))
+        _check_scalers(checkpoint.get("ganvas_scalers", {}))
     except ValueError as error:
         raise _foreign(path, str(error)) from error
     return checkpoint
@@ -206,6 +207,16 @@ def _check_guard(guard: Any) -> None:
     counts = [table.values() if isinstance(table, dict) else [None] for table in tables]
     if not counts or any(not isinstance(count, int) or count < 0 for table in counts for count in table):
         raise ValueError("its ganvas_guard holds no counts")
+
+
+def _check_scalers(scalers: Any) -> None:
+    """State of torch's GradScaler by the names of optimizers: finite numbers of at least 0."""
+    if not isinstance(scalers, dict) or not all(isinstance(state, dict) for state in scalers.values()):
+        raise ValueError("its ganvas_scalers are no dicts")
+    for name, state in scalers.items():
+        numbers = all(type(value) in (int, float) and 0 <= value < math.inf for value in state.values())
+        if state.keys() != torch.amp.GradScaler("cpu").state_dict().keys() or not numbers:
+            raise ValueError(f"its ganvas_scalers.{str(name)[:40]} is no state of a GradScaler")
 
 
 def _check_state(stored: dict[str, Tensor], wanted: dict[str, Tensor], precision: str, path: Path) -> None:
