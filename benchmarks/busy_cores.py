@@ -3,7 +3,7 @@
     python benchmarks/busy_cores.py                 # on as many cores as the process may use
     taskset -c 0,1 python benchmarks/busy_cores.py --threads 2
 
-Each run is a whole process, `ganvas train` with a budget in examples and neither logger nor previews. Its time
+Each run is a whole process, `ganvas train` with a budget in examples, no logger and no previews. Its time
 is from the end of the first batch to the end of training, so that start-up does not count. On an idle machine
 the runs of one round follow each other:
 
@@ -11,8 +11,8 @@ the runs of one round follow each other:
     bounded   what `ganvas` sets itself
     one       one thread (accelerator.threads=1)
 
-Then two bounded runs at once, and two default ones with --both. Goals: bounded at most 1.05 of default; each of
-two at once at most 2 times as long as one alone. --sweep 1 2 4 8 times one bounded run by its number of threads.
+Then two bounded runs at once, and two default ones with --both. Goals: bounded at most 1.05 of default; each
+of two at once at most 2 times as long as one alone. --sweep 1 2 4 8 times one run by its number of threads.
 Medians over the rounds, quartiles of the rounds' own ratios in brackets.
 """
 

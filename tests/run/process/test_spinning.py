@@ -29,7 +29,7 @@ def test_it_is_bounded_otherwise_also_where_a_variable_is_empty() -> None:
 
 
 def _spin_counts(words: list[str], folder: Path, given: dict[str, str]) -> list[str]:
-    """What GNU OpenMP itself says that it has read, in every process that has loaded it; jobs by their logs."""
+    """What GNU OpenMP itself says that it has read, in every process that loads it; jobs by their logs."""
     free = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
     done = subprocess.run(
         [sys.executable, "-m", "ganvas", *words],

@@ -14,7 +14,7 @@ _CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 def bound_spinning(environment: MutableMapping[str, str] = os.environ) -> None:
     """Sets GOMP_SPINCOUNT unless the environment has chosen how to wait; child processes inherit it.
 
-    GNU OpenMP, which torch's Linux builds bring, reads it once, when torch is imported: later it does nothing.
+    GNU OpenMP, which torch's Linux builds bring, reads it once, when torch is imported; later it is idle.
     Other OpenMP libraries pass it over.
     """
     if not any(environment.get(name) for name in _CHOICES):
