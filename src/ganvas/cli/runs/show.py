@@ -98,7 +98,7 @@ def _number(value: Any) -> str:
 
 
 def _best(best: Any, name: str, last: Any) -> str:
-    """The best value on the way, where it was not the last one;"""
+    """The best value on the way, where it was not the last one."""
     one = best.get(name) if isinstance(best, dict) else None
     if not isinstance(one, dict) or not isinstance(one.get("examples"), int) or one.get("value") == last:
         return ""
