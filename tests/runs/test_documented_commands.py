@@ -1,4 +1,4 @@
-"""Every ``ganvas`` command of the README and the pages runs, in its order, in one folder, on a small budget."""
+"""Every `ganvas` command of the README and the pages runs, in order, in one folder, on a small budget."""
 
 from __future__ import annotations
 
