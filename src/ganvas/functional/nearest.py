@@ -82,7 +82,8 @@ def _chunks(rows: Tensor, codes: Tensor) -> Sequence[Tensor]:
     if torch.compiler.is_exporting():
         return (rows,)
     scores = _CPU_SCORES if rows.device.type == "cpu" else _ACCELERATOR_SCORES
-    return rows.split(max(scores // len(codes), 1))
+    parts: Sequence[Tensor] = rows.split(max(scores // len(codes), 1))
+    return parts
 
 
 def _argmax(scores: Tensor) -> Tensor:
