@@ -40,12 +40,26 @@ def test_spread_rows_repeats_where_there_are_too_few() -> None:
 
 
 def test_spread_rows_follows_the_weights() -> None:
-    rows, weight = torch.arange(4.0)[:, None], torch.tensor([0.0, 1.0, 3.0, 0.0])
+    rows, weight = torch.arange(40.0)[:, None], torch.tensor([0.0, 1.0, 3.0, 0.0]).repeat_interleave(10)
     chosen = torch.stack([spread_rows(rows, 4, torch.tensor(key), weight).squeeze(1) for key in range(200)])
-    share = chosen.long().flatten().bincount(minlength=4) / chosen.numel()
-    assert share.tolist() == pytest.approx([0.0, 0.25, 0.75, 0.0], abs=0.02)
-    equal = spread_rows(rows, 4, torch.tensor(1), torch.zeros(4)).squeeze(1)
+    share = (chosen // 10).long().flatten().bincount(minlength=4) / chosen.numel()
+    assert share.tolist() == pytest.approx([0.0, 0.25, 0.75, 0.0], abs=0.03)
+    equal = spread_rows(rows[:4], 4, torch.tensor(1), torch.zeros(4)).squeeze(1)
     assert equal.tolist() == [0.0, 1.0, 2.0, 3.0]  # without any weight, evenly
+
+
+@pytest.mark.parametrize("outlier", [1e2, 1e6, 1e10])
+def test_one_heavy_row_does_not_own_the_choice(outlier: float) -> None:
+    torch.manual_seed(0)
+    rows, weight = torch.arange(300.0)[:, None], 1 + torch.rand(300)
+    weight[17] = outlier
+    for key in range(20):
+        values = spread_rows(rows, 32, torch.tensor(key), weight).squeeze(1)
+        assert (values == 17).sum().item() <= 2
+        assert values.unique().numel() >= 31
+    alone = torch.zeros(300)
+    alone[17] = outlier
+    assert (spread_rows(rows, 32, torch.tensor(0), alone) == 17).all()  # no other row has any weight
 
 
 def test_spread_rows_does_not_hear_float_noise() -> None:
@@ -72,6 +86,30 @@ def test_first_codes_are_rows_with_a_little_noise() -> None:
     assert torch.equal(codes, first_codes(rows, 8))
     equal = first_codes(torch.cat([torch.zeros(5, 3), torch.ones(5, 3)]), 8)
     assert equal.unique(dim=0).shape[0] == 8  # equal rows make codes that differ
+
+
+def _noise_of(rows: torch.Tensor, num: int) -> torch.Tensor:
+    """How far the first codes lie from rows, root of the mean square in each dimension."""
+    codes = first_codes(rows, num)
+    number = (codes[:, None] - rows[None]).abs().sum(2).argmin(1)
+    return (codes - rows[number]).square().mean(0).sqrt()
+
+
+def test_each_dimension_has_a_noise_of_its_own() -> None:
+    torch.manual_seed(0)
+    scale = torch.tensor([1.0, 1.0, 0.01, 2.0, 1.0, 1.0])
+    rows = torch.randn(4000, 6) * scale + torch.tensor([0.0, 1000.0, 0.0, 0.0, 0.0, 0.0])
+    noise = _noise_of(rows, 512) / scale
+    # 1 % of the inner deviation, 0.66 of a normal one's, times the 0.577 of uniform noise on [-1, 1]
+    assert noise.tolist() == pytest.approx([0.0066 * 0.577] * 6, rel=0.15)
+
+
+def test_one_far_row_does_not_own_the_noise() -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(512, 3)
+    usual = _noise_of(rows, 512)
+    rows[100] = 1e5
+    torch.testing.assert_close(_noise_of(rows, 512), usual, rtol=0.05, atol=0)
 
 
 _TWO_RANKS = """

@@ -57,3 +57,59 @@ def test_no_gradient_and_half_rows() -> None:
     rows = torch.tensor([[0.9, 0.0], [0.0, -2.0]], dtype=torch.bfloat16, requires_grad=True)
     codebook = torch.tensor([[0.0, -1.0], [1.0, 0.0]], requires_grad=True)
     assert nearest_code(rows, codebook).tolist() == [1, 0]
+
+
+def _regret(rows: Tensor, codebook: Tensor) -> tuple[float, float]:
+    """Share of rows with another code than an exhaustive float64 search's; the largest relative loss."""
+    distance = (rows.double()[:, None] - codebook.double()[None]).square().sum(2)
+    found = distance.gather(1, nearest_code(rows, codebook)[:, None]).squeeze(1)
+    best = distance.amin(1)
+    return (found > best).float().mean().item(), (found / best - 1).max().item()
+
+
+@pytest.mark.parametrize("far", [1e4, 1e5])
+def test_one_far_code_flips_no_other(far: float) -> None:
+    torch.manual_seed(0)
+    rows, codebook = torch.randn(3000, 8), torch.randn(512, 8)
+    codebook[100, 3] = far
+    rows[7, 3] = far + 2
+    wrong, loss = _regret(rows, codebook)
+    assert wrong <= 0.001, "float32 tells two codes apart that differ by a millionth, or else takes either"
+    assert loss < 1e-5
+    assert nearest_code(rows, codebook)[7].item() == 100
+
+
+def test_an_offset_dimension_flips_no_code() -> None:
+    torch.manual_seed(0)
+    rows, codebook = torch.randn(3000, 8), torch.randn(512, 8)
+    rows[:, 2] += 1000
+    codebook[:, 2] += 1000
+    codebook[5, 6] = -1e4
+    wrong, loss = _regret(rows, codebook)
+    assert wrong <= 0.001
+    assert loss < 1e-5
+
+
+@pytest.mark.parametrize("apart", [1e3, 1e4, 1e5])
+def test_clusters_that_are_far_apart(apart: float) -> None:
+    torch.manual_seed(0)
+    rows, codebook = torch.randn(3000, 8), torch.randn(257, 8)
+    rows[::2, 1] += apart
+    codebook[::2, 1] += apart
+    codebook[3], rows[:9] = 0.0, torch.randn(9, 8) * 1e-4  # and rows on a code, as good as
+    wrong, loss = _regret(rows, codebook)
+    assert wrong <= 0.001
+    assert loss < 1e-3
+
+
+def test_double_is_searched_in_double() -> None:
+    codebook = torch.tensor([[1.0], [1.0 + 1e-9], [1.0 + 2e-9]], dtype=torch.float64)
+    assert nearest_code(codebook + 2e-10, codebook).tolist() == [0, 1, 2]
+
+
+def test_the_scores_are_never_held_whole() -> None:
+    rows, codebook = torch.zeros(40_000, 2), torch.randn(4096, 2)  # 655 MB of scores, all in doubt
+    with torch.profiler.profile(profile_memory=True) as profile:
+        nearest_code(rows, codebook)
+    largest = max(event.cpu_memory_usage for event in profile.events())
+    assert largest <= 16 * 2**20

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import all_rows, rank, sum_over_ranks, world_size
+from ganvas.functional.precision import widened
 from ganvas.functional.random import hash_index
+
+_CAP_ROUNDS = 3  # one for each scale of outliers
 
 
 def rows_of(grid: Tensor) -> Tensor:
@@ -50,7 +53,8 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
     """``num`` rows of the global batch, drawn by systematic sampling; the same on every rank.
 
     The batch's weight is cut into ``num`` equal stretches, and each gives the row at one drawn place, so
-    that a row of twice the weight comes twice as often, and without weights no row comes twice.
+    that a row of twice the weight comes twice as often, and without weights no row comes twice. With weights
+    a row that is heavier than a stretch counts as about one: a single outlier cannot own them all.
 
     Args:
         rows: this rank's [N, D]; N is equal on all ranks.
@@ -65,9 +69,9 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
     # whole numbers: their sums are exact in any order, on any device and over any ranks
     steps = torch.full_like(rows[:, 0], 2**20, dtype=torch.int64)
     if weight is not None:
-        mean = sum_over_ranks(weight.double().sum()) / (rows.shape[0] * world_size())
+        weight, mean = _capped(widened(weight), num)
         # one more keeps a total above zero where every weight is zero
-        steps = (weight.double() / mean.clamp(min=1e-30) * 2**20).to(torch.int64) + 1
+        steps = (weight / mean.clamp(min=1e-30) * 2**20).to(torch.int64) + 1
     until = steps.cumsum(0)  # [N]
     totals = all_rows(until[-1:])  # [ranks]
     total, before = totals.sum(), totals[: rank()].sum()
@@ -84,13 +88,35 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
     return sum_over_ranks(picked.where(own[:, None], picked.new_zeros(())))
 
 
+def _capped(weight: Tensor, num: int) -> tuple[Tensor, Tensor]:
+    """Weights [N] of which none is more than about a ``num``-th of all ranks' sum after it; and their mean.
+
+    The cap c solves sum min(w, c) = num c, by Newton's method, which comes down from the plain mean; it is
+    at least the smallest weight above zero, where there are too few rows.
+    """
+    everyone = all_rows(weight)
+    least = everyone.where(everyone > 0, torch.inf).amin()
+    cap = everyone.sum() / num
+    for _ in range(_CAP_ROUNDS):
+        below = everyone <= cap
+        free = (num - len(everyone) + below.sum()).clamp(min=1)
+        cap = ((everyone * below).sum() / free).clamp(min=least)
+    return weight.clamp(max=cap), everyone.clamp(max=cap).mean()
+
+
 def first_codes(rows: Tensor, num: int) -> Tensor:
     """Codes from the first batch's vectors: rows of all ranks [num, D], with a little noise.
 
-    The noise, 1 % of the rows' standard deviation, parts codes that come from equal rows.
+    The noise parts codes that come from equal rows. In each dimension it is 1 % of the rows' standard
+    deviation there, without the smallest and the largest eighth of them: neither another dimension's scale
+    nor a single outlier decides how large it is. Where nothing but these varies, in any dimension, it is 1 %
+    of the whole deviation.
     """
     zero = torch.zeros((), dtype=torch.int64, device=rows.device)
     codes = spread_rows(rows, num, zero)
     number = torch.arange(codes.numel(), device=rows.device).view_as(codes)
-    noise = hash_index(number, "first_codes").double() / 2**62 - 1  # uniform on [-1, 1)
-    return codes + 0.01 * codes.std(unbiased=False) * noise.to(codes.dtype)
+    noise = (hash_index(number, "first_codes") >> 39).to(codes.dtype) / 2**23 - 1  # uniform on [-1, 1)
+    edge = num // 8
+    inner = codes.sort(0).values[edge : num - edge].std(0, unbiased=False)  # [D]
+    scale = torch.where((inner > 0).any(), inner, codes.std(0, unbiased=False))
+    return codes + 0.01 * scale * noise

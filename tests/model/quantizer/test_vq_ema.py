@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.model.quantizer.codebook import CodebookQuantizer
+from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
 
@@ -177,3 +179,39 @@ def test_options_are_checked(option: str, value: float) -> None:
     with pytest.raises(OptionError) as error:
         EMAVectorQuantizer(**{option: value})
     assert error.value.option == option
+
+
+@pytest.mark.parametrize("how", ["copy", "set_codes", "load"])
+@pytest.mark.parametrize("kind", [VectorQuantizer, EMAVectorQuantizer])
+def test_codes_that_were_set_are_not_started(kind: type[CodebookQuantizer], how: str) -> None:
+    torch.manual_seed(0)
+    codes, quantizer = torch.randn(7, 3), kind(7, 3)
+    if how == "copy":
+        with torch.no_grad():
+            quantizer.codebook.copy_(codes)
+    elif how == "set_codes":
+        quantizer.set_codes(codes)
+    else:
+        with torch.no_grad():
+            other = kind(7, 3)
+            other.codebook.copy_(codes)
+        quantizer.load_state_dict(other.state_dict())  # saved before it saw a batch
+    rows = torch.randn(64, 3)
+    output = quantizer(rows)
+    index = (rows[:, None] - codes[None]).square().sum(2).argmin(1)
+    assert torch.equal(output.quantized, codes[index])
+    n, s = _clusters(codes, rows)
+    moved = ((0.99 * codes + 0.01 * s) / (0.99 + 0.01 * n)[:, None]) if kind is EMAVectorQuantizer else codes
+    torch.testing.assert_close(quantizer.codebook.detach(), moved, rtol=1e-4, atol=1e-5)
+
+
+def test_a_trained_codebook_that_is_set_anew_stays_where_it_was_put() -> None:
+    torch.manual_seed(0)
+    quantizer, codes = EMAVectorQuantizer(5, 2, restart_threshold=0.0), torch.randn(5, 2)
+    for _ in range(30):
+        quantizer(torch.randn(64, 2))
+    quantizer.load_state_dict({"codebook": codes}, strict=False)
+    quantizer(codes.repeat(8, 1))
+    torch.testing.assert_close(quantizer.codebook, codes, rtol=0, atol=1e-3)
+    with pytest.raises(ValueError, match=r"\[2, 5\].*\[5, 2\]"):
+        quantizer.set_codes(codes.T)

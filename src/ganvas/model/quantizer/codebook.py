@@ -6,6 +6,7 @@ Symbols: N vectors z of D dimensions, K codes e.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from ganvas.functional.codes import (
     straight_through,
     usage,
 )
+from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.nearest import nearest_code
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
@@ -28,10 +30,14 @@ from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 class CodebookQuantizer(Quantizer):
     """Each vector takes the nearest of K codes, straight-through to the encoder.
 
-    A subclass makes ``codebook``, from noise, says the loss, and moves the codes in training. They start at
-    vectors of the first training batch, and the subclass restarts those that fall out of use at vectors of
-    a batch: from a random start and left alone, most codes are never nearest to anything and get no gradient
-    (23 of 512 in use at the end of a public code).
+    A subclass holds ``codebook``, says the loss, and moves the codes in training. They start at vectors of
+    the first training batch, and the subclass restarts those that fall out of use at vectors of a batch: from
+    a random start and left alone, most codes are never nearest to anything and get no gradient (23 of 512 in
+    use at the end of a public code).
+
+    Codes that were set otherwise (``set_codes``, a checkpoint's codebook, a copy into ``codebook`` before the
+    first batch) are not overwritten by the start. ``requires_grad_(False)`` freezes the codes: no gradient,
+    no start, no running mean and no restart moves them, also in training.
 
     Args:
         num_embeddings: K, the number of codes.
@@ -53,24 +59,39 @@ class CodebookQuantizer(Quantizer):
         self.num_codes, self.embedding_dim = num_embeddings, embedding_dim
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        codes = torch.randn(num_embeddings, embedding_dim)
+        self.hold(codes)
+        self._unstarted: Tensor | None = (
+            codes.clone()
+        )  # until they are started; tells whether a user set them
+        self._is_frozen = False
         # asked until it is so, and then no more: an answer makes the host wait for the device; a recipe that
         # undoes a forward pass puts it back with the buffers (model/training/snapshot.py)
         self.has_started = False
-        self.register_load_state_dict_post_hook(_ask_again)  # type: ignore[no-untyped-call]  # torch's
+        self.register_state_dict_pre_hook(_adopt)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, z: Tensor) -> QuantizerOutput:
-        rows = rows_of(z).float()  # [N, D]
-        if self.training:
+        rows = rows_of(z)  # [N, D]
+        learns = self.training and not self.is_frozen
+        if learns:
             self._start(rows)
         indices = nearest_code(rows, self.codebook)  # [N]
-        codes = F.embedding(indices, self.codebook)  # [N, D], a copy: no update below reaches it
+        codes = F.embedding(indices, self.codebook).to(
+            rows.dtype
+        )  # [N, D], a copy: no update below reaches it
         loss, metrics = self.loss(rows, codes)
         counts = count_codes(indices, self.num_codes)
-        if self.training:  # in eval mode a rank may be alone
+        if learns:
             counts = self.update(rows.detach(), codes.detach(), indices, counts)
+        elif self.training:  # in eval mode a rank may be alone
+            counts = sum_over_ranks(counts)
         quantized = straight_through(quantized=codes, latent=rows)
         shape = (z.shape[0], *z.shape[2:])
         return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, metrics | usage(counts))
+
+    @abstractmethod
+    def hold(self, codes: Tensor) -> None:
+        """Makes ``codebook`` of the initial codes, float32 [K, D]: a parameter or a buffer."""
 
     @abstractmethod
     def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -96,19 +117,61 @@ class CodebookQuantizer(Quantizer):
     def decode(self, indices: Tensor) -> Tensor:
         return grid_of(F.embedding(indices.flatten(), self.codebook), indices.shape)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing moves the codes in training: see ``requires_grad_``."""
+        learnt = isinstance(self.codebook, nn.Parameter)
+        return self._is_frozen or (learnt and not self.codebook.requires_grad)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freezes the codes, or lets them move again, by whatever moves them."""
+        self._is_frozen = not requires_grad
+        return super().requires_grad_(requires_grad)
+
+    @torch.no_grad()
+    def set_codes(self, codes: Tensor) -> None:
+        """Replaces the codes by [K, D], e.g. another model's; the first training batch leaves them alone.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if codes.shape != self.codebook.shape:
+            raise ValueError(f"codes of shape {list(codes.shape)}: must be {list(self.codebook.shape)}")
+        self.put(codes)
+        self.batches.clamp_(min=1)
+
     @torch.no_grad()
     def _start(self, rows: Tensor) -> None:
         """Makes the codes from the first training batch."""
         if self.has_started:
             return
+        self.adopt_set_codes()
         # from the second batch on: the recipe puts the first one back where its loss is not finite
         self.has_started = bool(self.batches > 0)
-        if not self.has_started:
+        if self.has_started:
+            self._unstarted = None
+        else:
             self.put(first_codes(rows, self.num_codes))
 
+    @torch.no_grad()
+    def adopt_set_codes(self) -> None:
+        """Counts codes that somebody copied into ``codebook`` before the first batch as started."""
+        if self._unstarted is None or bool(self.batches > 0):
+            return
+        if not torch.equal(self.codebook.cpu(), self._unstarted.to(self.codebook.dtype)):
+            self.set_codes(self.codebook)
+
     def put(self, codes: Tensor) -> None:
-        """Replaces the codebook by first codes, float32 [K, D]."""
+        """Replaces the codebook by other codes, [K, D], and what the subclass keeps beside it."""
         self.codebook.copy_(codes)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *others)
+        self.has_started = False  # a checkpoint may be from before the first batch, or from after it
+        if f"{prefix}batches" in state_dict:
+            self._unstarted = self.codebook.detach().cpu().clone() if self.batches == 0 else None
+        elif f"{prefix}codebook" in state_dict:  # codes alone, as other programs keep them
+            self.set_codes(self.codebook)
 
     def restart(self, dead: Tensor, rows: Tensor, codes: Tensor) -> Tensor | None:
         """Puts the codes that are ``dead``, bool [K], onto vectors of this batch.
@@ -123,10 +186,10 @@ class CodebookQuantizer(Quantizer):
             return None
         error = (rows - codes).square().sum(1)  # [N]
         fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
+        fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
         return fresh
 
 
-def _ask_again(quantizer: nn.Module, _incompatible_keys: object) -> None:
-    """A checkpoint may be from before the first batch, or from after it."""
-    quantizer.has_started = False  # type: ignore[assignment]  # nn.Module is any module here
+def _adopt(quantizer: CodebookQuantizer, _prefix: str, _keep_vars: bool) -> None:
+    quantizer.adopt_set_codes()

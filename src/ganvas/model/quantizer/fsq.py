@@ -13,6 +13,7 @@ from torch import Tensor
 from ganvas.errors import require
 from ganvas.functional.codes import count_codes, grid_of, rows_of, straight_through, usage
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
@@ -87,12 +88,11 @@ class FSQ(Quantizer):
         if self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
         shape = (z.shape[0], *z.shape[2:])
-        loss = torch.zeros((), device=z.device)
+        loss = torch.zeros((), device=z.device, dtype=quantized.dtype)
         return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, usage(counts))
 
     def encode(self, z: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self._index(self._bounded(rows_of(z)).round()).view(z.shape[0], *z.shape[2:])
+        return self._index(self._bounded(rows_of(z)).round()).view(z.shape[0], *z.shape[2:])
 
     def decode(self, indices: Tensor) -> Tensor:
         digits = indices.flatten()[:, None] // self.radix % self.levels  # [N, D] in [0, L)
@@ -104,8 +104,9 @@ class FSQ(Quantizer):
         return self._index(rounded).view(codes.shape[0], *codes.shape[2:])
 
     def _bounded(self, rows: Tensor) -> Tensor:
-        """[N, D] to b, float32 [N, D], which rounds to one of the levels."""
-        return self.half_width * torch.tanh(rows.float() + self.shift) - self.offset
+        """[N, D] to b, at least float32 [N, D], which rounds to one of the levels."""
+        h, o, s = (at_least_float32(value) for value in (self.half_width, self.offset, self.shift))
+        return h * torch.tanh(rows + s) - o
 
     def _index(self, rounded: Tensor) -> Tensor:
         """round(b), float [N, D], to int64 [N]."""

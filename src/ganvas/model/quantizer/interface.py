@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+
+from ganvas.model.quantizer.checked import checked
 
 
 class QuantizerOutput(NamedTuple):
@@ -28,6 +30,10 @@ class QuantizerOutput(NamedTuple):
 class Quantizer(nn.Module, ABC):
     """A map from vectors to a finite set of codes.
 
+    What a subclass writes as ``forward``, ``encode`` and ``decode`` gets float32 (float64 where it was given
+    that) of the right shape, and indices in range: the checks that the docstrings below promise stand around
+    them here, for all quantizers.
+
     Attributes:
         num_codes: size of the set.
         embedding_dim: D, the length of one vector.
@@ -38,6 +44,12 @@ class Quantizer(nn.Module, ABC):
     num_codes: int
     embedding_dim: int
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("forward", "encode", "decode"):
+            if name in vars(cls):
+                setattr(cls, name, checked(name, vars(cls)[name]))
+
     @property
     def bits_per_vector(self) -> float:
         """log2 of the number of codes."""
@@ -45,12 +57,27 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, z: Tensor) -> QuantizerOutput:
-        """Latents [B, D, *positions] to their codes; in train mode it may update its own statistics."""
+        """Latents [B, D, *positions] to their codes; in train mode it may update its own statistics.
+
+        ``quantized`` has the type of z. Where z is not finite, ``quantized`` is NaN, and so are the loss and
+        the metrics, so that a step can be left out; the index is that of a vector with zeros there.
+
+        Raises:
+            ValueError: z has another number of channels, no channels, or is not float.
+        """
 
     @abstractmethod
     def encode(self, z: Tensor) -> Tensor:
-        """Latents [B, D, *positions] to indices int64 [B, *positions]."""
+        """Latents [B, D, *positions] to indices int64 [B, *positions].
+
+        Raises:
+            ValueError: as ``forward``; also where z is not finite.
+        """
 
     @abstractmethod
     def decode(self, indices: Tensor) -> Tensor:
-        """Indices int64 [B, *positions] to code vectors [B, D, *positions]."""
+        """Indices int64 [B, *positions] to code vectors [B, D, *positions].
+
+        Raises:
+            ValueError: an index outside [0, num_codes), or indices that are not whole numbers.
+        """

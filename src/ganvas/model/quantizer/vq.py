@@ -17,33 +17,37 @@ from ganvas.model.quantizer.codebook import CodebookQuantizer
 class VectorQuantizer(CodebookQuantizer):
     """loss = mean((sg z - e)^2) + commitment_cost * mean((z - sg e)^2), straight-through to the encoder.
 
-    The codes start at vectors of the first training batch, and a code that no vector has chosen for
-    ``restart_after`` batches restarts at a vector of the batch.
+    The codes start at vectors of the first training batch. A code that no vector chooses restarts at a vector
+    of the batch once so many vectors have passed it that, at even use, it would have been chosen
+    ``restart_after`` times: a batch of N vectors counts as N / K expected uses, however small it is.
 
     Args:
         num_embeddings: K, the number of codes.
         embedding_dim: D, the length of one vector.
         commitment_cost: weight of the second term, which holds the encoder to the codes.
-        restart_after: batches without a single vector after which a code restarts; 0 never restarts.
+        restart_after: expected uses of a code (vectors / K, as the average count of vq_ema) that pass
+            without a single one until it restarts; 0 never restarts.
 
     Raises:
         OptionError: a size below 1, or another value below 0.
     """
 
-    idle: Tensor  # int64 [K]: batches since a vector chose the code
+    idle: Tensor  # int64 [K]: vectors quantized, of all ranks, since one chose the code
 
     def __init__(
         self,
         num_embeddings: int = 512,
         embedding_dim: int = 64,
         commitment_cost: float = 0.25,
-        restart_after: int = 100,
+        restart_after: float = 100.0,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, commitment_cost)
         require(restart_after >= 0, "restart_after", restart_after, "must be at least 0; 0 never restarts")
         self.restart_after = restart_after
-        self.codebook = nn.Parameter(torch.randn(num_embeddings, embedding_dim))
         self.register_buffer("idle", torch.zeros(num_embeddings, dtype=torch.int64))
+
+    def hold(self, codes: Tensor) -> None:
+        self.codebook = nn.Parameter(codes)
 
     def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         codebook_loss = F.mse_loss(codes, rows.detach())
@@ -56,9 +60,10 @@ class VectorQuantizer(CodebookQuantizer):
         """Restarts codes that idle; no gradient reaches these."""
         counts = sum_over_ranks(counts)
         self.batches += 1
-        self.idle.add_(1).masked_fill_(counts > 0, 0)
+        vectors = counts.sum().to(torch.int64)  # N of all ranks; whole numbers, exact in any order
+        self.idle.add_(vectors).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
-            dead = self.idle >= self.restart_after  # [K]
+            dead = self.idle >= self.restart_after * self.num_codes  # [K]
             if self.restart(dead, rows, codes) is not None:
                 self.idle.masked_fill_(dead, 0)
         return counts

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 
 
@@ -60,9 +61,11 @@ class EMAVectorQuantizer(CodebookQuantizer):
         )
         self.decay, self.epsilon, self.restart_threshold = decay, epsilon, restart_threshold
         # N starts at one and m at e: from zero, Laplace smoothing would throw unused codes far away
-        self.register_buffer("codebook", torch.randn(num_embeddings, embedding_dim))
         self.register_buffer("count", torch.ones(num_embeddings))
         self.register_buffer("total", self.codebook.clone())
+
+    def hold(self, codes: Tensor) -> None:
+        self.register_buffer("codebook", codes)
 
     def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         commitment_loss = F.mse_loss(rows, codes)
@@ -74,25 +77,27 @@ class EMAVectorQuantizer(CodebookQuantizer):
 
     def put(self, codes: Tensor) -> None:
         super().put(codes)
-        self.total.copy_(self.codebook)
+        self.total.copy_(self.codebook * self.count[:, None])
 
     @torch.no_grad()
     def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
         """Moves the codes toward the batch, and restarts those that hardly a vector chooses."""
-        sums = torch.zeros_like(self.total).index_add_(0, indices, rows)
+        count, total = at_least_float32(self.count), at_least_float32(self.total)
+        sums = torch.zeros_like(total).index_add_(0, indices, rows.to(total.dtype))
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]
-        self.count.lerp_(counts, 1 - self.decay)
-        self.total.lerp_(sums, 1 - self.decay)
-        vectors = self.count.sum()
-        smoothed = (self.count + self.epsilon) / (vectors + self.num_codes * self.epsilon) * vectors
-        self.codebook.copy_(self.total / smoothed[:, None])
+        count, total = count.lerp(counts.to(count.dtype), 1 - self.decay), total.lerp(sums, 1 - self.decay)
+        vectors = count.sum()
+        smoothed = (count + self.epsilon) / (vectors + self.num_codes * self.epsilon) * vectors
+        self.codebook.copy_(total / smoothed[:, None])
         self.batches += 1
         if self.restart_threshold > 0:
             average = vectors / self.num_codes
-            dead = self.count < self.restart_threshold * average  # [K]
+            dead = count < self.restart_threshold * average  # [K]
             fresh = self.restart(dead, rows, codes)
             if fresh is not None:
-                self.count.copy_(torch.where(dead, average, self.count))
-                self.total.copy_(torch.where(dead[:, None], fresh * average, self.total))
+                count = torch.where(dead, average, count)
+                total = torch.where(dead[:, None], fresh * average, total)
+        self.count.copy_(count)
+        self.total.copy_(total)
         return counts

@@ -1,0 +1,37 @@
+"""One of every quantizer; an option in conf/model/quantizer without a line here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.vq import VectorQuantizer
+from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
+
+BUILD: dict[str, Callable[[], Quantizer]] = {
+    "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
+    "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
+    "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
+}
+OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
+
+
+@pytest.fixture(params=OPTIONS)
+def build(request: pytest.FixtureRequest) -> Callable[[], Quantizer]:
+    """Makes a new one, of 3 dimensions."""
+    return BUILD[request.param]
+
+
+@pytest.fixture
+def quantizer(build: Callable[[], Quantizer]) -> Quantizer:
+    """In eval mode, after a few batches of training."""
+    torch.manual_seed(0)
+    built = build()
+    for _ in range(3):
+        built(torch.randn(8, 3, 7))
+    return built.eval()

@@ -1,0 +1,187 @@
+"""What holds for every quantizer in anybody's hands: wrong input, other types, frozen and loaded codes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.export import Dim, export
+
+from ganvas.model.quantizer.interface import Quantizer
+
+TYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+def _state(quantizer: Quantizer) -> dict[str, Tensor]:
+    return copy.deepcopy(quantizer.state_dict())
+
+
+def _is(quantizer: Quantizer, state: dict[str, Tensor]) -> bool:
+    now = quantizer.state_dict()
+    return now.keys() == state.keys() and all(torch.equal(now[name], state[name]) for name in now)
+
+
+@pytest.mark.parametrize("is_cast", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_every_float_type(quantizer: Quantizer, dtype: torch.dtype, training: bool, is_cast: bool) -> None:
+    quantizer.train(training)
+    if is_cast:
+        quantizer.to(dtype)
+    z = torch.randn(40, 3, 2).to(dtype).requires_grad_(True)
+    expected = copy.deepcopy(quantizer).eval().float()(z.detach().float()).indices
+    output = quantizer(z)
+    assert output.quantized.dtype == dtype
+    assert output.loss.dtype == torch.promote_types(dtype, torch.float32), "a mean is not made in half"
+    assert torch.equal(output.indices, expected)
+    (output.loss + output.quantized.sum()).backward()
+    assert z.grad is not None
+    assert z.grad.dtype == dtype
+    assert z.grad.isfinite().all()
+    if not training:
+        assert torch.equal(quantizer.encode(z), expected)
+        torch.testing.assert_close(quantizer.decode(expected).to(dtype), output.quantized)
+
+
+def test_double_is_not_rounded_on_its_way(quantizer: Quantizer) -> None:
+    z = torch.randn(40, 3, dtype=torch.float64)
+    codes = quantizer.double().decode(torch.arange(quantizer.num_codes))  # [K, D]
+    output = quantizer(z)
+    assert torch.equal(output.quantized, codes[output.indices])
+    distance = (codes[output.indices] - z).square().mean()
+    if output.loss:
+        assert (output.loss / distance).item() == pytest.approx(
+            round((output.loss / distance).item(), 4), rel=1e-12
+        )
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("shape", [(6, 1), (6, 4), (6, 1, 5), (6, 2, 5), (6, 6, 4, 5), (6, 1, 3)])
+def test_another_number_of_channels_is_refused(
+    quantizer: Quantizer, shape: tuple[int, ...], training: bool
+) -> None:
+    before, z = _state(quantizer), torch.randn(shape)
+    for call in (quantizer.train(training), quantizer.encode):
+        with pytest.raises(ValueError, match=rf"embedding_dim=3.* {shape[1]} channels.* 3;"):
+            call(z)
+    assert _is(quantizer, before)
+
+
+def test_what_are_no_latents_is_refused(quantizer: Quantizer) -> None:
+    for call in (quantizer, quantizer.encode):
+        with pytest.raises(ValueError, match=r"shape \[3\]"):
+            call(torch.randn(3))
+        with pytest.raises(ValueError, match=r"int64: latents must be float"):
+            call(torch.zeros(6, 3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_is_not_finite_shows_and_has_no_code(quantizer: Quantizer, bad: float, training: bool) -> None:
+    z = torch.randn(6, 3, 4)
+    z[2, 1, 3] = bad
+    z.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"\[6, 3, 4\] holds 1 numbers that are NaN"):
+        quantizer.encode(z)
+    before = copy.deepcopy(quantizer)
+    output = quantizer.train(training)(z)
+    assert output.loss.isnan()
+    assert all(value.isnan() for value in output.metrics.values())
+    assert output.indices.min() >= 0
+    assert output.indices.max() < quantizer.num_codes
+    assert output.quantized[2, :, 3].isnan().any()
+    good = torch.tensor([0, 1, 3, 4, 5])
+    assert torch.equal(output.quantized[good], before(z.detach()[good]).quantized)
+    output.loss.backward() if output.loss.requires_grad else None
+    assert all(value.isfinite().all() for value in quantizer.state_dict().values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_large_numbers_are_finite(quantizer: Quantizer, dtype: torch.dtype) -> None:
+    z = torch.full((2, 3, 5), 1e38, dtype=dtype)  # their sum is infinite in float32
+    assert quantizer.encode(z).shape == (2, 5)
+    assert quantizer(z).quantized.isfinite().all()
+
+
+@pytest.mark.parametrize("wrong", [-1, None, 2**40])
+def test_indices_out_of_range_are_refused(quantizer: Quantizer, wrong: int | None) -> None:
+    number = quantizer.num_codes if wrong is None else wrong
+    with pytest.raises(ValueError, match=rf"indices hold {number}: .*\[0, {quantizer.num_codes}\)"):
+        quantizer.decode(torch.tensor([[0, number, 1]]))
+    last = quantizer.num_codes - 1
+    codes = quantizer.decode(torch.arange(quantizer.num_codes))
+    assert torch.equal(quantizer.decode(torch.tensor([[0, last]]))[0], codes[[0, last]].T)
+
+
+def test_only_whole_numbers_are_indices(quantizer: Quantizer) -> None:
+    for wrong in (torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="must be whole numbers"):
+            quantizer.decode(wrong)
+    few = quantizer.decode(torch.tensor([[0, 1]], dtype=torch.int32))
+    assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
+    assert quantizer.decode(torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 3, 4)
+
+
+def test_eval_mode_never_moves_it_whatever_comes(
+    quantizer: Quantizer, build: Callable[[], Quantizer]
+) -> None:
+    for one in (quantizer, build().eval()):  # also before it has started
+        before = _state(one)
+        for z in (torch.randn(6, 3, 4) + 5, torch.full((6, 3), torch.nan), torch.randn(1, 3).double()):
+            one(z)
+        assert _is(one, before)
+        assert not one.training
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+def test_frozen_codes_stay(quantizer: Quantizer, build: Callable[[], Quantizer], has_started: bool) -> None:
+    one = (quantizer if has_started else build()).requires_grad_(False).train()
+    before = _state(one)
+    for _ in range(5):
+        z = (torch.randn(50, 3) * 7).requires_grad_(True)
+        output = one(z)
+        (output.loss + output.quantized.sum()).backward()
+        assert z.grad is not None
+        assert z.grad.any(), "the encoder still learns"
+    assert _is(one, before)
+    if before:
+        one.requires_grad_(True)(torch.randn(50, 3) * 7)
+        assert not _is(one, before)
+
+
+def test_loaded_codes_are_used_as_they_are(quantizer: Quantizer, build: Callable[[], Quantizer]) -> None:
+    codes = quantizer.decode(torch.arange(quantizer.num_codes))
+    state = quantizer.state_dict()
+    alone = {
+        name: value for name, value in state.items() if name == "codebook"
+    }  # as other programs keep them
+    for part in [state, alone] if alone else [state]:
+        fresh = build()
+        fresh.load_state_dict(part, strict=part is state)
+        assert torch.equal(fresh.decode(torch.arange(fresh.num_codes)), codes)
+        z = 100 + torch.randn(50, 3)
+        first = fresh.train()(z)
+        assert torch.equal(first.quantized, codes[first.indices])
+        assert torch.equal(first.indices, quantizer.encode(z))
+
+
+@pytest.mark.slow
+def test_it_exports_with_a_dynamic_batch(quantizer: Quantizer, build: Callable[[], Quantizer]) -> None:
+    class Both(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quantizer = quantizer
+
+        def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            output, indices = self.quantizer(z), self.quantizer.encode(z)
+            return output.quantized, indices, self.quantizer.decode(indices)
+
+    batch = Dim("batch", min=2)
+    program = export(Both().eval(), (torch.randn(4, 3, 5),), dynamic_shapes=({0: batch},)).module()
+    for size in (2, 9, 40_000):  # the last in more than one chunk
+        z = torch.randn(size, 3, 5)
+        found, expected = program(z), Both()(z)
+        assert [torch.equal(one, other) for one, other in zip(found, expected, strict=True)] == [True] * 3
