@@ -79,9 +79,10 @@ def fit(model: GAN, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
     return trainer, keep
 
 
-@pytest.mark.parametrize("d_steps", [1, 2])
-def test_steps_equal_a_plain_loop(d_steps: int) -> None:
-    model = make(d_steps_per_g_step=d_steps, gradient_penalty=R1(gamma=0.3, interval=2))
+@pytest.mark.parametrize(("d_steps", "ramp"), [(1, None), (2, None), (2, 0.9)])
+def test_steps_equal_a_plain_loop(d_steps: int, ramp: float | None) -> None:
+    ema = ExponentialAverage(half_life=100.0, ramp=ramp)
+    model = make(d_steps_per_g_step=d_steps, gradient_penalty=R1(gamma=0.3, interval=2), ema=ema)
     generator, discriminator = copy.deepcopy(model.generator), copy.deepcopy(model.discriminator)
     average = copy.deepcopy(generator)
     trainer, keep = fit(model, 6)
@@ -104,7 +105,8 @@ def test_steps_equal_a_plain_loop(d_steps: int) -> None:
             g_adam.zero_grad()
             softplus(-discriminator(fake)).mean().backward()
             g_adam.step()
-            decay = 0.5 ** (16 * d_steps / 100)
+            half_life = 100 if ramp is None else min(100, ramp * 16 * (step + 1))
+            decay = 0.5 ** (16 * d_steps / half_life)
             for mean, now in zip(average.parameters(), generator.parameters(), strict=True):
                 mean.data.mul_(decay).add_(now.data, alpha=1 - decay)
 

@@ -21,8 +21,11 @@ class WeightAverage(nn.Module, ABC):
         """Starts the average as a copy of ``network``."""
 
     @abstractmethod
-    def update(self, network: nn.Module, examples: int | Tensor) -> None:
+    def update(self, network: nn.Module, examples: int | Tensor, seen: int) -> None:
         """Moves the average toward ``network`` after ``examples`` more training examples.
 
-        On an accelerator their number is a scalar there: 0 where the network's step was left out.
+        Args:
+            network: as its step has left it.
+            examples: since the step before; on an accelerator a scalar there, 0 where the step was left out.
+            seen: examples since the run's start, those among them; at least 1.
         """
