@@ -146,6 +146,26 @@ def test_reports_on_batches_on_which_everything_is_done() -> None:
     } <= set(keep.reports[5])
 
 
+@pytest.mark.parametrize(
+    ("batches", "every"), [(None, 54), (54, 54), (53, 48), (7, 6), (6, 6), (5, 5), (1, 1)]
+)
+def test_a_short_run_logs_once_where_everything_is_done_or_else_at_its_end(
+    batches: int | None, every: int
+) -> None:
+    model = make(d_steps_per_g_step=2, gradient_penalty=R1(gamma=1.0, interval=3))
+    model.log_every(examples=800, batch_size=16, batches=batches)  # 50 batches, up to a multiple of 6
+    assert model.log_every_batches == every
+
+
+def test_a_log_before_everything_was_done_has_what_was(  # the generator moves at the second batch
+) -> None:
+    model = make(d_steps_per_g_step=2)
+    model.log_every(examples=800, batch_size=16, batches=1)
+    _, keep = fit(model, 1)
+    assert "loss/discriminator" in keep.reports[0]
+    assert "loss/generator" not in keep.reports[0]
+
+
 def test_relativistic_pairing_gets_real_logits_in_the_generators_step() -> None:
     _, keep = fit(make(adversarial_loss=RpGAN()), 1)
     assert keep.reports[0]["loss/generator"].isfinite()

@@ -86,6 +86,24 @@ class Health(RunCallback):
         if self._measured_at < 0:
             self._measure(trainer, pl_module)
 
+    def out_of_reach(self, max_examples: int, log_every_examples: int) -> list[str]:
+        """See :class:`RunCallback`: detectors that have too few measurements or reports after the warm-up."""
+        since = self._history.since
+        silent = [
+            name
+            for name, one in self.detectors.items()
+            if one.waits
+            and (
+                one.probes > _multiples(self.every_examples, since, max_examples)
+                or one.window > _multiples(log_every_examples, since, max_examples)
+            )
+        ]
+        if not silent:
+            return []
+        which = f"{len(silent)} of {len(self.detectors)} detectors" if len(silent) > 2 else ", ".join(silent)
+        options = f"callback.health.warmup_examples={since} every_examples={self.every_examples}"
+        return [f"{options}: {which} can find nothing in a run of {max_examples:,} examples"]
+
     def next_due(self) -> Due:
         return Due(next_multiple(self._measured_at, self.every_examples))
 
@@ -156,6 +174,11 @@ def in_words(finding: Mapping[str, Any]) -> str:
     """A finding as one line."""
     value, threshold = finding["value"], finding["threshold"]
     return f"{finding['says']} (limit {threshold:g}, seen {value:.4g}); try {finding['try']}"
+
+
+def _multiples(every: int, first: int, last: int) -> int:
+    """How many multiples of ``every`` there are from ``first`` to ``last``, both included."""
+    return max(0, last // every - -(-first // every) + 1)
 
 
 def _works(trainer: Any) -> bool:

@@ -41,6 +41,13 @@ class ExponentialAverage(WeightAverage):
     def track(self, network: nn.Module) -> None:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        start = 0.0 if self.ramp is not None else 0.5 ** (examples / self.half_life)
+        if start < 0.05:
+            return []
+        rule = f"{start:.0%} of the average is the untrained start after {examples:,} examples"
+        return [f"half_life={self.half_life:g}: {rule}; model.ema.ramp=0.05"]
+
     def train(self, mode: bool = True) -> ExponentialAverage:
         """Stays in eval mode: the average makes images and never trains."""
         return super().train(False)

@@ -20,6 +20,11 @@ class WeightAverage(nn.Module, ABC):
     def track(self, network: nn.Module) -> None:
         """Starts the average as a copy of ``network``."""
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What its options keep a run of so many examples from, a line each: ``option=value: ...``."""
+        del examples
+        return []
+
     @abstractmethod
     def update(self, network: nn.Module, examples: int | Tensor, seen: int) -> None:
         """Moves the average toward ``network`` after ``examples`` more training examples.
