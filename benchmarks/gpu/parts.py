@@ -223,10 +223,10 @@ def _ema(model: dict[str, Any]) -> _Driven | None:
 
 @torch.no_grad()
 def _averaged(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
-    for _ in range(2):
+    for seen in (100, 200):
         for parameter in driven.network.parameters():
             parameter.add_(parameter.cos())
-        driven.part.update(driven.network, 100)
+        driven.part.update(driven.network, 100, seen)
     return dict(driven.part.average.named_parameters())
 
 

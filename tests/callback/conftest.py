@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +39,9 @@ class Data(pl.LightningDataModule):
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         for part in self.parts[name][:limit].split(batch_size):
             yield Batch(part, None)
+
+    def split(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(x=self.parts[name], label=None)
 
     def facts(self) -> DataFacts:
         return DataFacts(list(self.parts["train"].shape[1:]), None, "0" * 64, "Data")

@@ -15,9 +15,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom
-from ganvas.callback.detectors.probe import Probe
+from ganvas.callback.detectors.lagging_average import LaggingAverage
 from ganvas.callback.health import Health, in_words
 from ganvas.callback.record import Record
 from ganvas.errors import OptionError
@@ -98,11 +99,12 @@ def test_it_measures_at_its_cadence_and_records(
 ) -> None:
     light = Light(-9.0)
     fit(sampler((1, 8, 8)), [health(tmp_path, detectors={"light": light})], batches=5)
-    assert light.measured == [1.0, 0.75, 0.5]  # at 0, 8 and 16 of 20 examples
+    assert light.measured == [1.0, 0.75, 0.5, 0.375]  # at 0, 8 and 16 of 20 examples, and at the end
     assert [(row["examples"], row["health/weight"]) for row in rows(tmp_path)] == [
         (0, 1.0),
         (8, 0.75),
         (16, 0.5),
+        (20, 0.375),
     ]
 
 
@@ -116,6 +118,41 @@ def test_nothing_is_ill_before_the_warm_up(
     (finding,) = state.findings
     assert finding["examples"] == 12
     assert light.looks == [0], "the measurement at 8 examples came before the warm-up"
+
+
+def test_an_average_that_lags_is_told_at_the_end_of_a_run_shorter_than_the_warm_up(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
+) -> None:
+    """Trained weights make the training samples themselves, their average what it made at the start."""
+    findings = {}
+    for lags in (True, False):
+
+        class Averaged(type(sampler((1, 8, 8)))):  # type: ignore[misc]
+            ema = object()
+            started_badly = lags
+
+            def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+                x = self.trainer.datamodule.parts["train"][:num]
+                return x + 3 * (ema and self.started_badly and self.examples_seen > 0)
+
+        (tmp_path / str(lags)).mkdir()
+        detectors = {"lagging_average": LaggingAverage(ratio=1.25, excess=0.02), "light": Light(9.0)}
+        settings = {"every_examples": 1000, "warmup_examples": 1000, "detectors": detectors}
+        state = fit(Averaged((1, 8, 8)), [health(tmp_path / str(lags), **settings)], batches=5)
+        findings[lags] = [(one["name"], one["examples"]) for one in state.findings]
+    assert findings == {True: [("lagging_average", 20)], False: []}
+    assert [row["examples"] for row in rows(tmp_path / "True")] == [0, 20]
+
+
+def test_what_is_measured_at_the_end_is_no_history_of_a_run_that_goes_on(
+    tmp_path: Path, fit: Callable[..., Any], sampler: Callable[..., Any]
+) -> None:
+    whole, parts = (health(tmp_path, detectors={"light": Light(-9.0)}) for _ in range(2))
+    fit(sampler((1, 8, 8)), [whole], batches=4)  # measures at 0, 8 and 16
+    fit(sampler((1, 8, 8)), [parts], batches=3)  # and at 12
+    recent = [one.state_dict()["history"]["recent"]["health/weight"] for one in (whole, parts)]
+    assert recent == [[1.0, 0.75, 0.5], [1.0, 0.75]]
+    assert (parts.state_dict()["measured_at"], parts.next_due().examples) == (8, 16)
 
 
 def test_training_does_not_notice(
@@ -178,7 +215,7 @@ def test_it_needs_no_record_and_works_beside_it(
     kinds = [
         (row["examples"], "health/weight" in row) for row in rows(tmp_path) if "validation/psnr" not in row
     ]
-    assert kinds == [(0, True), (4, False), (8, True), (12, False), (16, True), (20, False)]
+    assert kinds == [(0, True), (4, False), (8, True), (12, False), (16, True), (20, False), (20, True)]
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ MUTATIONS = [
     Mutation(
         "average inside the step",
         "model/training/recipe.py",
-        "descent.average.update(descent.network, self._global_batch_size * descent.interval)\n",
-        "self.average_due = descent, self._global_batch_size * descent.interval\n",
+        "descent.average.update(descent.network, batch * descent.interval, self.examples_seen + batch)\n",
+        "self.average_due = descent, batch * descent.interval, self.examples_seen + batch\n",
         "resume_every_step",
         "dcgan-workers0-step1",
         # Where the average goes instead: behind the callbacks, which have saved by then.
@@ -66,7 +66,7 @@ MUTATIONS = [
             "            agenda(self.trainer, self, outputs, batch, batch_idx)\n",
             "            agenda(self.trainer, self, outputs, batch, batch_idx)\n"
             '        if due := self.__dict__.pop("average_due", None):\n'
-            "            due[0].average.update(due[0].network, due[1])\n",
+            "            due[0].average.update(due[0].network, *due[1:])\n",
         ),
     ),
 ]

@@ -79,9 +79,10 @@ def fit(model: GAN, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
     return trainer, keep
 
 
-@pytest.mark.parametrize("d_steps", [1, 2])
-def test_steps_equal_a_plain_loop(d_steps: int) -> None:
-    model = make(d_steps_per_g_step=d_steps, gradient_penalty=R1(gamma=0.3, interval=2))
+@pytest.mark.parametrize(("d_steps", "ramp"), [(1, None), (2, None), (2, 0.9)])
+def test_steps_equal_a_plain_loop(d_steps: int, ramp: float | None) -> None:
+    ema = ExponentialAverage(half_life=100.0, ramp=ramp)
+    model = make(d_steps_per_g_step=d_steps, gradient_penalty=R1(gamma=0.3, interval=2), ema=ema)
     generator, discriminator = copy.deepcopy(model.generator), copy.deepcopy(model.discriminator)
     average = copy.deepcopy(generator)
     trainer, keep = fit(model, 6)
@@ -104,7 +105,8 @@ def test_steps_equal_a_plain_loop(d_steps: int) -> None:
             g_adam.zero_grad()
             softplus(-discriminator(fake)).mean().backward()
             g_adam.step()
-            decay = 0.5 ** (16 * d_steps / 100)
+            half_life = 100 if ramp is None else min(100, ramp * 16 * (step + 1))
+            decay = 0.5 ** (16 * d_steps / half_life)
             for mean, now in zip(average.parameters(), generator.parameters(), strict=True):
                 mean.data.mul_(decay).add_(now.data, alpha=1 - decay)
 
@@ -142,6 +144,26 @@ def test_reports_on_batches_on_which_everything_is_done() -> None:
         "loss/gradient_penalty",
         "gradient_norm/generator",
     } <= set(keep.reports[5])
+
+
+@pytest.mark.parametrize(
+    ("batches", "every"), [(None, 54), (54, 54), (53, 48), (7, 6), (6, 6), (5, 5), (1, 1)]
+)
+def test_a_short_run_logs_once_where_everything_is_done_or_else_at_its_end(
+    batches: int | None, every: int
+) -> None:
+    model = make(d_steps_per_g_step=2, gradient_penalty=R1(gamma=1.0, interval=3))
+    model.log_every(examples=800, batch_size=16, batches=batches)  # 50 batches, up to a multiple of 6
+    assert model.log_every_batches == every
+
+
+def test_a_log_before_everything_was_done_has_what_was(  # the generator moves at the second batch
+) -> None:
+    model = make(d_steps_per_g_step=2)
+    model.log_every(examples=800, batch_size=16, batches=1)
+    _, keep = fit(model, 1)
+    assert "loss/discriminator" in keep.reports[0]
+    assert "loss/generator" not in keep.reports[0]
 
 
 def test_relativistic_pairing_gets_real_logits_in_the_generators_step() -> None:

@@ -159,6 +159,31 @@ def test_validation_interval(changes: dict[str, Any], interval: tuple) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "interval"),
+    [  # an epoch of 1,437 samples has 22 batches of 64
+        ({"max_examples": 21 * 64}, (21, None)),
+        ({"max_examples": 22 * 64}, (None, 1)),
+        ({"max_examples": 65 * 64, "check_val_every_n_epoch": 3}, (65, None)),
+        ({"max_examples": 66 * 64, "check_val_every_n_epoch": 3}, (None, 3)),
+        ({"max_epochs": 2, "check_val_every_n_epoch": 3}, (44, None)),
+        ({"max_steps": 9, "val_every_examples": 640}, (9, None)),
+        ({"max_steps": 10, "val_every_examples": 640}, (10, None)),
+        ({"max_steps": 6, "val_check_interval": 7, "check_val_every_n_epoch": None}, (6, None)),
+        ({"max_steps": 28, "val_check_interval": 7, "check_val_every_n_epoch": 2}, (28, None)),
+        ({"max_steps": 29, "val_check_interval": 7, "check_val_every_n_epoch": 2}, (7, 2)),
+        ({"max_steps": 10, "val_check_interval": 0.5}, (10, None)),
+        ({"max_steps": 11, "val_check_interval": 0.5}, (0.5, 1)),
+        ({"max_epochs": 1, "limit_train_batches": 4}, (None, 1)),
+        ({"max_examples": None, "max_time": "00:00:00:10", "val_every_examples": 64000}, (1000, None)),
+    ],
+)
+def test_a_run_shorter_than_its_validation_interval_is_validated_at_its_end(
+    changes: dict[str, Any], interval: tuple[Any, Any]
+) -> None:
+    assert validation_interval(options(**changes), 64, 1437) == interval
+
+
+@pytest.mark.parametrize(
     ("changes", "steps", "epochs", "total"),
     [
         ({"max_examples": 640}, 10, -1, 640),

@@ -18,7 +18,7 @@ LONG = "x" * 300
 CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "key": (["model.latent_dmi=3"], "model.latent_dmi", ["=3: ", "did you mean model.latent_dim?"]),
     "key_of_a_section": (["trainer.max_example=5"], "trainer.max_example", ["mean trainer.max_examples?"]),
-    "key_and_what_there_is": (["model.ema.foo=1"], "model.ema.foo", ["there are: half_life"]),
+    "key_and_what_there_is": (["model.ema.foo=1"], "model.ema.foo", ["there are: half_life, ramp"]),
     "key_of_a_chosen_option": (
         ["model/gradient_penalty=r1", "model.gradient_penalty.gama=1"],
         "model.gradient_penalty.gama",

@@ -81,6 +81,10 @@ ILL = {
         ],
         {"discriminator_overfitting", "memorization"},
     ),
+    "mostly_its_start": (
+        ["model.ema.ramp=null", "trainer.max_examples=6400", "callback.health.warmup_examples=20000"],
+        {"lagging_average"},
+    ),
     "codes_left_alone": (
         [
             "model=mlp_vqvae",

@@ -74,6 +74,14 @@ class Checkpoint(RunCallback):
         self._began, self._end = (pl_module.examples_seen, pl_module.batches_seen), math.inf
         self._scores = self._read_scores(pl_module.examples_seen)
 
+    def out_of_reach(self, max_examples: int, log_every_examples: int) -> list[str]:
+        """See :class:`RunCallback`; by examples, by the clock and by a monitor the last state is saved."""
+        every = self.keep_every_examples
+        if every <= max_examples:
+            return []
+        rule = f"keeps no checkpoint for good in a run of {max_examples:,} examples"
+        return [f"callback.checkpoint.keep_every_examples={every}: {rule}"]
+
     def next_due(self) -> Due:
         examples = next_multiple(self._saved_at, self.every_examples)
         at = math.inf if self.every_seconds is None else self._in_time + self.every_seconds

@@ -11,9 +11,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.agenda import Due, next_multiple
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe, Reference
 from ganvas.callback.detectors.interface import Detector, Symptom
-from ganvas.callback.detectors.probe import Probe, Reference
+from ganvas.callback.evaluation import finished
 from ganvas.callback.record import read_scalars, record
 from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
@@ -29,6 +30,8 @@ class Health(RunCallback):
     A finding is said once a run: in train.log, as text in TensorBoard (tag ``health``), and in status.json
     (``RunState.findings``). What is measured is recorded as scalars ``health/...``. Nothing of it touches the
     training: its bits are the same without. The first rank alone works, without a word to the others.
+    Where a run finishes between two measurements, one more is made and recorded. Detectors that wait for the
+    warm-up do not count it, so that a run that goes on from there finds what one without an end finds.
 
     Args:
         run_dir: the run's folder.
@@ -83,6 +86,24 @@ class Health(RunCallback):
         if self._measured_at < 0:
             self._measure(trainer, pl_module)
 
+    def out_of_reach(self, max_examples: int, log_every_examples: int) -> list[str]:
+        """See :class:`RunCallback`: detectors that have too few measurements or reports after the warm-up."""
+        since = self._history.since
+        silent = [
+            name
+            for name, one in self.detectors.items()
+            if one.waits
+            and (
+                one.probes > _multiples(self.every_examples, since, max_examples)
+                or one.window > _multiples(log_every_examples, since, max_examples)
+            )
+        ]
+        if not silent:
+            return []
+        which = f"{len(silent)} of {len(self.detectors)} detectors" if len(silent) > 2 else ", ".join(silent)
+        options = f"callback.health.warmup_examples={since} every_examples={self.every_examples}"
+        return [f"{options}: {which} can find nothing in a run of {max_examples:,} examples"]
+
     def next_due(self) -> Due:
         return Due(next_multiple(self._measured_at, self.every_examples))
 
@@ -95,16 +116,20 @@ class Health(RunCallback):
             self._history.add(examples, read_scalars(pl_module.report))
         if due:
             self._measure(trainer, pl_module)
-        if _works(trainer) and (due or pl_module.report) and examples >= self._history.since:
-            self._look(trainer, examples)
+        if _works(trainer) and (due or pl_module.report):
+            self._look(trainer, examples, is_warm=examples >= self._history.since)
 
-    def _measure(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def _measure(self, trainer: pl.Trainer, pl_module: Any, *, at_end: bool = False) -> None:
         """Adds the detectors' metrics of now to the history, and records them."""
-        self._measured_at = int(pl_module.examples_seen)
+        examples = int(pl_module.examples_seen)
         with unsharded(pl_module):
             metrics = self._metrics(trainer, pl_module) if _works(trainer) else {}
+        if at_end:  # a run that goes on from here has the history of one that never ended
+            self._history.note(metrics)
+        else:
+            self._measured_at = examples
+            self._history.add(examples, metrics)
         if metrics:
-            self._history.add(self._measured_at, metrics)
             record(trainer, pl_module, str(self.run_dir), metrics, self.state)
 
     def _metrics(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
@@ -118,10 +143,12 @@ class Health(RunCallback):
                 metrics |= detector.measure(probe)
         return metrics
 
-    def _look(self, trainer: pl.Trainer, examples: int) -> None:
+    def _look(self, trainer: pl.Trainer, examples: int, *, is_warm: bool) -> None:
         found = {finding["name"] for finding in self._findings}
         for name, detector in self.detectors.items():
-            if name not in found and (symptom := detector.look(self._history)) is not None:
+            if name in found or (detector.waits and not is_warm):
+                continue
+            if (symptom := detector.look(self._history)) is not None:
                 self._say(trainer, name, examples, symptom, detector.advice)
 
     def _say(self, trainer: pl.Trainer, name: str, examples: int, symptom: Symptom, advice: str) -> None:
@@ -135,6 +162,11 @@ class Health(RunCallback):
                     logger.experiment.add_text("health", in_words(finding), examples)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        examples = int(pl_module.examples_seen)
+        if finished(trainer, pl_module, self.state) and examples > self._measured_at:
+            self._measure(trainer, pl_module, at_end=True)
+            if _works(trainer):
+                self._look(trainer, examples, is_warm=False)
         self._reference = None
 
 
@@ -142,6 +174,11 @@ def in_words(finding: Mapping[str, Any]) -> str:
     """A finding as one line."""
     value, threshold = finding["value"], finding["threshold"]
     return f"{finding['says']} (limit {threshold:g}, seen {value:.4g}); try {finding['try']}"
+
+
+def _multiples(every: int, first: int, last: int) -> int:
+    """How many multiples of ``every`` there are from ``first`` to ``last``, both included."""
+    return max(0, last // every - -(-first // every) + 1)
 
 
 def _works(trainer: Any) -> bool:

@@ -70,6 +70,14 @@ class RunCallback(pl.Callback):
         """Of the run; a fresh one until :func:`give_state`."""
         return RunState()
 
+    def out_of_reach(self, max_examples: int, log_every_examples: int) -> list[str]:
+        """What its options ask for and a run of so many examples never comes to, a line each.
+
+        A line begins with ``callback.option=value: `` and is said as the run starts. What is done once at the
+        end, if not before, is not among it.
+        """
+        return []
+
 
 def give_state(callbacks: Iterable[pl.Callback], state: RunState) -> None:
     """Makes ``state`` that of every :class:`RunCallback` among the callbacks; called before ``fit``."""

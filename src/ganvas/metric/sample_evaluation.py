@@ -131,12 +131,14 @@ class SampleEvaluation:
     def protocol(self, module: nn.Module, data: EvaluatedData) -> dict[str, object]:
         """What the metrics rest on, as nested plain values."""
         averaged = self.ema and getattr(module, "ema", None) is not None
+        fitted = getattr(module, "statistics_samples", None) if averaged else None
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),
             "generated_samples": self.num_samples,
             "seed": self.seed,
             "weights": "ema" if averaged else "raw",
+            **({} if fitted is None else {"batch_norm_fitted_to": fitted}),
             "truncation": self.truncation,
             "features": dict(self.features.protocol),
             "metrics": {name: self._protocol_of(metric, data) for name, metric in self.metrics.items()},

@@ -45,7 +45,7 @@ class Classifier(Recipe):
         super().__init__(seed=seed)
         positive = decay_examples is None or decay_examples > 0
         require(positive, "decay_examples", decay_examples, "must be positive, or null for a constant rate")
-        self.network = network
+        self.network, self.decay_examples = network, decay_examples
         self.add_optimizer("network", optimizer, ["network"], schedule=linear_decay(decay_examples))
 
     def step(self, batch: Batch, draws: Draws) -> None:
@@ -54,6 +54,18 @@ class Classifier(Recipe):
         if self.log_due:
             self.note({"accuracy/training": (logits.argmax(1) == batch.label).float().mean()})
         self.descend("network", {"loss/cross_entropy": cross_entropy(logits, batch.label)})
+
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        """See :class:`ganvas.model.training.lifecycle.Lifecycle`: a decay that does not end with the run."""
+        decay = self.decay_examples
+        if decay is None or 0.9 * examples <= decay <= 1.1 * examples:
+            return []
+        if decay < examples:
+            left = f"the learning rate is zero from there on, and the run has {examples:,} examples"
+        else:
+            share = 1 - examples / decay
+            left = f"the run ends after {examples:,} examples, at {share:.0%} of the learning rate"
+        return [f"model.decay_examples={decay}: {left}"]
 
     def why_not_sharded(self) -> str:
         return "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"

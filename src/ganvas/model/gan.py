@@ -82,6 +82,7 @@ class GAN(LatentGenerator):
             grad_clip=grad_clip,
             average=ema,
             interval=d_steps_per_g_step,
+            interval_option="d_steps_per_g_step",
         )
         self.add_optimizer(
             "discriminator",
@@ -132,6 +133,15 @@ class GAN(LatentGenerator):
     def generator_steps(self) -> int:
         """Steps of the generator that came due so far; skipped ones count, as in ``global_step``."""
         return self.batches_seen // self.d_steps_per_g_step
+
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
+        lines = [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
+        interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
+        if interval > batches:
+            rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"
+            lines.append(f"model.gradient_penalty.interval={interval}: {rule}")
+        return lines
 
     def why_not_sharded(self) -> str | None:
         if self.gradient_penalty is None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from ganvas.errors import require
 from ganvas.functional.latents import latent
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import hash64
+from ganvas.model.batch_statistics import fit_batch_statistics, tracked_batch_norms
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.training.recipe import Recipe
+
+_BATCHES, _BATCH = 4, 64  # of latents by which the averaged generator's BatchNorm is fitted
+_SEED = hash64("batch statistics")  # of these latents
 
 
 class LatentGenerator(Recipe):
@@ -32,6 +37,7 @@ class LatentGenerator(Recipe):
         super().__init__(seed=seed)
         require(latent_dim > 0, "latent_dim", latent_dim, "must be at least 1; 100 is usual")
         self.latent_dim, self.generator, self.ema = latent_dim, generator, ema
+        self._fitted: tuple[object, dict[str, Tensor]] = (None, {})
 
     @torch.no_grad()
     def sample(
@@ -57,6 +63,35 @@ class LatentGenerator(Recipe):
     @torch.no_grad()
     def generate(self, z: Tensor, label: Tensor | None = None, *, ema: bool = True) -> Tensor:
         """See :class:`ganvas.model.interface.FromLatents`."""
-        network = self.ema.average if ema and self.ema is not None else self.generator
-        with eval_mode(network):
-            return network(z, label)
+        if not ema or self.ema is None:
+            with eval_mode(self.generator):
+                return self.generator(z, label)
+        with eval_mode(self.ema.average):
+            return functional_call(self.ema.average, self.average_statistics(), (z, label))
+
+    @property
+    def statistics_samples(self) -> int | None:
+        """Samples by which the averaged generator's BatchNorm is fitted; None where it has none to fit."""
+        averages_batch_norm = self.ema is not None and tracked_batch_norms(self.ema.average)
+        return _BATCHES * _BATCH if averages_batch_norm else None
+
+    def average_statistics(self) -> dict[str, Tensor]:
+        """BatchNorm's running statistics that fit the averaged weights, by name within the average.
+
+        A function of these weights alone: from fixed latents, made once for each state of the weights. The
+        statistics that the average holds itself, and a checkpoint carries, are those of the trained weights.
+        Empty without an average, or without BatchNorm in it.
+        """
+        if self.statistics_samples is None or self.ema is None:
+            return {}
+        weights = [(value.data_ptr(), value._version) for value in self.ema.average.parameters()]
+        key = (self.batches_seen, self.device, weights)
+        if self._fitted[0] != key:
+            starts = range(0, _BATCHES * _BATCH, _BATCH)
+            inputs = ((self.latents(_BATCH, _SEED, start=i), self._labels_at(i)) for i in starts)
+            with eval_mode(self.ema.average):
+                self._fitted = (key, fit_batch_statistics(self.ema.average, inputs))
+        return self._fitted[1]
+
+    def _labels_at(self, start: int) -> Tensor | None:
+        return self.sample_labels(_BATCH, _SEED, start=start)

@@ -16,6 +16,7 @@ from ganvas.functional.random import hash64
 from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 from ganvas.model.training.snapshot import updates_itself
+from ganvas.run.config.budget import check_all_move, find_budget
 from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
@@ -79,6 +80,7 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         every,
         f"an epoch has {batches} batches; add trainer.check_val_every_n_epoch=null to count across epochs",
     )
+    check_all_move(model, find_budget(options, batch_size=data.batch_size, train_samples=train))
     return data, model, options, machine
 
 
@@ -89,10 +91,20 @@ def _gains_by_channels_last(model: Recipe, machine: AcceleratorOptions) -> bool:
 
 
 def configure(
-    model: Recipe, options: TrainerOptions, machine: AcceleratorOptions, *, batch_size: int
+    model: Recipe,
+    options: TrainerOptions,
+    machine: AcceleratorOptions,
+    *,
+    batch_size: int,
+    batches: int | None = None,
 ) -> None:
-    """Tells the recipe what the trainer and the machine ask of it; before ``fit``."""
-    model.log_every(options.log_every_examples, batch_size)
+    """Tells the recipe what the trainer and the machine ask of it; before ``fit``.
+
+    Args:
+        batch_size: of the global batch.
+        batches: after which the run ends; None where only a clock ends it.
+    """
+    model.log_every(options.log_every_examples, batch_size, batches)
     model.set_non_finite_policy(options.non_finite, options.max_skips)
     model.micro_batches = options.micro_batches
     if machine.channels_last:

@@ -21,6 +21,7 @@ from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
+from ganvas.run.config.budget import beyond_budget, find_budget
 from ganvas.run.config.build import build, check_targets
 from ganvas.run.config.optimized import check_optimized
 from ganvas.run.deferred_validation import DeferredValidation
@@ -235,6 +236,8 @@ def _train_once(
                 if resume_plan is not None:
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
+                if not parts.model.rollbacks:
+                    _say_what_is_out_of_reach(parts)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)
@@ -253,6 +256,14 @@ def _train_once(
     )
 
 
+def _say_what_is_out_of_reach(parts: _Parts) -> None:
+    samples = parts.data.num_samples("train")
+    budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
+    log_every = parts.options.log_every_examples
+    for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
+        log.warning("%s", line)
+
+
 def _fit(
     parts: _Parts,
     callbacks: list[pl.Callback],
@@ -266,6 +277,7 @@ def _fit(
         options,
         machine,
         batch_size=data.batch_size,
+        train_samples=data.num_samples("train"),
         has_validation=data.num_samples("val") > 0,
         callbacks=callbacks,
         loggers=parts.loggers,
@@ -273,7 +285,8 @@ def _fit(
         info=group.info,
     )
     open_group(group, trainer, machine.process_group_backend)
-    configure(model, options, machine, batch_size=data.batch_size)
+    batches = budget_batches(options, data.batch_size, data.num_samples("train"))
+    configure(model, options, machine, batch_size=data.batch_size, batches=batches)
     model.agenda = state.agenda = Agenda(callbacks)
     checkpoint = resume_plan.checkpoint if resume_plan is not None else None
     targets = parts.config["model"]["_target_"], parts.config["data"]["_target_"]

@@ -202,6 +202,7 @@ def make_trainer(
     callbacks: list[pl.Callback],
     loggers: list[Any],
     run_dir: str,
+    train_samples: int | None = None,
     has_validation: bool = True,
     info: RankInfo | None = None,
 ) -> pl.Trainer:
@@ -209,7 +210,7 @@ def make_trainer(
 
     ``info`` is this process's among the ranks; without one Lightning looks for it, and starts ranks itself.
     """
-    every, epochs = validation_interval(options, batch_size)
+    every, epochs = validation_interval(options, batch_size, train_samples)
     arguments: dict[str, Any] = {}
     if options.fast_dev_run:
         arguments["fast_dev_run"] = options.fast_dev_run
@@ -298,13 +299,26 @@ def batch_count(examples: int | None, batch_size: int) -> int | None:
     return None if examples is None else max(1, -(-examples // batch_size))
 
 
-def validation_interval(options: TrainerOptions, batch_size: int) -> tuple[int | float | None, int | None]:
-    """Lightning's (val_check_interval, check_val_every_n_epoch) from whichever option was given."""
+def validation_interval(
+    options: TrainerOptions, batch_size: int, train_samples: int | None = None
+) -> tuple[int | float | None, int | None]:
+    """Lightning's (val_check_interval, check_val_every_n_epoch) from whichever option was given.
+
+    A run that would end before its first validation is validated at its end, where ``train_samples`` and the
+    budgets tell when that is.
+    """
+    every, epochs = options.val_check_interval, options.check_val_every_n_epoch
     if options.val_every_examples is not None:
-        return batch_count(options.val_every_examples, batch_size), None
-    if isinstance(options.val_check_interval, int) and options.check_val_every_n_epoch is None:
-        return options.val_check_interval, None
-    return options.val_check_interval, options.check_val_every_n_epoch or 1
+        every, epochs = batch_count(options.val_every_examples, batch_size), None
+    elif not isinstance(every, int):
+        epochs = epochs or 1
+    if train_samples is None:
+        return every, epochs
+    budget = budget_batches(options, batch_size, train_samples)
+    epoch = epoch_batches(options, batch_size, train_samples)
+    within = every if isinstance(every, int) else int(epoch * (1.0 if every is None else every))
+    first = within + ((epochs or 1) - 1) * epoch
+    return (budget, None) if budget is not None and first > budget else (every, epochs)
 
 
 def _max_steps(options: TrainerOptions, batch_size: int) -> int:

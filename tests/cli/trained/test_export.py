@@ -4,11 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from ganvas.functional.images import to_uint8
+from ganvas.model.generator.dcgan import DCGANGenerator
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.load import load_run
 
@@ -39,6 +42,26 @@ def test_raw_weights_are_the_trained_ones(ganvas, outputs: Path, tmp_path: Path)
     for key, value in model.generator.state_dict().items():
         assert torch.equal(raw[f"generator.{key}"], value)
     assert any(not torch.equal(raw[key], averaged[key]) for key in raw)
+
+
+def test_an_average_has_the_statistics_that_samples_are_made_with(ganvas, tmp_path: Path) -> None:
+    """A file of a DCGAN makes, in a plain network, what ``ganvas sample`` makes."""
+    words = ["model=dcgan", "model.generator.base_channels=4", "model.discriminator.base_channels=4"]
+    words += ["model.ema.ramp=null", f"paths.run_dir={tmp_path}/outputs/x/r", "trainer.max_examples=640"]
+    ganvas("train", *words, "callback=none", "logger=none")
+    ganvas("export", "latest", "--out", "w.safetensors")
+    ganvas("sample", "latest", "--num", "6", "--seed", "3", "--out", "s.npz")
+    tensors = load_file("w.safetensors")
+    network = DCGANGenerator(latent_dim=100, channels=1, image_size=16, base_channels=4)
+    network.load_state_dict({key.removeprefix("generator."): value for key, value in tensors.items()})
+    model, _, _ = load_run(RunFolder(tmp_path / "outputs" / "x" / "r"))
+    with torch.no_grad():
+        made = network.eval()(model.latents(6, 3))
+        held = model.ema.average(model.latents(6, 3))
+    torch.testing.assert_close(made, model.sample(6, 3))
+    images = torch.from_numpy(numpy.load("s.npz")["images"]).permute(0, 3, 1, 2)
+    assert torch.equal(to_uint8(made), images)
+    assert not torch.equal(to_uint8(held), images)
 
 
 def test_a_vqvae_has_three_networks(ganvas, outputs: Path) -> None:

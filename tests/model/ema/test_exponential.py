@@ -22,8 +22,8 @@ def test_half_life_is_in_examples_whatever_the_batch(batch: int) -> None:
     average = ExponentialAverage(half_life=70.0)
     average.track(network)
     _constant(network, 1.0)
-    for _ in range(100 // batch):
-        average.update(network, examples=batch)
+    for seen in range(batch, 101, batch):
+        average.update(network, examples=batch, seen=seen)
     expected = 1 - 0.5 ** (100 / 70)
     for parameter in average.average.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, expected))
@@ -35,9 +35,57 @@ def test_one_step_moves_from_the_average_toward_the_network() -> None:
     average = ExponentialAverage(half_life=10.0)
     average.track(network)
     _constant(network, -6.0)
-    average.update(network, examples=20)  # a quarter of the old weight stays
+    average.update(network, examples=20, seen=20)  # a quarter of the old weight stays
     assert average.average.weight.item() == pytest.approx(0.25 * 2 - 0.75 * 6)
     assert network.weight.item() == -6
+
+
+@pytest.mark.parametrize("ramp", [0.05, 0.7, None])
+def test_the_ramp_limits_the_half_life_to_a_share_of_the_examples_seen(ramp: float | None) -> None:
+    """In float64: at step i the weights are i, and the half-life is min(120, ramp * examples seen)."""
+    network = nn.Linear(3, 2)
+    _constant(network, -5.0)
+    average = ExponentialAverage(half_life=120.0, ramp=ramp)
+    average.track(network)
+    expected = -5.0
+    for step in range(1, 31):
+        _constant(network, float(step))
+        average.update(network, examples=8, seen=8 * step)
+        half_life = 120.0 if ramp is None else min(120.0, ramp * 8 * step)
+        decay = 2.0 ** (-8 / half_life)
+        expected = decay * expected + (1 - decay) * step
+    for parameter in average.average.parameters():
+        torch.testing.assert_close(parameter, torch.full_like(parameter, expected), rtol=1e-5, atol=1e-5)
+
+
+def test_a_short_run_is_not_averaged_with_its_start() -> None:
+    """What is left of the first weights after 6,000 examples, batches of 64, by the options' defaults."""
+    from ganvas.cli.compose.experiment import compose
+
+    options = compose([]).config["model"]["ema"]
+    network = nn.Linear(1, 1)
+    _constant(network, 1.0)
+    average = ExponentialAverage(half_life=options["half_life"], ramp=options["ramp"])
+    average.track(network)
+    _constant(network, 0.0)
+    for seen in range(64, 6001, 64):
+        average.update(network, examples=64, seen=seen)
+    assert 0 <= average.average.weight.item() < 1e-6  # without the ramp 0.66
+
+
+def test_a_number_on_the_device_counts_like_one_on_the_host() -> None:
+    networks = [nn.Linear(2, 2) for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    averages = [ExponentialAverage(half_life=100.0, ramp=0.5) for _ in networks]
+    for average, network in zip(averages, networks, strict=True):
+        average.track(network)
+        _constant(network, 3.0)
+    averages[0].update(networks[0], examples=10, seen=40)
+    averages[1].update(networks[1], examples=torch.tensor(True) * 10, seen=40)
+    torch.testing.assert_close(averages[0].average.weight, averages[1].average.weight)
+    before = averages[1].average.weight.clone()
+    averages[1].update(networks[1], examples=torch.tensor(False) * 10, seen=50)  # a step that was left out
+    assert torch.equal(averages[1].average.weight, before)
 
 
 def test_buffers_are_copied() -> None:
@@ -46,7 +94,7 @@ def test_buffers_are_copied() -> None:
     average = ExponentialAverage(half_life=1e6)
     average.track(network)
     network(torch.randn(4, 1, 5, 5) + 3)
-    average.update(network, examples=1)
+    average.update(network, examples=1, seen=1)
     norm = average.average[1]
     assert torch.equal(norm.running_mean, network[1].running_mean)
     assert torch.equal(norm.running_var, network[1].running_var)
@@ -75,8 +123,9 @@ def test_its_state_survives_a_checkpoint() -> None:
     assert torch.equal(second.average.weight, network.weight)
 
 
-@pytest.mark.parametrize("half_life", [0.0, -1.0, math.nan])
-def test_half_life_is_checked(half_life: float) -> None:
+@pytest.mark.parametrize("option", ["half_life", "ramp"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+def test_both_options_are_checked(option: str, value: float) -> None:
     with pytest.raises(OptionError) as error:
-        ExponentialAverage(half_life=half_life)
-    assert error.value.option == "half_life"
+        ExponentialAverage(**{option: value})
+    assert error.value.option == option

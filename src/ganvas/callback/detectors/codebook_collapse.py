@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
-from ganvas.callback.detectors.probe import Probe
 
 _USED, _PERPLEXITY = "health/codes_used", "health/perplexity"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_window
-from ganvas.callback.detectors.probe import Probe
 from ganvas.errors import require
 from ganvas.model.interface import Discriminates
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
-from ganvas.callback.detectors.history import History
-from ganvas.callback.detectors.probe import Probe
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.errors import require
 
 
@@ -29,9 +29,14 @@ class Detector(ABC):
 
     Attributes:
         advice: the option that usually helps, as it is written on the command line.
+        waits: whether it is asked only once the warm-up is over; else after each measurement as well.
+        probes, window: measurements and reports after the warm-up that it needs before it can find anything.
     """
 
     advice: ClassVar[str]
+    waits: ClassVar[bool] = True
+    probes: int = 0
+    window: int = 0
 
     def measure(self, probe: Probe) -> dict[str, float]:
         """Metrics of now, named ``health/...``, which go into the history; none where they do not apply.
@@ -43,7 +48,11 @@ class Detector(ABC):
 
     @abstractmethod
     def look(self, history: History) -> Symptom | None:
-        """Called after each report and each measurement, once the warm-up is over, until it has found."""
+        """Called after each report and each measurement, once the warm-up is over, until it has found.
+
+        One that does not wait is also called after measurements of before, and after one at the run's end, of
+        which ``history.newest`` alone knows.
+        """
 
 
 def require_window(option: str, value: int, least: int = 1) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe, distances, small
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
-from ganvas.callback.detectors.probe import Probe, distances, small
 
 _TAG = "health/novelty"
 _LEAST_VALUES = 16  # of a sample; points of the plane always have a training point beside them

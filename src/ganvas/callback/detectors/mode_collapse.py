@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
+from ganvas.callback.detectors.evidence.probe import Probe, mean_pairwise, nearest_others
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
-from ganvas.callback.detectors.probe import Probe, mean_pairwise, nearest_others
 
 _SPREAD, _DISTINCT = "health/diversity", "health/distinct"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom, require_window
 from ganvas.errors import require
 

@@ -27,16 +27,19 @@ def run(argv: Sequence[str]) -> int:
     from safetensors.torch import save
 
     import ganvas
+    from ganvas.model.latent_generator import LatentGenerator
     from ganvas.run.load import load_run
 
     model, _, stored = load_run(folder, allow=allow)
     networks, averaged = _networks(model, raw=arguments.raw)
+    # Of a GAN: those that its averaged samples are made with, not those that the checkpoint holds.
+    fitted = model.average_statistics() if averaged and isinstance(model, LatentGenerator) else {}
     if not networks:
         raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to export")
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous().clone()
         for name, network in networks.items()
-        for key, value in network.state_dict().items()
+        for key, value in (network.state_dict() | fitted).items()
     }
     metadata = {
         "format": "pt",

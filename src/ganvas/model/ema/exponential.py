@@ -12,7 +12,12 @@ from ganvas.model.ema.interface import WeightAverage
 
 
 class ExponentialAverage(WeightAverage):
-    """average <- d average + (1 - d) network, d = 0.5^(examples / half_life), so batch size does not matter.
+    """average <- d average + (1 - d) network, d = 0.5^(examples / h), so batch size does not matter.
+
+        h = min(half_life, ramp * examples seen)
+
+    Without the ramp (Karras 2020, arXiv:1912.04958, official code) a run that is not many half-lives long has
+    an average that is mostly its untrained start.
 
     Parameters are averaged. Buffers are copied: BatchNorm's statistics are averages already and belong to
     the network's latest batches, spectral norm's vectors lose their length in an average, and counters are
@@ -20,30 +25,40 @@ class ExponentialAverage(WeightAverage):
 
     Args:
         half_life: training examples after which an old weight counts half.
+        ramp: largest half-life as a share of the examples seen; None: no such limit.
 
     Raises:
-        OptionError: a ``half_life`` that is not positive.
+        OptionError: a ``half_life`` or ``ramp`` that is not positive.
     """
 
-    def __init__(self, half_life: float = 10_000.0) -> None:
+    def __init__(self, half_life: float = 10_000.0, ramp: float | None = None) -> None:
         super().__init__()
         require(half_life > 0, "half_life", half_life, "must be positive; model/ema=none switches it off")
-        self.half_life = half_life
+        require(ramp is None or ramp > 0, "ramp", ramp, "must be positive; null: the half-life alone")
+        self.half_life, self.ramp = half_life, ramp
         self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])
 
     def track(self, network: nn.Module) -> None:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
+
+    def out_of_reach(self, examples: int) -> list[str]:
+        start = 0.0 if self.ramp is not None else 0.5 ** (examples / self.half_life)
+        if start < 0.05:
+            return []
+        rule = f"{start:.0%} of the average is the untrained start after {examples:,} examples"
+        return [f"half_life={self.half_life:g}: {rule}; model.ema.ramp=0.05"]
 
     def train(self, mode: bool = True) -> ExponentialAverage:
         """Stays in eval mode: the average makes images and never trains."""
         return super().train(False)
 
     @torch.no_grad()
-    def update(self, network: nn.Module, examples: int | Tensor) -> None:
+    def update(self, network: nn.Module, examples: int | Tensor, seen: int) -> None:
         if self._pairs[0] is not network:  # not a walk through both networks at every step
             self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
         _, averages, values = self._pairs
-        weight = 1 - 0.5 ** (examples / self.half_life)
+        half_life = self.half_life if self.ramp is None else min(self.half_life, self.ramp * seen)
+        weight = 1 - 0.5 ** (examples / half_life)
         if isinstance(weight, Tensor):
             steps = torch._foreach_sub(values, averages)
             torch._foreach_mul_(steps, weight)

@@ -20,9 +20,17 @@ class WeightAverage(nn.Module, ABC):
     def track(self, network: nn.Module) -> None:
         """Starts the average as a copy of ``network``."""
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What its options keep a run of so many examples from, a line each: ``option=value: ...``."""
+        del examples
+        return []
+
     @abstractmethod
-    def update(self, network: nn.Module, examples: int | Tensor) -> None:
+    def update(self, network: nn.Module, examples: int | Tensor, seen: int) -> None:
         """Moves the average toward ``network`` after ``examples`` more training examples.
 
-        On an accelerator their number is a scalar there: 0 where the network's step was left out.
+        Args:
+            network: as its step has left it.
+            examples: since the step before; on an accelerator a scalar there, 0 where the step was left out.
+            seen: examples since the run's start, those among them; at least 1.
         """

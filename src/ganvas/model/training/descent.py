@@ -33,6 +33,7 @@ class Descent:
     grad_clip: float | None = None
     average: WeightAverage | None = None
     interval: int = 1
+    interval_option: str | None = None
     schedule: Callable[[int], float] | None = None
     rates: list[float] = field(default_factory=list)
     optimizer: Optimizer = field(init=False)

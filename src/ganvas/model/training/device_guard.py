@@ -65,6 +65,7 @@ class DeviceGuard:
         loss: Tensor,
         norm: Tensor,
         examples: int,
+        seen: int,
         snapshots: Sequence[BufferSnapshot],
     ) -> Tensor:
         """Makes the step unless its numbers are not finite; then puts back what the snapshots hold.
@@ -85,7 +86,7 @@ class DeviceGuard:
         for snapshot in snapshots:
             snapshot.restore_unless(finite)
         if descent.average is not None:
-            descent.average.update(descent.network, finite * (examples * descent.interval))
+            descent.average.update(descent.network, finite * (examples * descent.interval), seen)
         self._steps.append(step)
         self._flags.append(finite)
         return finite

@@ -95,7 +95,7 @@ class Harness(Lifecycle):
         super().on_save_checkpoint(checkpoint)
 
     def _finish_report(self) -> None:
-        if not self._descended:
+        if not self._descended and (self.batches_seen + 1) % self.log_period == 0:
             reason = (
                 "moved nothing on a batch on which it does everything; call self.descend, or set log_period"
             )

@@ -66,6 +66,7 @@ class Lifecycle(pl.LightningModule):
         grad_clip: float | None = None,
         average: WeightAverage | None = None,
         interval: int = 1,
+        interval_option: str | None = None,
         schedule: Callable[[int], float] | None = None,
     ) -> None:
         """Says what ``descend(name, ...)`` moves; for a recipe's ``__init__``, once its networks are set.
@@ -78,6 +79,7 @@ class Lifecycle(pl.LightningModule):
             grad_clip: largest norm of all its gradients together, or None.
             average: a running average of its one network; set it as an attribute of the recipe too.
             interval: batches from one of its steps to the next, by which the average's time passes.
+            interval_option: the option that ``interval`` came from, for errors.
             schedule: examples seen to the share of the learning rate that is left; None: 1.
 
         Raises:
@@ -93,6 +95,7 @@ class Lifecycle(pl.LightningModule):
             grad_clip=grad_clip,
             average=average,
             interval=interval,
+            interval_option=interval_option,
             schedule=schedule,
         )
         if average is not None:
@@ -146,10 +149,27 @@ class Lifecycle(pl.LightningModule):
         """Sets what happens to a step whose loss or gradient is not finite (see :class:`Guard`)."""
         self.guard = Guard(policy, max_skips)
 
-    def log_every(self, examples: int, batch_size: int) -> None:
-        """Logs about every ``examples``, on batches on which everything is done."""
+    def log_every(self, examples: int, batch_size: int, batches: int | None = None) -> None:
+        """Logs about every ``examples``, on batches on which everything is done.
+
+        A run of fewer ``batches`` logs once: on the last such batch, or on its last one where there is none.
+        """
         wanted = max(1, examples // batch_size)
-        self.log_every_batches = -(-wanted // self.log_period) * self.log_period
+        every = -(-wanted // self.log_period) * self.log_period
+        if batches is not None and every > batches:
+            every = batches // self.log_period * self.log_period or batches
+        self.log_every_batches = every
+
+    def step_intervals(self) -> list[tuple[str, int, str | None]]:
+        """Of each optimizer its name, the batches from one of its steps to the next, and their option."""
+        return [(name, one.interval, one.interval_option) for name, one in self._descents.items()]
+
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        """What the recipe's options ask for and a run of so many batches never does, a line each.
+
+        A line begins with ``model.option=value: ``. That an optimizer makes a step is looked at elsewhere.
+        """
+        return []
 
     @torch.no_grad()
     def check_sample(self, x: Tensor) -> None:

@@ -173,6 +173,7 @@ class Recipe(Harness):
                 loss=loss,
                 norm=norm,
                 examples=self._global_batch_size,
+                seen=self.examples_seen + self._global_batch_size,
                 snapshots=[self._snapshots[one] for one in undone if one in self._snapshots],
             )
         elif made := self._is_finite(descent, loss, norm):
@@ -183,7 +184,8 @@ class Recipe(Harness):
             else:  # passes over gradients that overflowed
                 descent.scaler.step(descent.optimizer)
             if descent.average is not None:
-                descent.average.update(descent.network, self._global_batch_size * descent.interval)
+                batch = self._global_batch_size
+                descent.average.update(descent.network, batch * descent.interval, self.examples_seen + batch)
         else:
             self._restore(descent.networks + self._descended)
         if made is not False and self._snapshots and len(self._descents) > 1:

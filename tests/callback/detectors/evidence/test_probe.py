@@ -13,9 +13,10 @@ from ganvas.callback.detectors.codebook_collapse import CodebookCollapse, reacha
 from ganvas.callback.detectors.dead_encoder import DeadEncoder
 from ganvas.callback.detectors.discriminator_collapse import DiscriminatorCollapse
 from ganvas.callback.detectors.discriminator_overfitting import DiscriminatorOverfitting
+from ganvas.callback.detectors.evidence.probe import Probe, Reference, distances, nearest_others, small
+from ganvas.callback.detectors.lagging_average import LaggingAverage
 from ganvas.callback.detectors.memorization import Memorization
 from ganvas.callback.detectors.mode_collapse import ModeCollapse
-from ganvas.callback.detectors.probe import Probe, Reference, distances, nearest_others, small
 from ganvas.callback.detectors.spectral_norm import SpectralNorm, spectral_norm
 from ganvas.model.interface import Reconstruction
 
@@ -131,6 +132,21 @@ def test_metrics_of_a_generator() -> None:
     novelty = Memorization(probes=1, novelty=0.5).measure(probe)["health/novelty"]
     middle = to_train(fake)[7] / to_train(chosen.held_out.x)[5]  # torch's median is the lower one
     assert novelty == pytest.approx(middle, rel=1e-4)
+
+
+def test_an_average_is_measured_as_the_weights_that_train_are() -> None:
+    class Averaging(Maker):
+        ema = object()
+
+        def sample(self, num: int, seed: int, *, ema: bool = True, start: int = 0) -> Tensor:
+            return (-0.5 * self.made if ema else self.made)[:num]
+
+    lags = LaggingAverage(ratio=1.25, excess=0.02)
+    measured = lags.measure(Probe(Averaging(made()), reference(), num=16, seed=0))
+    raw, averaged = (Probe(Maker(x), reference(), num=16, seed=0).energy for x in (made(), -0.5 * made()))
+    assert measured == raw | {"health/energy_averaged": averaged["health/energy"]}
+    assert measured["health/energy_averaged"] != pytest.approx(measured["health/energy"], rel=0.01)
+    assert lags.measure(Probe(Maker(made()), reference(), num=16, seed=0)) == {}, "there is no average"
 
 
 def test_copies_have_no_novelty_and_no_energy() -> None:

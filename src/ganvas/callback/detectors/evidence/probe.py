@@ -94,6 +94,13 @@ class Probe:
         return self.recipe.sample(self._num, self._seed, ema=False)
 
     @cached_property
+    def averaged(self) -> Tensor | None:
+        """Samples [N, ...] of the averaged weights from the same latents; None without an average."""
+        if not isinstance(self.recipe, Samples) or getattr(self.recipe, "ema", None) is None:
+            return None
+        return self.recipe.sample(self._num, self._seed, ema=True)
+
+    @cached_property
     def generated_distances(self) -> Tensor | None:
         """Of the samples from each other [N, N]."""
         if self.generated is None:
@@ -109,9 +116,20 @@ class Probe:
         """
         if self.generated is None or self.generated_distances is None:
             return {}
-        across = float(distances(small(self.generated), small(self.reference.train.x)).double().mean())
-        real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(self.generated_distances)
-        return {"health/energy": (2 * across - real - made) / max(real, 1e-12)}
+        return {"health/energy": self._energy(self.generated, self.generated_distances)}
+
+    @cached_property
+    def energy_averaged(self) -> dict[str, float]:
+        """The same of the averaged weights: ``health/energy_averaged``; empty without an average."""
+        if self.averaged is None:
+            return {}
+        rows = small(self.averaged)
+        return {"health/energy_averaged": self._energy(self.averaged, distances(rows, rows))}
+
+    def _energy(self, samples: Tensor, among_themselves: Tensor) -> float:
+        across = float(distances(small(samples), small(self.reference.train.x)).double().mean())
+        real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(among_themselves)
+        return (2 * across - real - made) / max(real, 1e-12)
 
     @property
     def discriminator(self) -> nn.Module | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from ganvas.callback.detectors.history import History
+from ganvas.callback.detectors.evidence.history import History
 
 
 def test_the_newest_and_the_first_values() -> None:
@@ -37,6 +37,20 @@ def test_what_is_not_finite_is_left_out() -> None:
         history.add(0, {"a": value})
     assert history.last("a", 2) == [1.0, 2.0]
     assert history.early("a") == 1.5
+
+
+def test_the_newest_value_is_known_before_the_warm_up_and_may_be_of_the_end() -> None:
+    history = History(since=100)
+    history.add(10, {"a": 3.0})
+    assert (history.newest("a"), history.newest("b")) == (3.0, None)
+    assert history.last("a", 1) == []
+    history.add(120, {"a": 4.0})
+    history.note({"a": 5.0, "b": 6.0, "c": math.nan})
+    assert (history.newest("a"), history.newest("b"), history.newest("c")) == (5.0, 6.0, None)
+    assert (history.last("a", 1), history.tags("b")) == ([4.0], []), "the end is no measurement of the run's"
+    again = History()
+    again.load_state_dict(json.loads(json.dumps(history.state_dict())))
+    assert again.newest("b") == 6.0
 
 
 def test_it_travels_as_plain_values() -> None:

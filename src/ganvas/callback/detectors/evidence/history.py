@@ -25,17 +25,27 @@ class History:
         self.since = since
         self._recent: dict[str, deque[float]] = {}
         self._early: dict[str, list[float]] = {}
+        self._newest: dict[str, float] = {}
 
     def add(self, examples: int, values: Mapping[str, float]) -> None:
         """Adds a value a tag; one that is not finite is left out (the recipe's guard speaks of those)."""
         for tag, value in values.items():
             if not math.isfinite(value):
                 continue
+            self._newest[tag] = value
             early = self._early.setdefault(tag, [])
             if len(early) < _EARLY:
                 early.append(value)
             if examples >= self.since:
                 self._recent.setdefault(tag, deque(maxlen=_RECENT)).append(value)
+
+    def note(self, values: Mapping[str, float]) -> None:
+        """Sets the newest values alone: of a moment that is not one of the run's regular ones, its end."""
+        self._newest.update({tag: value for tag, value in values.items() if math.isfinite(value)})
+
+    def newest(self, tag: str) -> float | None:
+        """The newest value, whether or not it came after ``since``."""
+        return self._newest.get(tag)
 
     def last(self, tag: str, count: int) -> list[float]:
         """The ``count`` newest values, oldest first; none at all where there are fewer."""
@@ -56,8 +66,10 @@ class History:
 
     def state_dict(self) -> dict[str, Any]:
         recent = {tag: list(values) for tag, values in self._recent.items()}
-        return {"recent": recent, "early": {tag: list(values) for tag, values in self._early.items()}}
+        early = {tag: list(values) for tag, values in self._early.items()}
+        return {"recent": recent, "early": early, "newest": dict(self._newest)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._recent = {tag: deque(values, maxlen=_RECENT) for tag, values in state["recent"].items()}
         self._early = {tag: list(values) for tag, values in state["early"].items()}
+        self._newest = dict(state.get("newest", {}))  # runs of before it have none
