@@ -126,6 +126,26 @@ def test_different_protocols_are_refused_and_shown_on_demand(ganvas, runs: Path,
     assert "rank" not in text.splitlines()[1]
 
 
+def test_unlike_runs_make_a_table_each(ganvas, runs: Path, tmp_path: Path) -> None:
+    for name, psnr in (("v1", 20.0), ("v2", 22.0)):
+        forge(runs / name, metrics={"psnr": psnr}, changes={"model.x": psnr}, choices={"model": "vqvae"})
+    text = ganvas("compare", "outputs/train/*", "--html", "p.html", "--csv", "t.csv").stdout
+    assert text.index("2 variants, 3 runs, ranked by fid") < text.index("2 variants, 2 runs, ranked by psnr")
+    assert "model.x=22.0" in text
+    assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 4
+    assert (tmp_path / "p.html").read_text().count("<section>") == 2
+    value = json.loads(ganvas("compare", "outputs/train/*", "--json").stdout)
+    assert [one["by"] for one in value["tables"]] == ["fid", "psnr"]
+
+
+def test_without_ranks_one_run_and_runs_without_metrics_are_shown(ganvas, runs: Path) -> None:
+    (runs / "b1" / "evaluations.jsonl").unlink()
+    assert "6" in ganvas("compare", "a1", "a2", "--no-rank").stdout
+    text = ganvas("compare", "b1", "--no-rank").stdout
+    assert "640" in text
+    assert "ganvas evaluate makes them" in text
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]\n", '{"examples": 1, "metrics": {"fid": NaN}}\n', "\xff\x00", "{" * 9999]
 )

@@ -10,8 +10,8 @@ from scipy import stats
 
 from ganvas.compare.comparison import Comparison
 from ganvas.compare.protocol import parse_filters
-from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
+from ganvas.compare.sets import compare
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
 
@@ -28,6 +28,10 @@ class Runs:
         self.names.append(name)
 
     def compare(self, **options: Any) -> Comparison:
+        (result,) = self.compare_all(**options)
+        return result
+
+    def compare_all(self, **options: Any) -> list[Comparison]:
         return compare([read_metrics(RunFolder(self.folder / name)) for name in self.names], **options)
 
 

@@ -75,9 +75,35 @@ def test_another_model_is_named_by_its_choice_alone(run: Any) -> None:
     one = run()
     two = run(changes=other, choices={"model": "vqvae", "model/quantizer": "fsq"})
     assert group([one, two])[1] == [
-        "model=mlp_gan, trainer.max_examples=640",
-        "model=vqvae, trainer.max_examples=1280",
+        "model=mlp_gan",
+        "model=vqvae",
     ]
+
+
+def test_a_label_holds_what_tells_apart_and_what_somebody_wrote(run: Any) -> None:
+    """Not what follows from the model (image sizes, epochs that only one recipe counts)."""
+    follows = {"data.image_size": 16, "trainer.max_epochs": None, "data.batch_size": 8}
+    one, two = run(), run(changes=follows, choices={"model": "dcgan"})
+    assert group([one, two])[1] == ["model=mlp_gan", "model=dcgan"]
+    two["ganvas"]["overrides"] = ["model=dcgan", "data.batch_size=8", "+x=1", 3]
+    assert group([one, two])[1] == [
+        "model=mlp_gan, data.batch_size=64",
+        "model=dcgan, data.batch_size=8",
+    ]
+    two["ganvas"]["overrides"] = ["model=dcgan", "trainer.max_epochs=null"]
+    assert group([one, two])[1] == ["model=mlp_gan", "model=dcgan, trainer.max_epochs=null"]
+
+
+def test_of_keys_that_change_together_one_is_enough(run: Any) -> None:
+    runs = [run(changes={"model.a": i, "model.b": -i, "trainer.max_epochs": i % 2}) for i in range(3)]
+    assert group(runs)[1] == ["model.a=0", "model.a=1", "model.a=2"]
+    for one in runs:  # unless somebody has set them
+        one["ganvas"]["overrides"] = ["model.a=0", "model.b=0"]
+    assert group(runs)[1] == [f"model.a={i}, model.b={-i}" for i in range(3)]
+
+
+def test_a_key_that_one_variant_alone_has(run: Any) -> None:
+    assert group([run(), run(changes={"model.extra": 3})])[1] == ["model.extra=none", "model.extra=3"]
 
 
 def test_variants_of_one_choice_are_told_apart_by_their_keys(run: Any) -> None:

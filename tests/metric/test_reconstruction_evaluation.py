@@ -76,7 +76,10 @@ def test_images(limit: int | None) -> None:
     )
     assert metrics["rfid"] == pytest.approx(reference.item(), rel=1e-5)
     assert protocol["data"] == {"split": "val", "samples": limit or 10}
-    assert protocol["metrics"]["quality"]["ssim_window"] == 7
+    assert protocol["metrics"]["ssim"]["window"] == "Gaussian, 7 x 7"
+    assert protocol["metrics"]["ssim"]["border"].startswith("none")
+    listed = [name for part in protocol["metrics"].values() for name in part["metrics"]]
+    assert sorted(listed) == sorted(metrics)  # every metric belongs to one part of the protocol
     assert protocol["metrics"]["rfid"]["features"]["name"] == "pixels"
     assert protocol["metrics"]["rfid"]["rank_deficient"] is True
     assert (better["psnr"], better["mse"], better["rfid"]) == ("max", "min", "min")
@@ -87,7 +90,8 @@ def test_points() -> None:
     metrics, protocol, _ = evaluate(torch.tensor([[0.4, 0.8, 0.0]]))
     assert metrics["mse"] == pytest.approx((0.04 + 0.16) / 3, rel=1e-6)
     assert not {"psnr", "ssim", "rfid", "bits_per_pixel"} & set(metrics)
-    assert set(protocol["metrics"]) == {"quality"}
+    assert set(protocol["metrics"]) == {"squared_error", "codes", "bits"}
+    assert protocol["metrics"]["squared_error"]["metrics"] == ["mse"]
 
 
 def test_reconstructions_that_are_not_finite_have_no_distance() -> None:

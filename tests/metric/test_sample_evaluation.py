@@ -100,7 +100,7 @@ def test_the_metric_and_its_protocol(ema: bool, truncation: float | None, limit:
     assert made.protocol["data"] == {"split": "test", "samples": limit or 60}
     assert (made.protocol["generated_samples"], made.protocol["seed"]) == (50, 3)
     assert made.protocol["truncation"] == truncation
-    assert made.protocol["features"] == {"name": "pixels", "resizer": "area average", "size": 8}
+    assert made.protocol["features"] == Pixels(8).protocol
     assert made.protocol["metrics"]["fid"]["metrics"] == ["fid"]
     assert "train" not in made.protocol["metrics"]["fid"]
 

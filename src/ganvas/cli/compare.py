@@ -1,4 +1,7 @@
-"""``ganvas compare RUN RUN ...``: metrics of one protocol over seeds, ranked, with how sure they are."""
+"""``ganvas compare RUN RUN ...``: metrics of one protocol over seeds, ranked, with how sure they are.
+
+Runs of several kinds (GANs and VQ-VAEs) make one table for each set that shares metrics.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,13 @@ def run(argv: Sequence[str]) -> int:
 
     from ganvas.compare.find import find_runs
     from ganvas.compare.protocol import parse_filters
-    from ganvas.compare.ranking import compare
     from ganvas.compare.rows import read_metrics
+    from ganvas.compare.sets import compare
     from ganvas.compare.show.table import as_csv, as_json
 
     filters = parse_filters(arguments.protocol)
-    folders = find_runs(arguments.run, Path(arguments.output_dir), at_least=2)
-    result = compare(
+    folders = find_runs(arguments.run, Path(arguments.output_dir), at_least=1 if arguments.no_rank else 2)
+    results = compare(
         [read_metrics(folder) for folder in folders],
         by=arguments.by,
         mode=arguments.mode,
@@ -40,17 +43,18 @@ def run(argv: Sequence[str]) -> int:
         rank=not arguments.no_rank,
     )
     if arguments.csv:
-        _write("--csv", Path(arguments.csv), as_csv(result))
+        _write("--csv", Path(arguments.csv), as_csv(*results))
     if arguments.html:
         from ganvas.compare.show.page import page
 
-        _write("--html", Path(arguments.html), page(result))
+        _write("--html", Path(arguments.html), page(*results))
     if arguments.json == _STDOUT:
-        print(as_json(result), end="")
+        print(as_json(*results), end="")
         return 0
     if arguments.json:
-        _write("--json", Path(arguments.json), as_json(result))
-    _print(result)
+        _write("--json", Path(arguments.json), as_json(*results))
+    for number, result in enumerate(results):
+        _print(result, several=len(results) > 1, last=number == len(results) - 1)
     return 0
 
 
@@ -74,7 +78,9 @@ def _parser() -> Parser:
         help="only metrics measured so, e.g. features.name=pixels; may be given several times",
     )
     parser.add_argument(
-        "--no-rank", action="store_true", help="side by side without ranks, also under different protocols"
+        "--no-rank",
+        action="store_true",
+        help="side by side without ranks, also under different protocols, without metrics, one run alone",
     )
     parser.add_argument("--csv", metavar="FILE")
     parser.add_argument(
@@ -93,18 +99,27 @@ def _write(option: str, path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def _print(result: Comparison) -> None:
-    """The table for people; metrics beyond what fits are in the files."""
+def _print(result: Comparison, *, several: bool, last: bool) -> None:
+    """The table for people; metrics and keys of the protocol beyond what fits are in the files."""
     from rich.table import Table
 
     from ganvas.compare.comparison import protocol_values
-    from ganvas.compare.show.table import against_above, examples, heading, mean_and_half, protocol_lines
+    from ganvas.compare.show.table import (
+        against_above,
+        examples,
+        heading,
+        mean_and_half,
+        protocol_lines,
+        title,
+    )
 
     screen = console()
     metrics = result.metrics[: 2 if screen.width < 120 else 3]
     rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
     columns = [*rank, "variant", "seeds", "examples", *(heading(result, name) for name in metrics)]
-    table = Table()
+    table = Table(
+        title=printable(title(result)) if several else None, title_justify="left", title_style="bold"
+    )
     for column in (*columns, *above, *result.differing):
         table.add_column(printable(column), overflow="fold")  # nothing is cut off
     for one in result.variants:
@@ -118,8 +133,18 @@ def _print(result: Comparison) -> None:
     more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
     for note in (*result.notes, *more):
         screen.print(printable(note, 500))
-    screen.print(
-        "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
+    lines = protocol_lines(result)
+    # How each metric is computed (ddof, dtype, border ...) is the same for ganvas' metrics of one version.
+    short = [(key, value) for key, value in lines if not key.startswith("metrics.") or ".features." in key]
+    text = ", ".join(f"{key}={value}" for key, value in short)
+    rest = (
+        f"; {len(lines) - len(short)} more keys are in --json and --html" if len(short) < len(lines) else ""
     )
-    text = ", ".join(f"{key}={value}" for key, value in protocol_lines(result))
-    screen.print(printable(f"protocol: {text}", 2000))
+    if lines:
+        screen.print(printable(f"protocol: {text}{rest}", 2000))
+    if last:
+        screen.print(
+            "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
+        )
+    else:
+        screen.print()

@@ -57,7 +57,7 @@ class Comparison:
     """Variants side by side.
 
     Attributes:
-        by: the metric that ranks.
+        by: the metric that ranks; empty where the runs have no metrics.
         mode: ``min`` or ``max``, whichever is better; None where nothing is ranked and it is not known.
         ranked: whether there are ranks.
         variants: in order.

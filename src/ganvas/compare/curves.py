@@ -44,6 +44,15 @@ def read_curves(folder: Path, problems: list[str]) -> dict[str, Curve]:
     return curves
 
 
+def apart(runs: Iterable[Mapping[str, Curve]]) -> tuple[list[str], list[str]]:
+    """Tags with at least two points in some run, and those that are one point in all, which make no line."""
+    drawn: dict[str, bool] = {}
+    for curves in runs:
+        for tag, (examples, _) in curves.items():
+            drawn[tag] = drawn.get(tag, False) or len(examples) > 1
+    return [tag for tag, some in drawn.items() if some], [tag for tag, some in drawn.items() if not some]
+
+
 def sensible_tags(runs: Iterable[Mapping[str, Curve]], most: int) -> list[str]:
     """At most so many tags that a reader wants first: metrics, then validation, then losses."""
     tags = list(dict.fromkeys(tag for curves in runs for tag in curves))

@@ -7,65 +7,43 @@ from collections.abc import Mapping, Sequence
 
 from ganvas.compare import directions
 from ganvas.compare.comparison import Comparison, Member, Variant
-from ganvas.compare.protocol import (
-    check_filters,
-    common,
-    differing,
-    filtered,
-    key_of,
-    say_differences,
-)
-from ganvas.compare.rows import Protocol, Row, RunMetrics
+from ganvas.compare.protocol import common, differing, key_of, say_differences
+from ganvas.compare.rows import Protocol, Row, RunMetrics, examples_of
 from ganvas.compare.statistics import overlap, summarize, welch
 from ganvas.compare.variants import group
 from ganvas.errors import OptionError, require
 
 
-def compare(
+def compare_alike(
     runs: Sequence[RunMetrics],
+    rows: Mapping[str, Sequence[Row]],
     *,
-    by: str | None = None,
-    mode: str | None = None,
-    filters: Mapping[str, str] | None = None,
-    rank: bool = True,
+    by: str | None,
+    mode: str | None,
+    rank: bool,
 ) -> Comparison:
-    """Compares runs.
+    """Compares runs that share a metric.
 
     Args:
-        runs: at least two.
-        by: the metric that ranks; None takes the first of the usual ones that all have.
+        runs: at least one, each with a row.
+        rows: the evaluations of each run, oldest first, to look at.
+        by: the metric that ranks, which each has; None takes the first of the usual ones that all have.
         mode: ``min`` or ``max``; None takes what is known of the metric.
-        filters: values of the protocol to look at alone.
         rank: False shows metrics side by side, also those of different protocols.
 
     Raises:
-        OptionError: ``RUN`` where the protocols differ and ``rank`` is asked for, or under two runs have
-            metrics; ``--by``, ``--mode`` or ``--protocol`` where they fit nothing.
+        OptionError: ``RUN`` where the protocols differ and ``rank`` is asked for, ``--mode`` where it is not
+            known and ``rank`` is asked for.
     """
     notes = [f"{run.name}: {word}." for run in runs for word in run.problems]
-    everything = [row for run in runs for row in run.rows]
-    check_filters(everything, filters or {})
-    if by is not None:
-        directions.check_by(by, sorted({name for row in everything for name in row.metrics}))
-    rows = {
-        key_of(run): [row for row in filtered(run.rows, filters or {}) if by is None or by in row.metrics]
-        for run in runs
-    }
-    judged = [run for run in runs if rows[key_of(run)]]
-    wanted = (by or "metrics") + (" of this protocol" if filters else "")
-    lacking = [run.name for run in runs if run not in judged]
-    notes += [f"{name} is left out: it has no {wanted}; ganvas evaluate makes them." for name in lacking]
-    reason = f"have no {wanted}, and a comparison needs 2 runs with them; ganvas evaluate RUN makes them"
-    require(len(judged) >= 2, "RUN", " ".join(lacking)[:200], reason)
-    rows = {key_of(run): rows[key_of(run)] for run in judged}
     by = by or _first_comparable(rows)
     chosen = _protocols(rows, by)
     keys = differing(list(chosen.values()))
     if keys and rank:
         raise OptionError(
             "RUN",
-            f"{len(judged)} runs",
-            f"have no protocol of {by} in common and are not ranked: {say_differences(judged, chosen)}; "
+            f"{len(runs)} runs",
+            f"have no protocol of {by} in common and are not ranked: {say_differences(runs, chosen)}; "
             "evaluate them alike (ganvas evaluate RUN with the same options), or --no-rank shows them "
             "side by side",
         )
@@ -77,13 +55,24 @@ def compare(
     mode = mode or directions.mode_of(by, [row for held in rows.values() for row in held])
     reason = f"whether less or more {by} is better is not known; give min or max"
     require(mode is not None or not rank, "--mode", "", reason)
-    members = [_member(run, rows[key_of(run)], chosen[key_of(run)], by) for run in judged]
+    members = [_member(run, rows[key_of(run)], chosen[key_of(run)], by) for run in runs]
     metrics, protocol = _columns(members, by, keys, notes)
     variants = _variants(members, metrics, chosen, notes)
     result = Comparison(by, mode, rank, variants, metrics, keys, protocol, notes)
     if rank:
         _rank(result)
     return result
+
+
+def without_metrics(runs: Sequence[RunMetrics], wanted: str) -> Comparison:
+    """Runs that have no metrics, side by side: what they are, and how far they came."""
+    notes = [f"{run.name}: {word}." for run in runs for word in run.problems]
+    notes.append(f"These have no {wanted}; ganvas evaluate makes them.")
+    members = [
+        Member(run, examples_of({"examples": run.status.get("examples_seen")}) or 0, {}, {}) for run in runs
+    ]
+    variants = _variants(members, [], {key_of(run): () for run in runs}, notes)
+    return Comparison("", None, False, variants, [], [], (), notes)
 
 
 def _protocols(rows: Mapping[str, Sequence[Row]], by: str) -> dict[str, Protocol]:
@@ -96,19 +85,9 @@ def _protocols(rows: Mapping[str, Sequence[Row]], by: str) -> dict[str, Protocol
 
 
 def _first_comparable(rows: Mapping[str, Sequence[Row]]) -> str:
-    """The first of the preferred metrics that all runs have under one protocol, else that all have.
-
-    Raises:
-        OptionError: ``--by``: they have none in common.
-    """
+    """The first of the preferred metrics that all runs have under one protocol, else that all have."""
     held = [{name for row in one for name in row.metrics} for one in rows.values()]
-    there = directions.preferred(sorted(set.union(*held)))
-    shared = [name for name in there if all(name in names for names in held)]
-    some = ", ".join(there[:12])
-    reason = (
-        f"there is no metric that all runs have (there are: {some}); evaluate them alike, or name fewer runs"
-    )
-    require(bool(shared), "--by", "", reason)
+    shared = directions.preferred(sorted(set.intersection(*held)))
     sound = (name for name in shared if not differing(list(_protocols(rows, name).values())))
     return next(sound, shared[0])
 

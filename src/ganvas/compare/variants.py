@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganvas.errors import OptionError
 
@@ -46,7 +46,8 @@ def group(runs: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
     """The variant of each run.yaml, as an index into the labels of the variants, in order of appearance."""
     first: dict[tuple[tuple[str, str], ...], Mapping[str, Any]] = {}
     if not all(_deep(run, "ganvas", "environment", "data", "splits") for run in runs):
-        runs = [{"config": run["config"], "ganvas": {"choices": _choices(run)}} for run in runs]
+        said = [{"choices": _choices(run), "overrides": sorted(_written(run))} for run in runs]
+        runs = [{"config": run["config"], "ganvas": own} for run, own in zip(runs, said, strict=True)]
     keys = [tuple(trained(run).items()) for run in runs]
     for key, run in zip(keys, runs, strict=True):
         first.setdefault(key, run)
@@ -57,36 +58,67 @@ def group(runs: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
 def labels(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """A short name for each variant, given a run.yaml of each; no two are equal.
 
-    What differs: first the choices of groups (``model=dcgan``), then single keys; where nothing does, model
-    and data.
+    What differs: first the choices of groups (``model=dcgan``), then the keys that somebody wrote on a
+    command line, then others only as far as they are needed to tell variants apart; where nothing differs,
+    model and data. A key that a variant does not have is not named for it.
     """
     if len(runs) == 1:
         choices = _choices(runs[0])
         return [f"{choices.get('model', 'model')}-{choices.get('data', 'data')}"]
-    return _apart([(trained(run), _choices(run)) for run in runs])
+    return _apart([_Named(trained(run), _choices(run), _written(run)) for run in runs])
 
 
-def _apart(variants: list[tuple[dict[str, str], dict[str, str]]]) -> list[str]:
-    tables, choices = [one for one, _ in variants], [one for _, one in variants]
+class _Named(NamedTuple):
+    """What a label is made of: what decides training, the groups' choices, the keys of the command line."""
+
+    table: dict[str, str]
+    choices: dict[str, str]
+    written: frozenset[str]
+
+
+def _apart(variants: list[_Named]) -> list[str]:
+    choices = [one.choices for one in variants]
     groups: list[str] = []
     for key in sorted(_differing(choices), key=lambda one: (len(_path(one)), one)):
         path = _path(key)
         inside = any(path == x or path.startswith(f"{x}.") for x in map(_path, groups))
         if path.partition(".")[0] in ("model", "data") and not inside:
             groups.append(key)
-    covered = tuple(f"{_path(key)}." for key in groups)
-    keys = [key for key in _differing(tables) if not key.startswith(covered)]
+    keys = _telling(variants, groups)
     named = [
         ", ".join(
-            [f"{_path(key)}={_short(choice.get(key))}" for key in groups]
-            + [f"{key.removesuffix('._target_')}={_value(table.get(key))}" for key in keys[:_MOST_KEYS]]
+            [f"{_path(key)}={_short(one.choices.get(key))}" for key in groups]
+            + [f"{_name(key)}={_value(one.table[key])}" for key in keys if key in one.table]
         )
-        for table, choice in variants
+        for one in variants
     ]
+    if "" in named:  # it lacks what the others have: that is what tells it
+        named[named.index("")] = ", ".join(f"{_name(key)}=none" for key in keys)
     return [_tell_apart(index, named, variants) for index in range(len(named))]
 
 
-def _tell_apart(index: int, named: list[str], variants: list[tuple[dict[str, str], dict[str, str]]]) -> str:
+def _telling(variants: Sequence[_Named], groups: Sequence[str]) -> list[str]:
+    """The single keys of a label: those somebody wrote, and of the others each that tells more apart."""
+    differing = _differing([one.table for one in variants])
+    written = frozenset().union(*(one.written for one in variants))
+    keys = [key for key in differing if _name(key) in written][:_MOST_KEYS]
+    covered = tuple(f"{_path(key)}." for key in groups)
+    others = [key for key in differing if key not in keys and not key.startswith(covered)]
+
+    def kinds(keys: Sequence[str]) -> int:
+        told = (
+            (*(one.choices.get(key) for key in groups), *(one.table.get(key) for key in keys))
+            for one in variants
+        )
+        return len(set(told))
+
+    for key in sorted(others, key=lambda one: one.startswith("data.splits.")):
+        if len(keys) < _MOST_KEYS and kinds([*keys, key]) > kinds(keys):
+            keys.append(key)
+    return keys
+
+
+def _tell_apart(index: int, named: list[str], variants: list[_Named]) -> str:
     """The name, with what differs among those that share it."""
     same = [i for i, name in enumerate(named) if name == named[index]]
     if len(same) == 1:
@@ -94,7 +126,7 @@ def _tell_apart(index: int, named: list[str], variants: list[tuple[dict[str, str
     if len(same) < len(named):
         inner = _apart([variants[i] for i in same])[same.index(index)]
         return f"{named[index]}, {inner}"
-    text = json.dumps([variants[index][0], variants[index][1]], sort_keys=True)
+    text = json.dumps([variants[index].table, variants[index].choices], sort_keys=True)
     return f"{named[index]} #{hashlib.sha256(text.encode()).hexdigest()[:6]}".strip()
 
 
@@ -108,10 +140,23 @@ def _choices(run: Mapping[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in choices.items()} if isinstance(choices, dict) else {}
 
 
+def _written(run: Mapping[str, Any]) -> frozenset[str]:
+    """The keys, without groups, of the overrides that made a run."""
+    overrides = _deep(run, "ganvas", "overrides")
+    words = [one for one in overrides if isinstance(one, str)] if isinstance(overrides, list) else []
+    keys = (word.lstrip("+~").partition("=")[0] for word in words)
+    return frozenset(key for key in keys if "/" not in key and "@" not in key)
+
+
 def _path(choice: str) -> str:
     """Where a group's choice lies in the config, e.g. ``model/optimizer@model.g`` at model.g."""
     group, _, package = choice.partition("@")
     return package or group.replace("/", ".")
+
+
+def _name(key: str) -> str:
+    """A leaf's key for people: a class stands for its part."""
+    return key.removesuffix("._target_")
 
 
 def _value(text: str | None) -> str:

@@ -30,6 +30,11 @@ class CodeUsage(Metric):
         self.num_codes = num_codes
         self.add_state("counts", torch.zeros(num_codes, dtype=torch.int64), dist_reduce_fx="sum")
 
+    @property
+    def protocol(self) -> dict[str, object]:
+        """How the metrics are taken; the codebook's size is the model's and not theirs."""
+        return {"counts": "whole split, all ranks", "perplexity": "exp of the entropy in nats"}
+
     def update(self, indices: Tensor) -> None:
         """Adds indices int64 [...] in [0, K)."""
         self.counts = self.counts + torch.bincount(indices.flatten(), minlength=self.num_codes)

@@ -30,8 +30,8 @@ class NeighbourMetric(SampleMetric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """The neighbour."""
-        return {"k": self.k}
+        """The neighbour, and the distance; a sample is no neighbour of its own."""
+        return {"k": self.k, "distance": "Euclidean", "dtype": "float64", "subsets": "none: all samples"}
 
     def check_counts(self, counts: dict[str, int], num_features: int) -> None:
         """A sample with a ball must have k neighbours."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
 
 from ganvas.errors import require
+from ganvas.functional.ssim import K1, K2, SCALES, SMALLEST_MULTISCALE, ms_ssim, ssim, window_for
 
-_SMALLEST_MS_SSIM = 176  # side, pixels: the standard window at 1/16 of it (five scales; torchmetrics' bound)
+_SHOWN = "[0, 1], clamped, not rounded to 8 bits"  # what images are compared as
 
 
 class ReconstructionQuality(Metric):
@@ -20,7 +17,8 @@ class ReconstructionQuality(Metric):
 
     Images are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. PSNR is that of the
     whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for sides of at least
-    176 pixels) are means over images.
+    176 pixels) are means over images. SSIM's window is the authors' (Gaussian, 11 pixels, sigma 1.5) and lies
+    wholly inside the image; an image too small for it gets a smaller one of the same shape. All in float64.
 
     Args:
         sample_shape: shape of one sample: [C, H, W] for images, [2] for points.
@@ -43,55 +41,53 @@ class ReconstructionQuality(Metric):
         self.images = len(sample_shape) == 3
         smallest = min(sample_shape[1:]) if self.images else 3
         require(smallest >= 3, "sample_shape", sample_shape, "SSIM needs sides of at least 3 pixels")
-        # The standard window is 11 wide with sigma 1.5 (Wang 2004); a smaller image gets the widest odd
-        # window that fits, with a sigma cut off at the same 3.5 deviations (torchmetrics' rule).
-        self.ssim_window = min(11, (smallest - 1) // 2 * 2 + 1)
-        self.ssim_sigma = 1.5 if self.ssim_window == 11 else (self.ssim_window - 1) / 2 / 3.5
-        self.has_multiscale = self.images and smallest >= _SMALLEST_MS_SSIM
-        self.add_state("squared_error", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("num_values", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("similarity", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("multiscale", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.ssim_window, self.ssim_sigma = window_for(smallest, smallest)
+        self.has_multiscale = self.images and smallest >= SMALLEST_MULTISCALE
+        for name in ("squared_error", "similarity", "multiscale"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("num_values", "num_samples"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @property
     def protocol(self) -> dict[str, object]:
-        """What the metrics rest on, in plain values."""
+        """What each of the metrics rests on, as plain values: one part for the metrics that it lists."""
+        shown = {"value_range": _SHOWN if self.images else "as given", "dtype": "float64"}
+        error: dict[str, object] = {**shown, "mean": "over all values of the split"}
         if not self.images:
-            return {"value_range": "as given"}
-        facts: dict[str, object] = {
-            "value_range": "[0, 1], clamped",
-            "ssim_window": self.ssim_window,
-            "ssim_sigma": round(self.ssim_sigma, 4),
+            return {"squared_error": error | {"metrics": ["mse"]}}
+        error |= {"psnr": "of the split's mse, data range 1", "metrics": ["mse", "psnr"]}
+        window: dict[str, object] = {
+            **shown,
+            "window": f"Gaussian, {self.ssim_window} x {self.ssim_window}",
+            "sigma": round(self.ssim_sigma, 4),
+            "border": "none: windows inside the image alone",
+            "constants": [K1, K2],
+            "variance": "weighted, no correction",
+            "channels": "mean",
+            "mean": "over images",
         }
+        parts = {"squared_error": error, "ssim": window | {"metrics": ["ssim"]}}
         if self.has_multiscale:
-            facts["ms_ssim_scales"] = 5
-        return facts
+            scales: dict[str, object] = {
+                "scales": list(SCALES),
+                "downsampling": "mean of 2 x 2, a last odd row or column dropped",
+                "negative_scale": "counts as 0",
+            }
+            parts["ms_ssim"] = window | scales | {"metrics": ["ms_ssim"]}
+        return dict(parts)
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
         assert original.shape == reconstruction.shape, (original.shape, reconstruction.shape)
-        original, reconstruction = original.float(), reconstruction.float()
+        original, reconstruction = original.double(), reconstruction.double()
         if self.images:
             original, reconstruction = (
                 (value * 0.5 + 0.5).clamp(0, 1) for value in (original, reconstruction)
             )
-            similarity = structural_similarity_index_measure(
-                reconstruction,
-                original,
-                sigma=self.ssim_sigma,
-                kernel_size=self.ssim_window,
-                data_range=1.0,
-                reduction="none",
-            )  # [B]
-            assert isinstance(similarity, Tensor)
-            self.similarity = self.similarity + similarity.double().sum()
+            self.similarity = self.similarity + ssim(original, reconstruction).sum()
             if self.has_multiscale:
-                multiscale = multiscale_structural_similarity_index_measure(
-                    reconstruction, original, data_range=1.0, reduction="none", normalize="relu"
-                )  # [B]; a power of a negative similarity is none: such a scale counts as 0
-                self.multiscale = self.multiscale + multiscale.double().sum()
-        self.squared_error = self.squared_error + (original - reconstruction).double().square().sum()
+                self.multiscale = self.multiscale + ms_ssim(original, reconstruction).sum()
+        self.squared_error = self.squared_error + (original - reconstruction).square().sum()
         self.num_values = self.num_values + original.numel()
         self.num_samples = self.num_samples + len(original)
 

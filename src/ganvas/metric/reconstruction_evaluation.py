@@ -108,7 +108,7 @@ class ReconstructionEvaluation:
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
         better = {name: way for name, way in BETTER.items() if name in metrics}
-        return EvaluationResult(metrics, self._protocol(data, quality, distance), better)
+        return EvaluationResult(metrics, self._protocol(data, quality, usage, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
         if self.features is None:
@@ -147,11 +147,16 @@ class ReconstructionEvaluation:
         return int(sum_over_ranks(broken)) == 0
 
     def _protocol(
-        self, data: EvaluatedData, quality: ReconstructionQuality, distance: FID | None
+        self,
+        data: EvaluatedData,
+        quality: ReconstructionQuality,
+        usage: CodeUsage,
+        distance: FID | None,
     ) -> dict[str, object]:
-        names = ["mse", *(["psnr", "ssim"] if quality.images else [])]
-        names += ["ms_ssim"] if quality.has_multiscale else []
-        metrics: dict[str, object] = {"quality": quality.protocol | {"metrics": names}}
+        metrics: dict[str, object] = dict(quality.protocol)
+        metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
+        bits = ["bits_per_image", *(["bits_per_pixel"] if quality.images else [])]
+        metrics["bits"] = {"code": "fixed length: indices a sample times log2 of the codes", "metrics": bits}
         if self.perceptual is not None:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:

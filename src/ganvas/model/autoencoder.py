@@ -51,21 +51,31 @@ class Autoencoder(Recipe):
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
-        with eval_mode(self.encoder, self.quantizer, self.decoder):
-            output = self.quantizer(self.encoder(x))
-            return Reconstruction(self.decoder(output.quantized).clamp(-1, 1), output.indices)
+        reconstruction, indices = self._in_eval_mode(x)
+        return Reconstruction(reconstruction.clamp(-1, 1), indices)
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
-        reconstruction, indices = self.reconstruct(batch.x)
-        squared = ((reconstruction - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
+        reconstruction, indices = self._in_eval_mode(batch.x)
+        shown = reconstruction.clamp(-1, 1)
+        squared = ((shown - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
         return self.reconstruction_sums(reconstruction, batch.x) | {
             "squared_error": squared.double().sum(),
             "code_counts": torch.bincount(indices.flatten(), minlength=self.num_codes),
         }
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """More sums over a held-out batch's samples [B, ...]; their means are reported."""
+        """More sums over a held-out batch's samples [B, ...]; their means are reported.
+
+        Reconstructions are not clamped here, as in training: a loss over them compares with training's.
+        """
         return {}
+
+    @torch.no_grad()
+    def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples [B, ...] to their reconstructions, not clamped, and codes."""
+        with eval_mode(self.encoder, self.quantizer, self.decoder):
+            reconstruction, output = self.autoencode(x)
+        return reconstruction, output.indices
 
     def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
         own = {name: value for name, value in sums.items() if name not in ("squared_error", "code_counts")}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from forged_runs import changed, forge, png
 
-from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
+from ganvas.compare.sets import compare
 from ganvas.compare.show.page import page
 from ganvas.run.folder.run_folder import RunFolder
 
@@ -47,7 +47,7 @@ class Page(HTMLParser):
 
 
 def made(folders: list[Path], **options: Any) -> Page:
-    return Page(page(compare([read_metrics(RunFolder(folder)) for folder in folders], **options)))
+    return Page(page(*compare([read_metrics(RunFolder(folder)) for folder in folders], **options)))
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_a_page_holds_table_samples_curves_and_protocol(folders: list[Path]) -> 
     assert "2 variants, 3 runs, ranked by fid, lower is better" in text
     assert "3.5 ± 6.4" in text
     assert [(one["width"], one["alt"]) for one in shown.named("img")] == [
-        ("8", "samples of model.generator_optimizer.lr=0.1"),
-        ("8", "samples of model.generator_optimizer.lr=0.2"),
+        ("360", "samples of model.generator_optimizer.lr=0.1"),  # 45 times 8 pixels
+        ("360", "samples of model.generator_optimizer.lr=0.2"),
     ]
     (chart,) = (one for one in shown.named("svg") if one.get("role") == "img")
     assert chart["aria-label"] == "loss/generator against examples seen"
@@ -143,3 +143,70 @@ def test_a_page_without_ranks_samples_or_curves(tmp_path: Path) -> None:
 def test_broken_curves_are_said(folders: list[Path]) -> None:
     (folders[0] / "metrics.jsonl").write_text("{\n")
     assert "1 lines of metrics.jsonl are not JSON" in "".join(made(folders).texts)
+
+
+def test_small_grids_are_enlarged_by_whole_factors_and_stay_sharp(tmp_path: Path) -> None:
+    """A browser that fits 530 pixels into 360 blurs every pixel of an 8-pixel digit."""
+    folders = []
+    for name, width, height in (("a", 100, 60), ("b", 530, 266), ("c", 2000, 1000)):
+        folder = forge(tmp_path / name, changes={"model.x": name})
+        (folder / "samples").mkdir()
+        (folder / "samples" / "1.png").write_bytes(png(width, height))
+        folders.append(folder)
+    shown = made(folders)
+    sizes = [(one["width"], one["height"], one.get("class")) for one in shown.named("img")]
+    assert sizes == [("300", "180", None), ("530", "266", None), ("2000", "1000", "large")]
+    style = "".join(shown.texts)
+    assert "image-rendering: pixelated" in style
+    assert "max-width: 100%" not in style  # which would shrink by any factor
+
+
+def test_labels_break_between_words_alone(folders: list[Path]) -> None:
+    text = page(*compare([read_metrics(RunFolder(folder)) for folder in folders]))
+    assert "model.<wbr>generator_optimizer.<wbr>lr=0.2" in text
+    assert "anywhere" not in text
+    assert "break-word" not in text
+
+
+def test_what_was_recorded_once_is_a_number(tmp_path: Path) -> None:
+    folders = []
+    for name, fid in (("a", 3.25), ("b", 4.5)):
+        rows = [{"examples": i, "loss/generator": 1.0 / i} for i in (64, 128)]
+        rows.append({"examples": 128, "evaluation/fid": fid, "validation/psnr": 20.125})
+        folders.append(forge(tmp_path / name, curves=rows, changes={"model.x": name}))
+    shown = made(folders)
+    charts = [one["aria-label"] for one in shown.named("svg") if one.get("role") == "img"]
+    assert charts == ["loss/generator against examples seen"]
+    text = "|".join(shown.texts)
+    assert "Recorded once" in text
+    assert "|evaluation/fid|validation/psnr|" in text.replace("\n", "")
+    for number in ("3.25", "4.5", "20.125", "128"):
+        assert f"|{number}|" in text
+
+
+def test_a_tag_of_one_point_in_one_run_and_more_in_another_is_a_chart(tmp_path: Path) -> None:
+    rows = [{"examples": i, "evaluation/fid": 1.0} for i in (64, 128)]
+    folders = [
+        forge(tmp_path / "a", curves=rows[:1], changes={"model.x": 1}),
+        forge(tmp_path / "b", curves=rows, changes={"model.x": 2}),
+    ]
+    shown = made(folders)
+    assert [one["aria-label"] for one in shown.named("svg") if one.get("role") == "img"] == [
+        "evaluation/fid against examples seen"
+    ]
+    assert "Recorded once" not in "".join(shown.texts)
+
+
+def test_unlike_runs_are_sections_of_one_page(tmp_path: Path) -> None:
+    folders = [
+        forge(tmp_path / "g1"),
+        forge(tmp_path / "v1", metrics={"psnr": 20.0}, choices={"model": "vqvae"}),
+        forge(tmp_path / "g2", changes={"model.x": 2}),
+        forge(tmp_path / "none", rows=[]),
+    ]
+    shown = made(folders, rank=False)
+    text = "".join(shown.texts)
+    assert "3 tables, one for each set of runs that share metrics" in text
+    assert len(shown.named("section")) == 3
+    for title in ("2 variants, 2 runs, side by side, not ranked: fid", "1 run without metrics"):
+        assert title in text

@@ -10,8 +10,8 @@ import pytest
 from forged_runs import changed, forge
 
 from ganvas.compare.comparison import Comparison
-from ganvas.compare.ranking import compare
 from ganvas.compare.rows import read_metrics
+from ganvas.compare.sets import compare
 from ganvas.compare.show.table import as_csv, as_json, mean_and_half
 from ganvas.compare.statistics import summarize
 from ganvas.run.folder.run_folder import RunFolder
@@ -41,7 +41,8 @@ def compared(tmp_path: Path, **options: object) -> Comparison:
         forge(tmp_path / "a2", seed=2, metrics={"fid": 4.0}),
         forge(tmp_path / "b", fid=None, changes={"model.x": "=1+1"}, choices={"model": "=1+1"}),
     ]
-    return compare([read_metrics(RunFolder(folder)) for folder in folders], **options)  # type: ignore[arg-type]
+    (result,) = compare([read_metrics(RunFolder(folder)) for folder in folders], **options)  # type: ignore[arg-type]
+    return result
 
 
 def test_csv_holds_every_number(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_csv_holds_no_formula(tmp_path: Path) -> None:
     forge(tmp_path / "c", changes={"model": {"_target_": "x"}}, choices={"model": "x"})
     forge(tmp_path / "d", protocol=changed(split="=2+2"))
     runs = [read_metrics(RunFolder(tmp_path / name)) for name in ("c", "d")]
-    text = as_csv(compare(runs, rank=False))
+    text = as_csv(*compare(runs, rank=False))
     assert "'=2+2" in text
     assert ",=2" not in text
 
@@ -84,3 +85,19 @@ def test_json_is_strict_and_names_every_run(tmp_path: Path) -> None:
         None,
         1,
     )
+
+
+def test_several_tables_in_one_file(tmp_path: Path) -> None:
+    folders = [
+        forge(tmp_path / "g", fid=3.0),
+        forge(
+            tmp_path / "v", metrics={"psnr": 20.0}, choices={"model": "vqvae"}, protocol=changed(split="val")
+        ),
+    ]
+    results = compare([read_metrics(RunFolder(folder)) for folder in folders], rank=False)
+    first, second = csv.DictReader(io.StringIO(as_csv(*results)))
+    assert (first["table"], first["fid_mean"], first["psnr_mean"]) == ("fid", "3.0", "")
+    assert (second["table"], second["fid_mean"], second["psnr_mean"]) == ("psnr", "", "20.0")
+    assert (first["protocol.split"], second["protocol.split"]) == ("test", "val")
+    assert [one["by"] for one in json.loads(as_json(*results))["tables"]] == ["fid", "psnr"]
+    assert "table" not in csv.DictReader(io.StringIO(as_csv(results[0]))).fieldnames  # type: ignore[operator]

@@ -41,7 +41,7 @@ def test_features_are_those_of_the_unfolded_network() -> None:
     assert made.features.shape == (18, 1280)
     torch.testing.assert_close(made.features, expected, atol=2e-3, rtol=1e-3)
     assert extractor.protocol["weights_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    assert extractor.protocol["size"] == 64
+    assert extractor.protocol["resize"] == 64
 
 
 @installed

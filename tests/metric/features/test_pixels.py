@@ -21,7 +21,12 @@ def test_small_images_and_points_are_left_alone() -> None:
 
 
 def test_the_protocol_names_the_size() -> None:
-    assert Pixels(size=5).protocol == {"name": "pixels", "resizer": "area average", "size": 5}
+    protocol = Pixels(size=5).protocol
+    assert (protocol["name"], protocol["resizer"], protocol["size"]) == (
+        "pixels",
+        "area average, not enlarged",
+        5,
+    )
 
 
 def test_a_size_below_one_is_refused() -> None:

@@ -29,7 +29,8 @@ def test_logits_differ_as_the_modes_log_densities(shape: str, std: float, scaled
 
 
 def test_the_protocol_names_the_mixture() -> None:
-    assert Toy(shape="ring8", std=0.02).protocol == {"name": "toy", "shape": "ring8", "std": 0.02}
+    protocol = Toy(shape="ring8", std=0.02).protocol
+    assert (protocol["name"], protocol["shape"], protocol["std"]) == ("toy", "ring8", 0.02)
 
 
 def test_points_are_taken_and_images_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -28,6 +29,16 @@ def test_mean_and_deviation_over_splits_in_order() -> None:
     assert made["classifier_score"] == pytest.approx(mean, rel=1e-6)
     deviation = math.sqrt(sum((part - mean) ** 2 for part in parts) / 3)
     assert made["classifier_score_deviation"] == pytest.approx(deviation, rel=1e-6)
+
+
+@pytest.mark.parametrize(("count", "splits"), [(23, 10), (29, 4), (24, 3)])
+def test_splits_are_those_of_the_authors(count: int, splits: int) -> None:
+    """Salimans 2016's inception_score.py: part i is ``preds[i * N // splits : (i + 1) * N // splits]``."""
+    logits = normal(0, count, 5, scale=3) + torch.arange(count)[:, None] * torch.tensor([0.2, 0, 0, 0, 0])
+    ends = [i * count // splits for i in range(splits + 1)]
+    parts = [score(logits[start:end]) for start, end in pairwise(ends)]
+    made = metrics(ClassifierScore(splits), generated=side(torch.zeros(count, 2), logits))
+    assert made["classifier_score"] == pytest.approx(sum(parts) / splits, rel=1e-6)
 
 
 def test_bounds() -> None:

@@ -58,7 +58,7 @@ def test_points_far_from_their_mode_do_not_cover_it() -> None:
     metric = ModeCoverage(deviations=4.0)
     assert "high_quality_share" in metric.directions
     assert metrics(metric, real=real, generated=points((0, 1.6), (8.4, 0)))["modes_covered"] == 2.0
-    assert metric.protocol == {"min_samples": 1, "deviations": 4.0}
+    assert (metric.protocol["min_samples"], metric.protocol["deviations"]) == (1, 4.0)
 
 
 def test_options_are_checked() -> None:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html import escape as escaped
 
 from ganvas import __version__
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
-from ganvas.compare.curves import Curve, read_curves, sensible_tags, thinned
+from ganvas.compare.curves import Curve, apart, read_curves, sensible_tags, thinned
 from ganvas.compare.show.images import newest_grid
 from ganvas.compare.show.svg import COLOURS, Line, panel, swatch
-from ganvas.compare.show.table import against_above, examples, heading, mean_and_half, protocol_lines
+from ganvas.compare.show.table import (
+    against_above,
+    examples,
+    heading,
+    mean_and_half,
+    protocol_lines,
+    title,
+)
 
 _MOST_PANELS = 6
 _MOST_POINTS = 400  # of a line
 _MOST_CURVES = 60  # runs
 _MOST_IMAGES = 40_000_000  # letters of all images together
+_GRID_WIDTH = 360  # pixels of the page: a smaller image is enlarged as long as it fits
+_LARGEST_WHOLE = 700  # pixels; a wider image is made to fit
+_HOW = (
+    '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
+    "compared by Welch's test at 5 %, without correction for how many they are.</p>"
+)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 # Eight colours with a contrast of at least 3 against their background, told apart also by dashes.
@@ -32,13 +46,15 @@ h1 { font-size: 1.6rem; margin-bottom: .3rem; } h2 { font-size: 1.15rem; margin-
 p, li { max-width: 80ch; } .soft, figcaption, .tick { color: var(--soft); fill: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
 th, td { border-bottom: 1px solid var(--rule); padding: .35rem .8rem .35rem 0; text-align: left;
-  vertical-align: top; overflow-wrap: break-word; }
+  vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); } td.n, th.n { text-align: right; white-space: nowrap;
-  font-variant-numeric: tabular-nums; } th[scope=row] { font-weight: 600; max-width: 40ch;
-  min-width: 20ch; }
-.grids { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; max-width: 360px; }
-figure img { height: auto; max-width: 100%; }
-figcaption { font-size: .85rem; overflow-wrap: anywhere; } figcaption b { color: var(--ink); }
+  font-variant-numeric: tabular-nums; } th[scope=row] { font-weight: 600; max-width: 60ch;
+  min-width: 34ch; }
+.grids { display: flex; flex-wrap: wrap; gap: 1.5rem; overflow-x: auto; }
+figure { margin: 0; min-width: 16rem; width: min-content; } figure img { image-rendering: pixelated; }
+figure img.large { height: auto; image-rendering: auto; width: min(700px, 90vw); }
+figcaption { font-size: .85rem; } figcaption b { color: var(--ink); }
+section { border-top: 2px solid var(--rule); margin-top: 2.5rem; } h3 { font-size: 1rem; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }
 .charts svg { height: auto; width: 100%; } .title { fill: var(--ink); font-size: 14px; font-weight: 600; }
 .tick { font-size: 12px; } .rule { stroke: var(--rule); } path { fill: none; stroke-width: 1.8; }
@@ -47,23 +63,47 @@ figcaption { font-size: .85rem; overflow-wrap: anywhere; } figcaption b { color:
 """
 
 
-def page(result: Comparison) -> str:
+def page(*results: Comparison) -> str:
     """The whole page; everything that runs say is escaped, and a policy in it forbids what is not its own."""
-    title = f"ganvas compare: {result.by}"
-    notes = [*result.notes]
-    charts = _charts(result, notes)  # which may add to the notes
-    body = [_table(result), _grids(result), charts, _runs(result), _protocol(result)]
+    alone = len(results) == 1
+    top = (
+        title(results[0]) if alone else f"{len(results)} tables, one for each set of runs that share metrics"
+    )
+    names = ", ".join(result.by or "no metrics" for result in results)
+    room = _Room(_MOST_IMAGES, _MOST_CURVES)
+    sections = [_section(result, room, level=2 if alone else 3) for result in results]
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{_text(title)}</title>\n<style>{_style()}</style>\n</head>\n<body>",
-            _header(result, notes),
-            *body,
+            f"<title>{_text(f'ganvas compare: {names}')}</title>\n<style>{_style()}</style>\n</head>\n<body>",
+            f"<h1>{_text(top)}</h1>\n{_HOW}",
+            *sections,
             f'<p class="soft">Made by ganvas {__version__}.</p>\n</body>\n</html>\n',
         ]
     )
+
+
+@dataclass
+class _Room:
+    """What is left of a page's bounds, over all its tables."""
+
+    letters: int  # of images
+    curves: int  # runs
+
+
+def _section(result: Comparison, room: _Room, *, level: int) -> str:
+    """One table and what belongs to it; headings of this level."""
+    notes = [*result.notes]
+    charts = _charts(result, notes, room)  # which may add to the notes
+    body = [_table(result), _grids(result, room), charts, _runs(result), _protocol(result)]
+    said = "".join(f"<li>{_text(note)}</li>" for note in notes)
+    whole = "\n".join([f"<ul>{said}</ul>" if said else "", *body])
+    if level == 2:
+        return whole
+    inner = whole.replace("<h2>", "<h3>").replace("</h2>", "</h3>")
+    return f"<section><h2>{_text(title(result))}</h2>\n{inner}</section>"
 
 
 def _style() -> str:
@@ -79,22 +119,8 @@ def _text(value: object) -> str:
 
 
 def _broken(value: object) -> str:
-    """The same where a line is narrow: dotted and underscored names may end one at their joints."""
-    return re.sub(r"([._/,]+)", r"\1<wbr>", _text(value))
-
-
-def _header(result: Comparison, notes: list[str]) -> str:
-    better = {"min": ", lower is better", "max": ", higher is better", None: ""}[result.mode]
-    count = "1 variant" if len(result.variants) == 1 else f"{len(result.variants)} variants"
-    many = sum(len(variant.members) for variant in result.variants)
-    kind = "ranked by" if result.ranked else "side by side, not ranked:"
-    said = "".join(f"<li>{_text(note)}</li>" for note in notes)
-    return (
-        f"<h1>{count}, {many} runs, {kind} {_text(result.by)}{better}</h1>\n"
-        '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
-        "compared by Welch's test at 5 %, without correction for how many they are.</p>\n"
-        + (f"<ul>{said}</ul>" if said else "")
-    )
+    """The same where a line is narrow: it may end between words, where one ends with a point or a sign."""
+    return re.sub(r"([./=,]+)(?=[A-Za-z])", r"\1<wbr>", _text(value))
 
 
 def _table(result: Comparison) -> str:
@@ -136,29 +162,31 @@ def _protocol(result: Comparison) -> str:
     return _whole_table("Protocol of all metrics", _head(["key", "value"]), rows)
 
 
-def _grids(result: Comparison) -> str:
+def _grids(result: Comparison, room: _Room) -> str:
     """The newest samples of each variant's first seed: a choice that looks at no metric."""
-    left, grids = _MOST_IMAGES, []
+    grids = []
     for variant in result.variants:
         member = variant.members[0]
         uri, width, height, word = newest_grid(member.run.folder.path)
-        if uri is not None and len(uri) > left:
+        if uri is not None and len(uri) > room.letters:
             uri, word = None, f"{word} is left out: the page's images are too many"
-        caption = f"<b>{_text(variant.label)}</b><br>seed {_text(member.run.seed)}: {_text(word)}"
+        caption = f"<b>{_broken(variant.label)}</b><br>seed {_text(member.run.seed)}: {_text(word)}"
         image = ""
         if uri is not None:
-            left -= len(uri)
+            room.letters -= len(uri)
             alt = _text(f"samples of {variant.label}")
-            image = f'<img src="{uri}" width="{width}" height="{height}" alt="{alt}">'
+            factor = max(1, _GRID_WIDTH // width)  # a whole one, so that every pixel is a square of one size
+            sides = f'width="{width * factor}" height="{height * factor}"'
+            kind = "" if width <= _LARGEST_WHOLE else ' class="large"'
+            image = f'<img src="{uri}" {sides}{kind} alt="{alt}">'
         grids.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
     return f'<h2>Newest samples of the first seed</h2>\n<div class="grids">{"".join(grids)}</div>'
 
 
-def _charts(result: Comparison, notes: list[str]) -> str:
-    runs = _curves(result.variants, notes)
-    tags = sensible_tags([curves for _, _, curves in runs], _MOST_PANELS)
-    if not tags:
-        return ""
+def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
+    runs = _curves(result.variants, notes, room)
+    drawn, single = apart([curves for _, _, curves in runs])
+    tags = sensible_tags([{tag: c[tag] for tag in c if tag in drawn} for _, _, c in runs], _MOST_PANELS)
     panels = []
     for tag in tags:
         lines = [
@@ -166,25 +194,44 @@ def _charts(result: Comparison, notes: list[str]) -> str:
         ]
         panels.append(f"<div>{panel(tag, lines)}</div>")
     legend = "".join(
-        f"<li>{swatch(index)}{_text(variant.label)}</li>" for index, variant in enumerate(result.variants)
+        f"<li>{swatch(index)}{_broken(variant.label)}</li>" for index, variant in enumerate(result.variants)
     )
-    return (
+    charts = (
         "<h2>Curves</h2>\n"
         '<p class="soft">As recorded while training, one line a run; their protocol may be another than the '
         f'table\'s.</p>\n<ul class="legend">{legend}</ul>\n<div class="charts">{"".join(panels)}</div>'
     )
+    once = _recorded_once(runs, [tag for tag in single if tag not in tags])
+    return "\n".join([charts if panels else "", once])
 
 
-def _curves(variants: list[Variant], notes: list[str]) -> list[tuple[int, str, dict[str, Curve]]]:
+def _recorded_once(runs: list[tuple[int, str, dict[str, Curve]]], single: list[str]) -> str:
+    """What has one point in every run, as numbers: a chart of it would be a dot."""
+    tags = sensible_tags([{tag: curves[tag] for tag in curves if tag in single} for _, _, curves in runs], 8)
+    if not tags:
+        return ""
+    rows = []
+    for _, name, curves in runs:
+        seen = sorted({curves[tag][0][0] for tag in tags if tag in curves})
+        values = [f"{curves[tag][1][0]:.5g}" if tag in curves else "" for tag in tags]
+        cells = _cells([", ".join(map(str, seen)), *values], "n")
+        rows.append(f'<tr><th scope="row">{_broken(name)}</th>{cells}</tr>')
+    return _whole_table("Recorded once", _head(["run"]) + _head(["examples seen", *tags], "n"), rows)
+
+
+def _curves(
+    variants: list[Variant], notes: list[str], room: _Room
+) -> list[tuple[int, str, dict[str, Curve]]]:
     """(variant's index, run's name, curves) of the first runs."""
     runs = [(i, member.run) for i, variant in enumerate(variants) for member in variant.members]
-    if len(runs) > _MOST_CURVES:
-        notes.append(f"Curves are those of the first {_MOST_CURVES} runs.")
+    if len(runs) > room.curves:
+        notes.append(f"Curves are those of the page's first {_MOST_CURVES} runs.")
     read = []
-    for i, run in runs[:_MOST_CURVES]:
+    for i, run in runs[: room.curves]:
         problems: list[str] = []
         read.append((i, run.name, read_curves(run.folder.path, problems)))
         notes += [f"{run.name}: {word}." for word in problems]
+    room.curves -= len(read)
     return read
 
 

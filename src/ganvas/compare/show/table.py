@@ -52,6 +52,16 @@ def heading(result: Comparison, metric: str) -> str:
     return metric + (better[result.mode] if metric == result.by else "")
 
 
+def title(result: Comparison) -> str:
+    """What a table holds, in one line."""
+    better = {"min": ", lower is better", "max": ", higher is better", None: ""}[result.mode]
+    count = "1 variant" if len(result.variants) == 1 else f"{len(result.variants)} variants"
+    many = sum(len(variant.members) for variant in result.variants)
+    runs = "1 run" if many == 1 else f"{many} runs"
+    kind = "ranked by" if result.ranked else "side by side, not ranked:"
+    return f"{count}, {runs}, {kind} {result.by}{better}" if result.by else f"{runs} without metrics"
+
+
 def plain(result: Comparison) -> dict[str, Any]:
     """All of it as plain values for JSON."""
     return {
@@ -101,37 +111,54 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def as_json(result: Comparison) -> str:
-    return json.dumps(plain(result), indent=2) + "\n"
+def as_json(*results: Comparison) -> str:
+    """One comparison as :func:`plain` gives it; of several a list of them under ``tables``."""
+    tables = [plain(result) for result in results]
+    return json.dumps(tables[0] if len(tables) == 1 else {"tables": tables}, indent=2) + "\n"
 
 
-def as_csv(result: Comparison) -> str:
-    """One line a variant: rank, label, seeds, examples, each metric with its interval, and the protocol."""
-    common = [f"protocol.{key}" for key, _ in result.protocol]
-    values = [shown(value) for _, value in result.protocol]
+def as_csv(*results: Comparison) -> str:
+    """One line a variant: rank, label, seeds, examples, each metric with its interval, and the protocol.
+
+    Of several comparisons all lines in one table, which begins with a column ``table`` (the metric that
+    ranks); what one of them does not have is empty.
+    """
+    lines = [line for result in results for line in _csv_lines(result)]
+    names = dict.fromkeys(key for line in lines for key in line)
+    # Numbers of all tables come before protocols.
+    ordered = sorted(names, key=lambda name: name.startswith("protocol."))
+    head = ordered if len(results) > 1 else [name for name in ordered if name != "table"]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    numbers = [f"{name}_{part}" for name in result.metrics for part in ("n", "mean", "low", "high", "sd")]
-    keys = [*(f"protocol.{key}" for key in result.differing), *common]
-    head = [
-        "rank",
-        "variant",
-        "seeds",
-        "examples_min",
-        "examples_max",
-        *numbers,
-        f"{result.by}_p_against_above",
-        *keys,
-    ]
     writer.writerow([_cell(one) for one in head])
+    for line in lines:
+        writer.writerow([_cell(line.get(name)) for name in head])
+    return stream.getvalue()
+
+
+def _csv_lines(result: Comparison) -> list[dict[str, Any]]:
+    lines = []
     for variant in result.variants:
-        line: list[Any] = [variant.rank, variant.label, len(variant.members), *variant.examples]
+        low, high = variant.examples
+        line: dict[str, Any] = {
+            "table": result.by,
+            "rank": variant.rank,
+            "variant": variant.label,
+            "seeds": len(variant.members),
+            "examples_min": low,
+            "examples_max": high,
+        }
         for name in result.metrics:
             one = variant.summaries.get(name)
-            line += [len(one.values), one.mean, one.low, one.high, one.sd] if one else [None] * 5
-        line += [variant.p, *protocol_values(variant, result.differing), *values]
-        writer.writerow([_cell(one) for one in line])
-    return stream.getvalue()
+            values = [len(one.values), one.mean, one.low, one.high, one.sd] if one else [None] * 5
+            parts = ("n", "mean", "low", "high", "sd")
+            line |= {f"{name}_{part}": value for part, value in zip(parts, values, strict=True)}
+        if result.by:
+            line[f"{result.by}_p_against_above"] = variant.p
+        own = zip(result.differing, protocol_values(variant, result.differing), strict=True)
+        line |= {f"protocol.{key}": value for key, value in own}
+        lines.append(line | {f"protocol.{key}": shown(value) for key, value in result.protocol})
+    return lines
 
 
 def _cell(value: Any) -> Any:

@@ -66,6 +66,9 @@ class Classifier:
         self.protocol = {
             "name": "classifier",
             "layer": "last before the logits",
+            "resizer": "none",
+            "value_range": "[-1, 1], not clamped",
+            "dtype": "float32",
             "weights_sha256": kept.sha256,
             "trained_on_sha256": kept.about.get("train_sha256"),
             "accuracy": kept.about.get("accuracy"),

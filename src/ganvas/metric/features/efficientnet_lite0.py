@@ -56,8 +56,11 @@ class EfficientNetLite0:
             "name": "efficientnet_lite0",
             "layer": "pooled, 1280",
             "resizer": "bilinear, antialiased",
-            "size": self.resize,
+            "resize": self.resize,
+            "value_range": "[0, 1], clamped, not rounded to 8 bits",
             "normalization": "ImageNet mean and deviation",
+            "grey": "repeated",
+            "dtype": "float32",
             "weights_sha256": hashlib.sha256(_weights_file().read_bytes()).hexdigest(),
         }
 

@@ -47,6 +47,9 @@ class Inception:
             "layer": "pooled, 2048",
             "resizer": "bilinear, TensorFlow 1, from 8 bits",
             "size": _SIDE,
+            "value_range": "0 .. 255, rounded and clamped",
+            "grey": "repeated",
+            "dtype": "float32",
             "logits": "without bias",
             "weights_sha256": FILE.sha256,
         }

@@ -25,7 +25,13 @@ class Pixels:
     def __init__(self, size: int = 8) -> None:
         require(size > 0, "size", size, "must be at least 1 pixel; 8 gives 64 features a channel")
         self.size = size
-        self.protocol: dict[str, object] = {"name": "pixels", "resizer": "area average", "size": size}
+        self.protocol: dict[str, object] = {
+            "name": "pixels",
+            "resizer": "area average, not enlarged",
+            "size": size,
+            "value_range": "[-1, 1], not clamped",
+            "dtype": "float32",
+        }
 
     def check(self, facts: DataFacts) -> None:
         """Takes anything."""

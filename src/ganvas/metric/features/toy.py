@@ -29,7 +29,13 @@ class Toy:
         require(shape is None or shape in SCALE, "shape", shape, f"must be one of {names}")
         require(std is None or std > 0, "std", std, "must be positive, before scaling; the data's own")
         self.shape, self.std = shape, std
-        self.protocol: dict[str, object] = {"name": "toy", "shape": shape, "std": std}
+        self.protocol: dict[str, object] = {
+            "name": "toy",
+            "shape": shape,
+            "std": std,
+            "value_range": "as given, not clamped",
+            "dtype": "float32",
+        }
 
     def check(self, facts: DataFacts) -> None:
         """Raises OptionError unless the samples are points of a mixture whose modes are known."""

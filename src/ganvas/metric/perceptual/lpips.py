@@ -95,7 +95,15 @@ class LPIPS(torchmetrics.Metric):
     @property
     def protocol(self) -> dict[str, object]:
         """What names the distance; the hashes are known after :meth:`check`."""
-        facts = {"distance": "lpips 0.1", "network": self.network, "value_range": "[-1, 1], clamped"}
+        facts: dict[str, object] = {
+            "distance": "lpips 0.1",
+            "network": self.network,
+            "value_range": "[-1, 1], clamped",
+            "resizer": "none",
+            "grey": "repeated",
+            "dtype": "float32",
+            "mean": "over images",
+        }
         return facts | self._sha256
 
     def check(self, facts: DataFacts) -> None:

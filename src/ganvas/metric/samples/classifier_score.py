@@ -12,9 +12,9 @@ from ganvas.metric.interface import Observation, SampleMetric
 class ClassifierScore(SampleMetric):
     """``exp E KL(p(y|x) || p(y))`` of generated samples alone: sharp labels of many classes score high.
 
-    The samples are cut in order of their numbers into splits of (nearly) equal size, as in the authors' code;
-    the metrics are mean and population deviation over the splits. It sees neither real samples nor variety
-    within a class.
+    The samples are cut in order of their numbers, split i being those from ``i * N // splits`` on, as in the
+    authors' code; the metrics are mean and population deviation over the splits. It sees neither real samples
+    nor variety within a class.
 
     Args:
         splits: how many; 10 in the paper.
@@ -34,8 +34,14 @@ class ClassifierScore(SampleMetric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """The number of splits."""
-        return {"splits": self.splits}
+        """The splits, and what is taken over them."""
+        return {
+            "splits": self.splits,
+            "cut": "from i * N // splits on",
+            "order": "of the samples' numbers",
+            "ddof": 0,
+            "dtype": "float64",
+        }
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
         del num_features
@@ -58,7 +64,8 @@ class ClassifierScore(SampleMetric):
     def compute(self) -> dict[str, Tensor]:
         """``classifier_score`` in [1, K]; ``classifier_score_deviation``."""
         log_p = self.rows("generated_logits").double().log_softmax(1)  # [N, K]
-        scores = torch.stack([_score(part) for part in log_p.tensor_split(self.splits)])
+        ends = [i * len(log_p) // self.splits for i in range(1, self.splits)]
+        scores = torch.stack([_score(part) for part in log_p.tensor_split(ends)])
         return {
             "classifier_score": scores.mean(),
             "classifier_score_deviation": scores.std(correction=0),

@@ -29,6 +29,10 @@ class DensityCoverage(NeighbourMetric):
     def __init__(self, k: int = 5) -> None:
         super().__init__(k)
 
+    @property
+    def protocol(self) -> dict[str, object]:
+        return super().protocol | {"balls": "open"}
+
     def compute(self) -> dict[str, Tensor]:
         """``density``, at least 0 and 1 for equal sets; ``coverage`` in [0, 1]."""
         real, generated = self.rows("real_features"), self.rows("generated_features")

@@ -18,6 +18,11 @@ class Diversity(SampleMetric):
 
     directions = {"diversity": None}
 
+    @property
+    def protocol(self) -> dict[str, object]:
+        """The distance."""
+        return {"distance": "squared Euclidean, all pairs", "ddof": 1, "dtype": "float64"}
+
     def begin(self, num_features: int, num_logits: int | None) -> None:
         del num_logits
         for side in self.sides:

@@ -9,6 +9,9 @@ from ganvas.functional.frechet import frechet_distance
 from ganvas.functional.moments import mean_and_covariance
 from ganvas.metric.interface import Observation, SampleMetric
 
+# Of whole sets: what a Frechet distance's moments rest on.
+MOMENTS: dict[str, object] = {"ddof": 1, "dtype": "float64", "moments": "of all samples at once"}
+
 
 class FID(SampleMetric):
     """Mean and covariance of both sides from running sums in float64; no sample is kept.
@@ -25,7 +28,7 @@ class FID(SampleMetric):
     @property
     def protocol(self) -> dict[str, object]:
         """``rank_deficient``, known after ``compute``: n samples span at most n - 1 dimensions."""
-        facts: dict[str, object] = {"distance": "Frechet, unbiased covariance, float64"}
+        facts: dict[str, object] = {"distance": "Frechet", **MOMENTS}
         if self._rank_deficient is not None:
             facts["rank_deficient"] = self._rank_deficient
         return facts

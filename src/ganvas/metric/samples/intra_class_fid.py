@@ -22,7 +22,14 @@ class IntraClassFID(SampleMetric):
     @property
     def protocol(self) -> dict[str, object]:
         """The distance within a class."""
-        return {"distance": "Frechet, unbiased covariance, float64", "classes": "of the real samples"}
+        return {
+            "distance": "Frechet",
+            "ddof": 1,
+            "dtype": "float64",
+            "moments": "of all samples of a class at once",
+            "classes": "of the real samples",
+            "mean": "over classes, each weighs the same",
+        }
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
         super().begin(num_features, num_logits)

@@ -20,7 +20,13 @@ class KID(SampleMetric):
     @property
     def protocol(self) -> dict[str, object]:
         """The kernel and the estimators."""
-        return {"kernel": "(x.y / F + 1)^3", "estimator": "unbiased, all pairs", "error": "jackknife"}
+        return {
+            "kernel": "(x.y / F + 1)^3",
+            "estimator": "unbiased",
+            "subsets": "none: all pairs of all samples",
+            "error": "jackknife",
+            "dtype": "float64",
+        }
 
     def check_counts(self, counts: dict[str, int], num_features: int) -> None:
         """A side with one of its samples left out must still have a pair."""

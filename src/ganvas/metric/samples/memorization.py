@@ -29,8 +29,13 @@ class Memorization(SampleMetric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """The quantile."""
-        return {"quantile": self.quantile}
+        """The quantile, and the distance."""
+        return {
+            "quantile": self.quantile,
+            "interpolation": "linear",
+            "distance": "Euclidean, to the nearest of all training samples",
+            "dtype": "float64",
+        }
 
     def compute(self) -> dict[str, Tensor]:
         """Scalars float64.

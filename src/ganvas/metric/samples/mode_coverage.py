@@ -39,9 +39,10 @@ class ModeCoverage(SampleMetric):
 
     @property
     def protocol(self) -> dict[str, object]:
-        """When a mode is covered."""
+        """When a mode is covered, and how shares are compared."""
         quality: dict[str, object] = {"deviations": self.deviations} if self._points else {}
-        return {"min_samples": self.min_samples, **quality}
+        smoothing = "a mode with generated samples alone counts one real sample"
+        return {"min_samples": self.min_samples, **quality, "logarithm": "nats", "smoothing": smoothing}
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
         assert num_logits is not None

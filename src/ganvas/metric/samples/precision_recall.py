@@ -27,6 +27,10 @@ class PrecisionRecall(NeighbourMetric):
     def __init__(self, k: int = 3) -> None:
         super().__init__(k)
 
+    @property
+    def protocol(self) -> dict[str, object]:
+        return super().protocol | {"balls": "closed"}
+
     def compute(self) -> dict[str, Tensor]:
         """``precision``: share of generated samples in the real manifold; ``recall``: the other way round."""
         real, generated = self.rows("real_features"), self.rows("generated_features")
