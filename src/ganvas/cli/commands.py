@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and metrics as an image",
     "runs": "runs ls: what there is",
+    "init": "a small project of your own that trains at once",
 }
 _ROOMS = {
     "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
