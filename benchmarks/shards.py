@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganvas.data.files.decode import decode_file
+from ganvas.data.files.decode import Decoding, decode
 from ganvas.data.image_folder import ImageFolder
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.webdataset import WebDataset
@@ -84,7 +84,7 @@ def library(shards: list[str], workers: int) -> Callable[[], Iterator[Any]] | No
 
     def image(sample: dict[str, Any]) -> tuple[Any, int]:
         content = next(sample[end] for end in ("jpg", "png", "webp") if end in sample)
-        return decode_file(io.BytesIO(content), channels=3, image_size=SIZE), int(sample["__key__"])
+        return decode(io.BytesIO(content), Decoding(channels=3, image_size=SIZE)), int(sample["__key__"])
 
     def collate(samples: list[tuple[Any, int]]) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.from_numpy(np.stack([x for x, _ in samples])), torch.tensor([row for _, row in samples])

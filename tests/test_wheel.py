@@ -87,6 +87,17 @@ def test_trains_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert (run_["model"], run_["data"]) == ("mlp_gan", "digits")
 
 
+def test_hydras_own_compose_finds_the_groups(installed: Path, tmp_path: Path) -> None:
+    source = """
+        import hydra
+        with hydra.initialize_config_module("ganvas.conf", version_base="1.3"):
+            config = hydra.compose("train", overrides=["model=dcgan", "data=fashion_mnist"])
+        print(config.data.image_size)
+    """
+    (tmp_path / "mine.py").write_text(textwrap.dedent(source))
+    assert run(installed.with_name("python"), "mine.py", cwd=tmp_path).stdout == "32\n"
+
+
 _MINE = '''
 from torch import nn
 

@@ -4,13 +4,15 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ganvas.data.files import image_cache
+from ganvas.data.files import image_cache, image_tree
 from ganvas.data.image_folder import ImageFolder
 from ganvas.errors import OptionError
+from ganvas.run.folder.train_log import data_notes
 
 
 def write(folder: Path, levels: list[int], suffix: str = ".png") -> None:
@@ -296,3 +298,232 @@ def test_more_images_than_a_chunk(root, monkeypatch):
     batch = next(iter(module.train_dataloader()))
     assert sorted(batch.x[:, 0, 0, 0].tolist()) == [10, 20, 30, 40, 50]
     assert torch.equal(batch.x, module.split("train").x[batch.row])
+
+
+# ---- which files, of which classes and splits, and what is left out ----
+
+
+def test_one_line_says_what_is_taken_and_what_is_left_out(root, capsys):
+    write(root / "cat", [10, 20, 30], suffix=".jfif")
+    write(root / "dog", [40, 50, 60])
+    (root / "dog" / "notes.txt").write_text("no image")
+    (root / "dog" / "a.xcf").write_text("no image")
+    (root / "b.xcf").write_text("no image")
+    (root / ".DS_Store").write_text("no image")
+    module = make(root, val_fraction=0.34)
+    with data_notes():
+        module.prepare()
+    there, cache = module.notes
+    assert there == (
+        f"{root}: 6 images (3 .jfif, 3 .png), 2 classes; train 4, val 2 (held out), test 0; "
+        "passed over: 2 .xcf, 1 .txt, 1 hidden"
+    )
+    assert cache == f"{root}: decoded once into {root.parent / '.images.ganvas'} (data.cache_dir)"
+    assert capsys.readouterr().out == f"{there}\n{cache}\n"
+    again = make(root, val_fraction=0.34)
+    again.prepare()
+    assert again.notes == [there, cache.replace("decoded once into", "read decoded from")]
+
+
+def test_an_image_that_needs_a_plugin_is_said(root, monkeypatch):
+    write(root, [10])
+    (root / "a.heic").write_bytes(b"0")
+    monkeypatch.setattr(image_tree, "readable", lambda: {".png": "PNG"})
+    module = make(root)
+    module.prepare()
+    assert module.notes[0].endswith("; passed over: 1 .heic (needs pip install pillow-heif)")
+    (root / "010.png").unlink()
+    with pytest.raises(OptionError, match=r"holds no images; .* \(there are: 1 \.heic \(needs pip install"):
+        make(root).prepare()
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [("Train", "VAL", "Test"), ("training", "validation", "testing"), ("TRAINING", "Valid", "TEST")],
+)
+def test_folders_of_splits_by_their_usual_names(root, train, val, test):
+    write(root / train / "a", [10])
+    write(root / val / "a", [20])
+    write(root / test / "a", [30])
+    module = make(root)
+    assert [levels(module, name) for name in ("train", "val", "test")] == [[10], [20], [30]]
+    assert module.class_names == ["a"]
+
+
+# Folders that can be read in two ways; what the line names; what a layout makes of them.
+AMBIGUOUS = {
+    "a class called train": (
+        {"train": [10, 20], "boat": [30], "car": [40]},
+        ("holds train beside boat, car: ", "data.layout=splits", "data.layout=classes"),
+        {"splits": ([10, 20], None), "classes": ([30, 40, 10, 20], ["boat", "car", "train"])},
+    ),
+    "images beside train": (
+        {"train": [10, 20], "": [30]},
+        ("holds 1 images beside train: ", "data.layout=splits", "data.layout=flat"),
+        {"splits": ([10, 20], None), "flat": ([30, 10, 20], None)},
+    ),
+    "a class called test": (
+        {"control": [10], "test": [20]},
+        ("holds test, named as a split, and no folder train", "data.layout=classes"),
+        {"classes": ([10, 20], ["control", "test"]), "flat": ([10, 20], None)},
+    ),
+    "splits inside of classes": (
+        {"cat/train": [10], "cat/test": [20], "dog/train": [30]},
+        ("holds cat, which holds test, train: ", "data.layout=classes", "data.root="),
+        {"classes": ([20, 10, 30], ["cat", "dog"])},
+    ),
+    "images beside classes": (
+        {"cat": [10], "": [20]},
+        ("holds both images and class folders (cat)", "data.layout=flat"),
+        {"flat": ([20, 10], None), "classes": ([10], ["cat"])},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_two_readings_are_refused_and_chosen_by_a_layout(root, case):
+    folders, parts, chosen = AMBIGUOUS[case]
+    for name, values in folders.items():
+        write(root / name, values)
+    with pytest.raises(OptionError, match=r"^root=") as caught:
+        make(root).prepare()
+    assert all(part in str(caught.value) for part in parts), caught.value
+    for layout, (want, names) in chosen.items():
+        module = make(root, layout=layout)
+        assert (levels(module), module.class_names) == (want, names)
+        left_out = sum(map(len, folders.values())) - len(want)
+        said = f"{left_out} images beside what is taken" if left_out else "nothing"
+        assert module.notes[0].endswith(f"; passed over: {said}")
+
+
+def test_layouts_that_cannot_be_taken(root):
+    write(root, [10])
+    for layout in ("classes", "splits"):
+        with pytest.raises(OptionError, match=rf"^layout={layout}: .*holds no folder"):
+            make(root, layout=layout).prepare()
+    with pytest.raises(OptionError, match=r"^layout=tree: must be one of auto, flat, classes, splits"):
+        make(root, layout="tree")
+    (root / "010.png").unlink()
+    write(root / "train", [10])
+    (root / "test").mkdir()
+    with pytest.raises(OptionError, match=r"^root=.*test: holds no images"):
+        make(root).prepare()
+    (root / "test").rmdir()
+    write(root / "val", [10])
+    write(root / "validation", [10])
+    with pytest.raises(OptionError, match="holds val and validation, all for the split val; keep one"):
+        make(root, layout="splits").prepare()
+
+
+# ---- classes ----
+
+
+def test_a_class_that_is_held_out_whole_keeps_its_number(root):
+    """One image of each of ten classes: some class can only be held out whole."""
+    for number in range(10):
+        write(root / f"class{number}", [10 + number])
+    module = make(root, val_fraction=0.2, test_fraction=0.1)
+    assert module.num_classes is None
+    held = {name: levels(module, name) for name in ("train", "val", "test")}
+    assert [len(one) for one in held.values()] == [7, 2, 1]
+    assert sorted(level for values in held.values() for level in values) == list(range(10, 20))
+    for name, values in held.items():
+        assert module.split(name).label.tolist() == [level - 10 for level in values]
+    assert module.num_classes == 10
+
+
+def test_each_class_gives_its_share(root):
+    write(root / "many", list(range(60)))
+    write(root / "some", list(range(100, 120)))
+    write(root / "two", [200, 201])
+    write(root / "one", [220])
+    module = make(root, val_fraction=0.1, test_fraction=0.2)  # 8 and 16 of 83
+    for name, want in {"train": [40, 1, 16, 2], "val": [6, 0, 2, 0], "test": [12, 0, 4, 0]}.items():
+        counts = torch.bincount(module.split(name).label, minlength=4).tolist()
+        assert sum(counts) == sum(want)
+        assert all(abs(got - one) <= 2 for got, one in zip(counts, want)), (name, counts)
+    assert module.class_names == ["many", "one", "some", "two"]
+    assert torch.bincount(module.split("train").label, minlength=4).min() >= 1
+
+
+def test_two_spellings_of_a_name_are_one_class(root):
+    """macOS writes names decomposed (NFD), Linux as they are typed (mostly NFC)."""
+    write(root / "train" / "caf\u00e9", [10])
+    write(root / "train" / "cafe\u0301", [20])
+    write(root / "train" / "tea", [30])
+    write(root / "val" / "cafe\u0301", [40])
+    module = make(root)
+    assert dict(zip(levels(module), module.split("train").label.tolist())) == {10: 0, 20: 0, 30: 1}
+    assert module.class_names == ["caf\u00e9", "tea"]
+    assert module.split("val").label.tolist() == [0]
+
+
+# ---- damaged files, and how images become squares ----
+
+
+def test_damaged_files_are_named_all_at_once(root):
+    write(root, list(range(100, 112)))
+    for number in range(12):
+        (root / f"bad{number:02}.png").write_bytes(b"\x89PNG\r\n\x1a\n" if number else b"")
+    with pytest.raises(OptionError) as caught:
+        make(root).prepare()
+    assert caught.value.option == "root"
+    assert caught.value.reason.startswith("12 of 24 images cannot be read: bad00.png (the file is empty), ")
+    assert "bad09.png (" in caught.value.reason
+    assert "bad10.png" not in caught.value.reason
+    assert " and 2 more; mend or remove them, or data.on_damaged=skip" in caught.value.reason
+    assert sorted(path.name for path in root.parent.iterdir()) == ["images"]
+
+
+def test_damaged_files_are_left_out_and_said(root):
+    write(root / "a", [10, 20])
+    write(root / "b", [30, 40])
+    for name in ("a/015.png", "b/035.png"):
+        (root / name).write_bytes(b"")
+    options = {"val_fraction": 0.34, "on_damaged": "skip", "batch_size": 1}
+    for _ in range(2):  # decoded, and from the cache
+        module = make(root, **options)
+        module.prepare()
+        kept = {name: levels(module, name) for name in ("train", "val")}
+        assert sorted(kept["train"] + kept["val"]) == [10, 20, 30, 40]
+        for name, values in kept.items():
+            assert module.split(name).label.tolist() == [int(level > 20) for level in values]
+        assert module.notes[-1].startswith(f"{root}: 2 of 6 images cannot be read and are left out: ")
+        assert "b/035.png (the file is empty)" in module.notes[-1]
+    with pytest.raises(OptionError, match="2 of 6 images cannot be read"):
+        make(root).prepare()
+    (root / "a/015.png").unlink()
+    with pytest.raises(OptionError, match=r"b/035\.png: cannot be read as an image \(the file is empty\)"):
+        make(root).prepare()
+    with pytest.raises(OptionError, match=r"^on_damaged=ignore: must be stop or skip"):
+        make(root, on_damaged="ignore")
+
+
+def test_a_folder_of_nothing_but_damage_is_refused(root):
+    root.mkdir()
+    for name in ("a.png", "b.png"):
+        (root / name).touch()
+    with pytest.raises(OptionError, match="2 of 2 images cannot be read"):
+        make(root, on_damaged="skip").prepare()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("crop", "pad"),
+        ("crop", "stretch"),
+        ("background", "white"),
+        ("max_pixels", 10**6),
+        ("on_damaged", "skip"),
+    ],
+)
+def test_every_option_is_another_cache(root, option, value):
+    root.mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, (6, 12, 4), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "a.png")
+    make(root).prepare()
+    other = make(root, **{option: value})
+    other.prepare()
+    assert len(caches(root.parent / ".images.ganvas")) == 2
+    same = other.fingerprint()["train_sha256"] == make(root).fingerprint()["train_sha256"]
+    assert same == (option in ("max_pixels", "on_damaged")), "what the pixels are"

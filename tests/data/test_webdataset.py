@@ -549,3 +549,84 @@ def test_images_go_to_processes_that_are_started_afresh(root):
     x = make(root).split("train").x
     assert torch.equal(pickle.loads(pickle.dumps(x))[:], x[:])
     assert torch.equal(x[torch.arange(7).repeat(5)], x[:].repeat(5, 1, 1, 1)), "by threads, in order"
+
+
+# ---- a user's files: what is said, left out, held out, and how images become squares ----
+
+
+def test_one_line_says_what_is_taken_and_what_is_left_out(root):
+    shards(root, [6, 4])
+    shards(root / "Validation", [3], name="part", start=20)
+    for name in ("readme.md", "train-000.tar.zst", ".hidden"):
+        (root / name).write_text("no shard")
+    (root / "extra").mkdir()
+    module = make(root, test_fraction=0.2)
+    module.prepare()
+    there, kept = module.notes
+    assert there == (
+        f"{root}: 13 images in 3 shards, 5 classes; train 8, val 3, test 2 (held out); "
+        "passed over: 1 .md, 1 .zst, 1 folders, 1 hidden"
+    )
+    assert kept == f"{root}: the index is kept in {root.parent / '.images.ganvas'} (data.cache_dir)"
+
+
+@pytest.mark.parametrize("name", ["Training-000.tar", "x_TESTING_1.tar"])
+def test_shards_by_the_usual_names_of_splits(root, name):
+    shards(root, [5])
+    pack(root / name, sample(30))
+    module = make(root)
+    want = (list(range(5)), [30]) if "TEST" in name else ([30, *range(5)], [])
+    assert (levels(module), levels(module, "test")) == want
+
+
+def test_each_class_gives_its_share(root):
+    """Of 0.png to 29.png, whose class is their number modulo 5, two of each class."""
+    shards(root, [20, 10])
+    module = make(root, val_fraction=1 / 3)
+    held = levels(module, "val")
+    assert np.bincount([level % 5 for level in held]).tolist() == [2] * 5
+    assert sorted([*levels(module), *held]) == list(range(30))
+
+
+def test_damaged_images_are_left_out_and_said(root, monkeypatch):
+    contents = [part for row in range(20) for part in sample(row)]
+    broken = {3, 17}
+    pack(
+        root / "train-000.tar",
+        [(n, c[:40] if n.endswith("png") and int(n[:5]) in broken else c) for n, c in contents],
+    )
+    whole = [row for row in range(20) if row not in broken]
+    with pytest.raises(OptionError, match=r"key 00003: cannot be read .*; mend it, or data.on_damaged=skip"):
+        make(root).split("train").x[:]
+    for _ in range(2):  # decoded, and from the index
+        module = make(root, on_damaged="skip")
+        assert levels(module) == whole
+        assert module.split("train").label.tolist() == [row % 5 for row in whole]
+        (said,) = [note for note in module.notes if "cannot be read" in note]
+        assert said.startswith(
+            f"{root}: 2 images cannot be read and are left out: train-000.tar, key 00003 ("
+        )
+        assert "train-000.tar, key 00017 (" in said
+        monkeypatch.setattr(shard_index, "_Reader", None)  # a call would fail
+    monkeypatch.undo()
+    pack(root / "train-000.tar", [("a.png", b"0"), ("b.png", b"0")])
+    with pytest.raises(OptionError, match="2 of 2 images cannot be read"):
+        make(root, on_damaged="skip").prepare()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("crop", "pad"), ("crop", "stretch"), ("background", "white"), ("max_pixels", 200)]
+)
+def test_an_option_of_decoding_is_that_of_a_folder_and_of_the_datas_identity(root, tmp_path, option, value):
+    noise = np.random.default_rng(1).integers(0, 256, (6, 12, 4), dtype=np.uint8)
+    files = [("0.png", encoded(Image.fromarray(noise)))]
+    pack(root / "train-0.tar", files)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "0.png").write_bytes(files[0][1])
+    options = {"batch_size": 1, "image_size": 6, "val_fraction": 0.0, "test_fraction": 0.0, "channels": 3}
+    got, usual = make(root, **options, **{option: value}), make(root, **options)
+    want = ImageFolder(root=str(tmp_path / "folder"), **options, **{option: value})
+    assert torch.equal(got.split("train").x[:], want.split("train").x)
+    assert got.fingerprint()["train_sha256"] != usual.fingerprint()["train_sha256"]
+    same_pixels = torch.equal(got.split("train").x[:], usual.split("train").x[:])
+    assert same_pixels == (option == "max_pixels")

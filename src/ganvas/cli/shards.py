@@ -37,6 +37,7 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.data.datamodule import TensorDataModule
     from ganvas.data.shard.writer import write_shards
     from ganvas.run.config.build import build, check_targets
+    from ganvas.run.folder.train_log import data_notes
     from ganvas.run.prepare import error_prefix
 
     composed = compose(arguments.overrides, config_dir=arguments.config_dir)
@@ -47,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
         data = build(node, "data")
         kind = isinstance(data, TensorDataModule)
         require(kind, "data._target_", node.get("_target_"), "is no data that can be read by rows")
-        with error_prefix("data"):
+        with error_prefix("data"), data_notes():
             data.prepare()
         written = write_shards(data, arguments.out, images_per_shard=arguments.images_per_shard)
     except OptionError as error:

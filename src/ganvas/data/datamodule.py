@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.images import to_float
+
+log = logging.getLogger("ganvas.data")
 
 SPLITS = ("train", "val", "test")
 # Arguments that change neither samples nor labels of the splits.
@@ -61,6 +64,9 @@ class TensorDataModule(LightningDataModule):
         horizontal_flip: mirrors half of the training images.
         random_shift: largest shift of a training image each way, in pixels.
 
+    Attributes:
+        notes: what :meth:`prepare` had to say of the user's files, a line each.
+
     Raises:
         OptionError: an argument out of its range; more with :meth:`prepare`.
     """
@@ -98,6 +104,7 @@ class TensorDataModule(LightningDataModule):
             f"must be from 0 to {limit - 1} pixels" + ("; points are not shifted" if points else ""),
         )
         require(not (points and self.horizontal_flip), "horizontal_flip", True, "points are not flipped")
+        self.notes: list[str] = []
         self._splits: dict[str, Stored] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
@@ -110,6 +117,12 @@ class TensorDataModule(LightningDataModule):
         """Number of classes that the data holds, None without labels."""
         labels = [stored.label for stored in splits.values() if stored.label is not None and len(stored)]
         return int(max(label.max() for label in labels)) + 1 if labels else None
+
+    def note(self, text: str) -> None:
+        """Says what was found and what was left out: at once to who listens, and for the log of a run."""
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)  # names may be anything
+        self.notes.append(text)
+        log.info("%s", text)
 
     def prepare(self) -> None:
         """Reads, checks and fits the data; a second call does nothing. A command calls it before it writes.

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -15,13 +15,17 @@ import numpy as np
 from torch import Tensor, from_numpy
 
 from ganvas.data.datamodule import SPLITS
+from ganvas.data.files.damaged import describe as describe_damage
+from ganvas.data.files.damaged import refuse
+from ganvas.data.files.decode import Decoding
+from ganvas.data.files.image_tree import describe
 from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
 from ganvas.data.shard.images import ShardImages
 from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
-from ganvas.data.shard.listing import expand, find_shards
+from ganvas.data.shard.listing import expand, find_shards, passed_over
 from ganvas.data.shard.loader import ShardLoader
 from ganvas.errors import OptionError, require
 
@@ -34,7 +38,8 @@ class WebDataset(OwnImages):
 
     The headers are read once, into an index that is kept beside the shards. Order and augmentation are
     functions of (seed, epoch, number), as with data in memory; how reads stay near-sequential is said in
-    :mod:`ganvas.data.shard.loader`, how an image becomes a square in :func:`ganvas.data.files.decode.decode`.
+    :mod:`ganvas.data.shard.loader`, how an image becomes a square in
+    :class:`ganvas.data.files.decode.Decoding`.
     An .npy is uint8 [H, W] or [H, W, C].
 
     Args:
@@ -48,6 +53,8 @@ class WebDataset(OwnImages):
         shuffle_window: samples, neighbours in the shuffled shards, that are mixed with each other; None mixes
             all, and reads at random.
         cache_dir: folder of the index; None takes one beside ``root``, or the user's cache folder.
+        on_damaged: ``stop`` at the first image that cannot be read, when it is read; ``skip`` decodes all
+            once, with the index, and leaves out what cannot be read.
         num_workers: processes that read and decode ahead; 0 does it between two steps.
         num_classes: None takes the largest label that is there, plus 1.
 
@@ -85,10 +92,14 @@ class WebDataset(OwnImages):
             indexes = {name: kept[name] or self._read(found[name]) for name in kept}
             splits = self._stored(self._held_out(indexes))
             self._check(splits)
+            self._say_what_is_there(found, indexes)
             for stored in splits.values():
                 stored.x[:1]  # channels, size and kind are the options'; whether it is an image shows here
             for name in fresh:
                 files[name].write(indexes[name])
+            folders = sorted({str(file.folder) for file in files.values() if file.folder is not None})
+            if folders:
+                self.note(f"{self._named()[1]}: the index is kept in {', '.join(folders)} (data.cache_dir)")
         return splits
 
     def prepare(self) -> None:
@@ -148,27 +159,53 @@ class WebDataset(OwnImages):
             if self.root is not None
             else Path(os.path.commonpath([path.absolute().parent for path in paths]))
         )
-        options = [self.image_extension, self.label_field]
+        options: list[object] = [self.image_extension, self.label_field]
+        if self.on_damaged == "skip":
+            options.append(self._how().key())
         return IndexFile(paths, root=folder, cache_dir=self.cache_dir, options=options)
 
     def _read(self, paths: Sequence[Path]) -> ShardIndex:
-        return index_shards(paths, image_extension=self.image_extension, label_field=self.label_field)
+        index = index_shards(paths, image_extension=self.image_extension, label_field=self.label_field)
+        if self.on_damaged == "stop":
+            return index
+        damage = ShardImages(index, how=self._how(), named=self._named()).find_damage()
+        if len(damage) == len(index):
+            refuse(damage, "shards", paths[0].parent, count=len(index))
+        sound = np.ones(len(index), dtype=bool)
+        sound[[one.row for one in damage]] = False
+        return replace(index.rows(sound.nonzero()[0]), damage=tuple(damage))
 
     def _held_out(self, indexes: dict[str, ShardIndex]) -> dict[str, ShardIndex]:
         """Every split's index; what has no shards comes out of training, the same for every seed."""
         train = indexes["train"]
-        rows = self._hold_out(len(train), given=indexes, purpose="webdataset")
+        label = None if train.label is None else from_numpy(train.label)
+        rows = self._hold_out(len(train), given=indexes, purpose="webdataset", label=label)
         return {name: train.rows(rows[name].numpy()) if name in rows else indexes[name] for name in SPLITS}
 
     def _stored(self, indexes: dict[str, ShardIndex]) -> dict[str, Stored]:
         self._indexes, splits = indexes, {}
         for name, index in indexes.items():
-            images = ShardImages(
-                index, channels=self.channels, image_size=self.image_size, named=self._named()
-            )
+            images = ShardImages(index, how=self._how(), named=self._named())
             label = None if index.label is None else from_numpy(index.label)
             splits[name] = Stored(cast("Tensor", images), label)  # it answers what a split is asked
         return splits
+
+    def _say_what_is_there(self, found: dict[str, list[Path]], indexes: dict[str, ShardIndex]) -> None:
+        total, taken = sum(map(len, indexes.values())), {path for paths in found.values() for path in paths}
+        counts = [
+            f"{name} {len(index):,}" + ("" if name in indexes or not len(index) else " (held out)")
+            for name, index in self._indexes.items()
+        ]
+        classes = "no classes" if self.num_classes is None else f"{self.num_classes:,} classes"
+        text = f"{total:,} images in {len(taken):,} shards, {classes}; {', '.join(counts)}"
+        if self.root is not None and self.shards is None:
+            left_out = describe(passed_over(Path(self.root).expanduser(), taken))
+            text += f"; passed over: {left_out or 'nothing'}"
+        self.note(f"{self._named()[1]}: {text}")
+        damage = [one for index in indexes.values() for one in index.damage]
+        if damage:
+            told = f"{len(damage):,} images cannot be read and are left out"
+            self.note(f"{self._named()[1]}: {told}: {describe_damage(damage)}")
 
     def fingerprint(self) -> dict[str, object]:
         """Counts and shapes per split; ``train_sha256`` is of keys, lengths, times and labels
@@ -183,6 +220,9 @@ class WebDataset(OwnImages):
         if (name, limit) not in self._sha256_of:
             self.prepare()
             told = f"{self._indexes[name].sha256(limit)} {self.sample_shape}"
+            how, usual = self._how(), Decoding(channels=self.channels, image_size=self.image_size)
+            if how != usual:
+                told += f" {how.key()}"
             self._sha256_of[name, limit] = hashlib.sha256(told.encode()).hexdigest()
         return self._sha256_of[name, limit]
 

@@ -31,7 +31,7 @@ from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
-from ganvas.run.folder.train_log import train_log
+from ganvas.run.folder.train_log import data_notes, train_log
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
@@ -107,7 +107,7 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
     """Builds the parts, opens the run's folder, and trains until no rollback asks for another beginning."""
     config = run["config"]
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
-    with _blamed_on(resume):
+    with _blamed_on(resume), data_notes() if first_rank else nullcontext():
         parts = group.in_turn(lambda: build_parts(config))
     if resume is None and first_rank:
         _create_folder(folder, run, parts)
@@ -233,6 +233,8 @@ def _train_once(
     try:
         with train_log(folder.path / "train.log" if first_rank else None):
             if first_rank:
+                for note in getattr(parts.data, "notes", ()):
+                    log.info("%s", note)
                 if resume_plan is not None:
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.data.loading.stored import Stored, hold_out, hold_out_of_classes
 
 
 def test_hold_out_parts_every_row_once():
@@ -26,3 +27,37 @@ def test_rows():
     taken = stored.rows(torch.tensor([4, 2]))
     assert (taken.x.tolist(), taken.label.tolist(), len(taken)) == ([[4], [2]], [12, 6], 2)
     assert Stored(torch.zeros(3, 2), None).rows(torch.tensor([1])).label is None
+
+
+# ---- of each class its share ----
+
+
+@pytest.mark.parametrize("counts", [[50, 30, 20], [97, 2, 1], [1] * 10, [3, 3, 3, 1, 1], [1000, 1]])
+@pytest.mark.parametrize("fractions", [(0.1, 0.1), (0.3, 0.0), (0.0, 0.25), (0.45, 0.45)])
+def test_classes_are_held_out_by_their_share(counts, fractions):
+    generator = torch.Generator().manual_seed(3)
+    label = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    label = label[torch.randperm(len(label), generator=generator)]
+    sizes = [int(len(label) * fraction) for fraction in fractions]
+    parts = hold_out_of_classes(label, sizes, "mine")
+    assert [len(part) for part in parts] == [len(label) - sum(sizes), *sizes]
+    assert torch.cat(parts).sort().values.tolist() == list(range(len(label)))
+    assert all(part.tolist() == sorted(part.tolist()) for part in parts)
+    again = hold_out_of_classes(label, sizes, "mine")
+    assert all(torch.equal(one, other) for one, other in zip(parts, again))
+    enough = len(label) - sum(sizes) >= len(counts)
+    left = torch.bincount(label[parts[0]], minlength=len(counts))
+    assert not enough or bool((left >= 1).all()), "a class is held out whole only where there are too few"
+    for part, size in zip(parts[1:], sizes):
+        held = torch.bincount(label[part], minlength=len(counts))
+        exact = torch.tensor(counts) * size / len(label)
+        lone = sum(count == 1 for count in counts)  # their share falls to others
+        assert bool(((held - exact).abs() <= 1 + lone).all()), (held, exact)
+
+
+def test_who_is_held_out_of_a_class_is_drawn():
+    label = torch.tensor([0, 1] * 100)
+    one, other = (hold_out_of_classes(label, [40], name)[1] for name in ("mine", "yours"))
+    assert not torch.equal(one, other)
+    assert 50 < one.float().mean() < 150
+    assert torch.bincount(label[one]).tolist() == torch.bincount(label[other]).tolist() == [20, 20]

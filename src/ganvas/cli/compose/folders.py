@@ -9,10 +9,13 @@ from ganvas.errors import require
 
 
 def packaged_conf() -> Path:
-    """The folder of the packaged config groups: inside the wheel, or at the top of a checkout."""
+    """The folder of the packaged config groups: inside the wheel, or at the top of a checkout.
+
+    There ``ganvas/conf`` is a link to it, for Hydra's ``initialize_config_module`` (some systems have none).
+    """
     package = Path(__file__).resolve().parents[2]
     shipped = package / "conf"
-    return shipped if shipped.is_dir() else package.parents[1] / "conf"
+    return shipped.resolve() if shipped.is_dir() else package.parents[1] / "conf"
 
 
 def check_config_dir(config_dir: str) -> Path:

@@ -35,11 +35,12 @@ def open_hydra(packaged: Path, users: Path | None) -> Iterator[Hydra]:
     search = create_config_search_path(f"file://{packaged.resolve()}")
     if users is not None:
         search.prepend("user", f"file://{users.resolve()}")
+    users_own = GlobalHydra.instance().hydra  # of a Python program that composes with Hydra itself
     GlobalHydra.instance().clear()
     try:
         yield Hydra.create_main_hydra2("ganvas", search)
     finally:
-        GlobalHydra.instance().clear()
+        GlobalHydra.instance().hydra = users_own
 
 
 def config_folders(hydra: Hydra, provider: str | None = None) -> list[Path]:

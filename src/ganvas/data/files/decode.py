@@ -2,67 +2,185 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganvas.errors import OptionError
+from ganvas.data.files.formats import formats
+from ganvas.data.files.png import SIGNATURE, bare_png
+from ganvas.data.files.transparency import Colour, eight_bits, parse_colour, raw_mode
+from ganvas.errors import require
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-_ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
+ImageArray = np.ndarray[Any, np.dtype[np.uint8]]
+CROPS = ("center", "pad", "stretch")
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gibibyte as RGB
+_ORIENTATION = 0x0112  # Exif's tag of how the camera was held
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def decode(path: Path, *, channels: int, image_size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Reads an image as uint8 [channels, image_size, image_size].
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How an image becomes a square uint8 array.
 
-    The camera's orientation is applied, transparency is composited on black, 16-bit levels become 8-bit
-    (divided by 257), colour becomes grey by ITU-R 601 luma, an animation is its first frame. Then the shorter
-    side is resized, bicubic with antialiasing, and the centre cropped.
+    The camera's orientation is applied, transparency is put on ``background``, 16-bit levels become 8-bit
+    (divided by 257), colour becomes grey by ITU-R 601 luma, an animation is its first frame. Resizing is
+    bicubic with antialiasing. What a file says about its pixels (comments, profiles, a damaged Exif) never
+    keeps it from being read.
+
+    Args:
+        channels: 1 (grey) or 3 (colour).
+        image_size: side of the square, in pixels.
+        background: where an image is transparent, and around one that is padded: a name of CSS, ``#rrggbb``
+            or [red, green, blue].
+        crop: ``center`` resizes the shorter side and cuts the longer one at both ends, ``pad`` resizes the
+            longer side and puts ``background`` around, ``stretch`` resizes each side for itself.
+        max_pixels: an image of more is refused: it may be a decompression bomb.
 
     Raises:
-        OptionError: ``root``, naming the file, where it is empty, truncated, no image, or so large that it
-            may be a decompression bomb (above Pillow's limit of 89 million pixels).
+        OptionError: an argument out of its range.
+    """
+
+    channels: int
+    image_size: int
+    background: str | list[int] = "black"
+    crop: str = "center"
+    max_pixels: int = MAX_PIXELS
+    colour: Colour = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        require(self.channels in (1, 3), "channels", self.channels, "must be 1 (grey) or 3 (colour)")
+        require(self.crop in CROPS, "crop", self.crop, f"must be one of {', '.join(CROPS)}")
+        reason = f"must be at least 1 pixel; {MAX_PIXELS} is usual"
+        require(self.max_pixels >= 1, "max_pixels", self.max_pixels, reason)
+        object.__setattr__(self, "colour", parse_colour(self.background, "background"))
+
+    def key(self) -> dict[str, object]:
+        """What a cache of decoded images, or the identity of data, rests on: plain values."""
+        names = ("channels", "image_size", "colour", "crop", "max_pixels")
+        return {name: getattr(self, name) for name in names}
+
+
+def decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
+    """Reads an image as uint8 [channels, image_size, image_size].
+
+    Raises:
+        Exception: of almost any kind, as decoders raise them: the file is empty, truncated, no image, or too
+            large. :func:`why` puts it into words.
     """
     try:
-        return decode_file(path, channels=channels, image_size=image_size)
-    except Exception as error:  # decoders raise almost anything on a damaged file
-        reason = f"cannot be read as an image ({error}); mend or remove it"
-        raise OptionError("root", str(path), reason) from error
+        return _decode(file, how)
+    except Exception:
+        content = file.read_bytes() if isinstance(file, Path) else _whole(file)
+        if not content:
+            raise ValueError("the file is empty") from None
+        if not content.startswith(SIGNATURE):
+            raise
+        bare = bare_png(content)
+        if len(bare) == len(content):
+            raise
+        return _decode(io.BytesIO(bare), how)
 
 
-def decode_file(
-    file: Path | IO[bytes], *, channels: int, image_size: int
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The same of an open file; whatever is wrong with it is an exception of any kind."""
-    with Image.open(file) as image:
+def why(error: Exception) -> str:
+    """What is wrong with an image that :func:`decode` could not read."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image of a kind that can be read"
+    if isinstance(error, Image.DecompressionBombError):  # above twice what Pillow allows, it does not open
+        return f"{str(error).rstrip('.')}; see max_pixels"
+    return str(error) or type(error).__name__
+
+
+def to_square(image: Image.Image, how: Decoding, raw: str = "") -> ImageArray:
+    """An image of any mode, the right way up, as :func:`decode` gives it.
+
+    Args:
+        raw: see :func:`ganvas.data.files.transparency.eight_bits`.
+    """
+    mode = "L" if how.channels == 1 else "RGB"
+    plain = eight_bits(image, how.colour, raw).convert(mode)
+    array = np.asarray(_square(plain, how), dtype=np.uint8)
+    return array[None] if how.channels == 1 else array.transpose(2, 0, 1)  # [H, W, C] to [C, H, W]
+
+
+def _square(image: Image.Image, how: Decoding) -> Image.Image:
+    side, method = how.image_size, Image.Resampling.BICUBIC
+    if how.crop == "center":
+        return ImageOps.fit(image, (side, side), method=method)
+    if how.crop == "stretch":
+        return image.resize((side, side), method)
+    longest = max(image.size)
+    width, height = (max(1, round(side * length / longest)) for length in image.size)
+    square = Image.new("RGB", (side, side), how.colour).convert(image.mode)
+    square.paste(image.resize((width, height), method), ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def _decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
+    with _limit.at_least(how.max_pixels), Image.open(file, formats=formats()) as image:
         pixels = image.width * image.height
-        if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-            raise ValueError(f"{pixels} pixels, above the limit of {Image.MAX_IMAGE_PIXELS}")
-        return to_square(ImageOps.exif_transpose(image), channels=channels, image_size=image_size)
+        if pixels > how.max_pixels:
+            raise ValueError(f"{pixels} pixels, above the limit of {how.max_pixels}; see max_pixels")
+        raw = raw_mode(image)
+        image.load()
+        return to_square(_upright(image), how, raw)
 
 
-def to_square(image: Image.Image, *, channels: int, image_size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """An image of any mode, the right way up, as :func:`decode` gives it."""
-    plain = _eight_bits(image).convert("L" if channels == 1 else "RGB")
-    square = ImageOps.fit(plain, (image_size, image_size), method=Image.Resampling.BICUBIC)
-    array = np.asarray(square, dtype=np.uint8)
-    return array[None] if channels == 1 else array.transpose(2, 0, 1)  # [H, W, C] to [C, H, W]
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as the camera was held; a damaged Exif turns nothing."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # its readers raise almost anything
+        turn = None
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = image.info  # the transparent level
+    return turned
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Any mode as L or RGB-like, opaque."""
-    if image.mode.startswith("I"):  # I;16 and kin; I holds 16-bit PNGs in some versions of Pillow
-        levels = np.asarray(image).astype(np.float64)
-        if levels.size and not (levels.min() >= 0 and levels.max() <= 65535):
-            raise ValueError(f"levels from {levels.min():g} to {levels.max():g}, and 16 bits end at 65535")
-        levels /= 257
-        return Image.fromarray(levels.round().astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point levels have no known range")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        opaque = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        opaque.alpha_composite(image.convert("RGBA"))
-        return opaque.convert("RGB")
-    return image.convert("RGB") if image.mode == "P" else image
+def _whole(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+class _PixelLimit:
+    """Pillow's own limit is one of the process; it is lifted while somebody decodes with a larger one."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._limit: int | None = None
+
+    @contextlib.contextmanager
+    def at_least(self, pixels: int) -> Iterator[None]:
+        if pixels <= MAX_PIXELS:
+            yield
+            return
+        with self._lock:
+            if self._users == 0:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_limit = _PixelLimit()

@@ -46,3 +46,45 @@ def hold_out(count: int, sizes: list[int], purpose: str) -> list[Tensor]:
     order = torch.randperm(count, generator=torch.Generator().manual_seed(hash64("hold-out", purpose)))
     parts = order.split([count - sum(sizes), *sizes])
     return [part.sort().values for part in parts]
+
+
+def hold_out_of_classes(label: Tensor, sizes: list[int], purpose: str) -> list[Tensor]:
+    """The same, of each class its share: the largest remainders get what does not divide.
+
+    A class keeps a sample in the remainder as long as the others have enough to spare.
+
+    Args:
+        label: classes int64 [N], from 0.
+
+    Returns:
+        the remainder, then each held-out part: sorted int64 row numbers.
+    """
+    assert sum(sizes) <= len(label), (len(label), sizes)
+    order = torch.randperm(len(label), generator=torch.Generator().manual_seed(hash64("hold-out", purpose)))
+    order = order[label[order].argsort(stable=True)]  # class by class, at random inside of each
+    counts = torch.bincount(label)
+    first = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    place = torch.arange(len(label)) - first  # of each of order among those of its class
+    taken, parts = torch.zeros_like(counts), []
+    for size in sizes:
+        share = _shares(counts, size, taken)
+        begin, end = taken.repeat_interleave(counts), (taken + share).repeat_interleave(counts)
+        parts.append(order[(place >= begin) & (place < end)].sort().values)
+        taken = taken + share
+    left = order[place >= taken.repeat_interleave(counts)].sort().values
+    return [left, *parts]
+
+
+def _shares(counts: Tensor, size: int, taken: Tensor) -> Tensor:
+    """How many samples of each class make ``size``, int64 [K], of ``counts`` without those ``taken``."""
+    total = int(counts.sum())
+    share = counts * size // total
+    by_remainder = (counts * size % total).argsort(descending=True, stable=True)
+    share[by_remainder[: size - int(share.sum())]] += 1
+    for room in ((counts - taken - 1).clamp(min=0), counts - taken):  # the last of a class only at need
+        share = torch.minimum(share, room)
+        while (missing := size - int(share.sum())) > 0 and bool((share < room).any()):
+            most = (room - share).argsort(descending=True, stable=True)
+            open_to = most[(room - share)[most] > 0]
+            share[open_to[:missing]] += 1
+    return share

@@ -8,7 +8,7 @@ import tarfile
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,11 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from ganvas.data.files.decode import decode_file, to_square
+from ganvas.data.files.damaged import Damage
+from ganvas.data.files.decode import Decoding, ImageArray, decode, to_square, why
 from ganvas.data.shard.index import ShardIndex, stamp
 from ganvas.errors import OptionError
 
-ImageArray = np.ndarray[Any, np.dtype[np.uint8]]
 _MAX_OPEN = 256  # shards held open by a process; systems allow 1,024 files
 _MAX_THREADS = 8  # that decode where no worker process does
 _NPY = b"\x93NUMPY"
@@ -33,8 +33,7 @@ class ShardImages:
 
     Args:
         index: the samples.
-        channels: 1 (grey) or 3 (colour): what images are turned into.
-        image_size: side that they are resized to, in pixels.
+        how: what the images become.
         named: the option that named the shards and its value, for errors.
 
     Raises:
@@ -44,16 +43,14 @@ class ShardImages:
 
     dtype = torch.uint8
 
-    def __init__(
-        self, index: ShardIndex, *, channels: int, image_size: int, named: tuple[str, object]
-    ) -> None:
-        self.index, self.channels, self.image_size, self.named = index, channels, image_size, named
+    def __init__(self, index: ShardIndex, *, how: Decoding, named: tuple[str, object]) -> None:
+        self.index, self.how, self.named = index, how, named
         self._files: OrderedDict[int, int] = OrderedDict()  # shard -> descriptor, the latest used last
         self._lock = threading.Lock()
 
     @property
     def shape(self) -> torch.Size:
-        return torch.Size((len(self.index), self.channels, self.image_size, self.image_size))
+        return torch.Size((len(self.index), self.how.channels, self.how.image_size, self.how.image_size))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -73,26 +70,46 @@ class ShardImages:
         out = torch.empty((len(numbers), *self.shape[1:]), dtype=torch.uint8)
         images = out.numpy()
 
-        def decode(place: int, content: bytes) -> None:
+        def take(place: int, content: bytes) -> None:
             try:
                 images[place] = self._decode(content)
             except Exception as error:  # decoders raise almost anything on damaged data
-                reason = f"cannot be read as an image ({error}); mend it or leave it out"
-                raise self._error(numbers[place], reason) from error
+                reason = (
+                    f"cannot be read as an image ({why(error)}); mend it, or data.on_damaged=skip leaves out"
+                )
+                raise self._error(numbers[place], f"{reason} what cannot be read") from error
 
+        self._for_each(numbers, take)
+        return out
+
+    def find_damage(self) -> list[Damage]:
+        """The images that cannot be read, by shard and key; every one is decoded."""
+        found: list[Damage] = []
+
+        def look(number: int, content: bytes) -> None:
+            try:
+                self._decode(content)
+            except Exception as error:  # as above
+                shard = self.index.paths[int(self.index.shard[number])].name
+                found.append(Damage(number, f"{shard}, key {self._key(number)}", why(error)))
+
+        self._for_each(range(len(self)), look)
+        return sorted(found)
+
+    def _for_each(self, numbers: Sequence[int], do: Callable[[int, bytes], None]) -> None:
+        """Calls ``do`` with the place and the content of each image, in threads where it helps."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks
             # A worker process has a core of its own; elsewhere Pillow decodes without the interpreter's lock.
             if get_worker_info() is not None or len(numbers) < 2 * _MAX_THREADS:
                 for place, number in enumerate(numbers):
-                    decode(place, self.read(number))
+                    do(place, self.read(number))
             else:
                 threads = min(_MAX_THREADS, os.cpu_count() or 1)
                 with ThreadPoolExecutor(threads) as pool:
                     for start in range(0, len(numbers), 1024):  # encoded images held at a time
                         places = range(start, min(start + 1024, len(numbers)))
-                        list(pool.map(decode, places, [self.read(numbers[place]) for place in places]))
-        return out
+                        list(pool.map(do, places, [self.read(numbers[place]) for place in places]))
 
     def read(self, number: int) -> bytes:
         """An image as it lies in its shard."""
@@ -123,7 +140,7 @@ class ShardImages:
 
     def _decode(self, content: bytes) -> ImageArray:
         if not content.startswith(_NPY):
-            return decode_file(io.BytesIO(content), channels=self.channels, image_size=self.image_size)
+            return decode(io.BytesIO(content), self.how)
         array = np.load(io.BytesIO(content))  # no objects: numpy refuses them
         if (
             array.dtype != np.uint8
@@ -134,7 +151,7 @@ class ShardImages:
                 f"an .npy of {array.dtype} {list(array.shape)}; it must be uint8 [H, W] or [H, W, C]"
             )
         image = Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
-        return to_square(image, channels=self.channels, image_size=self.image_size)
+        return to_square(image, self.how)
 
     def _error(self, number: int, reason: str) -> OptionError:
         path = self.index.paths[int(self.index.shard[number])]
@@ -158,7 +175,7 @@ class ShardImages:
 
     def __getstate__(self) -> dict[str, Any]:
         """For worker processes that are started afresh: descriptors and locks stay behind."""
-        return {name: getattr(self, name) for name in ("index", "channels", "image_size", "named")}
+        return {name: getattr(self, name) for name in ("index", "how", "named")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # an object made anew

@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.files.cache_folder import places, replacing, writable
-from ganvas.data.files.decode import SUFFIXES
+from ganvas.data.files.damaged import Damage
+from ganvas.data.files.formats import KNOWN
 from ganvas.data.shard.tar_members import Damaged, Member, members
 from ganvas.errors import OptionError, require
 
-_VERSION = 1  # raised when the index changes
+_VERSION = 2  # raised when the index changes
 _MAX_LABEL = 1 << 20  # bytes of a .cls or .json
-_IMAGES = {suffix[1:] for suffix in SUFFIXES} | {"npy"}
+_IMAGES = {suffix[1:] for suffix in KNOWN} | {"npy"}
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -43,6 +44,7 @@ class ShardIndex:
         label: int64 [N], or None where no sample has one.
         digests: for each shard, sha256 of its samples' keys, lengths, times and labels and of the first
             image.
+        damage: samples that cannot be read and were left out, by shard and key.
     """
 
     paths: list[Path]
@@ -52,6 +54,7 @@ class ShardIndex:
     length: Integers
     label: Integers | None
     digests: list[str]
+    damage: tuple[Damage, ...] = ()
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -218,6 +221,7 @@ class IndexFile:
 
     Args:
         root: folder of the shards; names are kept relative to it.
+        options: plain values that the index rests on.
         cache_dir: folder of the file; None takes ``.<root>.ganvas`` beside ``root``, or the user's cache.
 
     Raises:
@@ -225,7 +229,7 @@ class IndexFile:
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, root: Path, cache_dir: str | None, options: Sequence[str | None]
+        self, paths: Sequence[Path], *, root: Path, cache_dir: str | None, options: Sequence[object]
     ) -> None:
         files = []
         for path in paths:
@@ -237,6 +241,7 @@ class IndexFile:
             files.append([os.path.relpath(path, root), stat.st_size, stat.st_mtime_ns])
         key = json.dumps([_VERSION, list(options), files])
         self.paths, self.name = list(paths), f"shards-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+        self.folder: Path | None = None  # where it was read or written
         self.folders, self.asked = places(root, cache_dir), cache_dir is not None
 
     def read(self) -> ShardIndex | None:
@@ -246,8 +251,10 @@ class IndexFile:
                 with (folder / self.name).open("rb") as file, np.load(file) as stored:
                     label = stored["label"] if len(stored["label"]) else None
                     columns = {name: stored[name] for name in ("stamps", "shard", "offset", "length")}
-                    return ShardIndex(self.paths, label=label, digests=stored["digests"].tolist(), **columns)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                    damage = tuple(Damage(*one) for one in json.loads(str(stored["damage"])))
+                    self.folder, digests = folder, stored["digests"].tolist()
+                    return ShardIndex(self.paths, label=label, digests=digests, damage=damage, **columns)
+            except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
                 continue
         return None
 
@@ -264,11 +271,13 @@ class IndexFile:
             "offset": index.offset,
             "length": index.length,
         }
+        texts = {"digests": np.array(index.digests), "damage": np.array(json.dumps(index.damage))}
         try:
             folder, _ = writable(self.folders)
             with replacing(folder / self.name) as file:
                 # numpy's stub counts allow_pickle among the columns
-                np.savez(file, label=label, digests=np.array(index.digests), **columns)  # type: ignore[arg-type]
+                np.savez(file, label=label, **texts, **columns)  # type: ignore[arg-type]
+            self.folder = folder
         except (OptionError, OSError) as error:
             if self.asked:
                 reason = f"cannot be written ({error}); name another folder"

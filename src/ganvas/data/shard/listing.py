@@ -6,15 +6,16 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ganvas.data.files.split_names import SPLIT_NAMES, split_of
 from ganvas.errors import OptionError, require
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}|(?<!\d)(\d+)\.\.(\d+)")  # with braces as bash has them, or without
 _CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_WORD = re.compile(r"(?:^|[^a-z])(train|valid|validation|val|test)(?=[^a-z]|$)")
-_SPLIT = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_WORD = re.compile(rf"(?:^|[^a-z])({'|'.join(SPLIT_NAMES)})(?=[^a-z]|$)")
 _MAX_SHARDS = 1_000_000
 
 
@@ -79,14 +80,14 @@ def find_shards(root: Path) -> dict[str, list[Path]]:
     """
     require(os.path.exists(root), "root", str(root), "does not exist; name a folder of .tar shards")
     require(root.is_dir(), "root", str(root), "is a file; name its folder, or data.shards=FILE.tar")
-    folders = [root, *sorted(path for path in root.iterdir() if path.name in _SPLIT and path.is_dir())]
+    folders = [root, *_split_folders(root)]
     found: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
     unnamed: list[Path] = []
     for folder in folders:
         for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or not path.name.endswith((".tar", ".tar.gz", ".tgz")):
                 continue
-            word = _SPLIT[folder.name] if folder != root else _split_of(path.stem.lower())
+            word = split_of(folder.name) if folder != root else _split_in(path.stem.lower())
             (unnamed if word is None else found[word]).append(path)
     if unnamed and not any(found.values()):
         found["train"], unnamed = unnamed, []
@@ -104,8 +105,27 @@ def find_shards(root: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _split_of(stem: str) -> str | None:
-    words = {_SPLIT[word] for word in _WORD.findall(stem)}
+def passed_over(root: Path, taken: Collection[Path]) -> Counter[str]:
+    """What :func:`find_shards` left out of a folder: kind of file -> how many."""
+    found: Counter[str] = Counter()
+    split_folders = _split_folders(root)
+    for folder in (root, *split_folders):
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                found["hidden"] += 1
+            elif path.is_dir():
+                found["folders"] += path not in split_folders
+            elif path not in taken:
+                found[path.suffix.lower() or "without a suffix"] += 1
+    return found
+
+
+def _split_folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if split_of(path.name) is not None and path.is_dir())
+
+
+def _split_in(stem: str) -> str | None:
+    words = {SPLIT_NAMES[word] for word in _WORD.findall(stem)}
     return words.pop() if len(words) == 1 else None
 
 

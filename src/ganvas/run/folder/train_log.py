@@ -1,15 +1,17 @@
-"""train.log: what Lightning, its warnings and ganvas say; the terminal hears ganvas' own warnings alone."""
+"""train.log: what Lightning, its warnings and ganvas say; the terminal hears ganvas' own warnings, and what
+was found in the user's files."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas.run.folder.redact import ScrubbingFormatter
+from ganvas.run.folder.redact import ScrubbingFormatter, scrub
 
 _LIBRARIES = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
 
@@ -48,6 +50,39 @@ def train_log(path: Path | None) -> Iterator[None]:
         if handler is not None:
             root.removeHandler(handler)
             handler.close()
+
+
+class _Notes(logging.Handler):
+    """Prints at once to a person, who may wait for minutes while a large folder is decoded."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.later: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = scrub(record.getMessage())
+        if sys.stdout.isatty():
+            print(text, flush=True)
+        else:
+            self.later.append(text)
+
+
+@contextmanager
+def data_notes() -> Iterator[None]:
+    """What the data module notes inside is printed; where it raises, its error stays the only line."""
+    logger, notes = logging.getLogger("ganvas.data"), _Notes()
+    level, propagates = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(notes)
+    try:
+        yield
+        for text in notes.later:
+            print(text, flush=True)
+    finally:
+        logger.removeHandler(notes)
+        logger.setLevel(level)
+        logger.propagate = propagates
 
 
 def _log_thread(failed: Any) -> None:

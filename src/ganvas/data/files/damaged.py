@@ -1,0 +1,47 @@
+"""Images that cannot be read, all named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from ganvas.errors import OptionError, require
+
+ON_DAMAGED = ("stop", "skip")
+_NAMED = 10  # in a message
+_HOW = "data.on_damaged=skip leaves out what cannot be read"
+
+
+class Damage(NamedTuple):
+    """A file that cannot be read: its number among all, its name, and what is wrong."""
+
+    row: int
+    name: str
+    reason: str
+
+
+def require_policy(on_damaged: str) -> None:
+    """Raises OptionError unless it is ``stop`` or ``skip``."""
+    require(on_damaged in ON_DAMAGED, "on_damaged", on_damaged, "must be stop or skip")
+
+
+def refuse(damage: Sequence[Damage], option: str, root: Path, *, count: int) -> NoReturn:
+    """Raises OptionError with the first names and their number.
+
+    Args:
+        option: what named the images.
+        root: their folder.
+        count: of all images.
+    """
+    if len(damage) == 1 < count:
+        reason = f"cannot be read as an image ({damage[0].reason}); mend or remove it, or {_HOW}"
+        raise OptionError(option, str(root / damage[0].name), reason)
+    reason = f"{len(damage):,} of {count:,} images cannot be read: {describe(damage)}"
+    raise OptionError(option, str(root), f"{reason}; mend or remove them, or {_HOW}")
+
+
+def describe(damage: Sequence[Damage]) -> str:
+    """``a.png (truncated), b.png (...) and 3 more``."""
+    named = ", ".join(f"{one.name} ({one.reason})" for one in damage[:_NAMED])
+    return named + (f" and {len(damage) - _NAMED:,} more" if len(damage) > _NAMED else "")
