@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Composed:
     choices: dict[str, str]
     overrides: list[str]
     origins: dict[str, list[str]]
+
+    @property
+    def allow_imports(self) -> list[str]:
+        """The user's own modules that the config may name."""
+        return list(self.config.get("allow_imports") or ())
 
     def named_as_written(self, error: OptionError) -> OptionError:
         """The error with the key and the value that the user wrote.
@@ -188,7 +194,7 @@ def provenance(composed: Composed) -> dict[str, Any]:
         git = None
     return {
         "version": ganvas.__version__,
-        "command": " ".join(["ganvas", *map(redacted_override, sys.argv[1:])]),
+        "command": shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -25,6 +25,7 @@ from typing import Any
 
 from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.run_folder import write_text
+from ganvas.run.process.child import without_launchers
 from ganvas.sweep.command import SECRETS, JobCommand
 from ganvas.sweep.records import STOPPED, Record
 
@@ -76,7 +77,7 @@ class Task:
 
 def environment(index: int, given: Mapping[str, str]) -> dict[str, str]:
     """A job's environment from its task's: of the secrets, its own."""
-    clean = {key: value for key, value in given.items() if key != SECRETS_OF_ALL}
+    clean = {key: value for key, value in without_launchers(given).items() if key != SECRETS_OF_ALL}
     secrets = json.loads(given.get(SECRETS_OF_ALL, "{}")).get(str(index))
     if secrets:
         clean[SECRETS] = json.dumps(secrets)
