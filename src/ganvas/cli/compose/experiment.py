@@ -19,6 +19,7 @@ from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
 
@@ -181,7 +182,6 @@ def provenance(composed: Composed) -> dict[str, Any]:
     """Where a run came from: versions, command, overrides, git revision of the current folder."""
     import platform
     import subprocess
-    import time
     from importlib.metadata import version
 
     import ganvas
@@ -197,7 +197,7 @@ def provenance(composed: Composed) -> dict[str, Any]:
         "command": shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "created": timestamp(),
         "git": git,
         "host": platform.node(),
         "python": platform.python_version(),

@@ -24,6 +24,7 @@ from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
 from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
+from ganvas.functional.instant import timestamp
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RunFolder
@@ -124,7 +125,7 @@ def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
     }
     own = {"overrides": sweep.overrides_of(job), "choices": sweep.choices_of(job)}
     where = {"sweep": str(sweep.folder), "job": job.index, "variant": job.variant, "repeat": job.repeat}
-    return {**about, **own, "sweep": where, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    return {**about, **own, "sweep": where, "created": timestamp()}
 
 
 def _is_finished(record: Record) -> bool:

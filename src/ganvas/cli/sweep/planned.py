@@ -12,6 +12,7 @@ from typing import Any
 
 from ganvas.cli.sweep.launchers import JobLauncher
 from ganvas.errors import OptionError
+from ganvas.functional.instant import folder_stamp
 from ganvas.run.folder.run_folder import check_name, check_writable
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.find import sweep_there
@@ -51,7 +52,7 @@ def is_hydra_override(word: str) -> bool:
 
 
 def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any]) -> Path:
-    """outputs/<name>/<date>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
+    """outputs/<name>/<date in UTC>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
     check_name(config["name"])
     if any(word.startswith("hydra.sweep.dir=") for word in overrides):
         folder = Path(str(section.sweep.dir))
@@ -59,7 +60,7 @@ def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any])
         return folder
     digest = hashlib.sha256(f"{list(overrides)}{time.time_ns()}".encode()).hexdigest()[:6]
     place = Path(config["paths"]["output_dir"], config["name"])
-    folder = place / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
+    folder = place / f"{folder_stamp()}_sweep-{digest}"
     check_writable(folder, "paths.output_dir")
     return folder
 
