@@ -116,7 +116,8 @@ def _become(asked: dict[str, Any], files: list[int]) -> NoReturn:
         sys.path.remove(str(Path(__file__).parent))
         own = asked["env"].get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [entry for entry in own if entry and entry not in sys.path]
-        sys.path.insert(0, asked["cwd"])
+        if asked["looks_here"]:
+            sys.path.insert(0, asked["cwd"])
         address = asked["serve_children"]
         forked.serve_children(lambda: address)
         code = _run(asked["module"], asked["words"])

@@ -118,6 +118,8 @@ def _request(
     ):
         return None
     words = [os.fspath(word) for word in args]
+    looks_here = words[1:2] != ["-P"]  # whether the current folder is on its import path
+    words = words if looks_here else [words[0], *words[2:]]
     if executable not in (None, sys.executable) or words[:2] != [sys.executable, "-m"]:
         return None
     if words[2] not in MODULES:
@@ -125,6 +127,7 @@ def _request(
     request = {
         "module": words[2],
         "words": words[3:],
+        "looks_here": looks_here,
         "cwd": os.path.abspath(cwd or os.getcwd()),
         "env": dict(os.environ if env is None else env),
         "pass_fds": list(pass_fds),

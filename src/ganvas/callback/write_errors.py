@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
+
+from ganvas.functional.instant import timestamp
 
 log = logging.getLogger("ganvas")
 
@@ -26,7 +27,7 @@ class WriteErrors:
         """Begins an event, unless one of ``what`` lasts already."""
         if what in self._lasting:
             return
-        event = {"what": what, "error": f"{error}", "since": _now(), "until": None}
+        event = {"what": what, "error": f"{error}", "since": timestamp(), "until": None}
         self._lasting[what] = event
         self.events.append(event)
         log.warning("%s could not be written (%s); the run goes on", what, error)
@@ -34,9 +35,5 @@ class WriteErrors:
     def works(self, what: str) -> None:
         """Ends the event of ``what``, if one lasts."""
         if (event := self._lasting.pop(what, None)) is not None:
-            event["until"] = _now()
+            event["until"] = timestamp()
             log.warning("%s can be written again", what)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

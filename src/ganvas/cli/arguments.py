@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,27 @@ def run_parser(command: str, description: str | None) -> Parser:
         "run", metavar="RUN", help="a run's folder, the unique beginning of its name, or latest"
     )
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
-    parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
-    parser.add_argument(
-        "--allow-imports", nargs="*", default=[], help="your own modules that the run may name"
-    )
+    add_own_code(parser)
     return parser
+
+
+def add_own_code(parser: argparse.ArgumentParser) -> None:
+    """The options by which a command line brings code of the user's own."""
+    parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
+    parser.add_argument(
+        "--allow-imports", nargs="*", default=[], metavar="MODULE", help="your own modules that may be named"
+    )
+
+
+def modules_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands behind ``--allow-imports``: modules, and overrides that follow them."""
+    return [word for word in words if "=" not in word], [word for word in words if "=" in word]
+
+
+def own_code(config_dir: str | None, allow: Sequence[str]) -> list[str]:
+    """The words that bring the same code of the user's own to another command."""
+    words = [] if config_dir is None else ["--config-dir", config_dir]
+    return [*words, "--allow-imports", *dict.fromkeys(allow)] if allow else words
 
 
 def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:

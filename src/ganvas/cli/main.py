@@ -61,14 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(command: str, argv: list[str]) -> int:
     """The contract of errors: an option's error is one line and exit code 2; --debug shows the traceback."""
-    from ganvas.errors import NonFiniteError, OptionError, RankError
-    from ganvas.run.folder.redact import remember_words, scrub
+    from ganvas.run.folder.redact import remember_words
     from ganvas.run.process.lean_import import keep_torchmetrics_lean
 
     keep_torchmetrics_lean()
     remember_words(argv)
-    debug = "--debug" in argv
-    argv = [word for word in argv if word != "--debug"]
+    from ganvas.run.process.child import debugging
+
+    words = [word for word in argv if word != "--debug"]
+    with debugging("--debug" in argv) as debug:
+        return _run(command, words, debug=debug)
+
+
+def _run(command: str, argv: list[str], *, debug: bool) -> int:
+    """One command, its errors told; with ``debug`` by tracebacks."""
+    from ganvas.errors import NonFiniteError, OptionError, RankError
+    from ganvas.run.folder.redact import scrub
+
     try:
         if not _has_ranks(command):
             return 0
@@ -121,11 +130,13 @@ def _has_ranks(command: str) -> bool:
 
 def entry() -> None:
     """The console script."""
+    from ganvas.run.process.child import take_import_path_of_environment
     from ganvas.run.process.orphan import watch_parent
     from ganvas.run.process.spinning import bound_spinning
 
     watch_parent()
     bound_spinning()
+    take_import_path_of_environment()
     if "LOCAL_RANK" in os.environ:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost peer is one line, not torch's stacks
     sys.exit(_end_of_rank(main()))

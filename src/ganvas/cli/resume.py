@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ganvas.cli.arguments import named_run, run_parser
+from ganvas.cli.arguments import modules_and_overrides, named_run, own_code, run_parser
 from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.report import report
 from ganvas.errors import OptionError
@@ -19,8 +19,10 @@ def run(argv: Sequence[str]) -> int:
     parser = run_parser("resume", __doc__)
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
     arguments = parser.parse_intermixed_args(list(argv))
+    arguments.allow_imports, more = modules_and_overrides(arguments.allow_imports)
     folder, allow = named_run(arguments)
-    return resume(folder, arguments.overrides, allow)
+    own = own_code(arguments.config_dir, arguments.allow_imports)
+    return resume(folder, [*arguments.overrides, *more], allow, own=own)
 
 
 def resume(
@@ -29,6 +31,7 @@ def resume(
     allow: Sequence[str],
     *,
     secrets: dict[str, Any] | None = None,
+    own: Sequence[str] = (),
 ) -> int:
     """Continues a run: its stored config, with ``overrides`` on existing keys.
 
@@ -37,6 +40,7 @@ def resume(
         overrides: ``key=value``.
         allow: what the user allows on this command line; the run's own word is data.
         secrets: a config that has what run.yaml hides, at the same keys.
+        own: the words of this command line that bring the user's own code, for the command that goes on.
 
     Raises:
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
@@ -56,7 +60,8 @@ def resume(
     from ganvas.run.start import train
 
     try:
-        return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides))
+        live = {"ganvas": run["ganvas"], "config": config}
+        return report(train(live, resume=folder, overrides=overrides), own)
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
 from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
 
@@ -30,8 +30,9 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="e.g. data=cifar10")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--images-per-shard", type=int, default=10_000, help="(10000)")
-    parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
+    add_own_code(parser)
     arguments = parser.parse_intermixed_args(list(argv))
+    modules, more = modules_and_overrides(arguments.allow_imports)
 
     from ganvas.cli.compose.experiment import compose
     from ganvas.data.datamodule import TensorDataModule
@@ -40,10 +41,10 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.run.folder.train_log import data_notes
     from ganvas.run.prepare import error_prefix
 
-    composed = compose(arguments.overrides, config_dir=arguments.config_dir)
+    composed = compose([*arguments.overrides, *more], config_dir=arguments.config_dir)
     try:
         node = composed.config["data"]
-        allowed = [*(composed.config.get("allow_imports") or ()), *user_modules(arguments.config_dir)]
+        allowed = [*composed.allow_imports, *modules, *user_modules(arguments.config_dir)]
         check_targets({"data": node}, allowed)
         data = build(node, "data")
         kind = isinstance(data, TensorDataModule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,11 @@ def printable(text: str, longest: int = 200) -> Text:
     from rich.text import Text
 
     return Text(one_line(text, longest))
+
+
+def command_line(*words: object) -> str:
+    """``ganvas WORDS``, as a shell takes it."""
+    return shlex.join(["ganvas", *map(str, words)])
 
 
 def console() -> Console:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ganvas.cli.arguments import Parser
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, own_code
 from ganvas.cli.compose.folders import packaged_conf, user_modules
 from ganvas.cli.report import report
 from ganvas.errors import OptionError, require
 
-_HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
+_HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--config-name NAME]
+                    [--allow-imports MODULE ...] [--cfg job] [--debug]
 
 Overrides choose options (group=option) and set keys (path.to.key=value):
 {groups}
@@ -21,6 +23,8 @@ often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size,
   callback.checkpoint.every_examples, paths.output_dir
 -m, --multirun     every combination of the values a,b,c given to any key or group, one job each
 --config-dir DIR   your own groups, beside the packaged ones; Python files there can be imported
+--config-name NAME the config that the groups are put into, of yours (train)
+--allow-imports MODULE ...   installed modules of your own that a _target_ may name
 --cfg job          print the composed config and stop (--resolve with values put in)
 --info             what Hydra knows (searchpath, defaults-tree ...)
 --debug            show tracebacks
@@ -32,15 +36,17 @@ def run(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         print(_HELP.format(groups=_groups()), end="")
         return 0
-    parser = Parser(prog="ganvas train", add_help=False, allow_abbrev=False)
-    parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("--config-dir", "-cd")
-    parser.add_argument("--config-name", "-cn", default="train")
-    arguments, rest = parser.parse_known_args(list(argv))
+    arguments, rest = train_parser().parse_known_args(list(argv))
+    allow, more = modules_and_overrides(arguments.allow_imports)
+    rest += more
+    code: dict[str, Any] = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}
+    code["allow"] = allow
     if any(word.startswith("-") for word in rest):
         from ganvas.cli.compose.hydra_command import hydra_command
 
-        return hydra_command(argv)
+        words = [] if arguments.config_dir is None else ["--config-dir", arguments.config_dir]
+        words += ["--config-name", arguments.config_name] if arguments.config_name != "train" else []
+        return hydra_command([*words, *(["--multirun"] if arguments.multirun else []), *rest])
     if arguments.multirun:
         from ganvas.cli.sweep.run import sweep
         from ganvas.run.distributed.rank_info import find_rank
@@ -53,16 +59,40 @@ def run(argv: Sequence[str]) -> int:
             "every rank would run the whole sweep; leave the "
             "launcher out: a sweep's jobs start their own ranks",
         )
-        return sweep(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
-    return train(rest, config_dir=arguments.config_dir, config_name=arguments.config_name)
+        return sweep(rest, **code)
+    return train(rest, **code)
 
 
-def train(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train") -> int:
-    """Composes and trains one experiment."""
+def train_parser() -> Parser:
+    """The arguments beside overrides; what else begins with a dash is Hydra's."""
+    parser = Parser(prog="ganvas train", add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config-name", "-cn", default="train")
+    add_own_code(parser)
+    return parser
+
+
+def train(
+    overrides: Sequence[str],
+    *,
+    config_dir: str | None = None,
+    config_name: str = "train",
+    allow: Sequence[str] = (),
+) -> int:
+    """Composes and trains one experiment.
+
+    Args:
+        overrides: ``key=value`` and ``group=option``.
+        config_dir: the user's own groups and parts.
+        config_name: the config that they are put into.
+        allow: the user's own modules that the config may name, beside those of its ``allow_imports``.
+    """
     from ganvas.cli.compose.experiment import compose, provenance
 
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
+    allow = [*composed.allow_imports, *allow]
+    own = own_code(config_dir, allow)
     repeats = (config.get("sweep") or {}).get("repeats", 1)
     require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
@@ -74,17 +104,17 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
             folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
-        return resume(folder, others, [*(config.get("allow_imports") or []), *user_modules(config_dir)])
+        return resume(folder, others, [*allow, *user_modules(config_dir)], own=own)
     from ganvas.run.config.build import (
         check_targets,  # before torch: a hostile or misspelt target costs nothing
     )
 
-    config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(config_dir)]
+    config["allow_imports"] = [*allow, *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
         from ganvas.run.start import train as live
 
-        return report(live({"ganvas": provenance(composed), "config": config}))
+        return report(live({"ganvas": provenance(composed), "config": config}), own)
     except OptionError as error:
         raise composed.named_as_written(error) from error
 

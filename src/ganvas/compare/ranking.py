@@ -12,6 +12,7 @@ from ganvas.compare.rows import Protocol, Row, RunMetrics, examples_of
 from ganvas.compare.statistics import overlap, summarize, welch
 from ganvas.compare.variants import group
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import instant_of
 
 
 def compare_alike(
@@ -141,7 +142,9 @@ def _variants(
 
 def _one_of_each_seed(members: list[Member], notes: list[str]) -> list[Member]:
     """The same seed twice is the same run twice: it would make an interval narrower than it is."""
-    ordered = sorted(members, key=lambda one: (str(one.run.status.get("started", "")), one.run.name))
+    ordered = sorted(
+        members, key=lambda one: (instant_of(one.run.status.get("started")) or 0.0, one.run.name)
+    )
     newest: dict[object, Member] = {}
     for index, member in enumerate(ordered):
         seed = member.run.seed if member.run.seed is not None else ("none", index)

@@ -7,11 +7,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ganvas.run.process.child import IMPORT_PATH, import_path, python_module
 from ganvas.run.process.orphan import LAUNCHER
 from ganvas.sweep.records import Record
 
@@ -32,24 +32,28 @@ class JobCommand:
         sweep: its folder.
         config_dir: the user's own config groups and parts; their modules may be imported.
         secrets: job index -> key -> value, for keys that sweep.json hides.
+        allow: the user's other modules that a job's config may name.
     """
 
     sweep: Path
     config_dir: str | None = None
     secrets: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
 
     def argv(self, index: int) -> list[str]:
         """``python -m ganvas job SWEEP INDEX ...``"""
         own = ["--config-dir", str(Path(self.config_dir).resolve())] if self.config_dir else []
-        return [sys.executable, "-m", "ganvas", "job", str(self.sweep.resolve()), str(index), *own]
+        own += ["--allow-imports", *self.allow] if self.allow else []
+        return python_module("ganvas", "job", str(self.sweep.resolve()), str(index), *own)
 
     def environment(self, index: int, *, visible: Sequence[str] | None = None) -> dict[str, str]:
-        """This process's environment without the traces of a rank.
+        """This process's environment without the traces of a rank, and with its import path.
 
         Args:
             visible: the devices that the job may see (CUDA_VISIBLE_DEVICES); None: as this process.
         """
         clean = {key: value for key, value in os.environ.items() if key not in _RANK_VARIABLES}
+        clean[IMPORT_PATH] = json.dumps(import_path())
         if visible is not None:
             clean["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
         if self.secrets.get(index):

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import instant_of, instant_of_folder
 from ganvas.sweep.manifest import FILE, Manifest
 
 
 def all_sweeps(output_dir: Path) -> list[Path]:
-    """Every sweep's folder under ``output_dir``, by name: the date stands in front."""
+    """Every sweep's folder under ``output_dir``, oldest first."""
     found = {path.parent for pattern in (f"*/*/{FILE}", f"*/{FILE}") for path in output_dir.glob(pattern)}
-    return sorted(found, key=lambda path: (path.name, str(path)))
+    return sorted(found, key=lambda path: (_created(path), (path / FILE).stat().st_mtime_ns, str(path)))
+
+
+def _created(folder: Path) -> float:
+    """When a sweep was begun, seconds since 1970: by its name, else by its sweep.json, which may be large."""
+    named = instant_of_folder(folder.name)
+    if named is not None:
+        return named
+    with contextlib.suppress(OptionError):
+        told = instant_of(Manifest.read(folder).about.get("created"))
+        if told is not None:
+            return told
+    return (folder / FILE).stat().st_mtime
 
 
 def find_sweep(name: str, output_dir: Path) -> Path:
@@ -27,7 +41,7 @@ def find_sweep(name: str, output_dir: Path) -> Path:
     sweeps = all_sweeps(output_dir)
     require(bool(sweeps), "SWEEP", name, f"there is no sweep under {output_dir}; ganvas train -m makes one")
     if name == "latest":
-        return max(sweeps, key=lambda path: (path / FILE).stat().st_mtime)
+        return sweeps[-1]
     fitting = [path for path in sweeps if path.name == name]
     fitting = fitting or [path for path in sweeps if path.name.startswith(name)]
     if len(fitting) == 1:

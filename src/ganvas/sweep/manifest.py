@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted
 from ganvas.run.folder.run_folder import write_text
 from ganvas.sweep.interface import Job
@@ -169,7 +169,7 @@ def new_about(overrides: Sequence[str], shared: Sequence[str], provenance: dict[
         **provenance,
         "sweep_overrides": list(overrides),
         "shared": list(shared),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "created": timestamp(),
     }
 
 

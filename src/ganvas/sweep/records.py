@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
+from ganvas.functional.instant import timestamp
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.redact import scrubbed
@@ -46,7 +46,7 @@ class Record:
         """Notes that this process begins an attempt."""
         attempts = [
             *self.read().get("attempts", []),
-            {"began": _now(), "pid": os.getpid(), "host": socket.gethostname()},
+            {"began": timestamp(), "pid": os.getpid(), "host": socket.gethostname()},
         ]
         self._write({"attempts": attempts})
 
@@ -54,7 +54,7 @@ class Record:
         """Notes how this process's attempt ended, with the run's metrics."""
         status = run.read_status()
         value = self.read()
-        value["attempts"][-1] |= {"ended": _now(), "code": code}
+        value["attempts"][-1] |= {"ended": timestamp(), "code": code}
         value["summary"] = {name: status[name] for name in _SUMMARY if name in status}
         value["error"] = error if code else None
         self._write(value)
@@ -141,7 +141,3 @@ def _state(code: int | None) -> str:
     if code is None:
         return "killed"
     return {0: "finished", 2: "refused"}.get(code, "interrupted" if code in STOPPED else "failed")
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -81,5 +81,5 @@ def test_where_a_run_came_from_is_told_without_secrets_however_short(monkeypatch
 
     monkeypatch.setattr(sys, "argv", ["ganvas", "train", "+logger.x.api_key=zq", "seed=1"])
     told = redact.redacted(provenance(Composed({}, {}, ["+logger.x.api_key=zq", "seed=1"], {})))
-    assert told["command"] == "ganvas train +logger.x.api_key=<redacted> seed=1"
+    assert told["command"] == "ganvas train '+logger.x.api_key=<redacted>' seed=1"
     assert told["overrides"] == ["+logger.x.api_key=<redacted>", "seed=1"]

@@ -118,9 +118,9 @@ def test_what_is_no_run_is_refused(text: str | None, tmp_path: Path) -> None:
 
 
 def test_runs_are_found_by_folder_prefix_and_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = make(tmp_path, "20260101_gan", "2026-01-03")
-    second = make(tmp_path, "20260102_vqvae", "2026-01-01")
-    inside = make(tmp_path / "train", "20260105_job", "2026-01-02")  # of a sweep
+    first = make(tmp_path, "20260101_gan", "2026-01-03T00:00:00Z")
+    second = make(tmp_path, "20260102_vqvae", "2026-01-01T00:00:00Z")
+    inside = make(tmp_path / "train", "20260105_job", "2026-01-02T00:00:00Z")  # of a sweep
     assert all_runs(tmp_path) == [second, inside, first]
     assert find_run("latest", tmp_path) == first
     assert find_run("20260101", tmp_path) == first

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ class Scontrol:
         self.about(left=3000)
         script = f"""#!/bin/sh
 case $1 in
-  show) cat {folder}/answer ;;
+  show) test "$TZ" = UTC && cat {folder}/answer ;;
   *) echo $* >> {folder}/asked; exit $(cat {folder}/code) ;;
 esac
 """
@@ -45,7 +45,7 @@ esac
         (self.batch / "submission.json").write_text(json.dumps(about))
 
     def about(self, *, left: float, state: str = "RUNNING", preempt: str = "None", restarts: int = 0) -> None:
-        end = (datetime.now() + timedelta(seconds=left)).strftime("%Y-%m-%dT%H:%M:%S")
+        end = (datetime.now(UTC) + timedelta(seconds=left)).strftime("%Y-%m-%dT%H:%M:%S")
         (self.folder / "answer").write_text(
             f"JobId=73 ArrayJobId=70 ArrayTaskId=3 JobState={state} Reason=None Restarts={restarts} "
             f"EndTime={end} PreemptEligibleTime=2026-01-01T00:00:00 PreemptTime={preempt} Command=/a=b\n"

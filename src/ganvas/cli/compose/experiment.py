@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
 
@@ -39,6 +41,11 @@ class Composed:
     choices: dict[str, str]
     overrides: list[str]
     origins: dict[str, list[str]]
+
+    @property
+    def allow_imports(self) -> list[str]:
+        """The user's own modules that the config may name."""
+        return list(self.config.get("allow_imports") or ())
 
     def named_as_written(self, error: OptionError) -> OptionError:
         """The error with the key and the value that the user wrote.
@@ -175,7 +182,6 @@ def provenance(composed: Composed) -> dict[str, Any]:
     """Where a run came from: versions, command, overrides, git revision of the current folder."""
     import platform
     import subprocess
-    import time
     from importlib.metadata import version
 
     import ganvas
@@ -188,10 +194,10 @@ def provenance(composed: Composed) -> dict[str, Any]:
         git = None
     return {
         "version": ganvas.__version__,
-        "command": " ".join(["ganvas", *map(redacted_override, sys.argv[1:])]),
+        "command": shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "created": timestamp(),
         "git": git,
         "host": platform.node(),
         "python": platform.python_version(),

@@ -78,7 +78,11 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     written = values_written(overrides)
     primary = re.search(r"Cannot find primary config '([^']+)'", text)
     if primary:
-        return OptionError("--config-name", primary.group(1), "there is no such config; leave the flag out")
+        return OptionError(
+            "--config-name",
+            primary.group(1),
+            "there is no such config; give the --config-dir that it lies in, or leave the flag out",
+        )
     missing = re.search(r"Could not (?:find|load) '([^']+)'", text) or re.search(
         r"find config file '?([^'\n]+)", text
     )

@@ -15,6 +15,7 @@ from ganvas.cli.compose.experiment import composed
 from ganvas.cli.compose.explain import key_of
 from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
+from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.run.folder.plain_yaml import dump_plain
 from ganvas.run.folder.run_folder import check_writable, write_text
@@ -49,7 +50,7 @@ def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config
         choices, values = _told(Composer(hydra, name), sweep, job)
     folder = out.resolve().parent.parent
     shown = out.parent.parent if str(out.parent.parent) != "." else Path(".")
-    command = f"ganvas train experiment={out.stem} --config-dir {shown}"
+    command = command_line("train", f"experiment={out.stem}", "--config-dir", shown)
     if config_dir is not None and Path(config_dir).resolve() != folder:
         command += f"  # with what {config_dir} holds beside it"
     head = [

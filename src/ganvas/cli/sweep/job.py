@@ -18,12 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser
+from ganvas.cli.arguments import Parser, add_own_code, own_code
 from ganvas.cli.compose.folders import make_importable, user_modules
 from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
 from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
+from ganvas.functional.instant import timestamp
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RunFolder
@@ -41,10 +42,7 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("sweep", metavar="SWEEP", help="the sweep's folder")
     parser.add_argument("index", metavar="INDEX", type=int, help="the job's number, from 0")
-    parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
-    parser.add_argument(
-        "--allow-imports", nargs="*", default=[], help="your own modules that the job may name"
-    )
+    add_own_code(parser)
     arguments = parser.parse_args(list(argv))
     sweep = Manifest.read(Path(arguments.sweep))
     if not 0 <= arguments.index < len(sweep.jobs):
@@ -88,17 +86,18 @@ def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     if arguments.config_dir is not None:
         make_importable(Path(arguments.config_dir).resolve())
     allow = [*arguments.allow_imports, *user_modules(arguments.config_dir)]
+    own = own_code(arguments.config_dir, arguments.allow_imports)
     config = _with_secrets(sweep.config_of(job))
     folder = RunFolder(sweep.run_dir(job))
     if (folder.path / "run.yaml").exists():
-        return resume(folder, [], allow, secrets=config)
+        return resume(folder, [], allow, secrets=config, own=own)
     from ganvas.run.start import train
 
     if find_rank().is_first:
         _clear(folder.path)
     config["allow_imports"] = allow
     try:
-        return report(train({"ganvas": _provenance(sweep, job), "config": config}))
+        return report(train({"ganvas": _provenance(sweep, job), "config": config}), own)
     except OptionError as error:
         from ganvas.cli.compose.experiment import Composed  # Hydra, for seconds
 
@@ -126,7 +125,7 @@ def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
     }
     own = {"overrides": sweep.overrides_of(job), "choices": sweep.choices_of(job)}
     where = {"sweep": str(sweep.folder), "job": job.index, "variant": job.variant, "repeat": job.repeat}
-    return {**about, **own, "sweep": where, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    return {**about, **own, "sweep": where, "created": timestamp()}
 
 
 def _is_finished(record: Record) -> bool:

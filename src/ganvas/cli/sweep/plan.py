@@ -10,7 +10,7 @@ from ganvas.cli.compose.experiment import provenance
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import drafts, fixed_overrides
 from ganvas.cli.sweep.launchers import make_launcher
-from ganvas.cli.sweep.planned import Planned, is_hydra_override, join_sweep, sweep_folder
+from ganvas.cli.sweep.planned import Planned, allowed_by, is_hydra_override, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.plan import plan_search
 from ganvas.errors import OptionError
 from ganvas.sweep.grid import Grid
@@ -44,7 +44,7 @@ def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Pl
     keys = [job.key for job in sweep.jobs]
     sweep = join_sweep(sweep, lambda old: [job.key for job in old.jobs] == keys)
     todo = [job for job, result in results(sweep) if result.state in (*RESUMABLE, "running")]
-    return Planned(sweep, launcher, Grid(todo), secrets)
+    return Planned(sweep, launcher, Grid(todo), secrets, allowed_by(made))
 
 
 def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:

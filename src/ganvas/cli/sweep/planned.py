@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.sweep.launchers import JobLauncher
 from ganvas.errors import OptionError
+from ganvas.functional.instant import folder_stamp
 from ganvas.run.folder.run_folder import check_name, check_writable
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.find import sweep_there
 from ganvas.sweep.interface import Engine, Job, Source
-from ganvas.sweep.manifest import Manifest
+from ganvas.sweep.manifest import Draft, Manifest
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Planned:
         launcher: what will run them.
         source: what gives them out.
         secrets: job index -> key -> value.
+        allow: the user's own modules that the jobs' configs may name, as their ``allow_imports`` say now.
         examples: what the jobs of a search, which are not known yet, will be like.
     """
 
@@ -35,7 +37,13 @@ class Planned:
     launcher: JobLauncher
     source: Source
     secrets: dict[int, dict[str, Any]] = field(default_factory=dict)
+    allow: list[str] = field(default_factory=list)
     examples: list[Job] = field(default_factory=list)
+
+
+def allowed_by(drafts: Iterable[Draft]) -> list[str]:
+    """The modules in ``allow_imports`` of configs that the user's command line has just composed."""
+    return list(dict.fromkeys(one for draft in drafts for one in draft.config.get("allow_imports") or ()))
 
 
 def is_hydra_override(word: str) -> bool:
@@ -44,7 +52,7 @@ def is_hydra_override(word: str) -> bool:
 
 
 def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any]) -> Path:
-    """outputs/<name>/<date>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
+    """outputs/<name>/<date in UTC>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
     check_name(config["name"])
     if any(word.startswith("hydra.sweep.dir=") for word in overrides):
         folder = Path(str(section.sweep.dir))
@@ -52,7 +60,7 @@ def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any])
         return folder
     digest = hashlib.sha256(f"{list(overrides)}{time.time_ns()}".encode()).hexdigest()[:6]
     place = Path(config["paths"]["output_dir"], config["name"])
-    folder = place / f"{time.strftime('%Y%m%d-%H%M%S')}_sweep-{digest}"
+    folder = place / f"{folder_stamp()}_sweep-{digest}"
     check_writable(folder, "paths.output_dir")
     return folder
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.cli.arguments import own_code
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.secrets import hidden_keys, values_at
 from ganvas.cli.compose.session import hydra_session
@@ -26,8 +27,13 @@ from ganvas.sweep.records import RESUMABLE, result_of
 from ganvas.sweep.summary import results
 
 
-def sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
+def sweep(
+    overrides: Sequence[str], *, config_dir: str | None, config_name: str, allow: Sequence[str] = ()
+) -> int:
     """``ganvas train -m``: every combination, or a search; returns 0 only where every job ended well.
+
+    Args:
+        allow: the user's own modules that the configs may name, beside those of their ``allow_imports``.
 
     Raises:
         OptionError: before the first job and before anything is written.
@@ -36,13 +42,14 @@ def sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str)
         composer = Composer(hydra, config_name)
         section = hydra_section(composer, overrides)
         planned = plan_sweep(composer, overrides, section)
-        return _drive(planned, config_dir)
+        return _drive(planned, config_dir, allow)
 
 
-def _drive(planned: Planned, config_dir: str | None) -> int:
+def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> int:
     """Runs what is planned; writes the manifest first, and at the end results.csv and the table."""
     sweep = planned.sweep
-    engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets))
+    allow = tuple(dict.fromkeys([*planned.allow, *allow]))
+    engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets, allow))
     if not (sweep.folder / FILE).exists():
         sweep.write()
     try:
@@ -54,7 +61,8 @@ def _drive(planned: Planned, config_dir: str | None) -> int:
             report, all_well = ([], True) if search is None else search.finish()
     except OptionError as error:
         raise OptionError("SWEEP", error.value, error.reason) if error.option == "RUN" else error from error
-    code = show_end(sweep, results(sweep), stopped_by=pool.signal)
+    own = own_code(config_dir, allow)
+    code = show_end(sweep, results(sweep), stopped_by=pool.signal, own=own)
     for line in report:
         print(line)
     return code or int(not all_well)
@@ -65,6 +73,7 @@ def resume(
     overrides: Sequence[str],
     *,
     config_dir: str | None = None,
+    allow: Sequence[str] = (),
     failed: bool = False,
     only: Sequence[int] = (),
 ) -> int:
@@ -73,6 +82,7 @@ def resume(
     Args:
         folder: the sweep.
         overrides: options of the launcher (``hydra.launcher.n_jobs=2``), and secrets that sweep.json hides.
+        allow: the user's own modules that its jobs may name; what sweep.json says of that counts for nothing.
         only: these jobs alone.
 
     Raises:
@@ -95,7 +105,7 @@ def resume(
         if isinstance(source, Grid) and source.is_done():
             print("nothing is left to do")
             return show_end(sweep, found)
-        return _drive(Planned(sweep, launcher, source, secrets), config_dir)
+        return _drive(Planned(sweep, launcher, source, secrets), config_dir, allow)
 
 
 def _source(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ganvas.cli.terminal import format_metrics, print_table, printable
+from ganvas.cli.terminal import command_line, format_metrics, print_table, printable
 from ganvas.run.config.optimized import optimized
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
@@ -106,8 +105,19 @@ def said(result: Result) -> str:
     return f"{result.state}: {', '.join(parts)}"
 
 
-def show_end(sweep: Manifest, found: Sequence[tuple[Job, Result]], *, stopped_by: int | None = None) -> int:
-    """Writes results.csv, prints the table and the best, and how to go on; returns the exit code."""
+def show_end(
+    sweep: Manifest,
+    found: Sequence[tuple[Job, Result]],
+    *,
+    stopped_by: int | None = None,
+    own: Sequence[str] = (),
+) -> int:
+    """Writes results.csv, prints the table and the best, and how to go on; returns the exit code.
+
+    Args:
+        stopped_by: the signal that ended it.
+        own: the words that bring the user's own code to the next command.
+    """
     table = rows(sweep, found)
     write_csv(sweep.folder / "results.csv", table)
     print_jobs(table)
@@ -121,11 +131,11 @@ def show_end(sweep: Manifest, found: Sequence[tuple[Job, Result]], *, stopped_by
             f"{' ...' if len(failed) > 20 else ''}; their output: {sweep.folder / 'jobs'}"
         )
     left = [job.index for job, result in found if result.state in ("waiting", "interrupted", "timeout")]
-    folder = shlex.quote(str(sweep.folder))
     if left:
-        print(f"{len(left)} of {len(found)} jobs are left; go on with: ganvas sweep resume {folder}")
+        again = command_line("sweep", "resume", sweep.folder, *own)
+        print(f"{len(left)} of {len(found)} jobs are left; go on with: {again}")
     elif failed:
-        print(f"begin them again with: ganvas sweep retry {folder}")
+        print(f"begin them again with: {command_line('sweep', 'retry', sweep.folder, *own)}")
     if stopped_by is not None:
         return 128 + stopped_by
     return 1 if failed or left else 0

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
 from ganvas.errors import OptionError, require
 from ganvas.sweep.find import all_sweeps, find_sweep
 from ganvas.sweep.manifest import Manifest
@@ -40,12 +40,15 @@ def run(argv: Sequence[str]) -> int:
     parser = _parser(command)
     if command in ("plan", "run"):
         arguments, others = parser.parse_known_args(rest)
+        others += more_overrides(arguments)
         flags = [word for word in others if word.startswith("-")]
         require(
             not flags, "ganvas sweep", " ".join(flags), f"is not understood; ganvas sweep {command} --help"
         )
         return _run(others, arguments) if command == "run" else _plan(others, arguments)
     arguments = parser.parse_intermixed_args(rest)
+    if command in ("resume", "retry"):
+        arguments.overrides += more_overrides(arguments)
     return int(globals()[f"_{command}"](arguments) or 0)
 
 
@@ -56,7 +59,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     if command not in ("plan", "run"):
         parser.add_argument("--output-dir", default="outputs", help="where sweeps are looked for (./outputs)")
     if command in ("plan", "run", "resume", "retry", "best"):
-        parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
+        add_own_code(parser)
     if command == "best":
         parser.add_argument("--save", metavar="FILE", help="write the best as an experiment of your own")
     if command in ("plan", "run"):
@@ -70,6 +73,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
+def more_overrides(arguments: argparse.Namespace) -> list[str]:
+    """The overrides that stand behind ``--allow-imports``, which keeps the modules."""
+    arguments.allow_imports, overrides = modules_and_overrides(arguments.allow_imports)
+    return overrides
+
+
 def _line_of(command: str) -> str:
     lines = (line.strip() for line in (__doc__ or "").splitlines())
     return next(line for line in lines if line.startswith(command))
@@ -78,7 +87,12 @@ def _line_of(command: str) -> str:
 def _run(argv: Sequence[str], arguments: argparse.Namespace) -> int:
     from ganvas.cli.sweep.run import sweep
 
-    return sweep(argv, config_dir=arguments.config_dir, config_name=arguments.config_name)
+    return sweep(
+        argv,
+        config_dir=arguments.config_dir,
+        config_name=arguments.config_name,
+        allow=arguments.allow_imports,
+    )
 
 
 def _plan(argv: Sequence[str], arguments: argparse.Namespace) -> int:
@@ -112,7 +126,14 @@ def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
     if "=" in arguments.sweep:  # no SWEEP was given, only overrides
         argv, arguments.sweep = [arguments.sweep, *argv], "latest"
     folder = find_sweep(arguments.sweep, Path(arguments.output_dir))
-    return resume(folder, argv, config_dir=arguments.config_dir, failed=failed, only=numbers)
+    return resume(
+        folder,
+        argv,
+        config_dir=arguments.config_dir,
+        allow=arguments.allow_imports,
+        failed=failed,
+        only=numbers,
+    )
 
 
 def _retry(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,9 @@ fetches sample by sample and collates; here a batch is one gather.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -117,7 +119,9 @@ class TensorLoader:
         if self.num_workers:
             if self._workers is None:
                 self._workers = self._make_workers()
-            yield from self._workers
+            with _without_current_folder():
+                batches = iter(self._workers)
+            yield from batches
             return
         for rows in self.order:
             batch = gather(self.stored, rows)
@@ -148,6 +152,23 @@ class TensorLoader:
             persistent_workers=True,
             generator=torch.Generator(),  # else each epoch draws from the global one
         )
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Inside, processes that multiprocessing spawns look for no module in the current folder.
+
+    They begin as ``python -c``, which would execute a user's pickle.py there; a fork has our path anyway.
+    """
+    name = "PYTHONSAFEPATH"
+    if os.environ.get(name):
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def gather(stored: Stored, rows: Rows) -> StoredBatch:

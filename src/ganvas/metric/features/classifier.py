@@ -7,6 +7,7 @@ compare with others of the same weights alone, which the protocol names.
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Classifier:
         keywords: dict[str, Any] = getattr(self.make, "keywords", {})
         signature = inspect.signature(getattr(self.make, "func", self.make)).parameters
         command += [
-            f"model.network.{name}={value}"
+            shlex.quote(f"model.network.{name}={value}")
             for name, value in keywords.items()
             if name not in signature or signature[name].default != value
         ]

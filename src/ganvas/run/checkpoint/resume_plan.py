@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import timestamp
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
 from ganvas.run.checkpoint.drift import check_drift, config_drift
@@ -136,7 +136,7 @@ class ResumePlan:
         if self.overrides or self.drift:
             row = {
                 "examples_seen": self.examples_seen,
-                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "time": timestamp(),
                 "overrides": list(self.overrides),
                 "drift": self.drift,
             }

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from ganvas.run.folder.failure import write_failure
 from ganvas.run.folder.redact import known_secrets
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
+from ganvas.run.process.child import import_path, python_module
 from ganvas.run.process.signals import handle
 
 _LOOK = 0.05  # seconds between two looks at the ranks
@@ -155,7 +155,7 @@ class Ranks:
             "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # no stack of a lost peer
             MARK: str(os.getpid()),
         }
-        command = [sys.executable, "-m", "ganvas.run.distributed.rank_process", *map(str, handles)]
+        command = python_module("ganvas.run.distributed.rank_process", *map(str, handles))
         try:
             self.processes.append(
                 subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, pass_fds=handles)
@@ -224,7 +224,7 @@ def launch(
             "run": run,
             "resume": None if resume is None else str(resume.path),
             "overrides": list(overrides),
-            "path": sys.path,
+            "path": import_path(),
             "secrets": known_secrets(),
         }
     ).encode()

@@ -16,6 +16,7 @@ from typing import Any
 from ganvas.errors import NonFiniteError, OptionError, RankError
 from ganvas.run.folder.redact import remember_secrets, scrub
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.process.child import DEBUG, take_import_path
 from ganvas.run.process.lean_import import keep_torchmetrics_lean
 from ganvas.run.process.orphan import watch_parent
 
@@ -30,7 +31,7 @@ def main(handles: list[int]) -> int:
         os.write(pipe, (json.dumps(values, default=str) + "\n").encode())
 
     task = json.loads(sys.stdin.buffer.read())
-    sys.path += [entry for entry in task["path"] if entry not in sys.path]
+    take_import_path(task["path"])
     remember_secrets(task["secrets"])
     keep_torchmetrics_lean()
     from ganvas.run.distributed import rank_watchdog
@@ -42,6 +43,8 @@ def main(handles: list[int]) -> int:
     try:
         outcome = train(task["run"], resume=resume, overrides=task["overrides"], listener=listener)
     except OptionError as error:
+        if os.environ.get(DEBUG) == "1":
+            print(scrub(traceback.format_exc()), end="", file=sys.stderr, flush=True)
         tell(refused=[error.option, str(error.value), error.reason])
         return 2
     except NonFiniteError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
+from ganvas.functional.instant import timestamp
 from ganvas.run.folder.plain_yaml import load_object
 
 BEAT = 5.0  # seconds between two signs of life
@@ -67,7 +68,7 @@ class RunLock:
         owner = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "since": timestamp(),
         }
         with contextlib.suppress(OSError):  # a full disk: the kernel's lock holds all the same
             os.ftruncate(self._handle, 0)

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.plain_yaml import dump_plain, load_object, load_plain
 from ganvas.run.folder.redact import redacted, scrubbed
@@ -39,7 +41,7 @@ class RunFolder:
 
     def write_status(self, **values: Any) -> None:
         """Updates status.json atomically."""
-        status = self.read_status() | scrubbed(values) | {"updated": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        status = self.read_status() | scrubbed(values) | {"updated": timestamp()}
         write_text(self.path / "status.json", json.dumps(status, indent=2) + "\n")
 
     def read_run(self) -> dict[str, Any]:
@@ -101,11 +103,11 @@ def check_name(name: Any) -> None:
 
 
 def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
-    """outputs/<name>/<date>_<slug>-<hash>; the hash tells runs of one second and one slug apart."""
+    """outputs/<name>/<date in UTC>_<slug>-<hash>; the hash tells runs of one second and one slug apart."""
     slug = f"{choices.get('model', 'model')}-{choices.get('data', 'data')}-s{config.get('seed')}"
     text = json.dumps(config, sort_keys=True, default=str) + f"{time.time_ns()}{os.getpid()}"
     digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{slug}-{digest}"
+    name = f"{folder_stamp()}_{slug}-{digest}"
     return Path(config["paths"]["output_dir"]) / str(config["name"]) / name
 
 
@@ -153,7 +155,7 @@ def create(path: Path, run: dict[str, Any]) -> RunFolder:
         "choices": dict(run.get("ganvas", {}).get("choices") or {}),
         "run_yaml_bytes": (path / "run.yaml").stat().st_size,
     }
-    began = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    began = timestamp()
     folder.write_status(state="running", examples_seen=0, error=None, started=began, **listed)
     return folder
 
@@ -167,13 +169,18 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
     patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
     found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
-    return [RunFolder(path) for path in sorted(found, key=lambda path: (_started(path), path.name))]
+    return [RunFolder(path) for path in sorted(found, key=lambda path: (started(path), path.name))]
 
 
-def _started(path: Path) -> str:
-    """When a run began; of one that was killed before it could say so, when its run.yaml was written."""
-    written = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime((path / "run.yaml").stat().st_mtime))
-    return str(RunFolder(path).read_status().get("started", written))
+def started(path: Path, status: Mapping[str, Any] | None = None) -> float:
+    """When a run began, seconds since 1970; of one that cannot say so, when its run.yaml was written.
+
+    Args:
+        status: its status.json, where the caller has it already.
+    """
+    status = RunFolder(path).read_status() if status is None else status
+    began = instant_of(status.get("started"))
+    return (path / "run.yaml").stat().st_mtime if began is None else began
 
 
 def find_run(name: str, output_dir: Path) -> RunFolder:

@@ -11,6 +11,7 @@ Once it has ended, ``python -m ganvas.sweep.engine.node BATCH CODE`` decides fro
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from typing import Any
 
 from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.run_folder import write_text
+from ganvas.run.process.child import without_launchers
 from ganvas.sweep.command import SECRETS, JobCommand
 from ganvas.sweep.records import STOPPED, Record
 
@@ -76,7 +78,7 @@ class Task:
 
 def environment(index: int, given: Mapping[str, str]) -> dict[str, str]:
     """A job's environment from its task's: of the secrets, its own."""
-    clean = {key: value for key, value in given.items() if key != SECRETS_OF_ALL}
+    clean = {key: value for key, value in without_launchers(given).items() if key != SECRETS_OF_ALL}
     secrets = json.loads(given.get(SECRETS_OF_ALL, "{}")).get(str(index))
     if secrets:
         clean[SECRETS] = json.dumps(secrets)
@@ -118,9 +120,11 @@ def _note(batch: Path, number: int, **values: Any) -> None:
 
 
 def _about_this_job() -> dict[str, str]:
-    """What SLURM says of the job: JobState, PreemptTime, EndTime ..."""
+    """What SLURM says of the job: JobState, PreemptTime, EndTime ...; in UTC: it writes no zones."""
     asked = ["scontrol", "show", "job", "--oneliner", _own_id(os.environ)]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    environment = {**os.environ, "TZ": "UTC"}
+    environment.pop("SLURM_TIME_FORMAT", None)
+    answer = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False).stdout
     return dict(re.findall(r"(\w+)=(\S*)", answer))
 
 
@@ -133,7 +137,7 @@ def _own_id(given: Mapping[str, str]) -> str:
 
 def _seconds_left(about: Mapping[str, str]) -> float:
     try:
-        return time.mktime(time.strptime(about.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S")) - time.time()
+        return calendar.timegm(time.strptime(about.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S")) - time.time()
     except ValueError:  # "Unknown": no limit
         return float("inf")
 

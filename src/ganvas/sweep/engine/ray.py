@@ -7,6 +7,7 @@ soon after its task's worker. The sweep's folder must lie where all machines see
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
+from ganvas.run.process.child import IMPORT_PATH, import_path
 from ganvas.sweep.command import JobCommand, end_session
 from ganvas.sweep.interface import Job
 
@@ -115,6 +117,7 @@ class Ray:
     def start(self, jobs: Sequence[Job]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         given = {key: value for key, value in os.environ.items() if key.startswith("GANVAS_")}
+        given[IMPORT_PATH] = json.dumps(import_path())  # this process's, not the worker's
         for job in jobs:
             task = self._ray.remote(run_job).options(
                 num_cpus=self.options.num_cpus, num_gpus=self._gpus(job), max_retries=0, name=job.name
@@ -192,10 +195,12 @@ class Ray:
         before = signal.getsignal(signal.SIGTERM)
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         try:
-            if self._own is not None:
-                ray.init(address="local", include_dashboard=False, _temp_dir=self._own, **quiet)
-            else:
-                ray.init(address=address, **quiet)
+            # Ray puts the current folder in front of its workers' import path: not the user's.
+            with contextlib.chdir("/"):
+                if self._own is not None:
+                    ray.init(address="local", include_dashboard=False, _temp_dir=self._own, **quiet)
+                else:
+                    ray.init(address=address, **quiet)
         except Exception as error:
             if self._own is not None:
                 shutil.rmtree(self._own, ignore_errors=True)

@@ -25,6 +25,7 @@ from pathlib import Path
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.run_folder import write_text
+from ganvas.run.process.child import for_launchers
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.engine.node import SECRETS_OF_ALL, SUBMISSION, Task, stop_file, task_file
 from ganvas.sweep.engine.slurm_options import SlurmOptions
@@ -224,7 +225,7 @@ def _environment(command: JobCommand, hidden: dict[int, dict[str, str]]) -> Iter
     """What sbatch hands on to the jobs: no trace of an allocation or a rank that the sweep itself runs in."""
     clean = {
         key: value
-        for key, value in command.environment(-1).items()
+        for key, value in for_launchers(command.environment(-1)).items()
         if not key.startswith("SLURM_") or key == "SLURM_CONF"
     }
     if hidden:

@@ -13,7 +13,7 @@ from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import provenance
 from ganvas.cli.compose.hydra_internals import config_folders
 from ganvas.cli.sweep.launchers import JobLauncher
-from ganvas.cli.sweep.planned import Planned, join_sweep, sweep_folder
+from ganvas.cli.sweep.planned import Planned, allowed_by, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.search import KEY, Search, note, parse_search, stored
 from ganvas.cli.terminal import format_estimate
 from ganvas.run.folder.redact import redacted
@@ -45,7 +45,7 @@ def plan_search(
     secrets: dict[int, dict[str, Any]] = {}
     users = next(map(str, config_folders(composer.hydra, "user")), None)
     source = Search(sweep, stored(sweep) or spec, config_dir=users, secrets=secrets, example=examples[0])
-    return Planned(sweep, launcher, source, secrets, examples=jobs)
+    return Planned(sweep, launcher, source, secrets, allowed_by(examples), jobs)
 
 
 def print_search(made: Planned, slots: int, *, as_json: bool) -> int:
