@@ -34,12 +34,16 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser.parse_intermixed_args(list(argv))
 
     from ganvas.cli.compose.experiment import compose
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, refuse, written_unread
     from ganvas.data.datamodule import TensorDataModule
     from ganvas.data.shard.writer import write_shards
     from ganvas.run.config.build import build, check_targets
     from ganvas.run.prepare import error_prefix
 
+    check_hydra_overrides(arguments.overrides, is_sweep=False)
     composed = compose(arguments.overrides, config_dir=arguments.config_dir)
+    for key in written_unread(composed, roots=("data", "allow_imports")):
+        refuse(key, composed)
     try:
         node = composed.config["data"]
         allowed = [*(composed.config.get("allow_imports") or ()), *user_modules(arguments.config_dir)]

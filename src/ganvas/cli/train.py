@@ -60,7 +60,9 @@ def run(argv: Sequence[str]) -> int:
 def train(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train") -> int:
     """Composes and trains one experiment."""
     from ganvas.cli.compose.experiment import compose, provenance
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
 
+    check_hydra_overrides(overrides, is_sweep=False)
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
     repeats = (config.get("sweep") or {}).get("repeats", 1)
@@ -82,6 +84,7 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
+        check_read(composed, config_dir=config_dir, config_name=config_name)
         from ganvas.run.start import train as live
 
         return report(live({"ganvas": provenance(composed), "config": config}))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
+from ganvas.cli.trained.evaluate_options import check_options
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
 
@@ -43,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
         node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
         metrics = build_metrics(node, allow)
     model, data, _ = load_run(folder, allow=allow)
+    check_options(model, arguments)
     check_split(data, arguments.split, num, needed=2)
     with _as_written(arguments):
         evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--num", type=int, help=f"generated samples ({_NUM}); of a VQ-VAE: samples of the split (all)"
     )
     parser.add_argument("--num-real", type=int, help="real samples at most (the whole split)")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents (0)")
+    parser.add_argument("--seed", type=int, help="of the latents (0)")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--ema", action="store_true", help="refuse a run without averaged weights (EMA)")
     weights.add_argument("--raw", action="store_true", help="the trained weights instead of their average")
@@ -134,7 +136,7 @@ def _evaluate(
             features=metrics["features"],
             metrics=metrics["samples"],
             num_samples=num,
-            seed=arguments.seed,
+            seed=arguments.seed or 0,
             limit=arguments.num_real,
             ema=not arguments.raw,
             truncation=arguments.truncation,
