@@ -99,7 +99,7 @@ CASES: list[tuple[str, str, str]] = [
     ("evaluate 30_vq2 --num 20 --num-real 20", "--num-real", "is the same as --num"),
     ("evaluate 20_gan_ metric/perceptual=lpips", "metric/perceptual", "is of reconstructions"),
     ("evaluate 20_gan_ +metric.foo=1", "+metric.foo", "is no option here"),
-    ("evaluate 20_gan_ --floor --raw", "--raw", "does nothing with --floor"),
+    ("evaluate 20_gan_ --floor --raw", "--raw", "=true: does nothing with --floor"),
     ("evaluate 20_gan_ --floor --truncation 1", "--truncation", "does nothing with --floor"),
     ("sample 20_gan_ --columns 3 --out x.npz", "--columns", "=3: is of a grid"),
     ("resume 20_gan accelerator.precision=64-true", "accelerator.precision", "there are: 32-true"),

@@ -38,6 +38,8 @@ def run(argv: Sequence[str]) -> int:
     parser = run_parser("resume", __doc__)
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
     arguments = parser.parse_intermixed_args(list(argv))
+    if arguments.overrides:
+        arguments.command = "resume with overrides"
     folder, allow = named_run(arguments)
     return resume(folder, arguments.overrides, allow)
 

@@ -69,11 +69,12 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
         from ganvas.cli.resume import resume
-        from ganvas.run.folder.run_folder import find_run
+        from ganvas.run.folder.usable import NEEDS, find_usable
 
         others = [override for override in overrides if not override.startswith("resume=")]
         try:
-            folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
+            need = NEEDS["resume with overrides" if others else "resume"]
+            folder = find_usable(str(config["resume"]), Path(config["paths"]["output_dir"]), need)
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, [*(config.get("allow_imports") or []), *user_modules(config_dir)])
