@@ -10,7 +10,8 @@ from typing import Any
 
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, check_writable, find_run
+from ganvas.run.folder.run_folder import RunFolder, check_writable
+from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,8 +25,12 @@ def run_parser(command: str, description: str | None) -> Parser:
     """A parser with RUN and the options that every such command takes."""
     parser = Parser(prog=f"ganvas {command}", description=description)
     parser.add_argument(
-        "run", metavar="RUN", help="a run's folder, the unique beginning of its name, or latest"
+        "run",
+        metavar="RUN",
+        help="a run's folder, the unique beginning of its name, latest (the newest that can be used) or "
+        "latest:KIND (the newest of a model or data set)",
     )
+    parser.set_defaults(command=command)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     add_own_code(parser)
     return parser
@@ -52,7 +57,8 @@ def own_code(config_dir: str | None, allow: Sequence[str]) -> list[str]:
 
 def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     """The run, and the modules that the user allows on this command line."""
-    folder = find_run(arguments.run, Path(arguments.output_dir))
+    need = NEEDS.get(arguments.command, ANY)
+    folder = find_usable(arguments.run, Path(arguments.output_dir), need)
     if arguments.config_dir is not None:
         make_importable(check_config_dir(arguments.config_dir))
     return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]

@@ -38,8 +38,9 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.compare.show.plot import draw, require_matplotlib
     from ganvas.compare.show.svg import Line
     from ganvas.compare.variants import group
+    from ganvas.run.folder.usable import NEEDS
 
-    folders = find_runs(arguments.run, Path(arguments.output_dir))
+    folders = find_runs(arguments.run, Path(arguments.output_dir), need=NEEDS["plot"])
     require_matplotlib()
     variants, labels = group([folder.read_run() for folder in folders])
     runs, notes = [], []

@@ -10,9 +10,28 @@ from typing import Any
 
 from ganvas.cli.arguments import modules_and_overrides, named_run, own_code, run_parser
 from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
+from ganvas.cli.compose.unread import leaf_keys, unread
 from ganvas.cli.report import report
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
+
+# Keys that no constructor takes and that a run reads again when it is resumed.
+_READ_AGAIN = ("optimized_metric", "optimized_mode", "allow_drift")
+_INSTEAD = {
+    "allow_imports": "give --allow-imports NAME",
+    "name": "its folder has its name; move the folder",
+    "seed": "a run keeps its seed; train another one",
+    "resume": "name the run as RUN",
+    "paths.run_dir": "move the folder, then name it",
+    "paths.output_dir": "move the folder, then name it",
+    "paths.data_dir": "give data.root=FOLDER",
+}
+# Sections of which a run.yaml holds copies: its interpolations have become values.
+_COPIES = {
+    "metric.features": "callback.evaluation.features",
+    "metric.samples": "callback.evaluation.metrics",
+    "metric.perceptual": "callback.evaluation.perceptual",
+}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -20,6 +39,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
     arguments = parser.parse_intermixed_args(list(argv))
     arguments.allow_imports, more = modules_and_overrides(arguments.allow_imports)
+    if arguments.overrides or more:
+        arguments.command = "resume with overrides"
     folder, allow = named_run(arguments)
     own = own_code(arguments.config_dir, arguments.allow_imports)
     return resume(folder, [*arguments.overrides, *more], allow, own=own)
@@ -51,7 +72,9 @@ def resume(
     run = read_stored(folder, allow)
     config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
-        _override(config, override)
+        for word in _with_copies(config, override):
+            _override(config, word)
+    _check_read(config, overrides)
     check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
     if secrets is not None:
         config = fill_secrets(config, dict(leaves(secrets)))
@@ -73,6 +96,33 @@ def _named_as_written(error: OptionError, overrides: Sequence[str]) -> OptionErr
     if error.option in written or not sized:
         return error
     return OptionError(sized[0], written[sized[0]], f"does not fit the run ({error}); leave it as it was")
+
+
+def _with_copies(config: dict[str, Any], override: str) -> list[str]:
+    """The override, and the same for a copy that is still equal to what it was made from."""
+    key, _, value = override.partition("=")
+    for section, copy in _COPIES.items():
+        made = _at(config, copy)
+        if key.startswith(f"{section}.") and made is not None and made == _at(config, section):
+            return [override, f"{copy}{key[len(section) :]}={value}"]
+    return [override]
+
+
+def _at(config: Any, key: str) -> Any:
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, dict) else None
+    return config
+
+
+def _check_read(config: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Raises OptionError at an override that nothing reads in a run that has begun."""
+    values = dict(override.split("=", 1) for override in overrides)
+    for key in unread(config, list(values), own=_READ_AGAIN)[:1]:
+        last = key.rpartition(".")[2]
+        copies = [leaf for leaf in leaf_keys(config) if leaf != key and leaf.endswith(f".{last}")]
+        instead = f"it reads {' and '.join(copies[:3])}" if copies and "." in key else "leave it out"
+        instead = _INSTEAD.get(key, instead)
+        raise OptionError(key, values[key], f"nothing reads it in a run that has begun; {instead}")
 
 
 def _override(config: dict[str, Any], override: str) -> None:

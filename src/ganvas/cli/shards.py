@@ -35,13 +35,18 @@ def run(argv: Sequence[str]) -> int:
     modules, more = modules_and_overrides(arguments.allow_imports)
 
     from ganvas.cli.compose.experiment import compose
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, refuse, written_unread
     from ganvas.data.datamodule import TensorDataModule
     from ganvas.data.shard.writer import write_shards
     from ganvas.run.config.build import build, check_targets
     from ganvas.run.folder.train_log import data_notes
     from ganvas.run.prepare import error_prefix
 
-    composed = compose([*arguments.overrides, *more], config_dir=arguments.config_dir)
+    words = [*arguments.overrides, *more]
+    check_hydra_overrides(words, is_sweep=False)
+    composed = compose(words, config_dir=arguments.config_dir)
+    for key in written_unread(composed, roots=("data", "allow_imports")):
+        refuse(key, composed)
     try:
         node = composed.config["data"]
         allowed = [*composed.allow_imports, *modules, *user_modules(arguments.config_dir)]

@@ -88,7 +88,9 @@ def train(
         allow: the user's own modules that the config may name, beside those of its ``allow_imports``.
     """
     from ganvas.cli.compose.experiment import compose, provenance
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
 
+    check_hydra_overrides(overrides, is_sweep=False)
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
     allow = [*composed.allow_imports, *allow]
@@ -97,11 +99,12 @@ def train(
     require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
         from ganvas.cli.resume import resume
-        from ganvas.run.folder.run_folder import find_run
+        from ganvas.run.folder.usable import NEEDS, find_usable
 
         others = [override for override in overrides if not override.startswith("resume=")]
         try:
-            folder = find_run(str(config["resume"]), Path(config["paths"]["output_dir"]))
+            need = NEEDS["resume with overrides" if others else "resume"]
+            folder = find_usable(str(config["resume"]), Path(config["paths"]["output_dir"]), need)
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, [*allow, *user_modules(config_dir)], own=own)
@@ -112,6 +115,7 @@ def train(
     config["allow_imports"] = [*allow, *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
+        check_read(composed, config_dir=config_dir, config_name=config_name)
         from ganvas.run.start import train as live
 
         return report(live({"ganvas": provenance(composed), "config": config}), own)

@@ -13,6 +13,7 @@ from torch import nn
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.random import hash64
+from ganvas.model.interface import FromLatents, Reconstructs, Samples
 from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 from ganvas.model.training.snapshot import updates_itself
@@ -20,6 +21,7 @@ from ganvas.run.config.budget import check_all_move, find_budget
 from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
+from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, SAMPLES
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 
 
@@ -118,6 +120,12 @@ def configure(
             # loss/codebook of 2.1e-4, eager 3.9e-5, benchmarks/gpu/check.py); why is not known.
             if not updates_itself(network):
                 network.compile()
+
+
+def abilities_of(model: Recipe) -> list[str]:
+    """What the recipe can do, in the words of :mod:`ganvas.run.folder.usable`."""
+    kinds = {SAMPLES: Samples, LATENTS: FromLatents, RECONSTRUCTS: Reconstructs}
+    return [word for word, kind in kinds.items() if isinstance(model, kind)]
 
 
 def build_model(config: dict[str, Any], data: Any) -> Recipe:

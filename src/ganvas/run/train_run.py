@@ -33,7 +33,7 @@ from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import data_notes, train_log
 from ganvas.run.outcome import Outcome
-from ganvas.run.prepare import configure, error_prefix, prepare
+from ganvas.run.prepare import abilities_of, configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
 from ganvas.run.run_end import end_run, record_failure
 from ganvas.run.status_writer import StatusWriter
@@ -167,7 +167,8 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> Non
     below = folder.path.is_relative_to(paths["output_dir"])
     check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
     world = environment(parts.data, processes(parts.machine))
-    create(folder.path, run | {"ganvas": run["ganvas"] | {"environment": world}})
+    record = run | {"ganvas": run["ganvas"] | {"environment": world}}
+    create(folder.path, record, abilities=abilities_of(parts.model))
 
 
 def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:

@@ -21,6 +21,11 @@ def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
     assert (second["run"], second["model"]) == ("b_vqvae", "mlp_vqvae")
 
 
+def test_runs_of_a_glob_alone(ganvas, outputs: Path) -> None:
+    rows = json.loads(ganvas("runs", "ls", "*vq*", "--json", "--output-dir", str(outputs)).stdout)
+    assert [row["run"] for row in rows] == ["b_vqvae"]
+
+
 def test_table_names_every_run(ganvas, outputs: Path) -> None:
     text = ganvas("runs", "ls", "--output-dir", str(outputs)).stdout
     assert "a_gan" in text

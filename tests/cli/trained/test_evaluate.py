@@ -100,3 +100,18 @@ def test_bad_words(ganvas, outputs: Path, words: list[str], line: str) -> None:
 def test_averaged_weights_are_asked_of_a_run_without_them(ganvas, outputs: Path) -> None:
     done = ganvas("evaluate", "b_vqvae", "--output-dir", str(outputs), "--ema", code=2)
     assert done.stderr.startswith("--ema=b_vqvae: the run has no averaged weights")
+
+
+def test_several_runs_by_a_glob(ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("evaluate", "*", "--output-dir", str(outputs), "--num", "60", "--json")
+    done = ganvas(*words)
+    assert [json.loads(line)["run"] for line in done.stdout.splitlines()] == ["a_gan", "b_vqvae"]
+    both = ganvas("evaluate", "a_gan", "b_", "metric.features.size=4", *words[2:])
+    gan, vqvae = map(json.loads, both.stdout.splitlines())
+    assert (gan["run"], gan["protocol"]["features"]["size"], vqvae["run"]) == ("a_gan", 4, "b_vqvae")
+    one_left = ganvas(*words, "--metrics", "fid", code=2)
+    assert [json.loads(line)["run"] for line in one_left.stdout.splitlines()] == ["a_gan"]
+    (line,) = one_left.stderr.splitlines()
+    assert line.startswith(f"{outputs}/train/b_vqvae: --metrics=fid: are of generated samples")
+    for run in ("a_gan", "b_vqvae"):
+        (outputs / "train" / run / "evaluations.jsonl").unlink()

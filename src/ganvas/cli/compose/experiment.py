@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ class Composed:
         choices: group -> chosen option, e.g. ``{"model": "dcgan"}``.
         overrides: what the user wrote.
         origins: key -> the keys that its interpolation reads.
+        tree: the config with its interpolations as they are written.
     """
 
     config: dict[str, Any]
     choices: dict[str, str]
     overrides: list[str]
     origins: dict[str, list[str]]
+    tree: dict[str, Any] = field(default_factory=dict)
 
     @property
     def allow_imports(self) -> list[str]:
@@ -108,7 +110,7 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
     with open_dict(config):
         del config["hydra"]
-    unresolved_config = OmegaConf.to_container(config, resolve=False)
+    unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
     origins = _origins(unresolved_config)
     remember_environment(unresolved_config)
     try:
@@ -134,7 +136,7 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
         raise Composed({}, {}, list(overrides), origins).named_as_written(error) from error
     except RecursionError as error:
         raise OptionError("config", "", "its interpolations form a cycle; break it") from error
-    return Composed(plain, choices, list(overrides), origins)
+    return Composed(plain, choices, list(overrides), origins, unresolved_config)
 
 
 def _check_shapes(plain: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.terminal import format_metrics, print_table
+from ganvas.compare.find import find_runs
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.run_folder import RunFolder, all_runs
 
@@ -16,10 +17,14 @@ from ganvas.run.folder.run_folder import RunFolder, all_runs
 def run(argv: Sequence[str]) -> int:
     """Prints a table, or with ``--json`` a list of objects."""
     parser = Parser(prog="ganvas runs ls", description=__doc__)
+    parser.add_argument(
+        "run", metavar="RUN", nargs="*", help="these alone: runs, globs over them, folders of runs"
+    )
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(list(argv))
-    rows = [describe(folder) for folder in all_runs(Path(arguments.output_dir))]
+    place = Path(arguments.output_dir)
+    rows = [describe(one) for one in (find_runs(arguments.run, place) if arguments.run else all_runs(place))]
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0

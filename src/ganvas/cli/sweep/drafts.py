@@ -10,6 +10,7 @@ from typing import Any
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import Composed
 from ganvas.cli.compose.hydra_internals import parse_overrides
+from ganvas.cli.compose.refuse_unread import UnreadInSweep
 from ganvas.errors import OptionError, require
 from ganvas.run.config.optimized import check_optimized
 from ganvas.run.folder.redact import redacted_override
@@ -56,17 +57,17 @@ def drafts(composer: Composer, overrides: Sequence[str]) -> tuple[list[Draft], l
     jobs = combinations(composer.hydra, overrides)
     varied = differing(jobs)
     shared = [word for word in jobs[0] if word not in varied[0]]
-    made = []
+    made, checks = [], UnreadInSweep()
     for variant, (job, differs) in enumerate(zip(jobs, varied, strict=True)):
-        made += repeats(composer, job, differs, variant)
+        first = composer.compose(job)
+        made += repeats(composer, first, differs, variant)
+        checks.add(first, differs)
+    checks.finish()
     return made, shared
 
 
-def repeats(
-    composer: Composer, overrides: Sequence[str], differs: Sequence[str], variant: int
-) -> list[Draft]:
+def repeats(composer: Composer, first: Composed, differs: Sequence[str], variant: int) -> list[Draft]:
     """One combination as jobs: ``sweep.repeats`` of them, with the seeds from ``seed`` on."""
-    first = composer.compose(overrides)
     try:
         check_optimized(first.config)
     except OptionError as error:
@@ -83,7 +84,7 @@ def repeats(
     answer = []
     for repeat in range(count):
         word = f"seed={first.config['seed'] + repeat}"
-        made = composer.compose([*overrides, word]) if repeat else first
+        made = composer.compose([*first.overrides, word]) if repeat else first
         answer.append(_draft(made, [*differs, word], variant, repeat))
     return answer
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import provenance
+from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import drafts, fixed_overrides
 from ganvas.cli.sweep.launchers import make_launcher
 from ganvas.cli.sweep.planned import Planned, allowed_by, is_hydra_override, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.plan import plan_search
-from ganvas.errors import OptionError
+from ganvas.cli.sweep.search.space import overrides_of
+from ganvas.errors import OptionError, require
 from ganvas.sweep.grid import Grid
 from ganvas.sweep.manifest import Manifest, new_about
 from ganvas.sweep.records import RESUMABLE
@@ -25,10 +27,15 @@ _SEARCH = f"{Settings.__module__}.{Settings.__name__}"
 
 def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Planned:
     """Composes everything and checks it; writes nothing."""
+    check_hydra_overrides(overrides, is_sweep=True)
     own = [word for word in overrides if not is_hydra_override(word)]
     launcher = make_launcher(section.launcher, overrides)
     if is_search(section, overrides):
         return plan_search(composer, overrides, own, section, launcher)
+    size = section.sweeper.get("max_batch_size")
+    reason = "ganvas does not use it; hydra.launcher.n_jobs says how many jobs run at a time"
+    require(size is None, "hydra.sweeper.max_batch_size", size, reason)
+    own = [*overrides_of(section.sweeper.get("params") or {}), *own]
     made, shared = drafts(composer, own)
     if any(draft.config.get("optimized_metric") is not None for draft in made):
         from ganvas.run.config.reported import check_ranked  # torch, for seconds

@@ -5,20 +5,48 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
+from ganvas.cli.terminal import one_line
+from ganvas.cli.trained.evaluate_options import check_options
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
+from ganvas.run.folder.redact import scrub
+from ganvas.run.folder.usable import NEEDS
 
 _NUM = 10_000
 
 
 def run(argv: Sequence[str]) -> int:
-    """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``)."""
+    """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``).
+
+    Of several runs one that cannot be evaluated is told in a line, and the others go on.
+    """
     arguments = _parser().parse_intermixed_args(list(argv))
+    names = [arguments.run, *(word for word in arguments.overrides if "=" not in word)]
+    arguments.overrides = [word for word in arguments.overrides if "=" in word]
+    folders = find_runs(names, Path(arguments.output_dir), need=NEEDS["evaluate"])
+    if len(folders) == 1:
+        arguments.run = str(folders[0].path)
+        return _evaluate_one(arguments)
+    code = 0
+    for folder in folders:
+        arguments.run = str(folder.path)
+        try:
+            _evaluate_one(arguments)
+        except OptionError as error:
+            print(one_line(f"{folder.path}: {scrub(str(error))}", 4000), file=sys.stderr)
+            code = 2
+    return code
+
+
+def _evaluate_one(arguments: argparse.Namespace) -> int:
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
@@ -43,6 +71,7 @@ def run(argv: Sequence[str]) -> int:
         node = metric_node(read_stored(folder, allow)["config"], chosen, arguments.config_dir)
         metrics = build_metrics(node, allow)
     model, data, _ = load_run(folder, allow=allow)
+    check_options(model, arguments)
     check_split(data, arguments.split, num, needed=2)
     with _as_written(arguments):
         evaluation_result = _evaluate(model, data, metrics, num, arguments, folder)
@@ -72,8 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "overrides",
         nargs="*",
-        metavar="metric/...=...",
-        help="other metrics than the run's own, e.g. metric/features=classifier metric/samples=[fid,kid]",
+        metavar="RUN | metric/...=...",
+        help="further runs (each may be a glob, or a folder of runs); other metrics than the run's own, e.g. "
+        "metric/features=classifier metric/samples=[fid,kid]",
     )
     parser.add_argument("--features", help="the same as metric/features=NAME: pixels, efficientnet_lite0 ...")
     parser.add_argument("--metrics", nargs="+", help="the same as metric/samples=[NAME,...]: fid kid ...")
@@ -82,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "--num", type=int, help=f"generated samples ({_NUM}); of a VQ-VAE: samples of the split (all)"
     )
     parser.add_argument("--num-real", type=int, help="real samples at most (the whole split)")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents (0)")
+    parser.add_argument("--seed", type=int, help="of the latents (0)")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--ema", action="store_true", help="refuse a run without averaged weights (EMA)")
     weights.add_argument("--raw", action="store_true", help="the trained weights instead of their average")
@@ -134,7 +164,7 @@ def _evaluate(
             features=metrics["features"],
             metrics=metrics["samples"],
             num_samples=num,
-            seed=arguments.seed,
+            seed=arguments.seed or 0,
             limit=arguments.num_real,
             ema=not arguments.raw,
             truncation=arguments.truncation,

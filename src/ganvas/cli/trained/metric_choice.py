@@ -24,7 +24,7 @@ def metric_node(stored: dict[str, Any], overrides: Sequence[str], config_dir: st
         OptionError: a word that names nothing under ``metric``.
     """
     for word in overrides:
-        if "=" not in word or not word.lstrip("+~").startswith(("metric/", "metric.")):
+        if "=" not in word or not any(_is_about(word.lstrip("+~"), group) for group in GROUPS):
             raise OptionError(
                 word.partition("=")[0],
                 word.partition("=")[2],

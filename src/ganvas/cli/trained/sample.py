@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganvas.cli.arguments import check_num, check_out, named_run, save_samples
 from ganvas.cli.trained.from_latents import check_common, generator_parser
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 
 def run(argv: Sequence[str]) -> int:
@@ -25,6 +25,10 @@ def run(argv: Sequence[str]) -> int:
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"samples-{arguments.num}-seed{arguments.seed}.png"
     check_out(out)
+    is_grid = out.suffix == ".png" or arguments.columns is None
+    require(
+        is_grid, "--columns", arguments.columns, "is of a grid (.png), and --out is an array; leave it out"
+    )
 
     import torch
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,11 @@ def _can_write(folder: Path) -> bool:
     return True
 
 
-def create(path: Path, run: dict[str, Any]) -> RunFolder:
+def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:
     """Makes the folder (it must not exist) and writes run.yaml and status.json.
+
+    Args:
+        abilities: what the recipe can do (see ganvas.run.folder.usable), for those who do not build it.
 
     Raises:
         OptionError: the folder exists, or cannot be made.
@@ -151,7 +154,8 @@ def create(path: Path, run: dict[str, Any]) -> RunFolder:
         (path / name).mkdir()
     folder = RunFolder(path)
     write_run(path, run)
-    listed = {
+    listed: dict[str, Any] = {} if abilities is None else {"abilities": list(abilities)}
+    listed |= {
         "choices": dict(run.get("ganvas", {}).get("choices") or {}),
         "run_yaml_bytes": (path / "run.yaml").stat().st_size,
     }

@@ -157,13 +157,16 @@ def composed(words: list[str]) -> Any:
         return parse_search(composer, words, section.sweeper)[0]
 
 
+SECRET = "+logger.tensorboard.api_key=verysecret"
+
+
 def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
-    spec = composed([LR, "model.latent_dim=8,16", "+extra.api_key=verysecret", GOAL, "trainer=smoke"])
-    assert spec.overrides == ["+extra.api_key=verysecret", GOAL, "trainer=smoke"]
+    spec = composed([LR, "model.latent_dim=8,16", SECRET, GOAL, "trainer=smoke"])
+    assert spec.overrides == [SECRET, GOAL, "trainer=smoke"]
     assert spec.identity() == composed([LR, "model.latent_dim=8,16", "trainer=smoke", GOAL]).identity() | {
         "experiment": spec.experiment
     }
-    other = composed([LR, "model.latent_dim=8,16", "+extra.api_key=verysecret", GOAL])
+    other = composed([LR, "model.latent_dim=8,16", SECRET, GOAL])
     assert other.experiment != spec.experiment, "another budget is another experiment"
     sweep = Manifest(tmp_path / "sweep", {"search": asdict(spec)})
     sweep.write()

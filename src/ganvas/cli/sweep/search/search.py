@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ganvas.cli.compose.composer import Composer
+from ganvas.cli.compose.refuse_unread import UnreadInSweep
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import repeats
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
@@ -56,8 +57,12 @@ def parse_search(
 
     fixed, space = parse([*overrides_of(params), *overrides], composer.hydra)
     first = space.overrides({one.name: (one.choices or (one.low,))[0] for one in space.dimensions})
-    examples = repeats(composer, [*fixed, *first], first, 0)
-    _compose_every_option(composer, fixed, first, space)
+    example = composer.compose([*fixed, *first])
+    examples = repeats(composer, example, first, 0)
+    unread = UnreadInSweep()
+    unread.add(example, ())
+    _compose_every_option(composer, fixed, first, space, unread)
+    unread.finish()
     config = examples[0].config
     seed = config["seed"] if settings.seed is None else settings.seed
     spec = check(
@@ -100,18 +105,20 @@ def require_optuna() -> None:
         ) from error
 
 
-def _compose_every_option(composer: Composer, fixed: list[str], first: list[str], space: Space) -> None:
+def _compose_every_option(
+    composer: Composer, fixed: list[str], first: list[str], space: Space, unread: UnreadInSweep
+) -> None:
     """Each option of each group once: a misspelt one is refused before the first job."""
     for place, one in enumerate(space.dimensions):
         if composer.is_group(one.name):
             for option in one.choices[1:]:
                 others = [word for number, word in enumerate(first) if number != place]
-                _check_option(composer, [*fixed, *others, one.word(option)], one.name)
+                _check_option(composer, [*fixed, *others, one.word(option)], one.name, unread)
 
 
-def _check_option(composer: Composer, overrides: list[str], group: str) -> None:
+def _check_option(composer: Composer, overrides: list[str], group: str, unread: UnreadInSweep) -> None:
     try:
-        composer.compose(overrides)
+        unread.add(composer.compose(overrides), ())
     except OptionError as error:
         if error.option == group:  # others may fit other values: then it is a failed trial
             raise
@@ -209,7 +216,8 @@ class _SweepJobs:
     def add(self, number: int, overrides: Sequence[str], repeat: int) -> Job:
         if number not in self._drafts:
             # A study asks for one trial's repeats in a row: older drafts are of no more use.
-            made = repeats(self.composer, [*self._fixed, *overrides], list(overrides), number)
+            first = self.composer.compose([*self._fixed, *overrides])
+            made = repeats(self.composer, first, list(overrides), number)
             self._drafts = {**dict(list(self._drafts.items())[-64:]), number: made}
         draft = self._drafts[number][repeat]
         sweep = self.search.sweep

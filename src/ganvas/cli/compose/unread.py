@@ -1,0 +1,161 @@
+"""Which keys of a config nothing reads: what a user writes acts or is refused.
+
+A key is read where it reaches a constructor (it lies in a section with a ``_target_`` and is not listed
+under ``_shared_``), where ganvas itself reads it (:data:`OWN`, :data:`SECTIONS`), or where the interpolation
+of a key that is read names it. What a constructor does with its arguments is the part's affair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from ganvas.run.config.allowed import RESERVED
+
+# Keys that no constructor takes and that ganvas reads by their names.
+OWN = frozenset(
+    "name seed optimized_metric optimized_mode resume allow_drift allow_imports sweep.repeats "
+    "paths.output_dir paths.run_dir model.main_metric".split()
+)
+SECTIONS = ("trainer", "accelerator")  # bound to typed options: a key that is none of them is refused there
+_PARTS = ("data", "model", "metric.features", "metric.perceptual")
+_GROUPS = ("callback", "logger", "metric.samples")  # name -> part; null leaves one out
+_NAME = re.compile(r"(\.*)([A-Za-z_][\w\-]*(?:\.[\w\-]+|\[[^\[\]{}$]+\])*)")
+
+
+def unread(
+    tree: dict[str, Any], keys: Collection[str], *, own: Collection[str] = OWN, parts: Sequence[str] = _PARTS
+) -> list[str]:
+    """Those of the keys that nothing reads.
+
+    Args:
+        tree: the config as nested dicts and lists, interpolations as they are written.
+        keys: with dots; of a section all that it holds is asked for.
+        own: keys that ganvas reads by their names.
+        parts: sections that are made into objects.
+    """
+    read = _Reader(tree, own, parts).read
+    leaves = dict.fromkeys(leaf for key in keys for leaf in leaf_keys(_at(tree, key), key))
+    return [leaf for leaf in leaves if not is_read(leaf, read)]
+
+
+def is_read(key: str, read: Collection[str]) -> bool:
+    """Whether the key or a section around it is read as a whole."""
+    return any(head in read for head in _heads(key))
+
+
+def leaf_keys(node: Any, path: str = "") -> Iterator[str]:
+    """Every key below a section that holds no further ones; a list counts as one value."""
+    if not isinstance(node, dict) or not node:
+        yield path
+        return
+    for name, value in node.items():
+        yield from leaf_keys(value, f"{path}.{name}".lstrip("."))
+
+
+def _heads(key: str) -> Iterator[str]:
+    yield key
+    while "." in key:
+        key = key.rpartition(".")[0]
+        yield key
+
+
+def _at(tree: Any, key: str) -> Any:
+    for name in key.split("."):
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+class _Reader:
+    """Walks from what is read for certain along interpolations; ``read`` holds leaves and empty sections."""
+
+    def __init__(self, tree: dict[str, Any], own: Collection[str], parts: Sequence[str]) -> None:
+        self.tree = tree
+        self.read: set[str] = set()
+        for key in own:
+            self._take(key)
+        if parts == _PARTS:
+            for section in SECTIONS:
+                self._take(section)
+        for part in parts:
+            self._take(part)
+        for group in _GROUPS if parts == _PARTS else ():
+            entries = _at(tree, group)
+            for name in entries if isinstance(entries, dict) else ():
+                self._take(f"{group}.{name}")
+                self._mark(f"{group}.{name}._target_")
+
+    def _take(self, path: str) -> None:
+        """What stands at a path is read: a value, or of a part all that its constructor takes."""
+        node, names = self.tree, path.split(".")
+        for number, name in enumerate(names):
+            if isinstance(node, str):  # an interpolated section, of which one key is read
+                head = ".".join(names[:number])
+                self._mark(head)
+                self._follow(node, head, tail=names[number:])
+                return
+            if not isinstance(node, dict) or name not in node:
+                return
+            node = node[name]
+        self._visit(node, path)
+
+    def _visit(self, node: Any, path: str) -> None:
+        if path in self.read:
+            return
+        if isinstance(node, dict):
+            is_part = "_target_" in node
+            skipped = set(node.get("_shared_") or ()) if is_part else set()
+            if is_part and node["_target_"] is None:
+                self._mark(f"{path}._target_")
+                return
+            for name, value in node.items():
+                if name not in skipped:
+                    self._visit(value, f"{path}.{name}")
+            if not skipped and not node:
+                self.read.add(path)
+            return
+        self._mark(path)
+        for value in _texts(node):
+            self._follow(value, path)
+
+    def _mark(self, path: str) -> None:
+        self.read.add(path)
+
+    def _follow(self, text: str, path: str, tail: Sequence[str] = ()) -> None:
+        """Takes every key that an interpolation names; of text outside of one nothing is asked."""
+        if "${" not in text:
+            return
+        for dots, name in _NAME.findall(text[text.index("${") :]):
+            key = re.sub(r"\[['\"]?([^\]'\"]+)['\"]?\]", r".\1", name)
+            around = path.split(".")
+            head = around[: len(around) - len(dots)] if dots else []
+            self._take(".".join([*head, key, *tail]))
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _texts(value)
+
+
+def structure(tree: dict[str, Any]) -> list[str]:
+    """The keys that must be read whoever wrote them: not shared ones, places, nor those of parts left out."""
+    found: list[str] = []
+
+    def walk(node: Any, path: str) -> None:
+        if not isinstance(node, dict):
+            found.append(path)
+        elif node.get("_target_", "") is not None:
+            shared = node.get("_shared_") or ()
+            for name, value in node.items():
+                if name not in RESERVED and name not in shared and path != "paths":
+                    walk(value, f"{path}.{name}".lstrip("."))
+
+    walk(tree, "")
+    return found
