@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import Parser
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
 from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.terminal import format_duration
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 if TYPE_CHECKING:
     from ganvas.run.trial import Trial
@@ -22,21 +22,26 @@ def run(argv: Sequence[str]) -> int:
     """Takes what ``ganvas train`` takes; nothing is written."""
     parser = Parser(prog="ganvas check", description=__doc__, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="as in ganvas train")
-    parser.add_argument("--config-dir", "-cd", help="where your own parts lie")
     parser.add_argument("--config-name", "-cn", default="train", help="of the primary config")
     parser.add_argument("--json", action="store_true", help="one object, sizes in bytes")
+    add_own_code(parser)
     arguments = parser.parse_intermixed_args(list(argv))
+    allow, more = modules_and_overrides(arguments.allow_imports)
+    words = [*arguments.overrides, *more]
+    code = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}
     from ganvas.cli.compose.experiment import compose
-
-    composed = compose(
-        arguments.overrides, config_dir=arguments.config_dir, config_name=arguments.config_name
-    )
-    config = composed.config
-    config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(arguments.config_dir)]
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
     from ganvas.run.config.build import check_targets
 
+    check_hydra_overrides(words, is_sweep=False)
+    composed = compose(words, **code)
+    config = composed.config
+    resumed = config.get("resume")
+    require(resumed is None, "resume", resumed, "is no experiment of its own; ganvas runs show tells a run")
+    config["allow_imports"] = [*composed.allow_imports, *allow, *user_modules(arguments.config_dir)]
     try:
         check_targets(config, config["allow_imports"])
+        check_read(composed, **code)
         from ganvas.run.trial import try_out
 
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
