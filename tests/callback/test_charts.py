@@ -14,6 +14,8 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from ganvas.callback.charts import Charts, Result, chosen, layout, led
+from ganvas.callback.run_state import RunState, give_state
+from ganvas.logger.tensorboard import TensorBoard
 from ganvas.model.classifier import Classifier
 from ganvas.model.gan import GAN
 from ganvas.model.vqvae import VQVAE
@@ -135,6 +137,29 @@ def test_metrics_of_hparams_are_scalars_that_are_there(
         events().summary_metadata["_hparams_/experiment"].plugin_data.content
     ).experiment
     assert [info.name.tag for info in experiment.metric_infos] == ["evaluation/psnr", "evaluation/mse"]
+
+
+def test_charts_name_scalars_as_the_logger_does(
+    run_dir: Path, sampler: Callable[..., Any], data: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    logger = TensorBoard(save_dir=str(run_dir), name="", version="tensorboard", default_hp_metric=False)
+    charts = Charts(run_dir=str(run_dir))
+    give_state([charts], RunState(max_examples=None))
+    pl.Trainer(
+        max_steps=1,
+        accelerator="cpu",
+        logger=logger,
+        callbacks=[charts],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    ).fit(sampler((1, 8, 8)), datamodule=data((1, 8, 8)))
+    layout = layout_pb2.Layout.FromString(
+        events().Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
+    first = layout.category[0].chart[0]
+    assert list(first.multiline.tag) == ["Loss/generator", "Loss/discriminator"]
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,13 @@ class Charts(RunCallback):
         if pl_module.examples_seen:  # a resumed run's event files hold them already
             return
         with self.state.tolerate_write_errors("TensorBoard"):
-            for writer in _writers(trainer):
-                writer.add_custom_scalars(layout(getattr(pl_module, "reports", ())))
+            for logger in _loggers(trainer):
+                named = getattr(logger, "shown_tag", str)  # as the logger names scalars
+                charts = layout(getattr(pl_module, "reports", ()))
+                for kind in charts["training"].values():
+                    kind[1] = list(map(named, kind[1]))
+                writer = logger.experiment
+                writer.add_custom_scalars(charts)
                 if self.run_file.exists():
                     text = self.run_file.read_text(encoding="utf-8")
                     writer.add_text("config", f"```yaml\n{text}\n```", 0)
@@ -66,7 +71,7 @@ class Charts(RunCallback):
             results = _results(pl_module.metrics, best_metrics(rows))
             curves = [f"evaluation/{name}" for name in results] if _has_curves(rows) else []
             with self.state.tolerate_write_errors("TensorBoard"):
-                for writer in _writers(trainer):
+                for writer in (logger.experiment for logger in _loggers(trainer)):
                     if results:
                         writer.add_text("results", _table(results), examples)
                     _add_hparams(writer, led(chosen(config), results), curves)
@@ -180,7 +185,8 @@ def _add_hparams(writer: Any, hparams: dict[str, Any], curves: Sequence[str]) ->
     writer.flush()
 
 
-def _writers(trainer: pl.Trainer) -> list[Any]:
+def _loggers(trainer: pl.Trainer) -> list[TensorBoardLogger]:
+    """Those of TensorBoard, on the rank that writes."""
     if not trainer.is_global_zero:
         return []
-    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
