@@ -89,10 +89,11 @@ def layout(reports: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
         return not reports or tag in reports or tag.startswith(prefixes or ("/",))
 
     there = {title: tags for title, tags in _CHARTS.items() if any(map(reported, tags))}
-    charted = {tag for tags in there.values() for tag in tags}
-    own = [tag for tag in reports if tag.startswith("loss/") and tag not in (*charted, "loss/codebook")]
-    losses = {f"loss: {tag.partition('/')[2]}": [tag] for tag in own if not tag.endswith("/")}
-    ordered = {title: there[title] for title in there if title.startswith("loss:")} | losses | there
+    losses = {title: there[title] for title in there if title.startswith("loss:")}
+    if not losses:
+        own = [tag for tag in reports if tag.startswith("loss/") and not tag.endswith("/")]
+        losses = {f"loss: {tag.partition('/')[2]}": [tag] for tag in own}
+    ordered = losses | there
     return {"training": {title: ["Multiline", tags] for title, tags in ordered.items()}}
 
 
@@ -116,17 +117,19 @@ def _results(final: Mapping[str, float], best: Mapping[str, Mapping[str, float |
 def led(
     hparams: dict[str, bool | int | float | str], results: Mapping[str, Result]
 ) -> dict[str, bool | int | float | str]:
-    """The columns of HPARAMS in order: learning rates, the main metric, the config, the other metrics."""
-    columns = [
-        {f"{kind}/{name}": value for kind, value in (("final", one.final), ("best", one.best))}
-        for name, one in results.items()
-    ]
-    there = [{key: value for key, value in one.items() if value is not None} for one in columns]
-    rates = {key: value for key, value in hparams.items() if key.rpartition(".")[2] == "lr"}
-    ordered: dict[str, bool | int | float | str] = {**rates, **(there[0] if there else {}), **hparams}
-    for one in there[1:]:
-        ordered |= one
-    return ordered
+    """The columns of HPARAMS; capitals lead: learning rates (``LR/...``) and the main metric (``Final/fid``).
+
+    TensorBoard sorts columns by their letters' codes and shows the first five.
+    """
+    columns: dict[str, bool | int | float | str] = {}
+    for key, value in hparams.items():
+        path, _, last = key.rpartition(".")
+        columns[f"LR/{path}" if last == "lr" else key] = value
+    for number, (name, one) in enumerate(results.items()):
+        for kind, result in (("final", one.final), ("best", one.best)):
+            if result is not None:
+                columns[f"{kind if number else kind.capitalize()}/{name}"] = result
+    return columns
 
 
 def _table(results: Mapping[str, Result]) -> str:
