@@ -13,7 +13,12 @@ import yaml
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from ganvas.callback.charts import Charts, chosen
+from ganvas.callback.charts import Charts, Result, chosen, layout, led
+from ganvas.callback.run_state import RunState, give_state
+from ganvas.logger.tensorboard import TensorBoard
+from ganvas.model.classifier import Classifier
+from ganvas.model.gan import GAN
+from ganvas.model.vqvae import VQVAE
 
 CONFIG = {
     "seed": 3,
@@ -75,24 +80,103 @@ def test_a_finished_run(
         read.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
     )
     charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
-    assert charts["losses"] == ["loss/generator", "loss/discriminator"]
-    assert charts["logits of D"] == ["logits/real", "logits/fake"]
+    assert charts["loss: generator, discriminator"] == ["loss/generator", "loss/discriminator"]
+    assert charts["logits of D: real, generated"] == ["logits/real", "logits/fake"]
 
     metadata = read.summary_metadata
     start = plugin_data_pb2.HParamsPluginData.FromString(
         metadata["_hparams_/session_start_info"].plugin_data.content
     )
     hparams = start.session_start_info.hparams
-    assert set(hparams) == set(chosen(CONFIG))
+    own = set(chosen(CONFIG)) - {"model.generator_optimizer.lr"}
+    assert set(hparams) == {*own, "LR/model.generator_optimizer", "Final/fid", "Best/fid"}
+    assert (hparams["Final/fid"].number_value, hparams["Best/fid"].number_value) == (12.5, 0.25)
     assert hparams["model.generator"].string_value == "MLP"
     assert hparams["data.batch_size"].number_value == 64
     experiment = plugin_data_pb2.HParamsPluginData.FromString(
         metadata["_hparams_/experiment"].plugin_data.content
     ).experiment
-    assert [info.name.tag for info in experiment.metric_infos] == ["final/fid", "best/fid"]
-    assert [event.value for event in read.Scalars("best/fid")] == [0.25]
+    assert sorted(hparams)[:3] == ["Best/fid", "Final/fid", "LR/model.generator_optimizer"]
     assert "_hparams_/session_end_info" in metadata
-    assert [(e.step, e.value) for e in read.Scalars("final/fid")] == [(20, 12.5)]
+    (event,) = read.Tensors("results/text_summary")
+    table = event.tensor_proto.string_val[0].decode()
+    assert "| fid | 12.5 | 0.25 | 8 |" in table
+    # A scalar of one point is a chart of one dot.
+    assert not [tag for tag in read.Tags()["scalars"] if tag.startswith(("final/", "best/"))]
+    assert list(experiment.metric_infos) == []
+
+
+def test_the_columns_of_hparams_begin_with_rates_and_the_main_metric() -> None:
+    results = {"psnr": Result(24.0, 25.0, 8), "mse": Result(0.1, None, None)}
+    columns = led({"model": "VQVAE", "model.optimizer.lr": 0.1, "seed": 1}, results)
+    assert sorted(columns.items()) == [  # as TensorBoard sorts them
+        ("Best/psnr", 25.0),
+        ("Final/psnr", 24.0),
+        ("LR/model.optimizer", 0.1),
+        ("final/mse", 0.1),
+        ("model", "VQVAE"),
+        ("seed", 1),
+    ]
+
+
+def test_metrics_of_hparams_are_scalars_that_are_there(
+    run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    """An evaluation every so often makes curves, whose last points HPARAMS shows; psnr leads."""
+    rows = [
+        {"examples": i, "source": "run", "metrics": {"psnr": i}, "better": {"psnr": "max"}} for i in (8, 16)
+    ]
+    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    class Both(Metrics):
+        def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+            pl_module.metrics = {"mse": 0.5, "psnr": 15.0}
+
+    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Both()], batches=5)
+    experiment = plugin_data_pb2.HParamsPluginData.FromString(
+        events().summary_metadata["_hparams_/experiment"].plugin_data.content
+    ).experiment
+    assert [info.name.tag for info in experiment.metric_infos] == ["evaluation/psnr", "evaluation/mse"]
+
+
+def test_charts_name_scalars_as_the_logger_does(
+    run_dir: Path, sampler: Callable[..., Any], data: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    logger = TensorBoard(save_dir=str(run_dir), name="", version="tensorboard", default_hp_metric=False)
+    charts = Charts(run_dir=str(run_dir))
+    give_state([charts], RunState(max_examples=None))
+    pl.Trainer(
+        max_steps=1,
+        accelerator="cpu",
+        logger=logger,
+        callbacks=[charts],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    ).fit(sampler((1, 8, 8)), datamodule=data((1, 8, 8)))
+    layout = layout_pb2.Layout.FromString(
+        events().Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
+    first = layout.category[0].chart[0]
+    assert list(first.multiline.tag) == ["Loss/generator", "Loss/discriminator"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "first", "left_out"),
+    [
+        (GAN, "loss: generator, discriminator", "codes used: training, validation"),
+        (VQVAE, "loss: total, reconstruction, commitment", "logits of D: real, generated"),
+        (Classifier, "loss: training, validation", "loss: total, reconstruction, commitment"),
+    ],
+)
+def test_each_recipe_has_its_own_charts_losses_first(recipe: Any, first: str, left_out: str) -> None:
+    charts = layout(recipe.reports)["training"]
+    assert next(iter(charts)) == first
+    assert left_out not in charts
+    tags = [tag for _, tags in charts.values() for tag in tags]
+    assert "loss/codebook" not in tags  # the same distance as the commitment
+    assert all(title.partition(": ")[2].count(",") == len(tags) - 1 for title, (_, tags) in charts.items())
 
 
 def test_a_stopped_run_has_no_row(

@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from ganvas.callback.charts import Charts
 from ganvas.callback.evaluation import Evaluation, best_metrics
 from ganvas.errors import OptionError
 from ganvas.metric.features.pixels import Pixels
@@ -66,6 +67,29 @@ def test_a_gan_is_evaluated_at_the_end(
     assert json.loads(line) == {"examples": 12, "batch": 3, "evaluation/fid": recipe.metrics["fid"]}
     (event,) = events().Scalars("evaluation/fid")
     assert (event.step, event.value) == (12, pytest.approx(expected["fid"], rel=1e-6))
+
+
+@pytest.mark.parametrize(("every", "points"), [(0, []), (8, [8, 16])])
+def test_one_evaluation_is_no_curve(
+    every: int,
+    points: list[int],
+    tmp_path: Path,
+    fit: Callable[..., Any],
+    sampler: Callable[..., Any],
+    events: Callable[[], Any],
+) -> None:
+    """Where Charts shows the results, TensorBoard has no chart of one dot; metrics.jsonl has its row."""
+    (tmp_path / "run.yaml").write_text("config: {model: {}}\n")
+    callbacks = [evaluation(tmp_path, every_examples=every), Charts(run_dir=str(tmp_path))]
+    fit(sampler((1, 8, 8)), callbacks, batches=4)
+    tags = events().Tags()
+    shown = (
+        [e.step for e in events().Scalars("evaluation/fid")] if "evaluation/fid" in tags["scalars"] else []
+    )
+    assert shown == points
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["examples"] for line in lines] == (points or [16])
+    assert "results/text_summary" in tags["tensors"]
 
 
 def test_a_vqvae_is_evaluated_now_and_then_and_once_at_the_end(

@@ -132,7 +132,7 @@ def test_unlike_runs_make_a_table_each(ganvas, runs: Path, tmp_path: Path) -> No
     text = ganvas("compare", "outputs/train/*", "--html", "p.html", "--csv", "t.csv").stdout
     assert text.index("2 variants, 3 runs, ranked by fid") < text.index("2 variants, 2 runs, ranked by psnr")
     assert "model.x=22.0" in text
-    assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 4
+    assert len((tmp_path / "t.csv").read_text().splitlines()) - 1 == 4
     assert (tmp_path / "p.html").read_text().count("<section>") == 2
     value = json.loads(ganvas("compare", "outputs/train/*", "--json").stdout)
     assert [one["by"] for one in value["tables"]] == ["fid", "psnr"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from forged_runs import forge
+from matplotlib.figure import Figure
 from PIL import Image
 from refusal import refused
 
@@ -32,9 +33,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     draw = plotting.draw
 
-    def note(panels: Any, labels: Any, out: Path) -> None:
-        seen.update(panels=panels, labels=labels)
-        draw(panels, labels, out)
+    def note(panels: Any, labels: Any, out: Path, numbers: Any) -> None:
+        seen.update(panels=panels, labels=labels, numbers=numbers)
+        draw(panels, labels, out, numbers)
 
     monkeypatch.setattr(plotting, "draw", note)
     return seen
@@ -47,11 +48,55 @@ def test_metrics_and_losses_by_themselves(ganvas, runs: Path, drawn: dict[str, A
         assert image.format == "PNG"
         assert image.width > image.height
         assert len(image.convert("RGB").getcolors(1 << 20)) > 50
-    assert list(drawn["panels"]) == ["evaluation/fid", "loss/generator"]
+    assert list(drawn["panels"]) == ["loss/generator"]
+    assert drawn["numbers"] == [  # a panel of each would be a dot
+        f"evaluation/fid: {fid} at 40 examples, {run}" for run, fid in (("a1", 1), ("a2", 2), ("b1", 1))
+    ]
     lines = drawn["panels"]["loss/generator"]
     assert [(line.name, line.variant) for line in lines] == [("a1", 0), ("a2", 0), ("b1", 1)]
     assert lines[2].curve[0][-1] == 39
     assert drawn["labels"] == ["model.generator_optimizer.lr=0.1", "model.generator_optimizer.lr=0.2"]
+
+
+def test_losses_first_equal_ones_once_and_one_axis(
+    ganvas, tmp_path: Path, drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {
+            "examples": i,
+            "evaluation/psnr": i,
+            "loss/codebook": 2 / i,
+            "loss/commitment": 2 / i,
+            "loss/all": -i,
+        }
+        for i in range(1, 5)
+    ]
+    rows += [{"examples": i, "validation/psnr": i} for i in (100, 200)]
+    forge(tmp_path / "outputs" / "train" / "v", curves=rows)
+    figures: list[Any] = []
+
+    class Noted(Figure):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            figures.append(self)
+
+    monkeypatch.setattr("matplotlib.figure.Figure", Noted)
+    ganvas("plot", "v")
+    titles = ["loss/codebook = loss/commitment", "loss/all", "evaluation/psnr", "validation/psnr"]
+    assert list(drawn["panels"]) == titles
+    axes = [axis for axis in figures[0].axes if axis.get_visible()]
+    assert [axis.get_title() for axis in axes] == titles
+    assert len({axis.get_xlim() for axis in axes}) == 1  # up to 200 in all
+    assert [axis.get_xlabel() for axis in axes] == ["", "examples seen", "examples seen", "examples seen"]
+
+
+def test_a_run_of_single_points_is_an_image_of_numbers(ganvas, tmp_path: Path, drawn: dict[str, Any]) -> None:
+    forge(tmp_path / "outputs" / "train" / "one", curves=[{"examples": 640, "evaluation/fid": 2.5}])
+    ganvas("plot", "one", "--out", "x.png")
+    assert drawn["panels"] == {}
+    assert drawn["numbers"] == ["evaluation/fid: 2.5 at 640 examples, one"]
+    with Image.open(tmp_path / "x.png") as image:
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 5  # letters
 
 
 @pytest.mark.parametrize(

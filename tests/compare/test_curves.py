@@ -4,7 +4,7 @@ from pathlib import Path
 
 from forged_runs import forge
 
-from ganvas.compare.curves import read_curves, sensible_tags, thinned
+from ganvas.compare.curves import apart, equal_curves, read_curves, sensible_tags, thinned
 
 
 def test_curves_of_a_run(tmp_path: Path) -> None:
@@ -33,12 +33,29 @@ def test_tags_of_anyone_are_few_and_short(tmp_path: Path) -> None:
     assert max(map(len, curves)) < 10
 
 
-def test_metrics_come_first_and_leave_room_for_losses() -> None:
+def test_losses_come_first_and_leave_room_for_metrics() -> None:
     curve = ([1], [1.0])
     runs = [dict.fromkeys(["loss/g", "loss/d", "speed/x", *(f"evaluation/{i}" for i in range(9))], curve)]
-    assert sensible_tags(runs, 6) == [*(f"evaluation/{i}" for i in range(4)), "loss/g", "loss/d"]
+    assert sensible_tags(runs, 6) == ["loss/g", "loss/d", *(f"evaluation/{i}" for i in range(4))]
+    many = [dict.fromkeys([*(f"evaluation/{i}" for i in range(9)), *(f"loss/{i}" for i in range(9))], curve)]
+    assert sensible_tags(many, 4) == ["loss/0", "loss/1", "evaluation/0", "evaluation/1"]
     assert sensible_tags([dict.fromkeys(["a", "b"], curve)], 1) == ["a"]
     assert sensible_tags([], 6) == []
+
+
+def test_curves_of_one_point_make_no_line() -> None:
+    point, line = ([5], [1.0]), ([5, 6], [1.0, 2.0])
+    runs = [{"a": point, "b": line, "c": point}, {"a": point, "c": line}]
+    assert apart(runs) == (["b", "c"], ["a"])
+
+
+def test_tags_of_one_curve_are_one() -> None:
+    one, two = ([1, 2], [3.0, 4.0]), ([1, 2], [3.0, 5.0])
+    runs = [{"loss/a": one, "loss/b": one, "loss/c": one}, {"loss/a": two, "loss/b": two, "loss/c": one}]
+    assert equal_curves(runs, ["loss/a", "loss/c", "loss/b"]) == {
+        "loss/a = loss/b": "loss/a",
+        "loss/c": "loss/c",
+    }
 
 
 def test_a_thinned_curve_keeps_its_end() -> None:

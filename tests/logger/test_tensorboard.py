@@ -21,6 +21,21 @@ def steps(folder: Path) -> list[int]:
     return [event.step for event in EventAccumulator(str(folder)).Reload().Scalars("loss")]
 
 
+def test_losses_lead_and_other_tags_keep_their_names(logger: TensorBoard, tmp_path: Path) -> None:
+    """TensorBoard sorts groups by their letters' codes."""
+    tags = ["accuracy/real", "loss/generator", "evaluation/fid", "loss/discriminator", "health/loss/x"]
+    logger.log_metrics(dict.fromkeys(tags, 1.0), 8)
+    logger.finalize("success")
+    read = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert sorted(read.Tags()["scalars"]) == [
+        "Loss/discriminator",
+        "Loss/generator",
+        "accuracy/real",
+        "evaluation/fid",
+        "health/loss/x",
+    ]
+
+
 def test_goes_on_in_a_new_file(logger: TensorBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda failed: None)
     logger.log_metrics({"loss": 1.0}, 8)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import yaml
@@ -13,29 +14,35 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from ganvas.callback.evaluation import best_metrics, finished
 from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunCallback
-from ganvas.model.interface import Reconstructs
 
-_GAN_CHARTS = {
-    "losses": ["loss/generator", "loss/discriminator"],
-    "logits of D": ["logits/real", "logits/fake"],
-    "accuracy of D": ["accuracy/real", "accuracy/fake"],
-    "gradient norms": ["gradient_norm/generator", "gradient_norm/discriminator"],
-    "learning rates": ["learning_rate/generator", "learning_rate/discriminator"],
+# Titles name the lines in their order: TensorBoard gives all lines of one run one colour, and tells them
+# apart by their marks. A chart of which a recipe reports no tag is left out.
+_CHARTS = {
+    "loss: generator, discriminator": ["loss/generator", "loss/discriminator"],
+    "loss: total, reconstruction, commitment": ["loss/total", "loss/reconstruction", "loss/commitment"],
+    "reconstruction loss: training, validation": ["loss/reconstruction", "validation/reconstruction_loss"],
+    "loss: training, validation": ["loss/cross_entropy", "validation/cross_entropy"],
+    "logits of D: real, generated": ["logits/real", "logits/fake"],
+    "accuracy of D: real, generated": ["accuracy/real", "accuracy/fake"],
+    "accuracy: training, validation": ["accuracy/training", "validation/accuracy"],
+    "perplexity of the codes: training, validation": ["codes/perplexity", "validation/perplexity"],
+    "codes used: training, validation": ["codes/used", "validation/codes_used"],
+    "gradient norm: generator, discriminator": ["gradient_norm/generator", "gradient_norm/discriminator"],
+    "learning rate: generator, discriminator": ["learning_rate/generator", "learning_rate/discriminator"],
 }
-_VQVAE_CHARTS = {
-    "losses": ["loss/total", "loss/reconstruction", "loss/codebook", "loss/commitment"],
-    "reconstruction": ["loss/reconstruction", "validation/reconstruction_loss"],
-    "codes": ["codes/perplexity", "codes/used", "validation/perplexity", "validation/codes_used"],
-}
+_MAIN_METRICS = ("fid", "psnr", "accuracy")  # what a reader asks for first, of whichever there is
 
 
 class Charts(RunCallback):
     """Writes to the run's own TensorBoard folder: charts of several curves (tab CUSTOM SCALARS), run.yaml as
-    text, and at the end the config with final and best metrics (tab HPARAMS), without a run beside the run.
+    text, and at the end the config with final and best metrics (tab HPARAMS, and as text), without a run
+    beside the run. Final and best metrics are no scalars: each would be a chart of one dot.
 
     Args:
         run_dir: the run's folder, which holds run.yaml.
     """
+
+    shows_results = True
 
     def __init__(self, *, run_dir: str) -> None:
         self.run_file = Path(run_dir) / "run.yaml"
@@ -43,11 +50,14 @@ class Charts(RunCallback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if pl_module.examples_seen:  # a resumed run's event files hold them already
             return
-        charts = _VQVAE_CHARTS if isinstance(pl_module, Reconstructs) else _GAN_CHARTS
-        layout = {"training": {title: ["Multiline", tags] for title, tags in charts.items()}}
         with self.state.tolerate_write_errors("TensorBoard"):
-            for writer in _writers(trainer):
-                writer.add_custom_scalars(layout)
+            for logger in _loggers(trainer):
+                named = getattr(logger, "shown_tag", str)  # as the logger names scalars
+                charts = layout(getattr(pl_module, "reports", ()))
+                for kind in charts["training"].values():
+                    kind[1] = list(map(named, kind[1]))
+                writer = logger.experiment
+                writer.add_custom_scalars(charts)
                 if self.run_file.exists():
                     text = self.run_file.read_text(encoding="utf-8")
                     writer.add_text("config", f"```yaml\n{text}\n```", 0)
@@ -56,12 +66,85 @@ class Charts(RunCallback):
         """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
         if finished(trainer, pl_module, self.state) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
-            best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
-            metrics = {f"final/{name}": value for name, value in pl_module.metrics.items()}
-            metrics |= {f"best/{name}": float(one["value"]) for name, one in best.items()}
+            rows = read_rows(self.run_file.with_name("evaluations.jsonl"))
+            examples = int(pl_module.examples_seen)
+            results = _results(pl_module.metrics, best_metrics(rows))
+            curves = [f"evaluation/{name}" for name in results] if _has_curves(rows) else []
             with self.state.tolerate_write_errors("TensorBoard"):
-                for writer in _writers(trainer):
-                    _add_hparams(writer, chosen(config), metrics, int(pl_module.examples_seen))
+                for writer in (logger.experiment for logger in _loggers(trainer)):
+                    if results:
+                        writer.add_text("results", _table(results), examples)
+                    _add_hparams(writer, led(chosen(config), results), curves)
+
+
+def layout(reports: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """TensorBoard's layout of charts for a recipe that may report these tags; losses first.
+
+    Args:
+        reports: see ``Recipe.reports`` (``codes/`` stands for all that begin so); empty: all charts.
+    """
+    prefixes = tuple(tag for tag in reports if tag.endswith("/"))
+
+    def reported(tag: str) -> bool:
+        return not reports or tag in reports or tag.startswith(prefixes or ("/",))
+
+    there = {title: tags for title, tags in _CHARTS.items() if any(map(reported, tags))}
+    losses = {title: there[title] for title in there if title.startswith("loss:")}
+    if not losses:
+        own = [tag for tag in reports if tag.startswith("loss/") and not tag.endswith("/")]
+        losses = {f"loss: {tag.partition('/')[2]}": [tag] for tag in own}
+    ordered = losses | there
+    return {"training": {title: ["Multiline", tags] for title, tags in ordered.items()}}
+
+
+class Result(NamedTuple):
+    final: float | None
+    best: float | None
+    best_at: int | None  # examples seen
+
+
+def _results(final: Mapping[str, float], best: Mapping[str, Mapping[str, float | int]]) -> dict[str, Result]:
+    """Metric -> its values, the main one first; what is not finite is left out."""
+    names = dict.fromkeys([*(name for name in _MAIN_METRICS if name in final), *final, *best])
+    results = {}
+    for name in names:
+        value, top = final.get(name), best.get(name)
+        last = float(value) if value is not None and math.isfinite(value) else None
+        results[name] = Result(last, *((float(top["value"]), int(top["examples"])) if top else (None, None)))
+    return results
+
+
+def led(
+    hparams: dict[str, bool | int | float | str], results: Mapping[str, Result]
+) -> dict[str, bool | int | float | str]:
+    """The columns of HPARAMS; capitals lead: learning rates (``LR/...``) and the main metric (``Final/fid``).
+
+    TensorBoard sorts columns by their letters' codes and shows the first five.
+    """
+    columns: dict[str, bool | int | float | str] = {}
+    for key, value in hparams.items():
+        path, _, last = key.rpartition(".")
+        columns[f"LR/{path}" if last == "lr" else key] = value
+    for number, (name, one) in enumerate(results.items()):
+        for kind, result in (("final", one.final), ("best", one.best)):
+            if result is not None:
+                columns[f"{kind if number else kind.capitalize()}/{name}"] = result
+    return columns
+
+
+def _table(results: Mapping[str, Result]) -> str:
+    """The same as a table in Markdown."""
+    lines = ["| metric | final | best | at examples |", "|---|---:|---:|---:|"]
+    for name, one in results.items():
+        final, best = ("" if value is None else f"{value:.6g}" for value in (one.final, one.best))
+        lines.append(f"| {name} | {final} | {best} | {'' if one.best_at is None else one.best_at} |")
+    return "\n".join(lines)
+
+
+def _has_curves(rows: Iterable[Any]) -> bool:
+    """Whether the run was evaluated more than once: then its metrics are scalars too."""
+    own = [row for row in rows if isinstance(row, dict) and row.get("source") == "run"]
+    return len(own) > 1
 
 
 def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:
@@ -92,18 +175,21 @@ def _leaves(path: str, node: Any) -> Iterator[tuple[str, bool | int | float | st
         yield path, node
 
 
-def _add_hparams(writer: Any, hparams: dict[str, Any], metrics: dict[str, float], examples: int) -> None:
-    """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own."""
+def _add_hparams(writer: Any, hparams: dict[str, Any], curves: Sequence[str]) -> None:
+    """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own.
+
+    Args:
+        curves: tags of scalars that are there, whose last values HPARAMS takes for metrics.
+    """
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    for summary in summaries(hparams, metrics):
+    for summary in summaries(hparams, dict.fromkeys(curves, 0.0)):
         writer._get_file_writer().add_summary(summary)
-    for tag, value in metrics.items():
-        writer.add_scalar(tag, value, examples)
     writer.flush()
 
 
-def _writers(trainer: pl.Trainer) -> list[Any]:
+def _loggers(trainer: pl.Trainer) -> list[TensorBoardLogger]:
+    """Those of TensorBoard, on the rank that writes."""
     if not trainer.is_global_zero:
         return []
-    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

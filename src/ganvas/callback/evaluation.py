@@ -125,7 +125,7 @@ class Evaluation(RunCallback):
         metrics, protocol, better = evaluation_result
         pl_module.metrics = self._metrics = metrics
         tagged = {f"evaluation/{name}": value for name, value in metrics.items()}
-        record(trainer, pl_module, self.run_dir, tagged, self.state)
+        record(trainer, pl_module, self.run_dir, tagged, self.state, once=not self.every_examples)
         if trainer.is_global_zero:
             row = {
                 "examples": self._evaluated_at,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from ganvas.callback.agenda import Due
@@ -53,15 +54,28 @@ class Record(RunCallback):
 
 
 def record(
-    trainer: pl.Trainer, pl_module: Any, run_dir: str, values: Mapping[str, float], state: RunState
+    trainer: pl.Trainer,
+    pl_module: Any,
+    run_dir: str,
+    values: Mapping[str, float],
+    state: RunState,
+    *,
+    once: bool = False,
 ) -> None:
     """Logs scalars at the examples seen so far and appends one row to metrics.jsonl; rank 0 alone writes.
 
     The newest value of each tag, with its examples, is kept in ``state`` for whoever ranks by it.
+
+    Args:
+        once: these come once in a run: no curve. TensorBoard gets no scalars of them where a callback shows
+            them otherwise (its ``shows_results``).
     """
     examples = int(pl_module.examples_seen)
     state.reported.update({tag: (examples, float(value)) for tag, value in values.items()})
+    elsewhere = once and any(getattr(one, "shows_results", False) for one in trainer.callbacks)  # type: ignore[attr-defined]
     for logger in trainer.loggers:
+        if elsewhere and isinstance(logger, TensorBoardLogger):
+            continue
         with state.tolerate_write_errors(type(logger).__name__):
             logger.log_metrics(dict(values), step=examples)
     if trainer.is_global_zero and not is_fast_dev_run(trainer):

@@ -21,7 +21,10 @@ _MOST_POINTS = 2000  # of a line
 
 
 def run(argv: Sequence[str]) -> int:
-    """Draws one panel a tag, one line a run; seeds of one variant share a colour."""
+    """Draws one panel a tag, losses first, one line a run; seeds of one variant share a colour.
+
+    Tags that are the same curve share a panel; what has one point is written as a number.
+    """
     parser = Parser(prog="ganvas plot", description=__doc__)
     parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
     parser.add_argument("--out", default="curves.png", help="a .png, .pdf or .svg (./curves.png)")
@@ -33,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     out = Path(arguments.out)
     check_out(out, (".png", ".pdf", ".svg"))
 
-    from ganvas.compare.curves import read_curves, thinned
+    from ganvas.compare.curves import apart, equal_curves, read_curves, thinned
     from ganvas.compare.find import find_runs
     from ganvas.compare.show.plot import draw, require_matplotlib
     from ganvas.compare.show.svg import Line
@@ -52,12 +55,22 @@ def run(argv: Sequence[str]) -> int:
         notes += [f"{folder.path.name}: {word}" for word in said]
         runs.append((folder.path.name, variant, curves))
     tags = _tags(arguments.tags, [curves for _, _, curves in runs], arguments.run)
+    every = [curves for _, _, curves in runs]
+    drawn, single = apart([{tag: curves[tag] for tag in tags if tag in curves} for curves in every])
     panels = {
-        tag: [Line(name, i, thinned(curves[tag], _MOST_POINTS)) for name, i, curves in runs if tag in curves]
-        for tag in tags
+        title: [
+            Line(name, i, thinned(curves[tag], _MOST_POINTS)) for name, i, curves in runs if tag in curves
+        ]
+        for title, tag in equal_curves(every, [tag for tag in tags if tag in drawn]).items()
     }
+    numbers = [
+        f"{tag}: {curves[tag][1][0]:.5g} at {curves[tag][0][0]} examples, {name}"
+        for tag in single
+        for name, _, curves in runs
+        if tag in curves
+    ]
     with writing(out):
-        draw(panels, labels, out)
+        draw(panels, labels, out, numbers)
     for note in notes:
         print(one_line(note), file=sys.stderr)
     print(out)
@@ -65,18 +78,23 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], named: Any) -> list[str]:
-    """The tags asked for, or a sensible few.
+    """The tags asked for, or a sensible few: of those that are curves, and as many that are a point.
 
     Raises:
         OptionError: ``--tags``: no run has one, or they are too many; ``RUN``: there are no curves.
     """
-    from ganvas.compare.curves import sensible_tags
+    from ganvas.compare.curves import apart, sensible_tags
 
     there = sorted({tag for curves in runs for tag in curves})
     reason = "has no curves in metrics.jsonl; a run with the callback record writes them"
     require(bool(there), "RUN", " ".join(named), reason)
     if asked is None:
-        return sensible_tags(runs, _USUAL_PANELS)
+        curves, single = apart(runs)
+        few = [
+            sensible_tags([{tag: one[tag] for tag in one if tag in some} for one in runs], _USUAL_PANELS)
+            for some in (curves, single)
+        ]
+        return [*few[0], *few[1]]
     tags = list(dict.fromkeys(asked))
     for tag in tags:
         near = difflib.get_close_matches(tag, there, n=3, cutoff=0.4) or there[:8]

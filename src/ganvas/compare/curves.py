@@ -14,7 +14,7 @@ _MOST_TAGS = 200
 _LONGEST_TAG = 100
 _NO_CURVES = ("examples", "batch")
 # What an image shows unless told otherwise, by the beginning of the tag, in this order.
-_SENSIBLE = ("evaluation/", "validation/", "loss/")
+_SENSIBLE = ("loss/", "evaluation/", "validation/")
 
 
 def read_curves(folder: Path, problems: list[str]) -> dict[str, Curve]:
@@ -53,14 +53,27 @@ def apart(runs: Iterable[Mapping[str, Curve]]) -> tuple[list[str], list[str]]:
     return [tag for tag, some in drawn.items() if some], [tag for tag, some in drawn.items() if not some]
 
 
+def equal_curves(runs: Sequence[Mapping[str, Curve]], tags: Sequence[str]) -> dict[str, str]:
+    """Title -> tag, in order; tags whose curves are the same in all runs are one (``loss/a = loss/b``).
+
+    So are codebook and commitment loss of a VQ-VAE: one distance, whose gradients go two ways.
+    """
+    same: dict[str, list[str]] = {}
+    for tag in tags:
+        held = [curves.get(tag) for curves in runs]
+        first = next((one for one in same if [curves.get(one) for curves in runs] == held), tag)
+        same.setdefault(first, []).append(tag)
+    return {" = ".join(group): first for first, group in same.items()}
+
+
 def sensible_tags(runs: Iterable[Mapping[str, Curve]], most: int) -> list[str]:
-    """At most so many tags that a reader wants first: metrics, then validation, then losses."""
+    """At most so many tags that a reader wants first: losses, then metrics, then validation."""
     tags = list(dict.fromkeys(tag for curves in runs for tag in curves))
     shares = [[tag for tag in tags if tag.startswith(beginning)] for beginning in _SENSIBLE]
-    # Half of the places are for losses, where there are as many: a run may have dozens of metrics.
-    losses = len(shares[2])
-    metrics = (shares[0] + shares[1])[: max(most - losses, most // 2)]
-    return [*metrics, *shares[2]][:most] or tags[:most]
+    # Half of the places are for metrics, where there are as many: a run may have dozens of either.
+    metrics = [*shares[1], *shares[2]]
+    losses = shares[0][: max(most - len(metrics), most // 2)]
+    return [*losses, *metrics][:most] or tags[:most]
 
 
 def thinned(curve: Curve, most: int) -> Curve:

@@ -27,10 +27,17 @@ class TensorBoard(TensorBoardLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Raises OSError where the events cannot be written; the next call opens a new file."""
         try:
-            super().log_metrics(dict(metrics), step)
+            super().log_metrics({self.shown_tag(tag): value for tag, value in metrics.items()}, step)
         except OSError:
             self.reopen()
             raise
+
+    def shown_tag(self, tag: str) -> str:
+        """The name of a scalar in TensorBoard: of ``loss/...`` with a capital, all others as they are.
+
+        TensorBoard lists groups by the alphabet, capitals first, and takes no other order: so losses lead.
+        """
+        return f"Loss/{tag.removeprefix('loss/')}" if tag.startswith("loss/") else tag
 
     def flush(self) -> None:
         """Waits until everything logged so far is in the file; raises OSError where it cannot be."""

@@ -8,7 +8,7 @@ from html import escape as escaped
 
 from ganvas import __version__
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
-from ganvas.compare.curves import Curve, apart, read_curves, sensible_tags, thinned
+from ganvas.compare.curves import Curve, apart, equal_curves, read_curves, sensible_tags, thinned
 from ganvas.compare.show.images import newest_grid
 from ganvas.compare.show.svg import COLOURS, Line, panel, swatch
 from ganvas.compare.show.table import (
@@ -188,11 +188,11 @@ def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
     drawn, single = apart([curves for _, _, curves in runs])
     tags = sensible_tags([{tag: c[tag] for tag in c if tag in drawn} for _, _, c in runs], _MOST_PANELS)
     panels = []
-    for tag in tags:
+    for name_of_panel, tag in equal_curves([curves for _, _, curves in runs], tags).items():
         lines = [
             Line(name, i, thinned(curves[tag], _MOST_POINTS)) for i, name, curves in runs if tag in curves
         ]
-        panels.append(f"<div>{panel(tag, lines)}</div>")
+        panels.append(f"<div>{panel(name_of_panel, lines)}</div>")
     legend = "".join(
         f"<li>{swatch(index)}{_broken(variant.label)}</li>" for index, variant in enumerate(result.variants)
     )

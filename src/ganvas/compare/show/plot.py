@@ -18,6 +18,7 @@ _COLOURS = ("#0072b2", "#c04f00", "#00795a", "#a8487f", "#7a6200", "#1b1b1b", "#
 _DASHES = ("-", "--", ":", "-.")
 _FEW = 12  # points; a line of so few shows them
 _MOST_IN_LEGEND = 16
+_MOST_NUMBERS = 24
 _COLUMNS = 3
 
 
@@ -31,13 +32,16 @@ def require_matplotlib() -> None:
         raise OptionError("plot", "matplotlib", "needs an extra; pip install 'ganvas[plot]'") from error
 
 
-def draw(panels: Mapping[str, Sequence[Line]], labels: Sequence[str], out: Path) -> None:
-    """Writes the image: one panel a tag, one line a run, one colour and dash a variant.
+def draw(
+    panels: Mapping[str, Sequence[Line]], labels: Sequence[str], out: Path, numbers: Sequence[str] = ()
+) -> None:
+    """Writes the image: one panel a tag, one line a run, one colour and dash a variant; all share one x axis.
 
     Args:
-        panels: tag -> its lines, at least one each.
+        panels: title -> its lines, at least one each; may be empty where there are numbers.
         labels: of the variants.
         out: .png, .pdf or .svg.
+        numbers: lines of text below the panels, of what has one point.
 
     Raises:
         OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
@@ -47,42 +51,53 @@ def draw(panels: Mapping[str, Sequence[Line]], labels: Sequence[str], out: Path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = min(_COLUMNS, len(panels))
+    columns = max(1, min(_COLUMNS, len(panels)))
     rows = -(-len(panels) // columns)
+    said = [_clean(one) for one in numbers[:_MOST_NUMBERS]]
+    if len(numbers) > _MOST_NUMBERS:
+        said.append(f"and {len(numbers) - _MOST_NUMBERS} more numbers")
+    text = 0.3 * min(len(labels), _MOST_IN_LEGEND) + 0.2 * len(said)  # inches
     # A run's name is text and never a formula; letters without a glyph are drawn as boxes, without a word.
     with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figure = Figure(figsize=(5 * columns, 3.4 * rows + 0.3 * min(len(labels), _MOST_IN_LEGEND)), dpi=120)
+        figure = Figure(figsize=(5 * columns, 3.4 * rows + text), dpi=120)
         FigureCanvasAgg(figure)
         figure.set_layout_engine("constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis, (tag, lines) in zip(axes, panels.items(), strict=False):
-            _panel(axis, tag, lines)
+        axes: Any = []
+        if panels:
+            axes = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+        for number, (axis, (tag, lines)) in enumerate(zip(axes, panels.items(), strict=False)):
+            _panel(axis, tag, lines, lowest=number + columns >= len(panels))
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        _legend(figure, labels)
+        if said:
+            figure.supxlabel("\n".join(said), x=0.01, ha="left", fontsize=9)
+        _legend(figure, labels, "outside upper left" if said else "outside lower left")
         figure.savefig(out)
 
 
-def _panel(axis: Any, tag: str, lines: Sequence[Line]) -> None:
+def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
+    """One tag; the lowest of a column carries the axis that all share."""
     for line in lines:
         marker = "o" if len(line.curve[0]) <= _FEW else None
         axis.plot(*line.curve, **_style(line.variant), marker=marker, markersize=4)
     axis.set_title(tag, fontsize=10)
-    axis.set_xlabel("examples seen")
+    axis.tick_params(labelbottom=lowest)
+    if lowest:
+        axis.set_xlabel("examples seen")
     axis.set_ylabel(tag.rpartition("/")[2])
     axis.grid(alpha=0.3)
     axis.xaxis.set_major_formatter(_examples)
 
 
-def _legend(figure: Any, labels: Sequence[str]) -> None:
+def _legend(figure: Any, labels: Sequence[str], where: str) -> None:
     from matplotlib.lines import Line2D
 
     shown = [_clean(label) for label in labels[:_MOST_IN_LEGEND]]
     if len(labels) > _MOST_IN_LEGEND:
         shown[-1] += f" and {len(labels) - _MOST_IN_LEGEND} more"
     handles = [Line2D([], [], **_style(index)) for index in range(len(shown))]
-    figure.legend(handles, shown, loc="outside lower left", fontsize=9, frameon=False)
+    figure.legend(handles, shown, loc=where, fontsize=9, frameon=False)
 
 
 def _style(variant: int) -> dict[str, Any]:

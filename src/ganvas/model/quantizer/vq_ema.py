@@ -69,11 +69,8 @@ class EMAVectorQuantizer(CodebookQuantizer):
 
     def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         commitment_loss = F.mse_loss(rows, codes)
-        distance = commitment_loss.detach()
-        return self.commitment_cost * commitment_loss, {
-            "codebook_loss": distance,
-            "commitment_loss": distance,
-        }
+        # No gradient moves the codes: there is no codebook loss, which would be the same curve once more.
+        return self.commitment_cost * commitment_loss, {"commitment_loss": commitment_loss.detach()}
 
     def put(self, codes: Tensor) -> None:
         super().put(codes)
