@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
+from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.training.recipe import Recipe
@@ -59,7 +60,7 @@ class Autoencoder(Recipe):
         reconstruction, indices = self.reconstruct(batch.x)
         squared = ((reconstruction - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
         return self.reconstruction_sums(reconstruction, batch.x) | {
-            "squared_error": squared.double().sum(),
+            "squared_error": widened(squared).sum(),
             "code_counts": torch.bincount(indices.flatten(), minlength=self.num_codes),
         }
 

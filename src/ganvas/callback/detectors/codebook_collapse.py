@@ -9,6 +9,7 @@ import torch
 from ganvas.callback.detectors.history import History
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
 from ganvas.callback.detectors.probe import Probe
+from ganvas.functional.precision import widened
 
 _USED, _PERPLEXITY = "health/codes_used", "health/perplexity"
 
@@ -41,7 +42,7 @@ class CodebookCollapse(Detector):
             return {}
         indices = probe.reconstruction[1].flatten()
         codes = int(probe.recipe.num_codes)
-        counts = torch.bincount(indices, minlength=codes).double()
+        counts = widened(torch.bincount(indices, minlength=codes))
         share = counts / counts.sum()
         reach = reachable(codes, len(indices))
         perplexity = float(torch.special.entr(share).sum().exp())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.functional.images import to_float
+from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstructs, Samples
 
 _SIDE = 16  # pixels: images are compared at most at this size
@@ -109,7 +110,7 @@ class Probe:
         """
         if self.generated is None or self.generated_distances is None:
             return {}
-        across = float(distances(small(self.generated), small(self.reference.train.x)).double().mean())
+        across = float(widened(distances(small(self.generated), small(self.reference.train.x))).mean())
         real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(self.generated_distances)
         return {"health/energy": (2 * across - real - made) / max(real, 1e-12)}
 
@@ -143,7 +144,7 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 def mean_pairwise(square: Tensor) -> float:
     """Mean of the distances [N, N] of a set from itself over its pairs, the diagonal left out."""
     count = len(square)
-    return float(square.double().sum() / max(count * (count - 1), 1))
+    return float(widened(square).sum() / max(count * (count - 1), 1))
 
 
 def nearest_others(square: Tensor) -> Tensor:
