@@ -31,7 +31,16 @@ class CodeUsage(Metric):
         self.add_state("counts", torch.zeros(num_codes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, indices: Tensor) -> None:
-        """Adds indices int64 [...] in [0, K)."""
+        """Adds indices int64 [...] in [0, K).
+
+        Raises:
+            ValueError: an index outside.
+        """
+        if indices.numel():
+            least, most = (int(number) for number in indices.aminmax())
+            if least < 0 or most >= self.num_codes:
+                wrong = least if least < 0 else most
+                raise ValueError(f"indices hold {wrong}: each must be in [0, {self.num_codes})")
         self.counts = self.counts + torch.bincount(indices.flatten(), minlength=self.num_codes)
 
     def compute(self) -> dict[str, Tensor]:

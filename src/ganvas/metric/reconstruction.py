@@ -11,6 +11,7 @@ from torchmetrics.functional.image import (
 )
 
 from ganvas.errors import require
+from ganvas.metric.interface import require_one_shape
 
 _SMALLEST_MS_SSIM = 176  # side, pixels: the standard window at 1/16 of it (five scales; torchmetrics' bound)
 
@@ -70,7 +71,7 @@ class ReconstructionQuality(Metric):
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
-        assert original.shape == reconstruction.shape, (original.shape, reconstruction.shape)
+        require_one_shape(original, reconstruction)
         original, reconstruction = original.float(), reconstruction.float()
         if self.images:
             original, reconstruction = (

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
@@ -55,6 +56,13 @@ class Autoencoder(Recipe):
         with eval_mode(self.encoder, self.quantizer, self.decoder):
             output = self.quantizer(self.encoder(x))
             return Reconstruction(self.decoder(output.quantized).clamp(-1, 1), output.indices)
+
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
+        try:
+            super().check_sample(x)
+        except OptionError as error:
+            raise error.under("quantizer") if error.option == "embedding_dim" else error from None
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         reconstruction, indices = self.reconstruct(batch.x)

@@ -45,6 +45,20 @@ def require_power_of_two_size(image_size: int | None) -> int:
     return image_size
 
 
+def require_input(x: Tensor, *sizes: int | None) -> None:
+    """Raises ValueError unless x is [B, *sizes], where None is any size.
+
+    A network that flattens takes every shape of as many values, and a convolution that ends in one logit
+    makes several of a larger image.
+    """
+    fits = x.ndim == len(sizes) + 1 and all(
+        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], sizes, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(["B", *("*" if size is None else str(size) for size in sizes)])
+        raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{wanted}]")
+
+
 @torch.no_grad()
 def initialize_dcgan(network: nn.Module) -> None:
     """Convolutions from N(0, 0.02), BatchNorm weights from N(1, 0.02), biases zero (Radford 2015, section 4).

@@ -27,7 +27,7 @@ class CodebookCollapse(Detector):
     """
 
     advice = (
-        "model.quantizer.restart_after=100 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
+        "model.quantizer.restart_after=50 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
         "model.num_embeddings (fewer), model/quantizer=fsq"
     )
 

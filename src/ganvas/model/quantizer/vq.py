@@ -39,7 +39,7 @@ class VectorQuantizer(CodebookQuantizer):
         num_embeddings: int = 512,
         embedding_dim: int = 64,
         commitment_cost: float = 0.25,
-        restart_after: float = 100.0,
+        restart_after: float = 50.0,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, commitment_cost)
         require(restart_after >= 0, "restart_after", restart_after, "must be at least 0; 0 never restarts")
