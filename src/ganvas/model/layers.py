@@ -51,12 +51,14 @@ def require_input(x: Tensor, *sizes: int | None) -> None:
     A network that flattens takes every shape of as many values, and a convolution that ends in one logit
     makes several of a larger image.
     """
-    fits = x.ndim == len(sizes) + 1 and all(
-        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], sizes, strict=True)
-    )
+    if tuple(x.shape[1:]) == sizes:  # at once, for it is asked at every pass
+        return
+    fits = x.ndim == len(sizes) + 1
+    for size, wanted in zip(x.shape[1:], sizes, strict=False):
+        fits = fits and (wanted is None or size == wanted)
     if not fits:
-        wanted = ", ".join(["B", *("*" if size is None else str(size) for size in sizes)])
-        raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{wanted}]")
+        names = ", ".join(["B", *("*" if size is None else str(size) for size in sizes)])
+        raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{names}]")
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.precision import at_least_float32
+from ganvas.functional.precision import WIDE
 
 
 class AdversarialLoss(ABC):
@@ -43,9 +43,12 @@ def _of_logits(loss: Any) -> Any:
     @wraps(loss)
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
         for name, value in logits.items():
-            if value is not None and value.ndim != 1:
+            if value is None:
+                continue
+            if value.ndim != 1:
                 raise ValueError(f"{name} of shape {list(value.shape)}: must be [B], one logit a sample")
-        wide = {name: None if value is None else at_least_float32(value) for name, value in logits.items()}
-        return loss(self, **wide)
+            if value.dtype not in WIDE:
+                logits[name] = value.float()
+        return loss(self, **logits)
 
     return checked

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.precision import at_least_float32
+from ganvas.functional.precision import WIDE, at_least_float32
 
 
 class ReconstructionLoss(ABC):
@@ -36,6 +36,8 @@ def _of_one_shape(loss: Any) -> Any:
                 f"a reconstruction of shape {list(reconstruction.shape)} for a target of "
                 f"{list(target.shape)}: must be of one shape"
             )
-        return loss(self, reconstruction=at_least_float32(reconstruction), target=at_least_float32(target))
+        if reconstruction.dtype not in WIDE or target.dtype not in WIDE:
+            reconstruction, target = at_least_float32(reconstruction), at_least_float32(target)
+        return loss(self, reconstruction=reconstruction, target=target)
 
     return checked
