@@ -65,3 +65,12 @@ def test_ranks_sum_their_counts_before_the_entropy(tmp_path: os.PathLike[str]) -
     for rank in (0, 1):
         made = torch.load(os.path.join(tmp_path, f"made.{rank}"), weights_only=True).item()
         assert made == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [-1, 4, 2**40])
+def test_an_index_out_of_range_is_refused(wrong: int) -> None:
+    usage = CodeUsage(4)
+    with pytest.raises(ValueError, match=rf"indices hold {wrong}: each must be in \[0, 4\)"):
+        usage.update(torch.tensor([0, wrong]))
+    usage.update(torch.empty(0, dtype=torch.int64))
+    assert usage.compute()["codes_used"] == 0

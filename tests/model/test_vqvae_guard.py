@@ -9,6 +9,7 @@ import torch
 from broken_recipes import BAD, QUANTIZERS, VQVAE_FAULTS, Faults, changed, fit, make_vqvae
 
 from ganvas.errors import NonFiniteError
+from ganvas.model.quantizer.fsq import FSQ
 
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS)
@@ -48,3 +49,20 @@ def test_codes_start_from_the_first_batch_that_counts(quantizer: str) -> None:
         states.append(model.quantizer.state_dict())
     assert not changed(*states)
     assert states[0]["batches"].item() == 1
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip"])
+@pytest.mark.parametrize("on_device", [False, True])
+def test_integer_codes_never_see_what_is_not_finite(policy: str, on_device: bool) -> None:
+    faults = Faults("data")
+    model = make_vqvae(faults, FSQ([5, 4, 3], 3))
+    model.decides_on_device = on_device  # as on CUDA, where the host must not look
+    model.set_non_finite_policy(policy, 1)
+    if policy == "stop":
+        with pytest.raises(NonFiniteError, match="data is not finite"):
+            fit(model, faults)
+    else:
+        _, watch = fit(model, faults)
+        assert model.guard.skipped == {"all": 1}
+        assert not changed(watch.before[BAD], watch.after[BAD])
+    assert all(value.isfinite().all() for value in model.state_dict().values())

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ganvas.functional.precision import widened
+
 _GOLDEN = 0.6180339887498949  # steps by this share of a circle stay apart (three-distance theorem)
 _MOST = 2**24  # colours that 3 x 8 bits can tell apart
 
@@ -34,4 +36,4 @@ def code_colours(indices: Tensor, num_codes: int) -> Tensor:
         stride += 1
     place = indices % count * stride % count
     digits = torch.stack([place // side**2, place // side % side, place % side], dim=-1)
-    return (digits.double() * (255 / (side - 1))).round().to(torch.uint8)
+    return (widened(digits) * (255 / (side - 1))).round().to(torch.uint8)

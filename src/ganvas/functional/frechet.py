@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganvas.functional.precision import widened
+
 _EXPLAINED = 1e-9  # share of a variance below which it counts as explained by other features
 
 
@@ -22,7 +24,7 @@ def frechet_distance(*, mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, co
         Scalar float64, at least 0: rounding may make it a little negative, which is clamped.
     """
     mean_1, covariance_1, mean_2, covariance_2 = (
-        value.double() for value in (mean_1, covariance_1, mean_2, covariance_2)
+        widened(value) for value in (mean_1, covariance_1, mean_2, covariance_2)
     )
     variance_1, variance_2 = covariance_1.diagonal(), covariance_2.diagonal()
     # A feature that never varies on one side (a dead unit, a black border) has no part in the root; with it
@@ -45,7 +47,7 @@ def frechet_distance_of_samples(*, features_1: Tensor, features_2: Tensor) -> Te
     Returns:
         Scalar float64, at least 0.
     """
-    features_1, features_2 = features_1.double(), features_2.double()
+    features_1, features_2 = widened(features_1), widened(features_2)
     (n_1, num_features), n_2 = features_1.shape, len(features_2)
     if min(n_1, n_2) > num_features:
         return frechet_distance(

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.precision import at_least_float32
 from ganvas.functional.sharding import is_sharded, own_share
 
 
 def input_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """d function(x)_i / d x_i for samples x [B, ...] and values [B], as float32 [B, -1] with a graph.
+    """d function(x)_i / d x_i for samples x [B, ...] and values [B]: [B, -1] with a graph, at least float32.
 
     The sum over the batch is differentiated, so each sample's value must read that sample alone
     (batch normalization breaks this).
@@ -20,7 +21,7 @@ def input_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     x = x.detach().requires_grad_(True)
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
-    return gradient.flatten(1).float()
+    return at_least_float32(gradient.flatten(1))
 
 
 def mean_squared_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.neighbours import pair_chunks
+from ganvas.functional.precision import widened
 
 
 @torch.no_grad()
@@ -23,7 +24,7 @@ def kernel_distance(*, features_1: Tensor, features_2: Tensor) -> tuple[Tensor, 
     Returns:
         The estimate, which may be below 0, and its standard error; scalars float64.
     """
-    x, y = features_1.double(), features_2.double()
+    x, y = widened(features_1), widened(features_2)
     m, n = len(x), len(y)
     within_x, within_y = _sums_within(x), _sums_within(y)  # [m], [n]
     across_x, across_y = _sums_across(x, y)  # [m], [n]

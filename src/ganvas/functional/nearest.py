@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ganvas.functional.precision import at_least_float32
-
 _CPU_SCORES = 2**20  # rows times codes at a time: 4 MiB of float32, which stay in the cache
 _ACCELERATOR_SCORES = 2**24  # 64 MiB: fewer kernels
 _CENTRE_SAMPLE = 31  # codes whose median is the centre; all of a large codebook would cost a sort of it
@@ -38,9 +36,8 @@ def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
         int64 [N] in [0, K); of a row or codes that are not finite any of these.
     """
     with torch.autocast(rows.device.type, enabled=False), _full_precision(rows.device):
-        codes = at_least_float32(codebook)
-        dtype = torch.promote_types(codes.dtype, rows.dtype)
-        codes = codes.to(dtype)
+        dtype = torch.promote_types(torch.promote_types(codebook.dtype, rows.dtype), torch.float32)
+        codes = codebook.to(dtype)
         centre = _median(codes)
         on_host = rows.device.type == "cpu" and not torch.compiler.is_compiling()
         index, doubtful = _search(rows, codes, centre, doubts=on_host and dtype == torch.float32)
@@ -56,9 +53,12 @@ def _search(
     """Indices int64 [N], in the codes' type, and where asked whether each is in doubt, bool [N]."""
     codes = codes - centre
     offset = codes.square().sum(1).mul_(-0.5)  # [K]
-    parts = [
-        _search_part(part.to(codes.dtype) - centre, codes, offset, doubts) for part in _chunks(rows, codes)
-    ]
+    if torch.compiler.is_exporting():
+        chunks: Sequence[Tensor] = (rows,)
+    else:
+        scores = _CPU_SCORES if rows.device.type == "cpu" else _ACCELERATOR_SCORES
+        chunks = rows.split(max(scores // len(codes), 1))
+    parts = [_search_part(part.to(codes.dtype) - centre, codes, offset, doubts) for part in chunks]
     indices, doubtful = zip(*parts, strict=True)
     return torch.cat(indices), torch.cat(doubtful) if doubts else None
 
@@ -76,14 +76,6 @@ def _median(codes: Tensor) -> Tensor:
     """[D]: of each dimension of some evenly spaced codes, and so one of its values."""
     some = codes[:: -(-len(codes) // _CENTRE_SAMPLE)]
     return some.sort(0).values[len(some) // 2]  # torch.median is not deterministic on an accelerator
-
-
-def _chunks(rows: Tensor, codes: Tensor) -> Sequence[Tensor]:
-    if torch.compiler.is_exporting():
-        return (rows,)
-    scores = _CPU_SCORES if rows.device.type == "cpu" else _ACCELERATOR_SCORES
-    parts: Sequence[Tensor] = rows.split(max(scores // len(codes), 1))
-    return parts
 
 
 def _argmax(scores: Tensor) -> Tensor:

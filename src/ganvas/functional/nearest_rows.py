@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ganvas.functional.precision import widened
+
 
 @torch.no_grad()
 def nearest_rows(queries: Tensor, batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
@@ -22,12 +24,12 @@ def nearest_rows(queries: Tensor, batches: Iterable[Tensor], k: int) -> tuple[Te
     Returns:
         distances float64 [Q, k], and the rows' numbers int64 [Q, k] in the order in which they came.
     """
-    queries = queries.double()
+    queries = widened(queries)
     best = queries.new_empty(len(queries), 0)
     number = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
     seen = 0
     for rows in batches:
-        there = torch.cdist(queries, rows.double(), compute_mode="donot_use_mm_for_euclid_dist")  # [Q, B]
+        there = torch.cdist(queries, widened(rows), compute_mode="donot_use_mm_for_euclid_dist")  # [Q, B]
         fresh = torch.arange(seen, seen + len(rows), device=queries.device).expand(len(queries), -1)
         # stable: of equal distances the earlier row stays in front
         best, order = torch.cat([best, there], dim=1).sort(dim=1, stable=True)

@@ -1,5 +1,7 @@
 """Distances between all pairs of two sets of vectors, in chunks and in float64.
 
+On a device that has no float64 it is float32, here and in the other files that say float64.
+
 The matrix of all pairs is never held whole. A squared distance is ``|a|^2 + |b|^2 - 2 a.b`` after one vector
 is subtracted from all, so that a large mean costs no digits; vectors of integers give exact results.
 """
@@ -10,6 +12,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+from ganvas.functional.precision import widened, widest_float
 
 _CPU_PAIRS = 2**21  # pairs at a time: 16 MiB of float64
 _ACCELERATOR_PAIRS = 2**26  # 512 MiB: fewer kernels
@@ -34,11 +38,11 @@ def squared_distances(rows: Tensor, others: Tensor) -> Iterator[tuple[slice, Ten
     Yields:
         A slice of the rows and its distances float64 [n, M], at least 0.
     """
-    origin = others[0].double()
-    others = others.double() - origin
+    origin = widened(others[0])
+    others = widened(others) - origin
     squares = others.square().sum(1)  # [M]
     for part in pair_chunks(len(rows), len(others), rows.device):
-        some = rows[part].double() - origin
+        some = widened(rows[part]) - origin
         products = torch.addmm(squares, some, others.T, alpha=-2)  # [n, M]
         yield part, products.add_(some.square().sum(1, keepdim=True)).clamp_(min=0)
 
@@ -53,7 +57,7 @@ def squared_radii(rows: Tensor, k: int) -> Tensor:
     Returns:
         float64 [N].
     """
-    radii = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
+    radii = torch.empty(len(rows), dtype=widest_float(rows.device), device=rows.device)
     for part, distances in squared_distances(rows, rows):
         distances[:, part].fill_diagonal_(torch.inf)  # the row itself
         radii[part] = distances.topk(k, dim=1, largest=False).values[:, -1]

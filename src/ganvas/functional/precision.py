@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+WIDE = (torch.float32, torch.float64)  # types that losses and codes are computed in as they come
 _WITHOUT_FLOAT64 = {"mps"}
 
 
@@ -31,5 +32,4 @@ def home_of_float64(device: torch.device | str) -> torch.device:
 
 def at_least_float32(value: Tensor) -> Tensor:
     """``value`` itself, or in float32 where its type is half, bfloat16 or a whole number's."""
-    wide = value.dtype in (torch.float32, torch.float64)
-    return value if wide else value.float()
+    return value if value.dtype in WIDE else value.float()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganvas.functional.precision import widened
+
 _PARALLEL = 1e-6  # sine of the angle below which two directions span no plane
 
 
@@ -25,9 +27,10 @@ def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
     Returns:
         [..., D] in the type of ``start``.
     """
-    a, b, t = start.double(), end.double(), t.to(start.device).double()[..., None]
+    a, b = widened(start), widened(end)
+    t = t.to(a.dtype).to(a.device)[..., None]
     length_a, length_b = (x.norm(dim=-1, keepdim=True) for x in (a, b))
-    smallest = torch.finfo(torch.float64).tiny
+    smallest = torch.finfo(a.dtype).tiny
     u, v = a / length_a.clamp(min=smallest), b / length_b.clamp(min=smallest)
     # Kahan's angle: exact also where an arc cosine is flat
     angle = 2 * torch.atan2((u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ganvas.functional.precision import widened, widest_float
+
 SIDE, SIGMA = 11, 1.5  # of the authors' Gaussian window, pixels
 K1, K2 = 0.01, 0.03  # the authors' constants, as shares of the range of values
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents, from the finest scale on (Wang 2003)
@@ -62,8 +64,8 @@ def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
     """
     if min(x.shape[2:]) < SMALLEST_MULTISCALE:
         raise ValueError(f"x of {list(x.shape)}: sides must be at least {SMALLEST_MULTISCALE} pixels")
-    x, y = x.double(), y.double()
-    product = torch.ones(x.shape[:2], dtype=torch.float64, device=x.device)  # [B, C]
+    x, y = widened(x), widened(y)
+    product = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)  # [B, C]
     for number, exponent in enumerate(SCALES, start=1):
         similarity, contrast = _parts(x, y)
         scale = similarity if number == len(SCALES) else contrast
@@ -74,7 +76,7 @@ def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
 
 def _parts(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Mean similarity, and its mean factor of contrast and structure, of each channel [B, C]."""
-    x, y = x.double(), y.double()
+    x, y = widened(x), widened(y)
     height, width = x.shape[2:]
     side, sigma = window_for(height, width)
     planes = torch.stack([x, y, x * x, y * y, x * y])  # [5, B, C, H, W]
@@ -91,9 +93,9 @@ def _window_matrix(size: int, side: int, sigma: float, device: torch.device) -> 
 
     One axis of the Gaussian at a time: as a product of matrices several times faster than a convolution.
     """
-    steps = torch.arange(side, dtype=torch.float64, device=device) - side // 2
+    steps = torch.arange(side, dtype=widest_float(device), device=device) - side // 2
     line = (-steps.square() / (2 * sigma**2)).exp()
     rows = size - side + 1
-    matrix = torch.zeros(rows, size, dtype=torch.float64, device=device)
+    matrix = torch.zeros(rows, size, dtype=widest_float(device), device=device)
     place = torch.arange(rows, device=device)[:, None] + torch.arange(side, device=device)  # [rows, side]
     return matrix.scatter_(1, place, (line / line.sum()).expand(rows, side))

@@ -36,7 +36,16 @@ class CodeUsage(Metric):
         return {"counts": "whole split, all ranks", "perplexity": "exp of the entropy in nats"}
 
     def update(self, indices: Tensor) -> None:
-        """Adds indices int64 [...] in [0, K)."""
+        """Adds indices int64 [...] in [0, K).
+
+        Raises:
+            ValueError: an index outside.
+        """
+        if indices.numel():
+            least, most = (int(number) for number in indices.aminmax())
+            if least < 0 or most >= self.num_codes:
+                wrong = least if least < 0 else most
+                raise ValueError(f"indices hold {wrong}: each must be in [0, {self.num_codes})")
         self.counts = self.counts + torch.bincount(indices.flatten(), minlength=self.num_codes)
 
     def compute(self) -> dict[str, Tensor]:

@@ -62,9 +62,3 @@ def evaluating(module: nn.Module) -> Iterator[torch.device]:
 def is_mine(number: int) -> bool:
     """Whether this rank takes batch ``number``."""
     return number % world_size() == rank()
-
-
-def home_of_sums(device: torch.device | str) -> torch.device:
-    """Where float64 sums are kept: beside the module, but on the CPU where the device has no float64."""
-    device = torch.device(device)
-    return torch.device("cpu") if device.type == "mps" else device

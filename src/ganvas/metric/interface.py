@@ -136,8 +136,17 @@ class SampleMetric(Metric):
         self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
 
     def add_sum(self, name: str, value: Tensor | int) -> None:
-        """Adds to such a state."""
-        setattr(self, name, getattr(self, name) + value)
+        """Adds to such a state.
+
+        Raises:
+            ValueError: a tensor of another shape, which would be broadcast.
+        """
+        state: Tensor = getattr(self, name)
+        if isinstance(value, Tensor) and value.shape != state.shape:
+            raise ValueError(
+                f"{name}: a sum of shape {list(value.shape)} to add to one of {list(state.shape)}"
+            )
+        setattr(self, name, state + value)
 
     def keep_rows(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> None:
         """Adds a state of rows [N, *shape], and beside it one of their numbers ``<name>_number``."""
@@ -147,8 +156,15 @@ class SampleMetric(Metric):
         self._open_rows(name)
 
     def add_rows(self, name: str, number: Tensor, rows: Tensor) -> None:
-        """Adds rows [B, *shape] with their numbers int64 [B]."""
+        """Adds rows [B, *shape] with their numbers int64 [B].
+
+        Raises:
+            ValueError: another shape, or another number of numbers.
+        """
         for state, value in ((name, rows), (f"{name}_number", number)):
+            wanted = (len(rows), *self._widths[state][0])
+            if tuple(value.shape) != wanted:
+                raise ValueError(f"{state}: rows of shape {list(value.shape)}, must be {list(wanted)}")
             held: list[Tensor] = getattr(self, state)
             held.append(value.detach().to(self.device, self._widths[state][1]))
 
@@ -179,4 +195,13 @@ def refuse_unless_images(facts: DataFacts, extractor: str, channels: tuple[int, 
             extractor,
             f"takes images of {wanted} channels, and {facts.name} has samples of {shape}; "
             "metric/features=pixels takes anything",
+        )
+
+
+def require_one_shape(original: Tensor, reconstruction: Tensor) -> None:
+    """Raises ValueError for two shapes, which would be broadcast."""
+    if original.shape != reconstruction.shape:
+        raise ValueError(
+            f"a reconstruction of shape {list(reconstruction.shape)} for an original of "
+            f"{list(original.shape)}: must be of one shape"
         )

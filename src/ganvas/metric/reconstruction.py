@@ -7,7 +7,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganvas.errors import require
+from ganvas.functional.precision import widened
 from ganvas.functional.ssim import K1, K2, SCALES, SMALLEST_MULTISCALE, ms_ssim, ssim, window_for
+from ganvas.metric.interface import require_one_shape
 
 _SHOWN = "[0, 1], clamped, not rounded to 8 bits"  # what images are compared as
 
@@ -78,8 +80,8 @@ class ReconstructionQuality(Metric):
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
-        assert original.shape == reconstruction.shape, (original.shape, reconstruction.shape)
-        original, reconstruction = original.double(), reconstruction.double()
+        require_one_shape(original, reconstruction)
+        original, reconstruction = widened(original), widened(reconstruction)
         if self.images:
             original, reconstruction = (
                 (value * 0.5 + 0.5).clamp(0, 1) for value in (original, reconstruction)

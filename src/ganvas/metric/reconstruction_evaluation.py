@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from ganvas import __version__
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
-from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, home_of_sums, is_mine
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine
 from ganvas.metric.interface import FeatureExtractor, Observation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
@@ -90,13 +91,13 @@ class ReconstructionEvaluation:
         self.check(data)
         reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
-            home = home_of_sums(device)
+            home = home_of_float64(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
             quality = ReconstructionQuality(list(first.shape[1:])).to(home)
             usage = CodeUsage(reconstructor.num_codes).to(home)
             distance = self._distance(first, home)
             if self.perceptual is not None:
-                self.perceptual.to(device).reset()
+                self.perceptual.to(home).reset()
             count = self._show(reconstructor, data, quality, usage, distance, device)
             values = quality.compute() | usage.compute()
             if self.perceptual is not None:
@@ -127,7 +128,7 @@ class ReconstructionEvaluation:
         device: torch.device,
     ) -> bool:
         """Shows the metrics this rank's batches; returns whether every reconstruction is finite."""
-        home = home_of_sums(device)
+        home = home_of_float64(device)
         broken = torch.zeros((), dtype=torch.int64, device=device)
         for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
             if not is_mine(number):

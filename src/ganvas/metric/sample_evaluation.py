@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ganvas import __version__
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, home_of_sums, is_mine
+from ganvas.functional.precision import home_of_float64
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
 from ganvas.metric.observe import observe_split
 
@@ -118,7 +119,7 @@ class SampleEvaluation:
         self.check_module(module)
         with evaluating(module) as device:
             for metric in self.metrics.values():
-                metric.to(home_of_sums(device))
+                metric.to(home_of_float64(device))
             if self._real_of is not data:
                 self._see_real(data, device)
             finite = self._see_generated(module, device)

@@ -9,8 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
+from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.training.recipe import Recipe
@@ -54,12 +56,19 @@ class Autoencoder(Recipe):
         reconstruction, indices = self._in_eval_mode(x)
         return Reconstruction(reconstruction.clamp(-1, 1), indices)
 
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
+        try:
+            super().check_sample(x)
+        except OptionError as error:
+            raise error.under("quantizer") if error.option == "embedding_dim" else error from None
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         reconstruction, indices = self._in_eval_mode(batch.x)
         shown = reconstruction.clamp(-1, 1)
         squared = ((shown - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
         return self.reconstruction_sums(reconstruction, batch.x) | {
-            "squared_error": squared.double().sum(),
+            "squared_error": widened(squared).sum(),
             "code_counts": torch.bincount(indices.flatten(), minlength=self.num_codes),
         }
 

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
+from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.ema.interface import WeightAverage
@@ -154,7 +155,7 @@ class GAN(LatentGenerator):
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
-        logits = self.discriminator(batch.x, batch.label).double()
+        logits = widened(self.discriminator(batch.x, batch.label))
         return {"real_logits": logits.sum(), "real_accuracy": (logits > 0).sum()}
 
     @torch.no_grad()

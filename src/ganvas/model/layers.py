@@ -45,6 +45,22 @@ def require_power_of_two_size(image_size: int | None) -> int:
     return image_size
 
 
+def require_input(x: Tensor, *sizes: int | None) -> None:
+    """Raises ValueError unless x is [B, *sizes], where None is any size.
+
+    A network that flattens takes every shape of as many values, and a convolution that ends in one logit
+    makes several of a larger image.
+    """
+    if tuple(x.shape[1:]) == sizes:  # at once, for it is asked at every pass
+        return
+    fits = x.ndim == len(sizes) + 1
+    for size, wanted in zip(x.shape[1:], sizes, strict=False):
+        fits = fits and (wanted is None or size == wanted)
+    if not fits:
+        names = ", ".join(["B", *("*" if size is None else str(size) for size in sizes)])
+        raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{names}]")
+
+
 @torch.no_grad()
 def initialize_dcgan(network: nn.Module) -> None:
     """Convolutions from N(0, 0.02), BatchNorm weights from N(1, 0.02), biases zero (Radford 2015, section 4).

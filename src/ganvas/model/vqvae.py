@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.functional.batch import Batch
+from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.autoencoder import Autoencoder
 from ganvas.model.quantizer.interface import Quantizer
@@ -57,4 +58,4 @@ class VQVAE(Autoencoder):
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
         loss = self.reconstruction_loss(reconstruction=reconstruction, target=target)
-        return {"reconstruction_loss": loss.double() * len(target)}
+        return {"reconstruction_loss": widened(loss) * len(target)}

@@ -151,7 +151,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
                 raise
             # It makes other shapes than the data's, whose size is what the user sets.
             raise OptionError("data.image_size", list(sample.shape[1:]), error.reason) from error
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise OptionError(
                 "data.image_size",

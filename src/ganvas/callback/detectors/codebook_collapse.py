@@ -9,6 +9,7 @@ import torch
 from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
+from ganvas.functional.precision import widened
 
 _USED, _PERPLEXITY = "health/codes_used", "health/perplexity"
 
@@ -26,7 +27,7 @@ class CodebookCollapse(Detector):
     """
 
     advice = (
-        "model.quantizer.restart_after=100 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
+        "model.quantizer.restart_after=50 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
         "model.num_embeddings (fewer), model/quantizer=fsq"
     )
 
@@ -41,7 +42,7 @@ class CodebookCollapse(Detector):
             return {}
         indices = probe.reconstruction[1].flatten()
         codes = int(probe.recipe.num_codes)
-        counts = torch.bincount(indices, minlength=codes).double()
+        counts = widened(torch.bincount(indices, minlength=codes))
         share = counts / counts.sum()
         reach = reachable(codes, len(indices))
         perplexity = float(torch.special.entr(share).sum().exp())

@@ -6,6 +6,7 @@ from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_window
 from ganvas.errors import require
+from ganvas.functional.precision import widened
 
 _TAG = "health/unexplained"
 
@@ -31,8 +32,8 @@ class DeadEncoder(Detector):
     def measure(self, probe: Probe) -> dict[str, float]:
         if probe.reconstruction is None:
             return {}
-        real = probe.reference.train.x.double()
-        error = (probe.reconstruction[0].double() - real).square().mean()
+        real = widened(probe.reference.train.x)
+        error = (widened(probe.reconstruction[0]) - real).square().mean()
         return {_TAG: float(error / (real - real.mean(0)).square().mean().clamp(min=1e-12))}
 
     def look(self, history: History) -> Symptom | None:

@@ -6,6 +6,7 @@ from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_window
 from ganvas.errors import require
+from ganvas.functional.precision import widened
 from ganvas.model.interface import Discriminates
 
 _TAG, _RT = "health/overfitting", "health/r_t"
@@ -35,8 +36,8 @@ class DiscriminatorOverfitting(Detector):
         held_out, train = probe.reference.held_out, probe.reference.train
         if not isinstance(probe.recipe, Discriminates) or held_out is None:
             return {}
-        known = probe.recipe.discriminate(train.x, train.label).double()  # [N]
-        other = probe.recipe.discriminate(held_out.x, held_out.label).double()  # [M]
+        known = widened(probe.recipe.discriminate(train.x, train.label))  # [N]
+        other = widened(probe.recipe.discriminate(held_out.x, held_out.label))  # [M]
         difference = known[:, None] - other[None, :]
         return {
             _TAG: float((difference.sign().mean() + 1) / 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe, mean_pairwise, nearest_others
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
+from ganvas.functional.precision import widened
 
 _SPREAD, _DISTINCT = "health/diversity", "health/distinct"
 
@@ -37,7 +38,7 @@ class ModeCollapse(Detector):
         nearest, usual = nearest_others(made[:count, :count]), nearest_others(real[:count, :count])
         return {
             _SPREAD: mean_pairwise(made) / max(mean_pairwise(real), 1e-12),
-            _DISTINCT: float(nearest.double().mean() / usual.double().mean().clamp(min=1e-12)),
+            _DISTINCT: float(widened(nearest).mean() / widened(usual).mean().clamp(min=1e-12)),
         }
 
     def look(self, history: History) -> Symptom | None:

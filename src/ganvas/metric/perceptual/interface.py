@@ -25,7 +25,11 @@ class PerceptualDistance(Protocol):
         ...
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
-        """Adds images [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
+        """Adds images [B, 1 or 3, H, W] in [-1, 1] and their reconstructions.
+
+        They may lie on another device than the sums (``to``), which stay where there is float64; a network
+        goes to the images.
+        """
         ...
 
     def compute(self) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ class Hinge(AdversarialLoss):
     """Discriminator: E relu(1 - D(x)) + E relu(1 + D(G(z))); generator: -E D(G(z)), without a hinge."""
 
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return relu(1 - real_logits.float()).mean() + relu(1 + fake_logits.float()).mean()
+        return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
 
     def generator(self, *, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        return -fake_logits.float().mean()
+        return -fake_logits.mean()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import wraps
+from typing import Any
 
 from torch import Tensor
+
+from ganvas.functional.precision import WIDE
 
 
 class AdversarialLoss(ABC):
     """Both sides of the game, as functions of logits float [B]; each returns a scalar mean over the batch.
+
+    What a subclass writes gets logits in float32 (float64 where they are), and of no other shape: [B, 1]
+    beside [B] would make B x B pairs, so that raises ValueError.
 
     Attributes:
         needs_real_logits: whether the generator's loss reads the real logits; where it does not, the
@@ -17,6 +24,12 @@ class AdversarialLoss(ABC):
 
     needs_real_logits: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for side in ("discriminator", "generator"):
+            if side in vars(cls):
+                setattr(cls, side, _of_logits(vars(cls)[side]))
+
     @abstractmethod
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The loss that the discriminator descends."""
@@ -24,3 +37,18 @@ class AdversarialLoss(ABC):
     @abstractmethod
     def generator(self, *, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """The loss that the generator descends."""
+
+
+def _of_logits(loss: Any) -> Any:
+    @wraps(loss)
+    def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
+        for name, value in logits.items():
+            if value is None:
+                continue
+            if value.ndim != 1:
+                raise ValueError(f"{name} of shape {list(value.shape)}: must be [B], one logit a sample")
+            if value.dtype not in WIDE:
+                logits[name] = value.float()
+        return loss(self, **logits)
+
+    return checked

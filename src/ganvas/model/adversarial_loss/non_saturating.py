@@ -12,7 +12,7 @@ class NonSaturating(AdversarialLoss):
     """Discriminator: E softplus(-D(x)) + E softplus(D(G(z))); generator: E softplus(-D(G(z)))."""
 
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return softplus(-real_logits.float()).mean() + softplus(fake_logits.float()).mean()
+        return softplus(-real_logits).mean() + softplus(fake_logits).mean()
 
     def generator(self, *, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        return softplus(-fake_logits.float()).mean()
+        return softplus(-fake_logits).mean()

@@ -34,4 +34,4 @@ def _differences(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
             f"logits of shapes {tuple(real_logits.shape)} (real) and {tuple(fake_logits.shape)} (fake): "
             "pairs need two vectors [B] of one length"
         )
-    return real_logits.float() - fake_logits.float()
+    return real_logits - fake_logits

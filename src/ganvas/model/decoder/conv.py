@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers import require_channels, require_positive, residual_stack
+from ganvas.model.layers import require_channels, require_input, require_positive, residual_stack
 
 
 class ConvDecoder(nn.Module):
@@ -39,6 +39,7 @@ class ConvDecoder(nn.Module):
         super().__init__()
         channels = require_channels(channels)
         require_positive("embedding_dim", embedding_dim)
+        self.embedding_dim = embedding_dim
         require(hidden_channels >= 2, "hidden_channels", hidden_channels, "must be at least 2; 128 is usual")
         require_positive("residual_channels", residual_channels)
         require(residual_blocks >= 0, "residual_blocks", residual_blocks, "must be at least 0; 2 is usual")
@@ -59,4 +60,5 @@ class ConvDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Latents [B, D, h, w] to images [B, C, h * 2^upsamplings, w * 2^upsamplings], about [-1, 1]."""
+        require_input(z, self.embedding_dim, None, None)
         return self.layers(z)

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_positive, require_shape
+from ganvas.model.layers import require_input, require_positive, require_shape
 
 
 class MLPDecoder(nn.Module):
@@ -33,6 +33,7 @@ class MLPDecoder(nn.Module):
         require_positive("embedding_dim", embedding_dim)
         require_positive("num_vectors", num_vectors)
         require_positive("hidden_dim", hidden_dim)
+        self.latent_shape = embedding_dim, num_vectors
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Linear(embedding_dim * num_vectors, hidden_dim),
@@ -44,4 +45,5 @@ class MLPDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Latents [B, D, num_vectors] to samples [B, *sample_shape] in (-1, 1)."""
+        require_input(z, *self.latent_shape)
         return self.layers(z)

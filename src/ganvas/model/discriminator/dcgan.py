@@ -12,6 +12,7 @@ from ganvas.errors import require
 from ganvas.model.layers import (
     initialize_dcgan,
     require_channels,
+    require_input,
     require_positive,
     require_power_of_two_size,
 )
@@ -43,6 +44,7 @@ class DCGANDiscriminator(nn.Module):
         super().__init__()
         channels, image_size = require_channels(channels), require_power_of_two_size(image_size)
         require_positive("base_channels", base_channels)
+        self.sample_shape = channels, image_size, image_size
         require(norm in NORMS, "norm", norm, f"must be one of {', '.join(NORMS)}; batch is the paper's")
         halvings = int(math.log2(image_size // 4))
         widths = [base_channels * 2**stage for stage in range(halvings)]  # 64, 128, 256, 512
@@ -60,4 +62,5 @@ class DCGANDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to logits [B]; ``label`` is not read."""
+        require_input(x, *self.sample_shape)
         return self.layers(x)

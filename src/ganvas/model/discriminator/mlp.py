@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_positive, require_shape
+from ganvas.model.layers import require_input, require_positive, require_shape
 
 
 class MLPDiscriminator(nn.Module):
@@ -23,6 +23,7 @@ class MLPDiscriminator(nn.Module):
     def __init__(self, sample_shape: list[int], hidden_dim: int = 128) -> None:
         super().__init__()
         require_shape(sample_shape)
+        self.sample_shape = tuple(sample_shape)
         require_positive("hidden_dim", hidden_dim)
         self.layers = nn.Sequential(
             nn.Flatten(),
@@ -34,4 +35,5 @@ class MLPDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Samples [B, *sample_shape] in [-1, 1] to logits [B]; ``label`` is not read."""
+        require_input(x, *self.sample_shape)
         return self.layers(x)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers import require_channels, require_positive, residual_stack
+from ganvas.model.layers import require_channels, require_input, require_positive, residual_stack
 
 
 class ConvEncoder(nn.Module):
@@ -36,7 +36,7 @@ class ConvEncoder(nn.Module):
         downsamplings: int = 2,
     ) -> None:
         super().__init__()
-        channels = require_channels(channels)
+        self.channels = channels = require_channels(channels)
         require_positive("embedding_dim", embedding_dim)
         require(hidden_channels >= 2, "hidden_channels", hidden_channels, "must be at least 2; 128 is usual")
         require_positive("residual_channels", residual_channels)
@@ -55,4 +55,5 @@ class ConvEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to latents [B, D, H / 2^downsamplings, W / 2^downsamplings]."""
+        require_input(x, self.channels, None, None)
         return self.layers(x)

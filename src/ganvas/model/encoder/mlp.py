@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_positive, require_shape
+from ganvas.model.layers import require_input, require_positive, require_shape
 
 
 class MLPEncoder(nn.Module):
@@ -27,6 +27,7 @@ class MLPEncoder(nn.Module):
     ) -> None:
         super().__init__()
         require_shape(sample_shape)
+        self.sample_shape = tuple(sample_shape)
         require_positive("embedding_dim", embedding_dim)
         require_positive("num_vectors", num_vectors)
         require_positive("hidden_dim", hidden_dim)
@@ -40,4 +41,5 @@ class MLPEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Samples [B, *sample_shape] in [-1, 1] to latents [B, D, num_vectors]."""
+        require_input(x, *self.sample_shape)
         return self.layers(x)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganvas.model.layers import (
     initialize_dcgan,
     require_channels,
+    require_input,
     require_positive,
     require_power_of_two_size,
 )
@@ -50,6 +51,7 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents [B, latent_dim] to images [B, C, H, W] in (-1, 1); ``label`` is not read."""
+        require_input(z, self.latent_dim)
         return self.layers(z)
 
 

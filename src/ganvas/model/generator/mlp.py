@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_positive, require_shape
+from ganvas.model.layers import require_input, require_positive, require_shape
 
 
 class MLPGenerator(nn.Module):
@@ -37,4 +37,5 @@ class MLPGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents [B, latent_dim] to samples [B, *sample_shape] in (-1, 1); ``label`` is not read."""
+        require_input(z, self.latent_dim)
         return self.layers(z)

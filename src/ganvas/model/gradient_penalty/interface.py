@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from torch import Tensor
 
@@ -20,6 +22,11 @@ class GradientPenalty(ABC):
 
     interval: int = 1
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            cls.__call__ = _of_pairs(vars(cls)["__call__"])  # type: ignore[method-assign]
+
     @abstractmethod
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor, draws: Draws
@@ -31,4 +38,22 @@ class GradientPenalty(ABC):
             real: real samples [B, ...], before augmentation.
             fake: generated samples [B, ...], detached.
             draws: this step's randomness.
+
+        Raises:
+            ValueError: real and fake samples of two shapes, which would be broadcast.
         """
+
+
+def _of_pairs(penalty: Any) -> Any:
+    @wraps(penalty)
+    def checked(
+        self: GradientPenalty, discriminator: Any, *, real: Tensor, fake: Tensor, draws: Draws
+    ) -> Any:
+        if real.shape[1:] != fake.shape[1:]:
+            raise ValueError(
+                f"real samples [B, ...] of shape {list(real.shape)} and fake ones of {list(fake.shape)}: "
+                "each sample must be of one shape"
+            )
+        return penalty(self, discriminator, real=real, fake=fake, draws=draws)
+
+    return checked

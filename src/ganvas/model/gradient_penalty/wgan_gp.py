@@ -34,6 +34,8 @@ class WGANGP(GradientPenalty):
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor, draws: Draws
     ) -> Tensor:
+        if len(real) != len(fake):
+            raise ValueError(f"{len(real)} real samples and {len(fake)} fake ones: must be pairs")
         epsilon = draws.uniform("wgan_gp", real.shape[0]).to(real.dtype)  # [B]
         epsilon = epsilon.view(-1, *[1] * (real.ndim - 1))  # [B, 1, ...]
         mixed = epsilon * real.detach() + (1 - epsilon) * fake.detach()

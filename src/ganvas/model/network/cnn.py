@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
-from ganvas.model.layers import require_positive
+from ganvas.model.layers import require_input, require_positive
 from ganvas.model.network.interface import Classified
 
 _GRID = 3  # positions a side that the last layers see, whatever the image's size
@@ -41,6 +41,7 @@ class CNN(nn.Module):
             reason = "a classifier needs labels; data.num_classes=10 says how many classes they have"
             raise OptionError("num_classes", "null", reason)
         require_positive("channels", channels)
+        self.channels = channels
         require(num_classes >= 2, "num_classes", num_classes, "must be at least 2 to tell one from another")
         for option, value in (("base_channels", base_channels), ("feature_dim", feature_dim)):
             require_positive(option, value)
@@ -66,6 +67,7 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor) -> Classified:
         """Images [B, C, H, W] in [-1, 1], H and W at least 8, to logits [B, K] and features [B, F]."""
+        require_input(x, self.channels, None, None)
         smallest = min(x.shape[2:])
         reason = f"is too small for the classifier; data.image_size={SMALLEST} at least"
         require(smallest >= SMALLEST, "image_size", smallest, reason)

@@ -6,6 +6,7 @@ Symbols: N vectors z of D dimensions, K codes e.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -68,7 +69,12 @@ class CodebookQuantizer(Quantizer):
         # asked until it is so, and then no more: an answer makes the host wait for the device; a recipe that
         # undoes a forward pass puts it back with the buffers (model/training/snapshot.py)
         self.has_started = False
-        self.register_state_dict_pre_hook(_adopt)  # type: ignore[no-untyped-call]  # torch's
+        for register, hook in (
+            (self.register_state_dict_pre_hook, _adopt),
+            (self.register_load_state_dict_pre_hook, _before_loading),
+            (self.register_load_state_dict_post_hook, _after_loading),
+        ):
+            register(hook)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, z: Tensor) -> QuantizerOutput:
         rows = rows_of(z)  # [N, D]
@@ -165,12 +171,16 @@ class CodebookQuantizer(Quantizer):
         """Replaces the codebook by other codes, [K, D], and what the subclass keeps beside it."""
         self.codebook.copy_(codes)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *others)
+    def _loading(self, state: Mapping[str, Any], prefix: str) -> None:
+        """Notes what a checkpoint says of the codes, before it is loaded."""
+        says = [name for name in ("codebook", "batches") if f"{prefix}{name}" in state]
+        self._loads_codes_alone, self._loads_start = says == ["codebook"], "batches" in says
+
+    def _loaded(self) -> None:
         self.has_started = False  # a checkpoint may be from before the first batch, or from after it
-        if f"{prefix}batches" in state_dict:
+        if self._loads_start:
             self._unstarted = self.codebook.detach().cpu().clone() if self.batches == 0 else None
-        elif f"{prefix}codebook" in state_dict:  # codes alone, as other programs keep them
+        elif self._loads_codes_alone:  # as other programs keep them
             self.set_codes(self.codebook)
 
     def restart(self, dead: Tensor, rows: Tensor, codes: Tensor) -> Tensor | None:
@@ -193,3 +203,11 @@ class CodebookQuantizer(Quantizer):
 
 def _adopt(quantizer: CodebookQuantizer, _prefix: str, _keep_vars: bool) -> None:
     quantizer.adopt_set_codes()
+
+
+def _before_loading(quantizer: CodebookQuantizer, state: Mapping[str, Any], prefix: str, *_: object) -> None:
+    quantizer._loading(state, prefix)
+
+
+def _after_loading(quantizer: CodebookQuantizer, _incompatible_keys: object) -> None:
+    quantizer._loaded()

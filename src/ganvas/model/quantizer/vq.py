@@ -18,28 +18,28 @@ class VectorQuantizer(CodebookQuantizer):
     """loss = mean((sg z - e)^2) + commitment_cost * mean((z - sg e)^2), straight-through to the encoder.
 
     The codes start at vectors of the first training batch. A code that no vector chooses restarts at a vector
-    of the batch once so many vectors have passed it that, at even use, it would have been chosen
-    ``restart_after`` times: a batch of N vectors counts as N / K expected uses, however small it is.
+    of the batch after ``restart_after`` expected uses: a batch of N vectors counts as N / K, what a code gets
+    of it at even use, and as one where it has K vectors or more, so that the encoder has as many batches.
 
     Args:
         num_embeddings: K, the number of codes.
         embedding_dim: D, the length of one vector.
         commitment_cost: weight of the second term, which holds the encoder to the codes.
-        restart_after: expected uses of a code (vectors / K, as the average count of vq_ema) that pass
-            without a single one until it restarts; 0 never restarts.
+        restart_after: expected uses of a code that pass without a single one until it restarts; N / K a
+            batch (the average count of vq_ema), at most 1. 0 never restarts.
 
     Raises:
         OptionError: a size below 1, or another value below 0.
     """
 
-    idle: Tensor  # int64 [K]: vectors quantized, of all ranks, since one chose the code
+    idle: Tensor  # int64 [K]: expected uses since a vector chose the code, times K
 
     def __init__(
         self,
         num_embeddings: int = 512,
         embedding_dim: int = 64,
         commitment_cost: float = 0.25,
-        restart_after: float = 100.0,
+        restart_after: float = 50.0,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, commitment_cost)
         require(restart_after >= 0, "restart_after", restart_after, "must be at least 0; 0 never restarts")
@@ -61,7 +61,7 @@ class VectorQuantizer(CodebookQuantizer):
         counts = sum_over_ranks(counts)
         self.batches += 1
         vectors = counts.sum().to(torch.int64)  # N of all ranks; whole numbers, exact in any order
-        self.idle.add_(vectors).masked_fill_(counts > 0, 0)
+        self.idle.add_(vectors.clamp(max=self.num_codes)).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
             dead = self.idle >= self.restart_after * self.num_codes  # [K]
             if self.restart(dead, rows, codes) is not None:

@@ -12,4 +12,4 @@ class L1(ReconstructionLoss):
     """mean(|reconstruction - target|) over all elements."""
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
-        return F.l1_loss(reconstruction.float(), target.float())
+        return F.l1_loss(reconstruction, target)

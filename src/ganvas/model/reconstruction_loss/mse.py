@@ -12,4 +12,4 @@ class MSE(ReconstructionLoss):
     """mean((reconstruction - target)^2) over all elements."""
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
-        return F.mse_loss(reconstruction.float(), target.float())
+        return F.mse_loss(reconstruction, target)

@@ -18,6 +18,7 @@ from ganvas.functional.distributed import (
     world_size,
 )
 from ganvas.functional.finite import non_finite_name
+from ganvas.functional.precision import widest_float
 from ganvas.functional.sharding import is_sharded
 from ganvas.model.training.descent import Descent
 from ganvas.model.training.device_guard import DeviceGuard, Step
@@ -108,7 +109,8 @@ class Harness(Lifecycle):
             self.report["non_finite/skipped"] = torch.tensor(float(self.guard.total))
         if self._is_distributed and self.report:
             # Each is the mean over its rank's share of the batch, or the same on all.
-            values = torch.stack([value.to(self.device, torch.float64) for value in self.report.values()])
+            kind = widest_float(self.device)
+            values = torch.stack([value.to(self.device, kind) for value in self.report.values()])
             mean_over_ranks_([values])
             self.report = dict(zip(self.report, values, strict=True))
 

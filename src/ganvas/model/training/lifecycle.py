@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.precision import home_of_float64
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.interface import Reconstructs, Samples
 from ganvas.model.training.descent import Descent
@@ -197,7 +198,7 @@ class Lifecycle(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         if len(batch.x) == 0:  # a rank's share of the last batch can be empty
             return
-        home = "cpu" if self.device.type == "mps" else self.device  # which has no float64
+        home = home_of_float64(self.device)
         for name, value in self.validation_sums(batch).items():
             total = value.detach().to(home, torch.float64)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
@@ -240,7 +241,8 @@ def sums_of_all_ranks(
     shapes: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(shapes, {name: list(value.shape) for name, value in sums.items()})
     known: dict[str, list[int]] = next((shape for shape in shapes if shape), {})
-    zeros = {name: torch.zeros(shape, dtype=torch.float64, device=device) for name, shape in known.items()}
+    home = home_of_float64(device)
+    zeros = {name: torch.zeros(shape, dtype=torch.float64, device=home) for name, shape in known.items()}
     total = int(sum_over_ranks(torch.tensor(count, device=device)))
     return {name: sum_over_ranks(sums.get(name, zeros[name])) for name in known}, total
 

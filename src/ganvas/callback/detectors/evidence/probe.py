@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.functional.images import to_float
+from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstructs, Samples
 
 _SIDE = 16  # pixels: images are compared at most at this size
@@ -127,7 +128,7 @@ class Probe:
         return {"health/energy_averaged": self._energy(self.averaged, distances(rows, rows))}
 
     def _energy(self, samples: Tensor, among_themselves: Tensor) -> float:
-        across = float(distances(small(samples), small(self.reference.train.x)).double().mean())
+        across = float(widened(distances(small(samples), small(self.reference.train.x))).mean())
         real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(among_themselves)
         return (2 * across - real - made) / max(real, 1e-12)
 
@@ -161,7 +162,7 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 def mean_pairwise(square: Tensor) -> float:
     """Mean of the distances [N, N] of a set from itself over its pairs, the diagonal left out."""
     count = len(square)
-    return float(square.double().sum() / max(count * (count - 1), 1))
+    return float(widened(square).sum() / max(count * (count - 1), 1))
 
 
 def nearest_others(square: Tensor) -> Tensor:

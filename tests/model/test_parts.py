@@ -1,0 +1,247 @@
+"""What holds for every network, loss, penalty and average; an option without a line here fails.
+
+Quantizers have suites of their own beside their tests.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, export
+
+from ganvas.cli.compose.experiment import compose
+from ganvas.functional.random import Draws
+from ganvas.model.network.interface import Classified
+from ganvas.run.config.build import build
+
+CONF = Path(__file__).parents[2] / "conf/model"
+TYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+def _names(*groups: str) -> list[str]:
+    return [f"{group}/{path.stem}" for group in groups for path in sorted((CONF / group).glob("*.yaml"))]
+
+
+# Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
+CHOOSE: dict[str, Callable[[str], list[str]]] = {
+    "generator": lambda name: [
+        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model/generator={name}",
+    ],
+    "discriminator": lambda name: [
+        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model/discriminator={name}",
+    ],
+    "encoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/encoder={name}"],
+    "decoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/decoder={name}"],
+    "network": lambda name: ["model=classifier", f"model/network={name}"],
+    "adversarial_loss": lambda name: ["model=mlp_gan", f"model/adversarial_loss={name}"],
+    "gradient_penalty": lambda name: ["model=mlp_gan", f"model/gradient_penalty={name}"],
+    "ema": lambda name: ["model=mlp_gan", f"model/ema={name}"],
+    "reconstruction_loss": lambda name: ["model=mlp_vqvae", f"model/reconstruction_loss={name}"],
+}
+SHAPES = {
+    "generator/mlp": (64,),
+    "generator/dcgan": (100,),
+    "discriminator/mlp": (1, 16, 16),
+    "discriminator/dcgan": (1, 16, 16),
+    "encoder/mlp": (1, 16, 16),
+    "encoder/conv": (1, 16, 16),
+    "decoder/mlp": (8, 8),
+    "decoder/conv": (64, 4, 4),
+    "network/cnn": (1, 16, 16),
+}
+NETWORKS = _names("generator", "discriminator", "encoder", "decoder", "network")
+
+
+def make(option: str) -> Any:
+    part, name = option.split("/")
+    config = compose([*CHOOSE[part](name), "data=digits", "data.image_size=16"]).config
+    torch.manual_seed(0)
+    return build(config["model"][part], f"model.{part}")
+
+
+def first(output: Any) -> Tensor:
+    return output.logits if isinstance(output, Classified) else output
+
+
+def inputs(option: str, num: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    shape = SHAPES[option]
+    if option == "generator/mlp":
+        shape = (make(option).latent_dim,)
+    return torch.randn(num, *shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+@pytest.mark.parametrize("option", NETWORKS)
+def test_a_network_refuses_other_shapes(option: str) -> None:
+    network, x = make(option).eval(), inputs(option, 2)
+    assert first(network(x)).shape[0] == 2
+    wrong = [x[None], x[0], torch.cat([x, x], dim=1), x.flatten()]
+    if x.ndim == 4:
+        wrong += [x.movedim(1, -1), x.flatten(1), x.flatten(2)]
+    if option.startswith("discriminator"):
+        wrong += [torch.cat([x, x], dim=2), x.repeat(1, 1, 2, 2)]
+    for value in (one for one in wrong if one.shape[1:] != x.shape[1:]):
+        with pytest.raises(ValueError, match=r"an input of shape \[.*\] where the network takes \[B, "):
+            network(value)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("option", NETWORKS)
+def test_a_network_in_every_float_type(option: str, dtype: torch.dtype) -> None:
+    network = make(option).eval()
+    expected = first(network(inputs(option, 3))).detach()
+    found = first(network.to(dtype)(inputs(option, 3, dtype)))
+    assert found.dtype == dtype
+    tolerance = {torch.float16: 2e-2, torch.bfloat16: 1e-1}.get(dtype, 1e-4)
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("option", NETWORKS)
+def test_eval_mode_changes_nothing_and_samples_are_their_own(option: str) -> None:
+    network, x = make(option).eval(), inputs(option, 4)
+    before = copy.deepcopy(network.state_dict())
+    whole = first(network(x))
+    first(network(torch.full_like(x, torch.nan)))
+    torch.testing.assert_close(first(network(x[1:2])), whole[1:2], rtol=1e-4, atol=1e-5)
+    x[0] = torch.nan
+    output = first(network(x))
+    assert output[0].isnan().any(), "what is not finite shows"
+    torch.testing.assert_close(output[1:], whole[1:], rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", NETWORKS)
+def test_a_network_exports_with_a_dynamic_batch(option: str) -> None:
+    network = make(option).eval()
+    shapes: Any = ({0: Dim("batch", min=2)},)
+    program = export(network, (inputs(option, 3),), dynamic_shapes=shapes).module()
+    for size in (2, 7, 300):
+        x = inputs(option, size)
+        torch.testing.assert_close(first(program(x)), first(network(x)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", _names("adversarial_loss"))
+def test_an_adversarial_loss(option: str) -> None:
+    loss = make(option)
+    real, fake = torch.randn(6, dtype=torch.float64), torch.randn(6, dtype=torch.float64)
+    for side in (loss.discriminator, loss.generator):
+        exact = side(real_logits=real, fake_logits=fake)
+        assert exact.dtype == torch.float64
+        for dtype in TYPES:
+            real_logits, fake_logits = (one.to(dtype, copy=True).requires_grad_(True) for one in (real, fake))
+            value = side(real_logits=real_logits, fake_logits=fake_logits)
+            assert value.dtype == torch.promote_types(dtype, torch.float32)
+            assert value.shape == ()
+            value.backward()
+            assert fake_logits.grad is not None
+            assert fake_logits.grad.dtype == dtype
+            rounded = side(real_logits=real.to(dtype).double(), fake_logits=fake.to(dtype).double())
+            assert value.item() == pytest.approx(rounded.item(), rel=1e-6)
+        for wrong in (fake[:, None], fake.sum()):
+            with pytest.raises(ValueError, match="one logit a sample"):
+                side(real_logits=real, fake_logits=wrong)
+        assert side(real_logits=real, fake_logits=fake.index_fill(0, torch.tensor([2]), torch.nan)).isnan()
+
+
+@pytest.mark.parametrize("option", _names("reconstruction_loss"))
+def test_a_reconstruction_loss(option: str) -> None:
+    loss = make(option)
+    x, y = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
+    for dtype in TYPES:
+        made = x.to(dtype, copy=True).requires_grad_(True)
+        value = loss(reconstruction=made, target=y.to(dtype))
+        assert value.dtype == torch.promote_types(dtype, torch.float32)
+        value.backward()
+        assert made.grad is not None
+        assert made.grad.dtype == dtype
+        exact = loss(reconstruction=made.detach().double(), target=y.to(dtype).double())
+        assert value.item() == pytest.approx(exact.item(), rel=1e-6)
+    for wrong in (y[:1], y[:, 0], y[:, :, :1]):
+        with pytest.raises(ValueError, match="must be of one shape"):
+            loss(reconstruction=x, target=wrong)
+    assert loss(reconstruction=x, target=y.index_fill(0, torch.tensor([1]), torch.nan)).isnan()
+
+
+@pytest.mark.parametrize("option", _names("gradient_penalty"))
+def test_a_gradient_penalty(option: str) -> None:
+    penalty = make(option)
+    if penalty is None:  # the option ``none``
+        return
+    weight = torch.linspace(-1, 1, 16, dtype=torch.float64)
+    real, fake = torch.randn(2, 5, 1, 4, 4, dtype=torch.float64)
+
+    def at(dtype: torch.dtype, **samples: Tensor) -> Tensor:
+        w = weight.to(dtype).requires_grad_(True)
+        value = penalty(lambda x: (x.flatten(1) * w).square().sum(1), draws=Draws(0, 0), **samples)
+        assert value.dtype == torch.promote_types(dtype, torch.float32)
+        (gradient,) = torch.autograd.grad(value, w)
+        assert gradient.dtype == dtype
+        return value
+
+    exact = at(torch.float64, real=real, fake=fake).item()
+    for dtype, tolerance in zip(TYPES, (2e-2, 2e-1, 1e-5, 1e-12), strict=True):
+        assert at(dtype, real=real.to(dtype), fake=fake.to(dtype)).item() == pytest.approx(
+            exact, rel=tolerance
+        )
+    for wrong in (fake[:, 0], fake.flatten(1), fake[:, :, :1]):
+        with pytest.raises(ValueError, match="must be of one shape"):
+            at(torch.float64, real=real, fake=wrong)
+    bad = torch.full_like(real, torch.nan)
+    assert at(torch.float64, real=bad, fake=bad).isnan()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("option", _names("ema"))
+def test_an_average(option: str, dtype: torch.dtype) -> None:
+    average = make(option)
+    if average is None:
+        return
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).to(dtype)
+    network[1].eval()  # a frozen BatchNorm stays so
+    average.track(network)
+    start = copy.deepcopy(average.average.state_dict())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1)
+    before = copy.deepcopy(network.state_dict())
+    average.train()
+    average.update(network, 10_000)
+    assert not any(module.training for module in average.average.modules())
+    assert [module.training for module in network.modules()] == [True, True, False]
+    assert not any(parameter.requires_grad for parameter in average.average.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    for name, value in average.average.named_parameters():
+        assert value.dtype == dtype
+        assert (value > start[name]).all()
+        assert (value < before[name]).all()
+
+
+@pytest.mark.parametrize("option", sorted(path.stem for path in CONF.glob("*.yaml")))
+def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> None:
+    model = build(compose([f"model={option}", "data=digits", "data.image_size=16"]).config["model"], "model")
+    model.train()
+    modules = [module for network in model.networks.values() for module in network.modules()]
+    for module in modules[::2]:
+        module.training = False  # as a user's frozen BatchNorm is
+    before = [module.training for module in model.modules()]
+    state = copy.deepcopy(model.state_dict())
+    x = torch.randn(4, 1, 16, 16)
+    model.check_sample(x)
+    for method in ("reconstruct", "classify"):
+        if hasattr(model, method):
+            getattr(model, method)(x)
+    if hasattr(model, "generate"):
+        model.generate(model.latents(2, 0), ema=False)
+        model.sample(2, 0)
+    assert [module.training for module in model.modules()] == before
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())

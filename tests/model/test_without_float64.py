@@ -1,0 +1,62 @@
+"""Nothing on a device asks for float64 there: Apple's GPUs have none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "conf/model" / group).glob("*.yaml"))
+
+
+def _runs() -> list[list[str]]:
+    """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
+    runs = [[f"model={model}", "data=digits"] for model in MODELS]
+    runs += [["model=mlp_vqvae", f"model/quantizer={one}", "data=digits"] for one in _options("quantizer")]
+    runs += [
+        ["model=mlp_gan", f"model/gradient_penalty={one}", "data=digits"]
+        for one in _options("gradient_penalty")
+    ]
+    runs += [
+        ["model=mlp_gan", f"model/adversarial_loss={one}", "data=digits"]
+        for one in _options("adversarial_loss")
+    ]
+    runs += [
+        ["model=mlp_vqvae", f"model/reconstruction_loss={one}", "data=digits"]
+        for one in _options("reconstruction_loss")
+    ]
+    return [*runs, ["model=mlp_gan", "metric/samples=all", "data=digits"]]
+
+
+@pytest.mark.slow
+def test_recipes_and_what_is_measured_beside_them(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.json"
+    command = [
+        sys.executable,
+        str(ROOT / "tests/helpers/pretended_runs.py"),
+        str(answers),
+        json.dumps(_runs()),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    for words, on_cpu, on_device in zip(_runs(), *json.loads(answers.read_text()), strict=True):
+        assert on_cpu.keys() == on_device.keys()
+        assert on_device["steps"] == 12
+        for name, value in on_cpu.items():
+            assert on_device[name] == pytest.approx(value, rel=2e-3, abs=1e-4, nan_ok=True), (words, name)
