@@ -24,6 +24,7 @@ AT_THE_END = {
     "callback.checkpoint.every_minutes",
     "callback.evaluation.every_examples",
     "callback.preview.every_examples",
+    "callback.preview.first_examples",
 }
 SAID = {
     "callback.checkpoint.keep_every_examples",
