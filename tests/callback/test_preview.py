@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
-from ganvas.callback.preview import Preview
+from ganvas.callback.preview import Preview, next_early
 from ganvas.errors import OptionError
 
 
@@ -44,6 +45,46 @@ def test_a_gan_shows_the_same_latents(
     assert [event.step for event in events().Images("samples")] == [0, 8, 16, 20]
     assert "codes/usage" not in events().Tags()["histograms"]
     assert events().Tags()["images"] == ["samples"]
+
+
+def test_early_previews_come_at_1_2_5_10_and_so_on_until_the_interval() -> None:
+    """Recomputed by a walk through all counts of examples, batches of one."""
+    wanted = [1000 * 10**power * factor for power in range(4) for factor in (1, 2, 5)]
+    for every in (100_000, 30_000, 1000, 700):
+        shown = preview(Path("nowhere"), every_examples=every, first_examples=1000)
+        points = []
+        while (due := shown.next_due().examples) <= 250_000:
+            points.append(due)
+            shown.load_state_dict({"shown_at": due})
+        early = [one for one in wanted if one < every]
+        assert points[0 if points[0] else 1 :] == [*early, *range(every, 250_001, every)]
+    assert preview(Path("nowhere"), every_examples=0, first_examples=1000).next_due().examples == math.inf
+    assert next_early(50_000, 0) == math.inf
+
+
+def test_early_previews_are_made_and_a_resumed_run_makes_the_same(
+    tmp_path: Path,
+    fit: Callable[..., Any],
+    sampler: Callable[..., Any],
+    interrupter: Callable[..., Any],
+) -> None:
+    options = {"every_examples": 24, "first_examples": 3}  # at 3, 6 and 15 examples, then at 24
+    for folder in ("whole", "parts"):
+        (tmp_path / folder).mkdir()
+    fit(sampler((1, 8, 8)), [preview(tmp_path / "whole", **options)], batches=7)
+    assert names(tmp_path / "whole") == [0, 4, 8, 16, 24, 28]
+    for stop in range(1, 7):  # a stop after each batch; its last image is one of a run that ends there
+        first = preview(tmp_path / "parts", **options)
+        recipe, again = sampler((1, 8, 8)), preview(tmp_path / "parts", **options)
+        interrupted = fit(recipe, [first, interrupter(stop)], batches=7)
+        assert interrupted.stopped_by_signal
+        again.load_state_dict(first.state_dict())
+        fit(recipe, [again], batches=7 - stop)
+        for name in names(tmp_path / "whole"):
+            assert torch.equal(read(tmp_path / "parts", name), read(tmp_path / "whole", name)), (stop, name)
+        assert names(tmp_path / "parts") == names(tmp_path / "whole")
+        for path in (tmp_path / "parts" / "samples").iterdir():
+            path.unlink()
 
 
 def test_a_vqvae_shows_pairs_and_its_codes(
@@ -104,7 +145,9 @@ def test_without_held_out_samples_training_samples_are_shown(
     assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
 
 
-@pytest.mark.parametrize(("option", "value"), [("every_examples", -1), ("num", 0), ("num_points", 0)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("every_examples", -1), ("first_examples", -1), ("num", 0), ("num_points", 0)]
+)
 def test_sizes_are_checked(tmp_path: Path, option: str, value: int) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         preview(tmp_path, **{option: value})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from ganvas.callback import progress as module
 from ganvas.callback.progress import Progress
@@ -32,6 +35,31 @@ def test_a_terminal_sees_examples_speed_and_losses(
     assert "100%" in shown
     assert "examples/s" in shown
     assert "total 0.5" in shown
+
+
+def test_losses_are_there_from_the_first_batch_on_and_are_those_of_now(
+    fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No report comes in this run; what the guard has let pass is shown, and a lazy term stays."""
+    terminal, recipe = Terminal(), autoencoder()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    recipe.guard = SimpleNamespace(last_terms={})
+
+    def training_step(x: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        recipe.examples_seen += len(x)
+        terms = {"loss/g": torch.tensor(recipe.examples_seen / 7), "gradient_norm/g": torch.tensor(8.5)}
+        lazy = {"loss/penalty": torch.tensor(0.375)} if recipe.examples_seen == 4 else {}
+        recipe.guard.last_terms = {"generator": terms, "discriminator": lazy}
+        return recipe.weight
+
+    monkeypatch.setattr(recipe, "training_step", training_step)
+    fit(recipe, [Progress(refresh_per_second=1e9)], batches=3, max_examples=12)
+    frames = re.findall(r"(\d+) of 12 examples.*?g (\S+)  penalty (\S+)", terminal.getvalue())
+    shown = {(int(examples), loss.partition("\x1b")[0], penalty[:5]) for examples, loss, penalty in frames}
+    assert shown == {(4, "0.5714", "0.375"), (8, "1.143", "0.375"), (12, "1.714", "0.375")}
+    assert "8.5" not in terminal.getvalue()
 
 
 def test_no_terminal_sees_nothing(

@@ -242,7 +242,8 @@ _TERMS = {"generator": "loss/adversarial", "discriminator": "loss/discriminator"
 @pytest.mark.parametrize("side", _TERMS)
 def test_a_nan_stops_the_run_and_is_named(side: str, breaks: Any, tmp_path: Path) -> None:
     done = breaks(side, "callback.checkpoint.every_examples=32", code=1)
-    (line,) = done.stderr.splitlines()
+    short, line = done.stderr.splitlines()
+    assert short.startswith("model.quantizer.decay=0.99: codes remember 100 batches, and the run has 8")
     assert line.startswith(
         f"{_TERMS[side]} is not finite: batch 4, after 96 examples; last finite values: loss/"
     )
@@ -324,5 +325,6 @@ def test_a_mistake_is_one_line(name: str, ganvas, tmp_path: Path) -> None:
     assert FILES[RECIPE].count(right) == 1
     (tmp_path / RECIPE).write_text(FILES[RECIPE].replace(right, wrong))
     done = ganvas("train", *_OWN, *_BARE, "trainer.max_steps=8", code=2)
-    (said,) = done.stderr.splitlines()
+    *before, said = done.stderr.splitlines()
+    assert all(one.startswith("model.quantizer.decay=0.99: codes remember") for one in before)
     assert said.startswith(line), said

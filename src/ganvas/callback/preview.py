@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +27,36 @@ class Preview(RunCallback):
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
     reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard also
-    their codes as colours and a histogram of the codes that they use. The first preview is of the
-    untrained networks.
+    their codes as colours and a histogram of the codes that they use.
+
+    The first preview is of the untrained networks. Then they come at 1, 2, 5, 10, 20, 50 ... times
+    ``first_examples``, as long as that is less than ``every_examples``, then at its multiples and the end.
 
     Args:
         run_dir: the run's folder.
         every_examples: examples between two previews; 0 makes the first and the last alone.
+        first_examples: examples of the first preview after the untrained networks'; 0 makes no early ones.
         num: images in a preview.
         num_points: points in a preview, where the samples are points.
         seed: of the latents.
     """
 
-    def __init__(self, *, run_dir: str, every_examples: int, num: int, num_points: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        run_dir: str,
+        every_examples: int,
+        num: int,
+        num_points: int,
+        seed: int,
+        first_examples: int = 0,  # runs of before it have none
+    ) -> None:
         require(every_examples >= 0, "every_examples", every_examples, "must be 0 (start and end) or more")
+        require(first_examples >= 0, "first_examples", first_examples, "must be 0 (no early ones) or more")
         require(num >= 1, "num", num, "must be at least 1; 64 is usual")
         require(num_points >= 1, "num_points", num_points, "must be at least 1; 2000 is usual")
         self.run_dir, self.every_examples, self.seed = run_dir, every_examples, seed
-        self.num, self.num_points = num, num_points
+        self.num, self.num_points, self.first_examples = num, num_points, first_examples
         self._shown_at = -1
 
     def state_dict(self) -> dict[str, Any]:
@@ -58,13 +72,15 @@ class Preview(RunCallback):
             self._shown_at = int(pl_module.examples_seen)
 
     def next_due(self) -> Due:
-        return Due(next_multiple(self._shown_at, self.every_examples))
+        early = next_early(self._shown_at, self.first_examples)
+        return Due(
+            early if early < self.every_examples else next_multiple(self._shown_at, self.every_examples)
+        )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        examples, every = int(pl_module.examples_seen), self.every_examples
-        if every and examples // every > self._shown_at // every:
+        if int(pl_module.examples_seen) >= self.next_due().examples:
             self.show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -114,6 +130,16 @@ class Preview(RunCallback):
         if first.ndim == 2:
             first = next(iter(data.batches(split, self.num_points, limit=self.num_points))).x
         return first
+
+
+def next_early(done: int, first: int) -> float:
+    """The first of 1, 2, 5, 10, 20, 50 ... times ``first`` examples beyond ``done``; never, where it is 0."""
+    if not first:
+        return math.inf
+    step = first
+    while 5 * step <= done:
+        step *= 10
+    return next(step * factor for factor in (1, 2, 5) if step * factor > done)
 
 
 def _add_code_histogram(logger: TensorBoardLogger, indices: Tensor, num_codes: int, examples: int) -> None:

@@ -18,7 +18,9 @@ from ganvas.errors import require
 class Progress(RunCallback):
     """Examples seen of the total, images a second, time left and the newest losses, on stderr.
 
-    Silent where stderr is no terminal. A training step costs one look at the clock.
+    Losses are shown from the first refresh on, however rare reports are: those of the newest batch that the
+    recipe's guard has settled; between ranks, of the first one's share of it. A training step costs one look
+    at the clock, and a refresh alone makes the host wait for the losses. Silent where stderr is no terminal.
 
     Args:
         refresh_per_second: most refreshes a second, by the clock on the wall.
@@ -63,23 +65,23 @@ class Progress(RunCallback):
         if self._bar is None:
             return
         if pl_module.report:
-            self._newest = dict(pl_module.report)
+            self._newest |= pl_module.report
         if time.monotonic() >= self._due_at:
-            self._refresh(int(pl_module.examples_seen))
+            self._refresh(pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self._bar is not None:
-            self._refresh(int(pl_module.examples_seen))
+            self._refresh(pl_module)
         self._stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
         self._stop()
 
-    def _refresh(self, examples: int) -> None:
-        now = time.monotonic()
+    def _refresh(self, pl_module: Any) -> None:
+        now, examples = time.monotonic(), int(pl_module.examples_seen)
         self._due_at = now + self.interval
         speed = (examples - self._started[1]) / max(now - self._started[0], 1e-9)  # since the (re)start
-        losses = read_scalars({tag: value for tag, value in self._newest.items() if tag.startswith("loss/")})
+        losses = read_scalars(self._losses(pl_module))
         self._bar.update(
             self._task,
             completed=examples,
@@ -88,6 +90,13 @@ class Progress(RunCallback):
             losses="  ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items()),
         )
         self._bar.refresh()
+
+    def _losses(self, pl_module: Any) -> dict[str, Tensor]:
+        """The newest by tag; a term that not every batch has stays until it comes again."""
+        guard = getattr(pl_module, "guard", None)  # a recipe of plain Lightning has none
+        for terms in guard.last_terms.values() if guard is not None else ():
+            self._newest |= terms
+        return {tag: value for tag, value in self._newest.items() if tag.startswith("loss/")}
 
     def _stop(self) -> None:
         if self._bar is not None:

@@ -24,6 +24,7 @@ AT_THE_END = {
     "callback.checkpoint.every_minutes",
     "callback.evaluation.every_examples",
     "callback.preview.every_examples",
+    "callback.preview.first_examples",
 }
 SAID = {
     "callback.checkpoint.keep_every_examples",
@@ -32,12 +33,13 @@ SAID = {
     "model.decay_examples",
     "model.ema.half_life",
     "model.gradient_penalty.interval",
+    "model.quantizer.decay",
 }
 REFUSED = {"model.d_steps_per_g_step"}
 # Budgets, and what counts within the others: measurements and reports of a detector.
 OTHERS = r"trainer\.(max_\w+|num_sanity_val_steps)|callback\.health\.detectors\..*|.*\.weight_decay"
-# Of codes: a run without a restart, or of fewer batches than a code's memory, does what it should.
-CODES = r"model\.quantizer\.(decay|restart_after)"
+# A run that is too short for a code to restart needs none.
+CODES = r"model\.quantizer\.restart_after"
 COUNTS = r".*(every|interval|steps|epoch|_examples|minutes|after|window|probes|warmup|decay|half_life|period)"
 
 
@@ -140,6 +142,14 @@ def test_logs_beyond_the_budget_keep_to_batches_on_which_everything_is_done(
             ],
         ),
         (["model=classifier", "callback=minimal"], []),
+        (
+            ["model=mlp_vqvae", "callback=minimal", "trainer.max_examples=6400"],
+            [
+                "model.quantizer.decay=0.99: codes remember 100 batches, and the run has 100; 0.9 lets them "
+                "follow the encoder"
+            ],
+        ),
+        (["model=mlp_vqvae", "callback=minimal", "model.quantizer.decay=0.7"], []),
         (
             [],
             [
