@@ -13,6 +13,7 @@ from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.report import report
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.outcome import Outcome
 
 
 def run(argv: Sequence[str]) -> int:
@@ -30,6 +31,17 @@ def resume(
     *,
     secrets: dict[str, Any] | None = None,
 ) -> int:
+    """As :func:`continue_run`; says how it ended, and returns the exit code."""
+    return report(continue_run(folder, overrides, allow, secrets=secrets))
+
+
+def continue_run(
+    folder: RunFolder,
+    overrides: Sequence[str],
+    allow: Sequence[str],
+    *,
+    secrets: dict[str, Any] | None = None,
+) -> Outcome:
     """Continues a run: its stored config, with ``overrides`` on existing keys.
 
     Args:
@@ -56,7 +68,7 @@ def resume(
     from ganvas.run.start import train
 
     try:
-        return report(train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides))
+        return train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides)
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
 

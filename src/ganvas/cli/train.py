@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.compose.folders import packaged_conf, user_modules
 from ganvas.cli.report import report
 from ganvas.errors import OptionError, require
+
+if TYPE_CHECKING:
+    from ganvas.cli.compose.experiment import Composed
+    from ganvas.run.outcome import Outcome
 
 _HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
 
@@ -59,12 +64,11 @@ def run(argv: Sequence[str]) -> int:
 
 def train(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = "train") -> int:
     """Composes and trains one experiment."""
-    from ganvas.cli.compose.experiment import compose, provenance
+    from ganvas.cli.compose.experiment import compose
 
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
-    repeats = (config.get("sweep") or {}).get("repeats", 1)
-    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
+    require_one_job(config)
     if config.get("resume"):
         from ganvas.cli.resume import resume
         from ganvas.run.folder.run_folder import find_run
@@ -75,16 +79,37 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, [*(config.get("allow_imports") or []), *user_modules(config_dir)])
+    return report(train_composed(composed, config_dir=config_dir))
+
+
+def require_one_job(config: dict[str, Any]) -> None:
+    """Raises OptionError where the config asks for several runs."""
+    repeats = (config.get("sweep") or {}).get("repeats", 1)
+    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
+
+
+def train_composed(
+    composed: Composed, *, config_dir: str | None = None, command: str | None = None
+) -> Outcome:
+    """Trains a composed experiment in a new folder.
+
+    Args:
+        composed: the experiment; its config is changed.
+        config_dir: the folder of the user's own groups, whose modules the config may name.
+        command: what run.yaml calls the command; None: this process's command line.
+    """
+    from ganvas.cli.compose.experiment import provenance
     from ganvas.run.config.build import (
         check_targets,  # before torch: a hostile or misspelt target costs nothing
     )
 
+    config = composed.config
     config["allow_imports"] = [*(config.get("allow_imports") or []), *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
         from ganvas.run.start import train as live
 
-        return report(live({"ganvas": provenance(composed), "config": config}))
+        return live({"ganvas": provenance(composed, command), "config": config})
     except OptionError as error:
         raise composed.named_as_written(error) from error
 

@@ -18,7 +18,17 @@ _NUM = 10_000
 
 def run(argv: Sequence[str]) -> int:
     """Evaluates, prints, and appends to <run>/evaluations.jsonl (not with ``--floor``)."""
-    arguments = _parser().parse_intermixed_args(list(argv))
+    arguments = evaluate_parser().parse_intermixed_args(list(argv))
+    result = evaluate(arguments)
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        _print(result)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
+    """``run``, ``metrics`` and ``protocol``, recorded in the run; arguments as of :func:`evaluate_parser`."""
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
@@ -60,14 +70,10 @@ def run(argv: Sequence[str]) -> int:
     }
     if not arguments.floor:
         Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        _print(result)
-    return 0
+    return result
 
 
-def _parser() -> argparse.ArgumentParser:
+def evaluate_parser() -> argparse.ArgumentParser:
     parser = run_parser("evaluate", __doc__)
     parser.add_argument(
         "overrides",
