@@ -122,7 +122,8 @@ def test_parts_of_ones_own(tmp_path):
     config = ganvas.compose([*SMOKE, "model/generator=own_of_mine"], config_dir="conf")
     run = ganvas.train(config)
     assert type(run.generator).__name__ == "Own"
-    assert type(ganvas.load(run, config_dir="conf").generator).__name__ == "Own"
+    for again in (ganvas.load(run), ganvas.load(run.path, config_dir="conf")):
+        assert type(again.generator).__name__ == "Own"
     with pytest.raises(ganvas.OptionError, match="own_of_mine"):
         ganvas.load(run.path)
     assert np.isfinite(run.sample(3).numpy()).all()

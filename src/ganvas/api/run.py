@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ganvas.model.training.recipe import Recipe
 
 WEIGHTS = ("average", "raw")
-Named = "str | os.PathLike[str]"  # a RUN as the commands take it, or a Run
 
 
 class MissingPartError(OptionError, AttributeError):
@@ -312,7 +311,8 @@ def load(
     """A run with the weights of its newest valid checkpoint.
 
     Args:
-        run: its folder, the unique beginning of its name, or ``latest``.
+        run: its folder, the unique beginning of its name, or ``latest``; or a :class:`Run`, e.g. to take its
+            raw weights.
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups that it was trained with.
         allow_imports: modules of your own that it may name.
@@ -324,9 +324,12 @@ def load(
     """
     folder = find_run(os.fspath(run), Path(output_dir))
     groups = None if config_dir is None else os.fspath(config_dir)
+    allow = list(allow_imports)
+    if isinstance(run, Run):
+        groups, allow = groups or run.config_dir, [*allow, *run.allow_imports]
     if groups is not None:
         make_importable(check_config_dir(groups))
-    allow = [*allow_imports, *user_modules(groups)]
+    allow += user_modules(groups)
     found = Run(folder, allow=allow, config_dir=groups, weights=weights, device=device)
     found.model  # noqa: B018  # what is wrong with it shows here
     return found
