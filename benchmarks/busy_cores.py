@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None, help="of a run; left out: as ganvas chooses")
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the budgets")
+    parser.add_argument("--with", dest="more", nargs="*", default=[], help="more overrides of each run")
     parser.add_argument("--both", action="store_true", help="also two default runs at once")
     parser.add_argument(
         "--sweep", type=int, nargs="+", help="numbers of threads; times these and nothing else"
@@ -125,7 +126,7 @@ def main() -> None:
     print(f"python {sys.version.split()[0]}, {cores} cores, load average {os.getloadavg()[0]:.1f}")
     for name in arguments.recipes:
         budget = f"trainer.max_examples={int(EXAMPLES[name] * arguments.scale)}"
-        words = [*RECIPES[name], budget]
+        words = [*RECIPES[name], budget, *arguments.more]
         if arguments.sweep:
             sweep(name, words, arguments.sweep, arguments.rounds)
             continue

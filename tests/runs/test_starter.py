@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganvas.cli.init import starter
+from ganvas.cli.before_training.init import starter
 from ganvas.cli.main import main
 
 _README = (starter() / "README.md").read_text()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.api.state import call, preserved_state
 from ganvas.callback.rows import read_rows
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
-from ganvas.cli.runs import describe
+from ganvas.cli.runs.listing import describe
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganvas.cli.init import starter
+from ganvas.cli.before_training.init import starter
 from ganvas.cli.main import main
 
 
