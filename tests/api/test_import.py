@@ -28,6 +28,12 @@ def test_an_import_brings_nothing_heavy():
     assert not {"torch", "pytorch_lightning", "hydra", "omegaconf", "numpy", "yaml"} & set(loaded)
 
 
+def test_composing_and_listing_need_no_torch(tmp_path):
+    source = "import sys, ganvas; ganvas.compose(['model=dcgan']); ganvas.runs(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", source], text=True, cwd=tmp_path).split()
+    assert not {"torch", "pytorch_lightning", "numpy"} & set(loaded)
+
+
 @pytest.mark.slow
 def test_a_users_mypy_knows_the_types(tmp_path):
     source = """

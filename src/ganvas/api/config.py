@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.api.state import call
+from ganvas.api.state import light_call
 from ganvas.cli.compose.experiment import Composed
 from ganvas.cli.compose.experiment import compose as compose_experiment
 from ganvas.errors import OptionError, require
@@ -36,7 +36,7 @@ class Config(dict[str, Any]):
         return list(self.composed.overrides)
 
 
-@call
+@light_call
 def compose(
     overrides: Sequence[str] = (),
     *,

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.api.state import call, preserved_state
+from ganvas.api.state import call, light_call, preserved_state
 from ganvas.callback.rows import read_rows
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.cli.runs.listing import describe
@@ -335,7 +335,7 @@ def load(
     return found
 
 
-@call
+@light_call
 def runs(output_dir: str | os.PathLike[str] = "outputs") -> list[Run]:
     """Every run under a folder, also inside of sweeps, oldest first; their networks are not loaded yet."""
     return [Run(folder) for folder in all_runs(Path(output_dir))]

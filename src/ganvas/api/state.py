@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import random
@@ -38,19 +39,35 @@ def call(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     return wrapped
 
 
+def light_call(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The same of a function that needs no torch, whose import takes seconds."""
+
+    @wraps(function)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with preserved_state(uses_torch=False), _named_as_arguments():
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
 @contextmanager
-def preserved_state() -> Iterator[None]:
+def preserved_state(*, uses_torch: bool = True) -> Iterator[None]:
     """Inside, torch computes as in a fresh process; afterwards all is as before.
 
     Kept are the global generators (Python, NumPy, torch), torch's flags, the current folder, the environment,
     signal handlers, logging and filters of warnings. What stays changed: modules are imported,
     ``--config-dir``'s folders are on sys.path, and GOMP_SPINCOUNT is set where torch was not yet imported.
     """
-    if "torch" not in sys.modules:
-        bound_spinning()
-    keep_torchmetrics_lean()
     with ExitStack() as stack:
-        for keep in (_folder, _signals, _logging, _draws, _torch):
+        if uses_torch:
+            if "torch" not in sys.modules:
+                bound_spinning()
+            keep_torchmetrics_lean()
+            # Lightning comes with it: what its import does to logging and warnings is to stay.
+            importlib.import_module("ganvas.run.load")
+            stack.enter_context(_draws())
+            stack.enter_context(_torch())
+        for keep in (_folder, _signals, _logging):
             stack.enter_context(keep())
         yield
 
