@@ -6,15 +6,20 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import numpy as np
+import pytest
 import torch
 from hydra import compose as hydra_compose
 from hydra import initialize
 from hydra.core.global_hydra import GlobalHydra
 
 import ganvas
+import ganvas.run.load  # Lightning's import sets handlers and filters
 from ganvas.api.state import preserved_state
 
 
@@ -83,3 +88,20 @@ def test_an_error_leaves_it_as_it_was_too(tmp_path, monkeypatch):
         pass
     after = everything()
     assert {name: value for name, value in after.items() if value != before[name]} == {}
+
+
+@pytest.mark.slow
+def test_the_first_call_draws_nothing_and_sets_nothing_either(outputs):
+    """It imports torch and Lightning, which draw from Python's generator and write into the environment."""
+    source = f"""
+        import os, random
+        import ganvas
+        random.seed(1)
+        os.environ["GOMP_SPINCOUNT"] = "7"
+        before = random.getstate(), dict(os.environ)
+        run = ganvas.load("a_gan", output_dir={str(outputs)!r})
+        run.sample(3)
+        print(before == (random.getstate(), dict(os.environ)))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(source)]
+    assert subprocess.check_output(command, text=True) == "True\n"

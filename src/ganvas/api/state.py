@@ -59,16 +59,17 @@ def preserved_state(*, uses_torch: bool = True) -> Iterator[None]:
     ``--config-dir``'s folders are on sys.path, and GOMP_SPINCOUNT is set where torch was not yet imported.
     """
     with ExitStack() as stack:
+        if uses_torch and "torch" not in sys.modules:
+            bound_spinning()
+        stack.enter_context(_folder())
+        stack.enter_context(_signals())
         if uses_torch:
-            if "torch" not in sys.modules:
-                bound_spinning()
             keep_torchmetrics_lean()
-            # Lightning comes with it: what its import does to logging and warnings is to stay.
-            importlib.import_module("ganvas.run.load")
             stack.enter_context(_draws())
+            # Lightning comes with it; what its import does to logging and warnings is to stay.
+            importlib.import_module("ganvas.run.load")
             stack.enter_context(_torch())
-        for keep in (_folder, _signals, _logging):
-            stack.enter_context(keep())
+        stack.enter_context(_logging())
         yield
 
 
@@ -131,10 +132,11 @@ def _logging() -> Iterator[None]:
 
 @contextmanager
 def _draws() -> Iterator[None]:
+    python = random.getstate()  # before an import draws from it
     import numpy as np
     import torch
 
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    numpy, cpu = np.random.get_state(), torch.get_rng_state()
     on_gpus = torch.cuda.is_available() and torch.cuda.is_initialized()
     gpus = torch.cuda.get_rng_state_all() if on_gpus else None
     try:
