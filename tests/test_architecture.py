@@ -24,6 +24,7 @@ ROOMS = {
     "compare": ("run.folder", "functional"),
     "sweep": ("run.folder", "run.process", "functional"),
     "cli": ("run", "sweep", "compare", *_RUN),
+    "api": ("cli", "run", "compare", *_RUN),
 }
 # Files that may import more than their room.
 EXCEPTIONS = {

@@ -1,3 +1,60 @@
-"""ganvas: experiments with GANs and vector-quantized autoencoders."""
+"""ganvas: experiments with GANs and vector-quantized autoencoders.
+
+A Python program finds here what the commands do (docs/python.md); nothing is imported before it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ganvas.api.config import Config, compose
+    from ganvas.api.evaluation import evaluate
+    from ganvas.api.run import Run, load, runs
+    from ganvas.api.training import resume, train
+    from ganvas.compare.side_by_side import compare_runs as compare
+    from ganvas.errors import NonFiniteError, OptionError, RankError
+
+__all__ = [
+    "Config",
+    "NonFiniteError",
+    "OptionError",
+    "RankError",
+    "Run",
+    "__version__",
+    "compare",
+    "compose",
+    "evaluate",
+    "load",
+    "resume",
+    "runs",
+    "train",
+]
+
+_HOMES = {
+    "Config": "api.config",
+    "compose": "api.config",
+    "evaluate": "api.evaluation",
+    "Run": "api.run",
+    "load": "api.run",
+    "runs": "api.run",
+    "resume": "api.training",
+    "train": "api.training",
+    "NonFiniteError": "errors",
+    "OptionError": "errors",
+    "RankError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "compare":  # a package that can be called
+        return importlib.import_module("ganvas.compare")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganvas.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

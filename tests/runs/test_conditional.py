@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas import OptionError, load
 from ganvas.data.digits import Digits
 from ganvas.functional.frechet import frechet_distance
 from ganvas.functional.images import to_float
@@ -88,3 +89,21 @@ def test_without_classes_it_is_refused_before_anything_is_written(ganvas, tmp_pa
     assert not (tmp_path / "outputs").exists()
     done = ganvas("train", "metric/samples=intra_class_fid", "data=toy", "trainer=smoke", code=2)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_python_program_asks_for_classes(ganvas, conditional: Path) -> None:
+    run = load("latest", config_dir="conf")
+    command = ("--config-dir", "conf", "--num", "6", "--seed", "3", "--out", "samples.npz")
+    ganvas("sample", "latest", *command)
+    drawn = np.load(conditional / "samples.npz")
+    z = run.model.latents(6, 3)
+    for label, classes in ((None, drawn["labels"]), (7, [7] * 6), ([0, 1, 2, 3, 4, 9], [0, 1, 2, 3, 4, 9])):
+        made = run.sample(6, 3, label, batch_size=4)
+        with torch.no_grad():
+            want = run.generator(z, torch.as_tensor(np.array(classes)))
+        assert torch.allclose(made, want, atol=1e-6)
+    images = (run.sample(6, 3) * 127.5 + 127.5).round().byte().movedim(1, -1).numpy()
+    assert np.array_equal(images, drawn["images"])
+    for label, reason in ((10, "must be from 0 to 9"), ([1, 2], "must be a class or 6 of them")):
+        with pytest.raises(OptionError, match=reason):
+            run.sample(6, 3, label)

@@ -14,6 +14,7 @@ from ganvas.cli.compose.unread import leaf_keys, unread
 from ganvas.cli.report import report
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.outcome import Outcome
 
 # Keys that no constructor takes and that a run reads again when it is resumed.
 _READ_AGAIN = ("optimized_metric", "optimized_mode", "allow_drift")
@@ -54,6 +55,17 @@ def resume(
     secrets: dict[str, Any] | None = None,
     own: Sequence[str] = (),
 ) -> int:
+    """As :func:`continue_run`; says how it ended, and returns the exit code."""
+    return report(continue_run(folder, overrides, allow, secrets=secrets), own)
+
+
+def continue_run(
+    folder: RunFolder,
+    overrides: Sequence[str],
+    allow: Sequence[str],
+    *,
+    secrets: dict[str, Any] | None = None,
+) -> Outcome:
     """Continues a run: its stored config, with ``overrides`` on existing keys.
 
     Args:
@@ -83,8 +95,7 @@ def resume(
     from ganvas.run.start import train
 
     try:
-        live = {"ganvas": run["ganvas"], "config": config}
-        return report(train(live, resume=folder, overrides=overrides), own)
+        return train({"ganvas": run["ganvas"], "config": config}, resume=folder, overrides=overrides)
     except OptionError as error:
         raise _named_as_written(error, overrides) from error
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, own_code
 from ganvas.cli.compose.folders import packaged_conf, user_modules
 from ganvas.cli.report import report
 from ganvas.errors import OptionError, require
+
+if TYPE_CHECKING:
+    from ganvas.cli.compose.experiment import Composed
+    from ganvas.run.outcome import Outcome
 
 _HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--config-name NAME]
                     [--allow-imports MODULE ...] [--cfg job] [--debug]
@@ -87,16 +91,15 @@ def train(
         config_name: the config that they are put into.
         allow: the user's own modules that the config may name, beside those of its ``allow_imports``.
     """
-    from ganvas.cli.compose.experiment import compose, provenance
-    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
+    from ganvas.cli.compose.experiment import compose
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 
     check_hydra_overrides(overrides, is_sweep=False)
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
+    require_one_job(config)
     allow = [*composed.allow_imports, *allow]
     own = own_code(config_dir, allow)
-    repeats = (config.get("sweep") or {}).get("repeats", 1)
-    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
     if config.get("resume"):
         from ganvas.cli.resume import resume
         from ganvas.run.folder.usable import NEEDS, find_usable
@@ -108,17 +111,47 @@ def train(
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
         return resume(folder, others, [*allow, *user_modules(config_dir)], own=own)
+    outcome = train_composed(composed, config_dir=config_dir, config_name=config_name, allow=allow)
+    return report(outcome, own)
+
+
+def require_one_job(config: dict[str, Any]) -> None:
+    """Raises OptionError where the config asks for several runs."""
+    repeats = (config.get("sweep") or {}).get("repeats", 1)
+    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
+
+
+def train_composed(
+    composed: Composed,
+    *,
+    config_dir: str | None = None,
+    config_name: str = "train",
+    allow: Sequence[str] = (),
+    command: str | None = None,
+) -> Outcome:
+    """Trains a composed experiment in a new folder.
+
+    Args:
+        composed: the experiment; its config is changed.
+        config_dir: the folder of the user's own groups, whose modules the config may name.
+        config_name: the config that it was composed of.
+        allow: the user's own modules that it may name beside those.
+        command: what run.yaml calls the command; None: this process's command line.
+    """
+    from ganvas.cli.compose.experiment import provenance
+    from ganvas.cli.compose.refuse_unread import check_read
     from ganvas.run.config.build import (
         check_targets,  # before torch: a hostile or misspelt target costs nothing
     )
 
-    config["allow_imports"] = [*allow, *user_modules(config_dir)]
+    config = composed.config
+    config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
     try:
         check_targets(config, config["allow_imports"])
         check_read(composed, config_dir=config_dir, config_name=config_name)
         from ganvas.run.start import train as live
 
-        return report(live({"ganvas": provenance(composed), "config": config}), own)
+        return live({"ganvas": provenance(composed, command), "config": config})
     except OptionError as error:
         raise composed.named_as_written(error) from error
 

@@ -72,6 +72,18 @@ class Autoencoder(Recipe):
         except OptionError as error:
             raise error.under("quantizer") if error.option == "embedding_dim" else error from None
 
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] in [-1, 1] to their codes int64 [B, *positions]; networks in eval mode."""
+        with eval_mode(self.encoder, self.quantizer):
+            return self.quantizer.encode(self.encoder(x))
+
+    @torch.no_grad()
+    def decode(self, indices: Tensor) -> Tensor:
+        """Codes int64 [B, *positions] to samples [B, ...], clamped to [-1, 1]; networks in eval mode."""
+        with eval_mode(self.quantizer, self.decoder):
+            return self.decoder(self.quantizer.decode(indices)).clamp(-1, 1)
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         reconstruction, indices = self._in_eval_mode(batch.x)
         shown = reconstruction.clamp(-1, 1)

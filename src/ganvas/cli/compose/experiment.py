@@ -180,8 +180,12 @@ def _origins(tree: Any, path: str = "") -> dict[str, list[str]]:
     return found
 
 
-def provenance(composed: Composed) -> dict[str, Any]:
-    """Where a run came from: versions, command, overrides, git revision of the current folder."""
+def provenance(composed: Composed, command: str | None = None) -> dict[str, Any]:
+    """Where a run came from: versions, command, overrides, git revision of the current folder.
+
+    Args:
+        command: None takes this process's command line.
+    """
     import platform
     import subprocess
     from importlib.metadata import version
@@ -196,7 +200,7 @@ def provenance(composed: Composed) -> dict[str, Any]:
         git = None
     return {
         "version": ganvas.__version__,
-        "command": shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
+        "command": command or shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,
         "created": timestamp(),

@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
 
     Of several runs one that cannot be evaluated is told in a line, and the others go on.
     """
-    arguments = _parser().parse_intermixed_args(list(argv))
+    arguments = evaluate_parser().parse_intermixed_args(list(argv))
     names = [arguments.run, *(word for word in arguments.overrides if "=" not in word)]
     arguments.overrides = [word for word in arguments.overrides if "=" in word]
     folders = find_runs(names, Path(arguments.output_dir), need=NEEDS["evaluate"])
@@ -47,6 +47,16 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _evaluate_one(arguments: argparse.Namespace) -> int:
+    result = evaluate(arguments)
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        _print(result)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
+    """``run``, ``metrics`` and ``protocol``, recorded in the run; arguments as of :func:`evaluate_parser`."""
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
@@ -89,14 +99,10 @@ def _evaluate_one(arguments: argparse.Namespace) -> int:
     }
     if not arguments.floor:
         Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        _print(result)
-    return 0
+    return result
 
 
-def _parser() -> argparse.ArgumentParser:
+def evaluate_parser() -> argparse.ArgumentParser:
     parser = run_parser("evaluate", __doc__)
     parser.add_argument(
         "overrides",
