@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
 
 from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
-from ganvas.errors import NonFiniteError, OptionError, RollbackError
+from ganvas.errors import NonFiniteError, OptionError, RollbackError, require
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
@@ -31,6 +32,7 @@ from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import train_log
+from ganvas.run.misconfigured import forget, misconfigured
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
@@ -157,8 +159,14 @@ def _build_parts(config: dict[str, Any]) -> _Parts:
 
 def _build_group(config: dict[str, Any], group: str) -> list[Any]:
     """The parts of ``callback`` or ``logger``, in the config's order; null is none."""
-    nodes = (config.get(group) or {}).items()
-    return [part for name, node in nodes if (part := build(node, f"{group}.{name}")) is not None]
+    kind = pl.Callback if group == "callback" else Logger
+    parts = []
+    for name, node in (config.get(group) or {}).items():
+        if (part := build(node, f"{group}.{name}")) is not None:
+            reason = f"is no {group}: it must be a {kind.__module__}.{kind.__name__}"
+            require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
+            parts.append(part)
+    return parts
 
 
 def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> None:
@@ -244,13 +252,31 @@ def _train_once(
                 # Lightning turns a KeyboardInterrupt inside fit into an exit.
                 stop.signal = stop.signal or signal.SIGINT
             except BaseException as error:
-                raise record_failure(folder, error, group) from None
+                raise _failure(error, parts, folder, resume_plan, group) from None
     finally:
         restore_handlers()
     seconds = time.monotonic() - began_at
     return end_run(
         folder, parts.config, parts.model, state, stopped_by=stop.signal, is_saved=is_saved, seconds=seconds
     )
+
+
+def _failure(
+    error: BaseException, parts: _Parts, folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+) -> BaseException:
+    """Notes why the run failed, or forgets one that never began; returns the error to end with."""
+    option = None
+    if isinstance(error, Exception):
+        started = resume_plan.examples_seen if resume_plan is not None else 0
+        has_trained = parts.model.examples_seen > started
+        built = [*parts.callbacks, *parts.loggers]
+        option = misconfigured(error, parts.config, built, has_trained=has_trained)
+        if option is not None and resume_plan is None and not has_trained:
+            if group.info.is_first:
+                forget(folder)
+            return option
+    failure = record_failure(folder, error, group)
+    return option or failure
 
 
 def _fit(
