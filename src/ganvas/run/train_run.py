@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import Logger
 
 from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
+from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError, require
@@ -24,6 +25,7 @@ from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.config.build import build, check_targets
 from ganvas.run.config.optimized import check_optimized
+from ganvas.run.config.reported import check_reported
 from ganvas.run.deferred_validation import DeferredValidation
 from ganvas.run.distributed.external_environment import open_group
 from ganvas.run.distributed.group import TIMEOUT, Group
@@ -120,9 +122,10 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
             check_seen_by_all(resume_plan, group)
             if group.info.restart:
                 resume_plan.news.append(f"going on at restart {group.info.restart} of torchrun's")
-            if resume_plan.finished and _nothing_left(parts, resume_plan):
+            larger = _what_would_go_on(parts, resume_plan, folder)
+            if resume_plan.finished and larger is not None:
                 metrics = folder.read_status().get("metrics") or {}
-                note = "it was finished already; a larger trainer.max_examples=... would go on"
+                note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
         while True:
             try:
@@ -152,8 +155,17 @@ def _build_parts(config: dict[str, Any]) -> _Parts:
         if isinstance(callback, Evaluation):
             with error_prefix("callback.evaluation"):
                 callback.check(data, model)
-    # A checkpoint comes after everything else that its batch brings.
-    callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
+        if isinstance(callback, EarlyStopping):
+            option = "callback.early_stopping.monitor"
+            require(
+                bool(callback.monitor),
+                option,
+                "null",
+                f"is no scalar to watch; give {option}=validation/psnr or the like",
+            )
+            check_reported(config, callback.monitor, option)
+    # A checkpoint comes after everything else that its batch brings, and a stop after what it looks at.
+    callbacks.sort(key=lambda one: (isinstance(one, Checkpoint), isinstance(one, EarlyStopping)))
     return _Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
 
 
@@ -187,9 +199,16 @@ def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: 
     return resume_plan
 
 
-def _nothing_left(parts: _Parts, resume_plan: ResumePlan) -> bool:
+def _what_would_go_on(parts: _Parts, resume_plan: ResumePlan, folder: RunFolder) -> str | None:
+    """The option that ended the run at its checkpoint; None where it would go on as it is."""
     batches = budget_batches(parts.options, parts.data.batch_size, parts.data.num_samples("train"))
-    return batches is not None and resume_plan.batches_seen >= batches
+    if batches is not None and resume_plan.batches_seen >= batches:
+        return "trainer.max_examples"
+    early = folder.read_status().get("stopped_early")
+    waited = early.get("waited") if isinstance(early, dict) else None
+    stops = [one for one in parts.callbacks if isinstance(one, EarlyStopping)]
+    over = isinstance(waited, int) and any(one.ends_after(waited) for one in stops)
+    return "callback.early_stopping.patience_examples" if over else None
 
 
 def _roll_back(

@@ -64,7 +64,7 @@ def maybe_a_time(value: object) -> str:
     written = (
         f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
     )
-    return f"; a time needs quotes, since YAML 1.1 reads {written} without them as the number {value}"
+    return f"; if it is a time, write it in quotes: YAML 1.1 reads {written} without them as {value}"
 
 
 def coerce(value: Any, hint: Any, path: str) -> Any:
@@ -160,7 +160,8 @@ def _in_another_form(value: Any, option: Any, path: str) -> Any:
             found = duration(value)
             return _NO if found is None else found
         if issubclass(option, enum.Enum):
-            return next((one for one in option if value in (one.name, one.value)), _NO)
+            named = (one for one in option if value == one.value or value.lower() == one.name.lower())
+            return next(named, _NO)
     return _NO
 
 
@@ -173,7 +174,7 @@ def _refusal(value: Any, options: Sequence[Any], path: str) -> OptionError:
     if not is_plain:
         shown = f"{type(value).__module__}.{type(value).__qualname__}"
         return OptionError(path, shown, f"must be {wanted}; its class needs that base")
-    hint = maybe_a_time(value) if timedelta in options else ""
+    hint = maybe_a_time(value) if {timedelta, str} & set(options) else ""
     return OptionError(path, "null" if value is None else value, f"must be {wanted}{hint}")
 
 
