@@ -60,7 +60,7 @@ def test_a_users_mypy_knows_the_types(tmp_path):
         "torch.nn.modules.module.Module",
         "torch._tensor.Tensor",
         "dict[str, list[Any]]",
-        "builtins.list[ganvas.compare.comparison.Comparison]",
+        "list[ganvas.compare.comparison.Comparison]",
         "dict[str, Any]",
     ], done.stdout
     (error,) = [line for line in lines if line.startswith("error")]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ganvas.run.config.stored import relocate_paths
 
@@ -48,3 +49,23 @@ def test_a_run_without_a_valid_checkpoint(ganvas, outputs: Path, tmp_path: Path)
     for command in ("sample", "evaluate"):
         assert "all its checkpoints are damaged" in ganvas(command, "a_gan", code=2).stderr
     assert "damaged, their sha256 is wrong (000000000128.ckpt)" in ganvas("resume", "a_gan", code=2).stderr
+
+
+def test_a_time_is_text_as_it_is_for_train(ganvas, outputs: Path, tmp_path: Path) -> None:
+    """YAML 1.1 would make 36000 of it."""
+    shutil.copytree(outputs / "train" / "a_gan", tmp_path / "outputs" / "train" / "a_gan")
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    ganvas("resume", "a_gan", "trainer.max_time=10:00:00:00", "trainer.max_examples=192")
+    assert yaml.safe_load((run / "run.yaml").read_text())["config"]["trainer"]["max_time"] == "10:00:00:00"
+    for words in (["resume", "a_gan"], ["train"]):
+        done = ganvas(*words, "trainer.val_every_examples=1:00", code=2)
+        assert done.stderr.startswith("trainer.val_every_examples=1:00: must be a whole number")
+
+
+def test_a_time_in_a_file_needs_quotes(ganvas, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "trainer").mkdir(parents=True)
+    text = "defaults: [smoke, _self_]\nmax_time: 10:00:00:00\n"
+    (tmp_path / "conf" / "trainer" / "mine.yaml").write_text(text)
+    done = ganvas("train", "--config-dir", "conf", "trainer=mine", code=2)
+    assert "trainer.max_time=" in done.stderr
+    assert "write it in quotes: YAML 1.1 reads" in done.stderr

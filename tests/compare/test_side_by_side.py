@@ -22,7 +22,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_a_comparison_is_that_of_the_command(runs, capsys):
-    result = ganvas.compare([runs / "a1", str(runs / "a2"), str(runs / "b*")])
+    (result,) = ganvas.compare([runs / "a1", str(runs / "a2"), str(runs / "b*")])
     best, second = result.variants
     assert (best.rank, best.summaries["fid"].mean, len(best.members)) == (1, 2.0, 1)
     assert (second.rank, second.summaries["fid"].mean, len(second.members)) == (2, 6.0, 2)
@@ -32,7 +32,7 @@ def test_a_comparison_is_that_of_the_command(runs, capsys):
 
 
 def test_options_and_what_cannot_be_compared(runs):
-    result = ganvas.compare(["a*", "b1"], output_dir=runs.parent, rank=False, protocol={"split": "test"})
+    (result,) = ganvas.compare(["a*", "b1"], output_dir=runs.parent, rank=False, protocol={"split": "test"})
     assert [one.rank for one in result.variants] == [None, None]
     for options, line in (
         ({"runs": "a1"}, r"^runs=a1: must be a list"),

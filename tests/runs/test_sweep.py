@@ -66,6 +66,9 @@ def test_a_failing_job_does_not_stop_the_others(ganvas, tmp_path: Path) -> None:
         (["seed=1,2", "paths.output_dir=file"], "paths.output_dir=file"),
         (["seed=1,2", "name=a/b"], "name=a/b: "),
         (["seed=1,[2"], "seed=1,[2: cannot be read"),
+        (["seed=1,2", "hydra.launcher.n_jobs=[1"], "hydra.launcher.n_jobs=[1: cannot be read"),
+        (["seed=1,2", "hydra/launcher=is{"], "hydra/launcher=is{: cannot be read"),
+        (["seed=1,2", "hydra.sweep.dir"], "hydra.sweep.dir=: cannot be read"),
     ],
 )
 def test_a_wrong_override_stops_a_sweep_before_it_starts(

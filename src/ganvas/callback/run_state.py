@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Agenda
 from ganvas.callback.rows import Rows
-from ganvas.callback.write_errors import WriteErrors
+from ganvas.callback.writing.write_errors import WriteErrors
 
 
 @dataclass
@@ -26,6 +26,8 @@ class RunState:
             ``{"name", "examples", "metric", "threshold", "says", "try"}``.
         reported: each recorded scalar's newest ``(examples seen, value)``, by its name in metrics.jsonl.
         newest_checkpoint: examples seen of the newest checkpoint on the disk, 0: none; the first rank knows.
+        stopped_early: ``{"says", "waited"}`` of what ended training before its budget (``waited`` in
+            examples); None: nothing did.
         stopped_by_signal: training was stopped before its end and shall be resumed: no final evaluation.
         write_errors: what could not be written.
         rows: the one writer of each file of rows, so that rows that wait for a full disk are written by
@@ -37,6 +39,7 @@ class RunState:
     findings: list[dict[str, Any]] = field(default_factory=list)
     reported: dict[str, tuple[int, float]] = field(default_factory=dict)
     newest_checkpoint: int = 0
+    stopped_early: dict[str, Any] | None = None
     stopped_by_signal: bool = False
     write_errors: WriteErrors = field(default_factory=WriteErrors)
     rows: dict[Path, Rows] = field(default_factory=dict)

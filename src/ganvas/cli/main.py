@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.cli.terminal import one_line
+from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
 
 _LAST_WORDS = 3.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
@@ -37,6 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 our fault or numbers that diverged, 2 an option's,
     128 + a signal's number: stopped by it."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return flush(lambda: _main(argv))
+    except OSError as error:
+        if error is not lost_output():
+            raise
+        drop_output()
+        if is_reader_gone(error):
+            return 141
+        print(f"stdout: cannot be written ({error.strerror}); send it elsewhere", file=sys.stderr)
+        return 1
+
+
+def _main(argv: list[str]) -> int:
     if argv and argv[0] in ("-sc", "--shell-completion"):
         argv = ["train", *argv]
     if not argv or argv[0] in ("-h", "--help", "help"):
@@ -104,9 +118,6 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
 
 
 def _is_told_by_another(error: Exception) -> bool:
@@ -134,12 +145,18 @@ def entry() -> None:
     from ganvas.run.process.orphan import watch_parent
     from ganvas.run.process.spinning import bound_spinning
 
+    prepare_streams(sys.argv[1] if sys.argv[1:] else None)
     watch_parent()
     bound_spinning()
     take_import_path_of_environment()
     if "LOCAL_RANK" in os.environ:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost peer is one line, not torch's stacks
-    sys.exit(_end_of_rank(main()))
+    code = main()
+    lost = lost_output()
+    if lost is not None and not is_reader_gone(lost) and code == 0:
+        print(f"stdout: could not be written ({lost.strerror})", file=sys.stderr)
+        code = 1
+    sys.exit(_end_of_rank(code))
 
 
 def _end_of_rank(code: int) -> int:

@@ -5,6 +5,7 @@ A run that was stopped before its first one begins anew there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ _COPIES = {
     "metric.samples": "callback.evaluation.metrics",
     "metric.perceptual": "callback.evaluation.perceptual",
 }
+
+_TIME = re.compile(r"[-+]?\d+(:[0-5]?\d)+(\.\d*)?")  # a number to the base 60
 
 
 def run(argv: Sequence[str]) -> int:
@@ -152,6 +155,7 @@ def _override(config: dict[str, Any], override: str) -> None:
     if isinstance(node, dict):
         raise OptionError(key, value, "is a whole section; set a key in it" + nearest("", list(node)))
     try:
-        parent[last] = yaml.safe_load(value)
+        # YAML 1.1 would read 10:00:00 as 36000; train's grammar takes it for text, and so does this.
+        parent[last] = value if _TIME.fullmatch(value) else yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise OptionError(key, value, "cannot be read; quote special characters") from error

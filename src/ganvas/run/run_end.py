@@ -52,8 +52,9 @@ def end_run(
         if word == "finished":
             values |= {"metrics": metrics, "seconds": round(seconds, 1)}
         best, missing = _best(folder, config)
-        values |= best | status_values(state)
+        values |= best | status_values(state) | {"stopped_early": state.stopped_early}
         notes += missing
+        notes += [f"stopped early: {state.stopped_early['says']}"] if state.stopped_early else []
         notes += [
             f"health: {one['name']} from {one['examples']:,} examples: {one['says']}"
             for one in state.findings

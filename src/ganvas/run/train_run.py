@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
 
 from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
+from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
-from ganvas.errors import NonFiniteError, OptionError, RollbackError
+from ganvas.errors import NonFiniteError, OptionError, RollbackError, require
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.config.budget import beyond_budget, find_budget
 from ganvas.run.config.build import build, check_targets
 from ganvas.run.config.optimized import check_optimized
+from ganvas.run.config.reported import check_reported
 from ganvas.run.deferred_validation import DeferredValidation
 from ganvas.run.distributed.external_environment import open_group
 from ganvas.run.distributed.group import TIMEOUT, Group
@@ -32,6 +35,7 @@ from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import data_notes, train_log
+from ganvas.run.misconfigured import forget, misconfigured
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import abilities_of, configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
@@ -119,9 +123,10 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
             check_seen_by_all(resume_plan, group)
             if group.info.restart:
                 resume_plan.news.append(f"going on at restart {group.info.restart} of torchrun's")
-            if resume_plan.finished and _nothing_left(parts, resume_plan):
+            larger = _what_would_go_on(parts, resume_plan, folder)
+            if resume_plan.finished and larger is not None:
                 metrics = folder.read_status().get("metrics") or {}
-                note = "it was finished already; a larger trainer.max_examples=... would go on"
+                note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
         while True:
             try:
@@ -151,15 +156,30 @@ def build_parts(config: dict[str, Any]) -> _Parts:
         if isinstance(callback, Evaluation):
             with error_prefix("callback.evaluation"):
                 callback.check(data, model)
-    # A checkpoint comes after everything else that its batch brings.
-    callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))
+        if isinstance(callback, EarlyStopping):
+            option = "callback.early_stopping.monitor"
+            require(
+                bool(callback.monitor),
+                option,
+                "null",
+                f"is no scalar to watch; give {option}=validation/psnr or the like",
+            )
+            check_reported(config, callback.monitor, option)
+    # A checkpoint comes after everything else that its batch brings, and a stop after what it looks at.
+    callbacks.sort(key=lambda one: (isinstance(one, Checkpoint), isinstance(one, EarlyStopping)))
     return _Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
 
 
 def _build_group(config: dict[str, Any], group: str) -> list[Any]:
     """The parts of ``callback`` or ``logger``, in the config's order; null is none."""
-    nodes = (config.get(group) or {}).items()
-    return [part for name, node in nodes if (part := build(node, f"{group}.{name}")) is not None]
+    kind = pl.Callback if group == "callback" else Logger
+    parts = []
+    for name, node in (config.get(group) or {}).items():
+        if (part := build(node, f"{group}.{name}")) is not None:
+            reason = f"is no {group}: it must be a {kind.__module__}.{kind.__name__}"
+            require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
+            parts.append(part)
+    return parts
 
 
 def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> None:
@@ -181,9 +201,16 @@ def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: 
     return resume_plan
 
 
-def _nothing_left(parts: _Parts, resume_plan: ResumePlan) -> bool:
+def _what_would_go_on(parts: _Parts, resume_plan: ResumePlan, folder: RunFolder) -> str | None:
+    """The option that ended the run at its checkpoint; None where it would go on as it is."""
     batches = budget_batches(parts.options, parts.data.batch_size, parts.data.num_samples("train"))
-    return batches is not None and resume_plan.batches_seen >= batches
+    if batches is not None and resume_plan.batches_seen >= batches:
+        return "trainer.max_examples"
+    early = folder.read_status().get("stopped_early")
+    waited = early.get("waited") if isinstance(early, dict) else None
+    stops = [one for one in parts.callbacks if isinstance(one, EarlyStopping)]
+    over = isinstance(waited, int) and any(one.ends_after(waited) for one in stops)
+    return "callback.early_stopping.patience_examples" if over else None
 
 
 def _roll_back(
@@ -250,7 +277,7 @@ def _train_once(
                 # Lightning turns a KeyboardInterrupt inside fit into an exit.
                 stop.signal = stop.signal or signal.SIGINT
             except BaseException as error:
-                raise record_failure(folder, error, group) from None
+                raise _failure(error, parts, folder, resume_plan, group) from None
     finally:
         restore_handlers()
     seconds = time.monotonic() - began_at
@@ -265,6 +292,24 @@ def _say_what_is_out_of_reach(parts: _Parts) -> None:
     log_every = parts.options.log_every_examples
     for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
         log.warning("%s", line)
+
+
+def _failure(
+    error: BaseException, parts: _Parts, folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+) -> BaseException:
+    """Notes why the run failed, or forgets one that never began; returns the error to end with."""
+    option = None
+    if isinstance(error, Exception):
+        started = resume_plan.examples_seen if resume_plan is not None else 0
+        has_trained = parts.model.examples_seen > started
+        built = [*parts.callbacks, *parts.loggers]
+        option = misconfigured(error, parts.config, built, has_trained=has_trained)
+        if option is not None and resume_plan is None and not has_trained:
+            if group.info.is_first:
+                forget(folder)
+            return option
+    failure = record_failure(folder, error, group)
+    return option or failure
 
 
 def _fit(

@@ -46,13 +46,26 @@ def test_there_are_packaged_options() -> None:
         "torch.optim.SGD",
         "torch.optim.lr_scheduler.StepLR",
         "pytorch_lightning.loggers.CSVLogger",
-        "pytorch_lightning.callbacks.EarlyStopping",
-        "pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor",
+        "pytorch_lightning.callbacks.DeviceStatsMonitor",
+        "pytorch_lightning.callbacks.timer.Timer",
     ],
 )
 def test_parts_of_torch_and_lightning_are_allowed(target: str) -> None:
     check_targets({"a": [{"_target_": target}]})
     assert isinstance(locate(target, "x"), type)
+
+
+@pytest.mark.parametrize(
+    ("target", "instead"),
+    [
+        ("pytorch_lightning.callbacks.EarlyStopping", r"callback=\[default,early_stopping\]"),
+        ("pytorch_lightning.callbacks.early_stopping.EarlyStopping", r"callback=\[default,early_stopping\]"),
+        ("pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor", "learning_rate/"),
+    ],
+)
+def test_what_cannot_work_here_is_refused_with_what_does(target: str, instead: str) -> None:
+    with pytest.raises(OptionError, match=rf"^a\._target_={target}: .*{instead}"):
+        check_targets({"a": {"_target_": target}})
 
 
 # What lies in an allowed room and is no part of its kind.

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import types
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import pytest
+import pytorch_lightning.callbacks
+import pytorch_lightning.loggers
 import torch
+import yaml
 
 from ganvas.errors import OptionError, require
 from ganvas.run.config.build import bind, build, check_targets, coerce, nearest
@@ -115,6 +122,12 @@ def test_an_annotation_that_says_nothing_checks_nothing() -> None:
     assert bind(torch.nn.Linear, {"in_features": 3, "out_features": 2}, "m")["out_features"] == 2
 
 
+class Pace(Enum):
+    SLOW = 1
+    FAST = 2
+
+
+T = TypeVar("T")
 GOOD = [
     (3, int, 3),
     (3.0, int, 3),
@@ -143,6 +156,26 @@ GOOD = [
     (None, list[int] | None, None),
     ({"a": 1}, dict, {"a": 1}),
     ("x", Any, "x"),
+    ("step", Literal["step", "epoch"], "step"),
+    (None, Literal["step", "epoch"] | None, None),
+    ("link", bool | Literal["link"] | None, "link"),
+    (True, Literal[True, False, "all"], True),
+    (True, Literal["all"] | bool | None, True),
+    ([1, 2], Sequence[int], [1, 2]),
+    ([1, 0.5], Sequence[float] | float, [1.0, 0.5]),
+    (2, Sequence[float] | float, 2.0),
+    ([["a"], ["b"]], Sequence[tuple[str]], [("a",), ("b",)]),
+    (["a", "a"], set[str], {"a"}),
+    ({"a": 1}, dict[str, float], {"a": 1.0}),
+    ({1: "2"}, dict[int, int], {1: 2}),
+    ("01:00:05", timedelta | None, timedelta(hours=1, seconds=5)),
+    ("2:01:00:05", timedelta, timedelta(days=2, hours=1, seconds=5)),
+    ("00:00:00", timedelta, timedelta()),
+    ("runs/x", Path, Path("runs/x")),
+    ("runs/x", str | Path | None, "runs/x"),
+    (3, Annotated[int, "examples"], 3),
+    ("slow", Pace, Pace.SLOW),
+    (7, T, 7),
 ]
 
 
@@ -184,6 +217,22 @@ BAD = [
     ([0.5], tuple[float, float]),
     ([0.5, 0.6, 0.7], tuple[float, float]),
     (None, list[int]),
+    ("day", Literal["step", "epoch"]),
+    (1, Literal[True, False]),
+    (True, Literal[1, 2]),
+    ("other", bool | Literal["link"] | None),
+    ("abc", Sequence[str]),
+    ([1, "a"], Sequence[int]),
+    ({"a": "b"}, dict[str, int]),
+    ("an hour", timedelta),
+    (36000, timedelta),
+    (3, Path),
+    ("medium", Pace),
+    (torch.nn.ReLU(), torch.nn.Linear),
+    (torch.nn.ReLU(), int | None),
+    (torch.nn.ReLU(), dict[str, int]),
+    ({"a": torch.nn.ReLU()}, dict[str, torch.nn.Linear]),
+    ([torch.nn.ReLU()], list[torch.nn.Linear]),
 ]
 
 
@@ -197,6 +246,52 @@ def test_coerce_keeps_objects() -> None:
     module = torch.nn.ReLU()
     assert coerce(module, torch.nn.Module, "m.x") is module
     assert coerce(module, torch.nn.Module | None, "m.x") is module
+
+
+def test_a_literal_is_refused_with_what_there_is() -> None:
+    with pytest.raises(OptionError, match=r"^m\.x=day: must be step or epoch or null$"):
+        coerce("day", Literal["step", "epoch"] | None, "m.x")
+
+
+@pytest.mark.parametrize(("text", "number"), [("10:00:00", 36000), ("1:30:05", 5405), ("12:30", 750)])
+def test_a_time_without_quotes_is_told_from_its_number(text: str, number: int) -> None:
+    """YAML 1.1 has numbers to the base 60."""
+    assert yaml.safe_load(text) == number
+    with pytest.raises(OptionError, match=rf"reads {text} without them as {number}$"):
+        coerce(number, timedelta | None, "m.x")
+    with pytest.raises(OptionError, match=rf"^m\.x={number}: must be text or null; .* reads {text} "):
+        coerce(number, str | None, "m.x")
+    assert coerce(number, int, "m.x") == number
+
+
+def test_an_object_of_another_kind_is_named_with_the_kind() -> None:
+    with pytest.raises(OptionError, match=r"^m\.x=torch\.nn\.modules\.\S*ReLU: must be Linear; its class"):
+        coerce(torch.nn.ReLU(), torch.nn.Linear, "m.x")
+
+
+PLAIN = (str, int, float, bool, list, dict, type(None))
+LIGHTNING = [
+    *(f"callbacks.{name}" for name in pytorch_lightning.callbacks.__all__),
+    *(f"loggers.{name}" for name in pytorch_lightning.loggers.__all__),
+]
+
+
+@pytest.mark.parametrize("name", LIGHTNING)
+def test_lightnings_classes_take_their_own_defaults(name: str) -> None:
+    """Each default, as YAML would write it, fits the annotation that stands beside it."""
+    kind = getattr(getattr(pytorch_lightning, name.partition(".")[0]), name.partition(".")[2])
+    parameters = inspect.signature(kind).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    plain = {key: value for key, value in defaults.items() if type(value) in PLAIN}
+    bound = bind(kind, plain, "x", partial=True)
+    assert bound == plain
+
+
+def test_annotations_are_read_one_by_one() -> None:
+    """Of the WandbLogger's one cannot be resolved; the others are held all the same."""
+    kind = pytorch_lightning.loggers.WandbLogger
+    with pytest.raises(OptionError, match=r"^x\.offline=7: must be true or false$"):
+        bind(kind, {"offline": 7}, "x", partial=True)
 
 
 def test_nearest() -> None:

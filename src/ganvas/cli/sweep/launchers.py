@@ -7,7 +7,6 @@ composes the section ``hydra.launcher``; that it is made into one of these class
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from omegaconf import OmegaConf
 
 from ganvas.errors import OptionError, require
 from ganvas.run.config.build import bind
+from ganvas.run.config.coerce import duration, maybe_a_time
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.devices import cpu_cores, gpu_pool, parallel_jobs
 from ganvas.sweep.engine.local import Local
@@ -25,7 +25,6 @@ from ganvas.sweep.interface import Engine, Job
 from ganvas.sweep.pool import PoolOptions
 
 _SECTION = "hydra.launcher"
-_SECONDS = re.compile(r"(?:(\d+):)?(\d+):([0-5]?\d):([0-5]?\d)")
 
 
 class JobLauncher:
@@ -136,11 +135,11 @@ def seconds(text: Any) -> float | None:
     """
     if text is None:
         return None
-    found = _SECONDS.fullmatch(text) if isinstance(text, str) else None
+    found = duration(text)
     if found is None:
-        raise OptionError("timeout", text, "must be HH:MM:SS or DD:HH:MM:SS, e.g. 00:30:00")
-    days, hours, minutes, rest = (int(part or 0) for part in found.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+        reason = f"must be HH:MM:SS or DD:HH:MM:SS, e.g. 00:30:00{maybe_a_time(text)}"
+        raise OptionError("timeout", text, reason)
+    return found.total_seconds()
 
 
 def make_launcher(section: Any, overrides: Sequence[str]) -> JobLauncher:

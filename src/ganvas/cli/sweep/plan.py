@@ -7,6 +7,7 @@ from typing import Any
 
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import provenance
+from ganvas.cli.compose.explain import composition_errors
 from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import drafts, fixed_overrides
@@ -60,10 +61,12 @@ def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:
     Raises:
         OptionError: one of them lists several.
     """
-    for word in overrides:
-        if is_hydra_override(word) and not fixed_overrides([word]):
-            key, _, value = word.partition("=")
-            raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
+    with composition_errors(composer.hydra, overrides):
+        own = [word for word in overrides if is_hydra_override(word)]
+        several = [word for word in own if not fixed_overrides([word])]
+    for word in several:
+        key, _, value = word.partition("=")
+        raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
     return composer.hydra_section(overrides)
 
 

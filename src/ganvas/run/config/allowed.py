@@ -32,6 +32,15 @@ _KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 ALLOWED = tuple(_KINDS)
 RESERVED = {"_target_", "_partial_", "_shared_"}
+# Classes on the list that cannot do here what they are for: what does it instead.
+_INSTEAD = {
+    "pytorch_lightning.callbacks.": {
+        "EarlyStopping": "looks at values that Lightning logs and counts validations; take "
+        "callback=[default,early_stopping], which looks at metrics.jsonl and counts examples",
+        "LearningRateMonitor": "needs schedulers of Lightning's; every learning rate is in metrics.jsonl and "
+        "the loggers as learning_rate/... already: leave it out",
+    }
+}
 MAX_DEPTH = 64  # of nested sections; a composed experiment has 6
 MAX_NODES = 100_000  # sections, lists and values; a composed experiment has some 200
 _FUNCTIONS = ("ganvas.model.",)  # where a part may be a function
@@ -143,6 +152,7 @@ def _check_name(name: Any, allow: Sequence[str], option: str) -> None:
         hidden = "_" if not _is_own(name, allow) else "__"
         private = any(part.startswith(hidden) for part in name.split("."))
         if not private and (_is_own(name, allow) or (name.isascii() and name.startswith(ALLOWED))):
+            _check_works(name, option)
             return
     raise OptionError(
         option,
@@ -151,6 +161,13 @@ def _check_name(name: Any, allow: Sequence[str], option: str) -> None:
         "your own module is allowed on the command line by allow_imports=[its_name], for a RUN by "
         "--allow-imports its_name",
     )
+
+
+def _check_works(name: str, option: str) -> None:
+    for prefix, instead in _INSTEAD.items():
+        reason = instead.get(name.rpartition(".")[2]) if name.startswith(prefix) else None
+        if reason is not None:
+            raise OptionError(option, name, reason)
 
 
 def _is_own(name: Any, allow: Sequence[str]) -> bool:

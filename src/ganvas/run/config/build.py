@@ -10,14 +10,12 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import math
-import types
-import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ganvas.errors import OptionError
 from ganvas.run.config.allowed import ALLOWED, RESERVED, check_targets, locate
+from ganvas.run.config.coerce import coerce, hints_of
 
 __all__ = ["bind", "build", "check_targets", "coerce", "nearest"]
 
@@ -75,10 +73,7 @@ def bind(
         OptionError: unknown (with the nearest name), missing, or of a wrong type.
     """
     signature = inspect.signature(target)
-    try:
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, TypeError):  # a user's own annotation that cannot be resolved says nothing
-        hints = {}
+    hints = hints_of(target.__init__ if inspect.isclass(target) else target)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     known = [n for n, p in signature.parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     for name, value in arguments.items():
@@ -102,66 +97,3 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 _PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
-
-
-def coerce(value: Any, hint: Any, path: str) -> Any:
-    """``value`` as ``hint`` wants it: 1 for a float, '1e-3' for a number; anything else must fit already."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if typing.get_origin(hint) is typing.Union:
-        options = typing.get_args(hint)
-    plain = [option for option in options if option in _NAMES]
-    origins = {typing.get_origin(option) for option in options} | set(options)
-    if isinstance(value, list | tuple):
-        for option in options:
-            if typing.get_origin(option) in (list, tuple) and typing.get_args(option):
-                return _coerce_list(value, option, path)
-        if not plain or not origins.isdisjoint({list, tuple}) or len(plain) < len(options):
-            return value
-    elif len(plain) < len(options) and not isinstance(value, str | int | float | bool | type(None)):
-        return value  # an object made by a nested node: the receiver knows what it needs
-    if len(plain) == len(options) or isinstance(value, str | int | float | bool | type(None)):
-        return _coerce_plain(value, options, path)
-    return value
-
-
-def _coerce_list(value: Sequence[Any], option: Any, path: str) -> Any:
-    items, make = typing.get_args(option), typing.get_origin(option)
-    if make is tuple and items[-1] is not Ellipsis:
-        if len(items) != len(value):
-            raise OptionError(path, list(value), f"needs {len(items)} values")
-    else:
-        items = (items[0],) * len(value)
-    return make(coerce(v, item, f"{path}[{i}]") for i, (v, item) in enumerate(zip(value, items)))
-
-
-def _coerce_plain(value: Any, options: Sequence[Any], path: str) -> Any:
-    if Any in options or type(value) in options:
-        return _finite(value, path)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if int in options and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and str not in options:
-        for number in (int, float):
-            if number in options:
-                try:
-                    return _finite(number(value), path)
-                except ValueError as error:
-                    if isinstance(error, OptionError):
-                        raise
-    if value is None and (type(None) in options or None in options):
-        return None
-    if any(option not in _NAMES for option in options) and value is not None:
-        if any(typing.get_origin(option) in (list, tuple) for option in options):
-            raise OptionError(path, value, "must be a list, e.g. [1, 2]")
-        if any(inspect.isclass(option) and isinstance(value, option) for option in options):
-            return value
-    wanted = " or ".join(_NAMES.get(option, getattr(option, "__name__", str(option))) for option in options)
-    raise OptionError(path, "null" if value is None else value, f"must be {wanted}")
-
-
-def _finite(value: Any, path: str) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise OptionError(path, value, "is not finite; give a finite number")
-    return value

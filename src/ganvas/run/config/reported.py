@@ -20,8 +20,8 @@ _METRIC = "evaluation/"
 _COMMON = ("speed/examples_per_second", "non_finite/skipped", "health/")
 
 
-def check_reported(config: Mapping[str, Any], metric: str) -> None:
-    """Raises OptionError (``optimized_metric``) where a run of this config never reports the scalar.
+def check_reported(config: Mapping[str, Any], metric: str, option: str = "optimized_metric") -> None:
+    """Raises OptionError (``option``) where a run of this config never reports the scalar.
 
     What a recipe or a callback of the user's own reports is not known: then any name is believed.
     """
@@ -37,7 +37,7 @@ def check_reported(config: Mapping[str, Any], metric: str) -> None:
     close = difflib.get_close_matches(metric, names, n=1, cutoff=0.75)
     near = f"did you mean {close[0]}? " if close else ""
     reason = f"no run of this config reports it; {near}there are: {', '.join(names) or 'none'}"
-    raise OptionError("optimized_metric", metric, reason)
+    raise OptionError(option, metric, reason)
 
 
 def reported_objectives(config: dict[str, Any]) -> list[tuple[str, str]]:

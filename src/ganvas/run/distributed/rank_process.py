@@ -19,6 +19,7 @@ from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.process.child import DEBUG, take_import_path
 from ganvas.run.process.lean_import import keep_torchmetrics_lean
 from ganvas.run.process.orphan import watch_parent
+from ganvas.run.process.streams import prepare_streams
 
 
 def main(handles: list[int]) -> int:
@@ -70,6 +71,7 @@ def _path(text: str) -> Any:
 
 
 if __name__ == "__main__":
+    prepare_streams("train")
     watch_parent()
     try:
         code = main([int(word) for word in sys.argv[1:]])

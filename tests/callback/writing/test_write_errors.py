@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganvas.callback.write_errors import WriteErrors
+from ganvas.callback.writing.write_errors import WriteErrors
 
 
 def test_an_event_lasts_until_it_works_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,1 @@
+"""What callbacks write, also where a disk is full."""

@@ -1,0 +1,90 @@
+"""Commands whose output nobody reads, or that no disk takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMOKE = ("trainer=smoke", "callback=none", "logger=none")
+
+
+def ganvas(*words: str, redirect: str = "") -> subprocess.CompletedProcess[str]:
+    """``ganvas WORDS`` by a shell, with what follows the words there."""
+    line = f'"$0" -P -m ganvas "$@" {redirect}; echo "code $?" >&2'
+    command = ["bash", "-c", line, sys.executable, *words]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["runs", "ls"], ["runs", "--help"]])
+def test_a_full_disk_is_one_line(words: list[str]) -> None:
+    lines = ganvas(*words, redirect="> /dev/full").stderr.splitlines()
+    assert len(lines) == 2, lines
+    assert lines[0].startswith("stdout: c")
+    assert "(No space left on device)" in lines[0]
+    assert lines[1] == "code 1"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["runs", "ls"]])
+def test_a_reader_that_is_gone_ends_a_command_that_only_tells(words: list[str]) -> None:
+    done = ganvas(*words, redirect="| true; exec >&-; (exit ${PIPESTATUS[0]})")
+    code = done.stderr.splitlines()
+    assert code in (["code 141"], ["code 0"]), "0: it was read before the reader went"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "ganvas", *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("redirect", [">&-", ">&- 2>&-", "<&-"])
+def test_closed_streams(redirect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Traceback" not in (text := ganvas("runs", "ls", redirect=f"{redirect}").stderr)
+    assert text in ("code 0\n", "")
+
+
+def test_errors_keep_their_exit_code_where_stderr_is_full() -> None:
+    line = '"$0" -P -m ganvas trian 2> /dev/full; echo "code $?"'
+    done = subprocess.run(["bash", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+    assert done.stdout == "code 2\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [[], ["-m"]], ids=["run", "sweep"])
+def test_training_goes_on_where_nobody_reads(
+    way: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["train", *way, *(["seed=1,2"] if way else []), *SMOKE]
+    done = subprocess.run(
+        [sys.executable, "-m", "ganvas", *words], stdout=writing, stderr=writing, timeout=300, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    states = [json.loads(path.read_text())["state"] for path in tmp_path.rglob("status.json")]
+    assert states == ["finished"] * (2 if way else 1)
+
+
+@pytest.mark.slow
+def test_training_whose_output_no_disk_takes_is_whole_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ganvas("train", *SMOKE, redirect="> /dev/full").stderr.splitlines()
+    assert lines[-2:] == ["stdout: could not be written (No space left on device)", "code 1"]
+    (path,) = tmp_path.rglob("status.json")
+    assert json.loads(path.read_text())["state"] == "finished"
