@@ -18,10 +18,13 @@ COMMANDS = {
     "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and metrics as an image",
     "runs": "runs ls: what there is",
+    "options": "config groups, their options, keys, defaults and what they mean",
+    "completion": "tab completion for bash, zsh and fish",
 }
 _ROOMS = {
     "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
     "sweep": ("sweep", "job"),
+    "shell": ("completion",),
 }
 
 

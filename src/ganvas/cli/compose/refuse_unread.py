@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, compose
-from ganvas.cli.compose.explain import key_of, near, values_written
+from ganvas.cli.compose.explain import key_of, values_written
 from ganvas.cli.compose.folders import packaged_conf
+from ganvas.cli.compose.nearest import near
 from ganvas.cli.compose.unread import structure, unread
 from ganvas.errors import OptionError, require
 
