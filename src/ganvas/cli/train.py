@@ -8,7 +8,7 @@ from pathlib import Path
 from ganvas.cli.arguments import Parser
 from ganvas.cli.compose.describe import groups
 from ganvas.cli.compose.folders import user_modules
-from ganvas.cli.report import report
+from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError, require
 
 _HELP = """usage: ganvas train [overrides] [-m] [--config-dir DIR] [--cfg job] [--debug]
@@ -87,6 +87,7 @@ def train(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     try:
         check_targets(config, config["allow_imports"])
         check_read(composed, config_dir=config_dir, config_name=config_name)
+        announce(config, composed.choices)
         from ganvas.run.start import train as live
 
         return report(live({"ganvas": provenance(composed), "config": config}))

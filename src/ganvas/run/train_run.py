@@ -47,6 +47,10 @@ from ganvas.run.trainer import (
 )
 
 log = logging.getLogger("ganvas")
+_NOTHING_KEPT = (
+    "no callback writes checkpoints: this run keeps no weights and cannot be resumed; leave "
+    "callback.checkpoint in, or choose callback=minimal"
+)
 
 
 @dataclass
@@ -235,6 +239,8 @@ def _train_once(
             if first_rank:
                 if resume_plan is not None:
                     resume_plan.begin(run)
+                if not any(isinstance(callback, Checkpoint) for callback in parts.callbacks):
+                    log.warning(_NOTHING_KEPT)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
