@@ -29,6 +29,7 @@ class Planned:
         source: what gives them out.
         secrets: job index -> key -> value.
         examples: what the jobs of a search, which are not known yet, will be like.
+        notes: what the user did not ask for and should know.
     """
 
     sweep: Manifest
@@ -36,6 +37,7 @@ class Planned:
     source: Source
     secrets: dict[int, dict[str, Any]] = field(default_factory=dict)
     examples: list[Job] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def is_hydra_override(word: str) -> bool:

@@ -45,6 +45,8 @@ def _drive(planned: Planned, config_dir: str | None) -> int:
     engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets))
     if not (sweep.folder / FILE).exists():
         sweep.write()
+    for note in planned.notes:
+        print(note, flush=True)
     try:
         lock = RunLock(sweep.folder)
         with lock, Watch(sweep) as watch:
