@@ -122,8 +122,10 @@ def _has_ranks(command: str) -> bool:
 def entry() -> None:
     """The console script."""
     from ganvas.run.process.orphan import watch_parent
+    from ganvas.run.process.spinning import bound_spinning
 
     watch_parent()
+    bound_spinning()
     if "LOCAL_RANK" in os.environ:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost peer is one line, not torch's stacks
     sys.exit(_end_of_rank(main()))

@@ -15,7 +15,7 @@ from ganvas.run.folder.run_folder import all_runs
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable, kinds
 from ganvas.sweep.find import all_sweeps
 
-_OVERRIDES = (["train"], ["sweep", "run"], ["sweep", "plan"], ["shards"])
+_OVERRIDES = (["train"], ["sweep", "run"], ["sweep", "plan"], ["shards"], ["check"])
 _TRAIN_FLAGS = [
     "-m",
     "--multirun",
@@ -28,7 +28,7 @@ _TRAIN_FLAGS = [
 ]
 _SUBCOMMANDS = {
     "sweep": ("plan", "run", "status", "resume", "retry", "best", "ls"),
-    "runs": ("ls",),
+    "runs": ("ls", "show", "diff", "rm"),
     "completion": ("bash", "zsh", "fish"),
 }
 _MOST_RUNS = 300  # runs that are looked at, the newest
@@ -113,7 +113,9 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
         folder = Path(_value_of(rest, "--output-dir") or "outputs")
         return ["latest", *(path.name for path in all_sweeps(folder))] if "sweep" in places else []
     found: list[str] = []
-    if "run" in places and (command in ("evaluate", "compare", "plot", "runs") or not named):
+    if not {"run", "first"}.isdisjoint(places) and (
+        command in ("evaluate", "compare", "plot", "runs") or not named
+    ):
         found += _runs(command, rest)
     if command == "evaluate":
         found += _metric_words(_value_of(rest, "--config-dir", "-cd"))
@@ -127,7 +129,7 @@ def _parser(command: str, rest: Sequence[str]) -> Parser | None:
     if command not in COMMANDS:
         return None
     head = [word for word in rest[:1] if word in _SUBCOMMANDS.get(command, ())]
-    if command == "sweep" and not head:
+    if command in ("sweep", "runs") and not head:
         return None
     with building_parsers():
         try:

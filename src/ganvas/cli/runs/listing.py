@@ -17,8 +17,7 @@ from ganvas.run.folder.short_protocol import noted_protocols
 
 def run(argv: Sequence[str]) -> int:
     """Prints a table, or with ``--json`` a list of objects."""
-    parser = Parser(prog="ganvas runs", description=__doc__)
-    parser.add_argument("what", choices=("ls",))
+    parser = Parser(prog="ganvas runs ls", description=__doc__)
     parser.add_argument(
         "run", metavar="RUN", nargs="*", help="these alone: runs, globs over them, folders of runs"
     )
