@@ -14,15 +14,21 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@ $(VENV)/.trains
+
+# What training needs and no more: no tests' tools, no extras.
+$(VENV)/.trains: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
-train: setup
+train: $(VENV)/.trains
 	$(BIN)/ganvas train experiment=quickstart_gan paths.output_dir=$(OUT)
 	$(BIN)/ganvas train experiment=quickstart_vqvae paths.output_dir=$(OUT)
 	@echo
 	@echo "samples and reconstructions: $(OUT)/quickstart/*/samples/    metrics: $(OUT)/quickstart/*/metrics.jsonl"
 	@echo "watch:  $(BIN)/tensorboard --logdir $(OUT)/quickstart"
-	@echo "next:   $(BIN)/ganvas runs ls    $(BIN)/ganvas train --help"
+	@echo "next:   source $(BIN)/activate    then: ganvas runs ls    ganvas train --help"
 
 PYTEST := $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadfile
 REST := slow or slurm or ray # marks of the tests that take long and that few changes break

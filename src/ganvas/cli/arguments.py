@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,61 @@ from ganvas.run.folder.run_folder import RunFolder, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
+class ParserBuilt(Exception):
+    """Raised in the place of parsing, inside of :func:`building_parsers`."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+        super().__init__(parser.prog)
+
+
+_building = False
+
+
+@contextmanager
+def building_parsers() -> Iterator[None]:
+    """Inside, a command ends where it is about to parse its arguments: tab completion asks what they are."""
+    global _building  # noqa: PLW0603 -- commands make their parsers themselves
+    _building = True
+    try:
+        yield
+    finally:
+        _building = False
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse with the project's contract: one line, exit code 2."""
+    """argparse with the project's contract: one line, exit code 2.
+
+    Attributes:
+        arguments: every flag and place, in their order.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.arguments: list[argparse.Action] = []
+        super().__init__(**options)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self.arguments.append(super().add_argument(*names, **options))
+        return self.arguments[-1]
+
+    def add_either(self, **flags: str) -> None:
+        """Switches of which at most one may be given: name -> help."""
+        group = self.add_mutually_exclusive_group()
+        for name, text in flags.items():
+            self.arguments.append(group.add_argument(f"--{name}", action="store_true", help=text))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if _building:
+            raise ParserBuilt(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> Any:
+        found = re.match(r"unrecognized arguments: ([\w-]+)=(\S*)", message)
+        flags = [flag for action in self.arguments for flag in action.option_strings]
+        if found and f"--{found[1].replace('_', '-')}" in flags:
+            key, value = found.groups()
+            hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
+            raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
         raise OptionError(self.prog, "", f"{message}; {self.prog} --help says more")
 
 

@@ -19,13 +19,16 @@ COMMANDS = {
     "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and metrics as an image",
     "runs": "ls, show, diff, rm: what there is",
+    "options": "config groups, their options, keys, defaults and what they mean",
     "init": "a small project of your own that trains at once",
+    "completion": "tab completion for bash, zsh and fish",
 }
 _ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
     "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
     "sweep": ("sweep", "job"),
+    "shell": ("completion",),
 }
 
 

@@ -30,7 +30,7 @@ ganvas COMMAND --help says more. First steps:
   ganvas compare 'outputs/train/*_mlp_gan-*'        which is better, and how sure that is
   ganvas plot latest --out curves.png              losses and metrics against examples
 A RUN is a folder, the unique beginning of its name, or latest.
-Tab completion: eval "$(ganvas -sc install=bash)"
+Tab completion: eval "$(ganvas completion bash)"; ganvas completion --help says how in zsh and fish
 """
 
 
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     if argv and argv[0] in ("-sc", "--shell-completion"):
-        argv = ["train", *argv]
+        argv = ["completion", *argv[1:]]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(
             _HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end=""
         )
         return 0
-    if argv[0] == "--version":
+    if "--version" in argv:
         from ganvas import __version__
 
         print(__version__)

@@ -1,14 +1,46 @@
-"""What a command says once training is over."""
+"""What a command says before torch is imported, and once training is over."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ganvas.cli.terminal import command_line
+from ganvas.cli.terminal import command_line, format_metric
 from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.folder.short_protocol import noted_protocols
+
+
+def announce(config: Mapping[str, Any], choices: Mapping[str, Any], *, seen: int = 0) -> None:
+    """Says what is about to be trained, how long, and where it will lie; values are not checked yet.
+
+    Args:
+        config: of the run.
+        choices: group -> option.
+        seen: examples that the run has behind it.
+    """
+    if not find_rank().is_first:
+        return
+    what = f"{choices.get('model', 'a model')} on {choices.get('data', 'data')}"
+    goes_on = f", on from {seen:,}" if seen else ""
+    print(f"{what}: {_budget(config['trainer'])}{goes_on}, seed {config.get('seed')}")
+    print(f"folder: {config['paths']['run_dir']}", flush=True)
+
+
+def _budget(trainer: Mapping[str, Any]) -> str:
+    fast = trainer.get("fast_dev_run")
+    if fast:
+        return "a trial of one batch" if fast is True else f"a trial of {fast} batches"
+    counts = {"max_examples": "examples", "max_epochs": "epochs", "max_steps": "batches"}
+    budgets = [f"{_number(trainer.get(key))} {unit}" for key, unit in counts.items() if trainer.get(key)]
+    budgets += [str(trainer["max_time"])] if trainer.get("max_time") else []
+    return " or ".join(budgets) or "no budget"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def report(outcome: Any, own: Sequence[str] = ()) -> int:
@@ -23,11 +55,27 @@ def report(outcome: Any, own: Sequence[str] = ()) -> int:
     for note in outcome.notes:
         print(note, file=sys.stderr if outcome.exit_code else sys.stdout)
     print(f"{outcome.state}: {folder}")
+    protocols = noted_protocols(outcome.folder.read_status())
     for name, value in sorted(outcome.metrics.items()):
-        print(f"  {name:24} {value:.4f}")
+        print(f"  {format_metric(name, value, protocols.get(name), width=24)}")
     if outcome.state == "interrupted":
         print(f"go on with: {command_line('resume', folder, *own)}")
-    else:
-        print(f"images: {folder / 'samples'}   metrics: {folder / 'metrics.jsonl'}")
-        print(f"watch:    {shlex.join(['tensorboard', '--logdir', str(folder.parent)])}")
+        return int(outcome.exit_code)
+    there = {
+        "images": _filled(folder / "samples", "*.png"),
+        "metrics": _filled(folder / "metrics.jsonl"),
+        "checkpoints": _filled(folder / "checkpoints", "*.ckpt"),
+    }
+    lines = [f"{name}: {path}" for name, path in there.items() if path is not None]
+    if lines:
+        print("   ".join(lines))
+    if _filled(folder / "tensorboard", "events.*"):
+        print(f"watch:    tensorboard --logdir {shlex.quote(str(folder.parent))}")
     return int(outcome.exit_code)
+
+
+def _filled(path: Path, pattern: str = "") -> Path | None:
+    """The path, where there is something in it."""
+    if pattern:
+        return path if any(path.glob(pattern)) else None
+    return path if path.is_file() and path.stat().st_size > 0 else None

@@ -12,7 +12,7 @@ from typing import Any
 from ganvas.cli.arguments import modules_and_overrides, named_run, own_code, run_parser
 from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.compose.unread import leaf_keys, unread
-from ganvas.cli.report import report
+from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
@@ -95,6 +95,8 @@ def continue_run(
         config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)
     config["allow_imports"] = list(allow)
+    choices, status = run["ganvas"].get("choices"), folder.read_status()
+    announce(config, choices if isinstance(choices, dict) else {}, seen=int(status.get("examples_seen", 0)))
     from ganvas.run.start import train
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,11 +52,23 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, keep_f
     console().print(table)
 
 
-def format_metrics(metrics: dict[str, Any]) -> str:
-    """The metrics that a table has room for; the others are in status.json and evaluations.jsonl."""
+def format_metrics(metrics: dict[str, Any], protocols: Mapping[str, str] | None = None) -> str:
+    """The metrics that a table has room for; the others are in status.json and evaluations.jsonl.
+
+    Args:
+        protocols: metric -> its protocol in short (see ganvas.run.folder.short_protocol).
+    """
     metrics = {name: value for name, value in metrics.items() if value is not None}
     shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in metrics]
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown or list(metrics)[:2])
+    said = protocols or {}
+    return ", ".join(
+        format_metric(name, metrics[name], said.get(name)) for name in shown or list(metrics)[:2]
+    )
+
+
+def format_metric(name: str, value: float, protocol: str | None, *, width: int = 0) -> str:
+    """``fid 1.575 (pixels, val, 2000)``."""
+    return f"{name:{width}} {value:.4g}" + (f" ({one_line(protocol)})" if protocol else "")
 
 
 def format_duration(seconds: float) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, own_code
-from ganvas.cli.compose.folders import packaged_conf, user_modules
-from ganvas.cli.report import report
+from ganvas.cli.compose.describe import groups
+from ganvas.cli.compose.folders import user_modules
+from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError, require
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size,
 --cfg job          print the composed config and stop (--resolve with values put in)
 --info             what Hydra knows (searchpath, defaults-tree ...)
 --debug            show tracebacks
+--help OVERRIDES   keys, defaults and what they mean, e.g. --help model=dcgan; of a group: ganvas options
 """
 
 
 def run(argv: Sequence[str]) -> int:
     """Trains once, sweeps, or prints; returns the exit code."""
     if any(word in ("-h", "--help") for word in argv):
-        print(_HELP.format(groups=_groups()), end="")
-        return 0
+        return _help(argv)
     arguments, rest = train_parser().parse_known_args(list(argv))
     allow, more = modules_and_overrides(arguments.allow_imports)
     rest += more
@@ -149,6 +150,8 @@ def train_composed(
     try:
         check_targets(config, config["allow_imports"])
         check_read(composed, config_dir=config_dir, config_name=config_name)
+        if command is None:
+            announce(config, composed.choices)
         from ganvas.run.start import train as live
 
         return live({"ganvas": provenance(composed, command), "config": config})
@@ -156,13 +159,21 @@ def train_composed(
         raise composed.named_as_written(error) from error
 
 
-def _groups() -> str:
-    """The groups and their options, read off the folders: no import of Hydra."""
-    conf = packaged_conf()
-    lines = []
-    for folder in sorted(path for path in conf.rglob("*") if path.is_dir()):
-        name = folder.relative_to(conf).as_posix()
-        options = sorted(path.stem for path in folder.glob("*.yaml"))
-        if options and not name.startswith("hydra"):
-            lines.append(f"  {name:28} {', '.join(options)}")
-    return "\n".join(lines)
+def _help(argv: Sequence[str]) -> int:
+    """The groups and their options, read off the folders without Hydra; with overrides, the keys of these."""
+    parser = Parser(prog="ganvas train", add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--config-name", "-cn", default="train")
+    arguments, rest = parser.parse_known_args(list(argv))
+    overrides = [word for word in rest if not word.startswith("-")]
+    if overrides:
+        from ganvas.cli.options import print_experiment
+
+        print("usage: ganvas train [overrides]; below each key with its value, as these overrides compose it")
+        print_experiment(overrides, config_dir=arguments.config_dir, config_name=arguments.config_name)
+        return 0
+    there = groups(arguments.config_dir)
+    shown = {group: ", ".join(options) for group, options in there.items() if not group.startswith("hydra")}
+    rows = [f"  {group:28} {options}" for group, options in shown.items()]
+    print(_HELP.format(groups="\n".join(rows)), end="")
+    return 0

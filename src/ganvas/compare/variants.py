@@ -20,7 +20,9 @@ _TRAINED = re.compile(
     )$""",
     re.VERBOSE,
 )
-_NOT_TRAINED = re.compile(r"(?:.*\.)?seed|.*\._shared_|data\.(?:root|num_workers|mirrors|cache_dir)(?:\..*)?")
+_NOT_TRAINED = re.compile(
+    r"(?:.*\.)?seed|.*\._shared_|model\.main_metric|data\.(?:root|num_workers|mirrors|cache_dir)(?:\..*)?"
+)
 _MOST_KEYS = 4  # that a label lists
 _LONGEST = 40  # letters of a value in a label
 _MAX_DEPTH = 32

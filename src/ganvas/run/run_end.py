@@ -15,6 +15,7 @@ from ganvas.run.config.optimized import optimized
 from ganvas.run.distributed.group import Group
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.short_protocol import protocols_of_run
 from ganvas.run.outcome import Outcome
 from ganvas.run.status_writer import status_values
 
@@ -50,7 +51,8 @@ def end_run(
     if find_rank().is_first:
         values |= {"state": word, "examples_seen": model.examples_seen}
         if word == "finished":
-            values |= {"metrics": metrics, "seconds": round(seconds, 1)}
+            told = protocols_of_run(read_rows(folder.path / "evaluations.jsonl"))
+            values |= {"metrics": metrics, "protocols": told, "seconds": round(seconds, 1)}
         best, missing = _best(folder, config)
         values |= best | status_values(state) | {"stopped_early": state.stopped_early}
         notes += missing

@@ -52,6 +52,10 @@ from ganvas.run.trainer import (
 )
 
 log = logging.getLogger("ganvas")
+_NOTHING_KEPT = (
+    "no callback writes checkpoints: this run keeps no weights and cannot be resumed; leave "
+    "callback.checkpoint in, or choose callback=minimal"
+)
 
 
 @dataclass
@@ -265,6 +269,8 @@ def _train_once(
                     log.info("%s", note)
                 if resume_plan is not None:
                     resume_plan.begin(run)
+                if not any(isinstance(callback, Checkpoint) for callback in parts.callbacks):
+                    log.warning(_NOTHING_KEPT)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
                     _say_what_is_out_of_reach(parts)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ganvas.cli.compose.explain import near, unresolved, values_written
+from ganvas.cli.compose.explain import unresolved, values_written
+from ganvas.cli.compose.nearest import near
 
 KNOWN = [
     "seed",

@@ -17,6 +17,7 @@ def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
         "model": "mlp_gan",
         "data": "digits",
         "metrics": {},
+        "protocols": {},
     }
     assert (second["run"], second["model"]) == ("b_vqvae", "mlp_vqvae")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.hydra_internals import compose_config, config_folders, parse_overrides
+from ganvas.cli.compose.nearest import in_the_fields_words, near
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted_override
 
@@ -92,7 +92,8 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         option = written.get(group, "")
     if group:
         there = sorted(hydra.config_loader.get_group_options(group))
-        return OptionError(group, option, "there is no such option" + near(option, there))
+        meant = in_the_fields_words(option) or near(option, there)
+        return OptionError(group, option, f"there is no such option{meant}")
     unknown = re.search(r"Could not override '([^']+)'", text)
     by_length = sorted(written, key=len, reverse=True)
     key = unknown.group(1) if unknown else next((key for key in by_length if key in text), None)
@@ -108,8 +109,9 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         return OptionError(key, value, "is there already; write it without the +")
     key = key.partition("@")[0] if "@" in key and key not in written else key
     groups = [o for o in overrides if _is_group(hydra, key_of(o)) and key_of(o) != key]
-    known = [name for name in _known_keys(hydra, groups) if name != key]
-    return OptionError(key, value, "there is no such key or group" + near(key, known))
+    known = [name for name in known_keys(hydra, groups) if name != key]
+    meant = in_the_fields_words(key) or near(key, known)
+    return OptionError(key, value, f"there is no such key or group{meant}")
 
 
 def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> OptionError:
@@ -173,7 +175,7 @@ def _no_word(value: str) -> bool:
     )
 
 
-def _known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:
+def known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:
     """Every key and group of the experiment with the options that were chosen."""
     try:
         config = compose_config(hydra, "train", groups)
@@ -190,25 +192,6 @@ def _keys(tree: Any, path: str = "") -> Iterator[str]:
         full = f"{path}.{name}".lstrip(".")
         yield full
         yield from _keys(value, full)
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """``; did you mean X?``, from the same section where that exists, or what there is."""
-    head, _, tail = name.rpartition(".")
-    beside = [key for key in known if key.rpartition(".")[0] == head] if head in known else []
-    if beside:
-        ends = {key.rpartition(".")[2]: key for key in beside}
-        close = [ends[end] for end in difflib.get_close_matches(tail, ends, n=1, cutoff=0.6)]
-        known = sorted(end for end in ends if not end.startswith("_"))
-    else:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        if not close and head:  # the right key under a wrong head
-            close = [key for key in known if key.rpartition(".")[2] == tail][:1]
-    if close:
-        return f"; did you mean {close[0]}?"
-    if 0 < len(known) < 25:
-        return "; there are: " + ", ".join(known)
-    return "; ganvas train --help lists the groups"
 
 
 def values_written(overrides: Sequence[str]) -> dict[str, str]:

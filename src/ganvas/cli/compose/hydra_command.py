@@ -1,22 +1,21 @@
-"""What Hydra itself answers under ``ganvas train``: --cfg, --info, --hydra-help, -sc (tab completion)."""
+"""What Hydra itself answers under ``ganvas train``: --cfg, --info, --hydra-help."""
 
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra.errors import HydraException
 
-from ganvas.cli.commands import COMMANDS
-from ganvas.cli.compose.completion import line_for_hydra, matching_commands
 from ganvas.cli.compose.experiment import compose
-from ganvas.cli.compose.explain import composition_errors
+from ganvas.cli.compose.explain import composition_errors, known_keys
 from ganvas.cli.compose.folders import make_importable, packaged_conf
 from ganvas.cli.compose.hydra_internals import command_line_flags, command_line_parser, compose_config
+from ganvas.cli.compose.nearest import nearest_keys
 from ganvas.cli.compose.session import hydra_session, register_resolvers
 from ganvas.errors import OptionError
 
@@ -30,13 +29,6 @@ def hydra_command(argv: Sequence[str]) -> int:
     _check_flags(argv)
     _check_composes(argv)
     register_resolvers()
-    line = os.environ.get("COMP_LINE")
-    if line is not None and "query=bash" in argv:
-        for_hydra = line_for_hydra(line)
-        if for_hydra is None:
-            print(" ".join(matching_commands(line, list(COMMANDS))))
-            return 0
-        os.environ["COMP_LINE"] = for_hydra
     if "--config-dir" in argv:
         make_importable(Path(argv[list(argv).index("--config-dir") + 1]).resolve())
     sys.argv = ["ganvas", *argv]
@@ -74,6 +66,27 @@ def _check_flags(argv: Sequence[str]) -> None:
     for word in argv:
         flag = word.partition("=")[0]
         if flag.startswith("-") and flag not in known:
-            near = difflib.get_close_matches(flag, sorted(known), n=1)
-            hint = f"did you mean {near[0]}?" if near else "ganvas train --help lists what is"
-            raise OptionError(flag, word.partition("=")[2], f"there is no such flag; {hint}")
+            long = sorted(one for one in known if one.startswith("--"))
+            near = difflib.get_close_matches(flag, long, n=1, cutoff=0.75)
+            value = word.partition("=")[2] or _value_behind(argv, word)
+            hint = f"did you mean {near[0]}?" if near else _as_override(argv, flag, value)
+            raise OptionError(flag, value, f"there is no such flag; {hint}")
+
+
+def _value_behind(argv: Sequence[str], flag: str) -> str:
+    """``3`` of ``--lr 3``."""
+    behind = list(argv)[list(argv).index(flag) + 1 :][:1]
+    return behind[0] if behind and not behind[0].startswith("-") and "=" not in behind[0] else ""
+
+
+def _as_override(argv: Sequence[str], flag: str, value: str) -> str:
+    """How the flag's key is written here: options are no flags."""
+    name = flag.lstrip("-").replace("-", "_")
+    groups = [word for word in argv if word.startswith(("model=", "data=", "experiment="))]
+    with hydra_session(None) as session:
+        try:
+            keys = nearest_keys(name, known_keys(session, groups))
+        except (HydraException, OptionError):
+            keys = []
+    written = " or ".join(f"{key}={value or 'VALUE'}" for key in keys)
+    return f"options are written key=value: {written or 'ganvas train --help lists them'}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.bash_completion import BashCompletion
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
@@ -82,6 +83,12 @@ def apply_overrides(config: Any, parsed: Sequence[Any]) -> None:
     So a sweep walks the defaults list, which takes most of the time, once for each choice of options.
     """
     ConfigLoaderImpl._apply_overrides_to_config(list(parsed), config)
+
+
+def complete_override(hydra: Hydra, name: str, chosen: Sequence[str], word: str) -> list[str]:
+    """What a word may become behind the overrides ``chosen``; Hydra offers it to shells' plugins alone."""
+    found = BashCompletion(hydra.config_loader)._query(name, " ".join([*chosen, word]))
+    return [str(one) for one in found]
 
 
 def command_line_parser() -> ArgumentParser:

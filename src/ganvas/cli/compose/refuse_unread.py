@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, compose
-from ganvas.cli.compose.explain import key_of, near, values_written
+from ganvas.cli.compose.explain import key_of, values_written
 from ganvas.cli.compose.folders import packaged_conf
+from ganvas.cli.compose.nearest import near
 from ganvas.cli.compose.unread import structure, unread
 from ganvas.errors import OptionError, require
 
@@ -29,6 +30,8 @@ def check_read(composed: Composed, *, config_dir: str | None, config_name: str) 
         config_dir: where the user's own groups lie.
         config_name: the primary config.
     """
+    metric = values_written(composed.overrides).get("model.main_metric")
+    require(metric is None, "model.main_metric", metric, "is about sweeps; a run's is optimized_metric")
     left = written_unread(composed) + unread(composed.tree, structure(composed.tree))
     for key in left or _changed_by_experiment(composed, config_dir, config_name):
         refuse(key, composed)
@@ -41,10 +44,10 @@ def _changed_by_experiment(composed: Composed, config_dir: str | None, config_na
     """Keys that a recipe offers to its parts, none of the chosen ones reads, and a YAML sets anew."""
     node = composed.tree["model"]
     offered = [f"model.{name}" for name in node.get("_shared_") or () if not _is_derived(node.get(name))]
-    left = unread(composed.tree, offered)
-    if not left:
+    left, choice = unread(composed.tree, offered), composed.choices.get("model")
+    if not left or choice is None:
         return []
-    plain = compose([f"model={composed.choices['model']}"], config_dir=config_dir, config_name=config_name)
+    plain = compose([f"model={choice}"], config_dir=config_dir, config_name=config_name)
     before = plain.config["model"]
     return [key for key in left if before.get(key[6:]) != composed.config["model"].get(key[6:])]
 

@@ -10,7 +10,8 @@ from typing import Any
 from ganvas.cli.arguments import Parser
 from ganvas.cli.terminal import print_table
 from ganvas.run.folder.differences import differences
-from ganvas.run.folder.run_folder import RunFolder, find_run
+from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.usable import find_usable
 
 
 def run(argv: Sequence[str]) -> int:
@@ -22,7 +23,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(list(argv))
     output_dir = Path(arguments.output_dir)
-    pair = [find_run(name, output_dir) for name in (arguments.first, arguments.second)]
+    pair = [find_usable(name, output_dir) for name in (arguments.first, arguments.second)]
     parts = {"options": config_differences(*pair), "metrics": metric_differences(*pair)}
     if arguments.json:
         rows = {

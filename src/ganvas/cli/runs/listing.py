@@ -12,6 +12,7 @@ from ganvas.cli.terminal import format_metrics, print_table
 from ganvas.compare.find import find_runs
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.run_folder import RunFolder, all_runs
+from ganvas.run.folder.short_protocol import noted_protocols
 
 
 def run(argv: Sequence[str]) -> int:
@@ -32,7 +33,13 @@ def run(argv: Sequence[str]) -> int:
         print(f"there is no run under {arguments.output_dir}; ganvas train makes one")
         return 0
     shown = (
-        (row["run"], row["state"], str(row["examples_seen"]), format_metrics(row["metrics"])) for row in rows
+        (
+            row["run"],
+            row["state"],
+            str(row["examples_seen"]),
+            format_metrics(row["metrics"], row["protocols"]),
+        )
+        for row in rows
     )
     print_table(("run", "state", "examples", "metrics"), shown, keep_first=True)
     return 0
@@ -54,4 +61,5 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "model": choices.get("model"),
         "data": choices.get("data"),
         "metrics": status.get("metrics") or {},
+        "protocols": noted_protocols(status),
     }

@@ -10,7 +10,8 @@ from typing import Any
 from ganvas.cli.arguments import Parser
 from ganvas.cli.runs.listing import describe
 from ganvas.cli.terminal import format_duration, one_line
-from ganvas.run.folder.run_folder import RunFolder, find_run
+from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.usable import find_usable
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -22,7 +23,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(list(argv))
-    told = tell(find_run(arguments.run, Path(arguments.output_dir)))
+    told = tell(find_usable(arguments.run, Path(arguments.output_dir)))
     if arguments.json:
         print(json.dumps(told, indent=2))
         return 0

@@ -159,12 +159,12 @@ def _differing(wanted: Any, there: Any, path: tuple[str, ...] = ()) -> Iterator[
     """(key, value) of each leaf that must be given another value; None takes a callback or logger away."""
     for key in sorted(there.keys() - wanted.keys()):
         require(
-            path in (("callback",), ("logger",)) or (not path and key in _LEFT_OUT),
+            path in (("callback",), ("logger",)) or (not path and key in _LEFT_OUT) or key == "main_metric",
             "--save",
             ".".join((*path, key)),
             "is in the config groups of now and not in the sweep's",
         )
-        if path:
+        if path and key != "main_metric":  # sweeps of before it have none
             yield (*path, key), None
     for key, value in wanted.items():
         if (not path and key in _LEFT_OUT) or _is_hidden(value):

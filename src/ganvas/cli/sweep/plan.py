@@ -12,6 +12,7 @@ from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import drafts, fixed_overrides
 from ganvas.cli.sweep.launchers import make_launcher
+from ganvas.cli.sweep.main_metric import rank_by_main_metric
 from ganvas.cli.sweep.planned import Planned, allowed_by, is_hydra_override, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.plan import plan_search
 from ganvas.cli.sweep.search.space import overrides_of
@@ -38,7 +39,8 @@ def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Pl
     require(size is None, "hydra.sweeper.max_batch_size", size, reason)
     own = [*overrides_of(section.sweeper.get("params") or {}), *own]
     made, shared = drafts(composer, own)
-    if any(draft.config.get("optimized_metric") is not None for draft in made):
+    notes = rank_by_main_metric(made)
+    if not notes and any(draft.config.get("optimized_metric") is not None for draft in made):
         from ganvas.run.config.reported import check_ranked  # torch, for seconds
 
         check_ranked(draft.config for draft in made)
@@ -52,7 +54,7 @@ def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Pl
     keys = [job.key for job in sweep.jobs]
     sweep = join_sweep(sweep, lambda old: [job.key for job in old.jobs] == keys)
     todo = [job for job, result in results(sweep) if result.state in (*RESUMABLE, "running")]
-    return Planned(sweep, launcher, Grid(todo), secrets, allowed_by(made))
+    return Planned(sweep, launcher, Grid(todo), secrets, allowed_by(made), notes=notes)
 
 
 def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:

@@ -31,6 +31,7 @@ class Planned:
         secrets: job index -> key -> value.
         allow: the user's own modules that the jobs' configs may name, as their ``allow_imports`` say now.
         examples: what the jobs of a search, which are not known yet, will be like.
+        notes: what the user did not ask for and should know.
     """
 
     sweep: Manifest
@@ -39,6 +40,7 @@ class Planned:
     secrets: dict[int, dict[str, Any]] = field(default_factory=dict)
     allow: list[str] = field(default_factory=list)
     examples: list[Job] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def allowed_by(drafts: Iterable[Draft]) -> list[str]:

@@ -40,6 +40,8 @@ def print_plan(
     variants = len({job.variant for job in sweep.jobs})
     seeds = len(sweep.jobs) // variants
     print(f"{len(sweep.jobs)} jobs ({variants} combinations x {seeds} seeds), {at_a_time} at a time")
+    for note in made.notes:
+        print(note)
     print(format_estimate(seconds, runs, "about"))
     print(f"folder: {sweep.folder} (not made)")
     return 0

@@ -52,6 +52,8 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> in
     engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets, allow))
     if not (sweep.folder / FILE).exists():
         sweep.write()
+    for note in planned.notes:
+        print(note, flush=True)
     try:
         lock = RunLock(sweep.folder)
         with lock, Watch(sweep) as watch:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ganvas.cli.terminal import command_line, format_metrics, print_table, printable
+from ganvas.cli.terminal import command_line, format_metrics, one_line, print_table, printable
 from ganvas.run.config.optimized import optimized
+from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.short_protocol import noted_protocols
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
@@ -153,6 +155,9 @@ def best_lines(sweep: Manifest, found: Sequence[tuple[Job, Result]]) -> list[str
     if len(jobs) > 1:
         value += f" (mean of {len(jobs)} seeds, from {min(best['values']):.6g} to {max(best['values']):.6g})"
     folder = sweep.run_dir(sweep.jobs[jobs[0]])
+    protocols = noted_protocols(RunFolder(folder).read_status())
+    if protocol := protocols.get(best["metric"].removeprefix("evaluation/")):
+        value += f" ({one_line(protocol)})"
     return [f"best: {name} ({' '.join(best['differs']) or 'no override'}), {value}, {folder}"]
 
 

@@ -119,9 +119,10 @@ def evaluate_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--num-real", type=int, help="real samples at most (the whole split)")
     parser.add_argument("--seed", type=int, help="of the latents (0)")
-    weights = parser.add_mutually_exclusive_group()
-    weights.add_argument("--ema", action="store_true", help="refuse a run without averaged weights (EMA)")
-    weights.add_argument("--raw", action="store_true", help="the trained weights instead of their average")
+    parser.add_either(
+        ema="refuse a run without averaged weights (EMA)",
+        raw="the trained weights instead of their average",
+    )
     parser.add_argument("--truncation", type=float, help="cut latents to [-T, T]")
     parser.add_argument(
         "--floor", action="store_true", help="training samples for generated ones; nothing is recorded"

@@ -4,6 +4,7 @@ was found in the user's files."""
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,18 @@ from typing import Any
 
 from ganvas.run.folder.redact import ScrubbingFormatter, scrub
 
+# What Lightning recommends to those who write their own training: products, and habits that ganvas has not.
+_ADVERTISEMENTS = re.compile(
+    r"\bTip: |litlogger|litmodels|Lightning Experiments|LightningCLI|`srun` command is available"
+    r"|is smaller than the logging interval|module\(s\) in eval mode at the start|`weights_only` was not set"
+    r"|does not have many workers|treespec, LeafSpec|TPU available"
+)
 _LIBRARIES = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    """Whether a record of a library's, or a warning of Python's, tells something about this run."""
+    return record.name.startswith("ganvas") or _ADVERTISEMENTS.search(record.getMessage()) is None
 
 
 class _LogFile(logging.FileHandler):
@@ -31,6 +43,7 @@ def train_log(path: Path | None) -> Iterator[None]:
     terminal = logging.StreamHandler()
     if path is not None:
         handler = _LogFile(path, delay=True)
+        handler.addFilter(_is_no_advertisement)
         handler.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.setLevel(logging.INFO)
         root.addHandler(handler)

@@ -25,7 +25,8 @@ LR = "model.generator_optimizer.lr=tag(log,interval(1e-4,1e-2))"
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([LR], "optimized_metric=null: is what a search looks for"),
+        ([LR, "model.main_metric=null"], "optimized_metric=null: is what a search looks for"),
+        ([LR, "callback=none"], "optimized_metric=evaluation/fid: no run of this config reports it"),
         ([GOAL], "search=: nothing is varied"),
         (
             [LR, "optimized_metric=evaluation/kid"],

@@ -11,8 +11,10 @@ from typing import Any
 
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import provenance
+from ganvas.cli.compose.explain import key_of
 from ganvas.cli.compose.hydra_internals import config_folders
 from ganvas.cli.sweep.launchers import JobLauncher
+from ganvas.cli.sweep.main_metric import main_metric, told
 from ganvas.cli.sweep.planned import Planned, allowed_by, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.search import KEY, Search, note, parse_search, stored
 from ganvas.cli.terminal import format_estimate
@@ -45,7 +47,10 @@ def plan_search(
     secrets: dict[int, dict[str, Any]] = {}
     users = next(map(str, config_folders(composer.hydra, "user")), None)
     source = Search(sweep, stored(sweep) or spec, config_dir=users, secrets=secrets, example=examples[0])
-    return Planned(sweep, launcher, source, secrets, allowed_by(examples), jobs)
+    asked = any(key_of(word) == "optimized_metric" for word in own)
+    metric = examples[0].config["optimized_metric"]
+    notes = [told(metric)] if not asked and metric == main_metric(examples[0].config) else []
+    return Planned(sweep, launcher, source, secrets, allowed_by(examples), jobs, notes=notes)
 
 
 def print_search(made: Planned, slots: int, *, as_json: bool) -> int:
@@ -67,6 +72,8 @@ def print_search(made: Planned, slots: int, *, as_json: bool) -> int:
         return 0
     for name, values in spec.space.describe().items():
         print(f"{name}: {format_values(values)}")
+    for line in made.notes:
+        print(line)
     print("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in spec.objectives))
     print(
         f"{trials} trials x {spec.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "

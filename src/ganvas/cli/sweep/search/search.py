@@ -19,6 +19,7 @@ from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.refuse_unread import UnreadInSweep
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.sweep.drafts import repeats
+from ganvas.cli.sweep.main_metric import main_metric
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
 from ganvas.cli.sweep.search.space import overrides_of, parse
 from ganvas.errors import REDACTED, OptionError, require
@@ -58,6 +59,10 @@ def parse_search(
     fixed, space = parse([*overrides_of(params), *overrides], composer.hydra)
     first = space.overrides({one.name: (one.choices or (one.low,))[0] for one in space.dimensions})
     example = composer.compose([*fixed, *first])
+    main = main_metric(example.config)
+    if example.config.get("optimized_metric") is None and main is not None:
+        fixed.append(f"optimized_metric={main}")
+        example = composer.compose([*fixed, *first])
     examples = repeats(composer, example, first, 0)
     unread = UnreadInSweep()
     unread.add(example, ())

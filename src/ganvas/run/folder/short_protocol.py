@@ -1,0 +1,45 @@
+"""A metric's protocol in a few words, for terminals: ``fid 1.575 (pixels, val, 2000)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def short_protocol(protocol: Mapping[str, Any], metric: str) -> str:
+    """Features where the metric looks at any, split of the real samples, number of samples judged."""
+    generated, data = protocol.get("generated_samples"), protocol.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    count = data.get("samples") if generated is None else generated
+    words = [_features(protocol, metric), data.get("split"), count]
+    return ", ".join(str(word) for word in words if word is not None)
+
+
+def _features(protocol: Mapping[str, Any], metric: str) -> Any:
+    """Those of all metrics of samples, or of reconstructions the metric's own."""
+    features = protocol.get("features")
+    groups = protocol.get("metrics")
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        if isinstance(group, Mapping) and metric in (group.get("metrics") or ()):
+            features = group.get("features", features)
+    return features.get("name") if isinstance(features, Mapping) else None
+
+
+def protocols_of_run(rows: Iterable[Any]) -> dict[str, str]:
+    """Metric -> short protocol, of a run's own last evaluation.
+
+    Args:
+        rows: those of evaluations.jsonl; whatever is no such row is passed over.
+    """
+    found: dict[str, str] = {}
+    for row in rows:
+        if isinstance(row, dict) and row.get("source") == "run" and isinstance(row.get("protocol"), dict):
+            found = {name: short_protocol(row["protocol"], name) for name in row.get("metrics") or {}}
+    return found
+
+
+def noted_protocols(status: Mapping[str, Any]) -> dict[str, str]:
+    """What status.json holds of them; empty where it holds something else."""
+    noted = status.get("protocols")
+    sound = isinstance(noted, dict) and all(isinstance(text, str) for text in noted.values())
+    return dict(noted) if sound and isinstance(noted, dict) else {}
