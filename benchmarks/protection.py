@@ -31,8 +31,8 @@ import ganvas.model.training.recipe as recipe_module
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.run import train_run
 from ganvas.run.checkpoint.io import DurableCheckpointIO
+from ganvas.run.ending.stop_on_signal import StopOnSignal
 from ganvas.run.status_writer import StatusWriter
-from ganvas.run.stop_on_signal import StopOnSignal
 from training_step import CASES, OtherRun, measure
 
 GOALS = {"MLP GAN, 28 px, batch 128": 1.05, "DCGAN, 32 px, batch 64": 1.02}

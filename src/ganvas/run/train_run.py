@@ -7,44 +7,37 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import Logger
 
 from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.early_stopping import EarlyStopping
-from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
-from ganvas.errors import NonFiniteError, OptionError, RollbackError, require
-from ganvas.model.training.recipe import Recipe
+from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
-from ganvas.run.config.budget import beyond_budget, find_budget
-from ganvas.run.config.build import build, check_targets
+from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
-from ganvas.run.config.reported import check_reported
 from ganvas.run.deferred_validation import DeferredValidation
 from ganvas.run.distributed.external_environment import open_group
 from ganvas.run.distributed.group import TIMEOUT, Group
 from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.ending.misconfigured import forget, misconfigured
+from ganvas.run.ending.resume_at_end import ResumeAtEnd
+from ganvas.run.ending.run_end import end_run, record_failure
+from ganvas.run.ending.stop_on_signal import StopOnSignal
 from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import data_notes, train_log
-from ganvas.run.misconfigured import forget, misconfigured
 from ganvas.run.outcome import Outcome
-from ganvas.run.prepare import abilities_of, configure, error_prefix, prepare
-from ganvas.run.resume_at_end import ResumeAtEnd
-from ganvas.run.run_end import end_run, record_failure
+from ganvas.run.parts import Parts, build_parts, say_what_is_out_of_reach
+from ganvas.run.prepare import abilities_of, configure
 from ganvas.run.status_writer import StatusWriter
-from ganvas.run.stop_on_signal import StopOnSignal
 from ganvas.run.trainer import (
-    AcceleratorOptions,
-    TrainerOptions,
     budget_batches,
     make_trainer,
     processes,
@@ -56,19 +49,6 @@ _NOTHING_KEPT = (
     "no callback writes checkpoints: this run keeps no weights and cannot be resumed; leave "
     "callback.checkpoint in, or choose callback=minimal"
 )
-
-
-@dataclass
-class _Parts:
-    """What a config describes, built and checked; nothing is written yet."""
-
-    config: dict[str, Any]
-    data: Any
-    model: Recipe
-    options: TrainerOptions
-    machine: AcceleratorOptions
-    callbacks: list[pl.Callback]
-    loggers: list[Any]
 
 
 def train(
@@ -153,40 +133,7 @@ def _blamed_on(run: RunFolder | None) -> Iterator[None]:
         raise OptionError("RUN", run.path, reason) from error
 
 
-def build_parts(config: dict[str, Any]) -> _Parts:
-    data, model, options, machine = prepare(config)
-    callbacks = _build_group(config, "callback")
-    for callback in callbacks:
-        if isinstance(callback, Evaluation):
-            with error_prefix("callback.evaluation"):
-                callback.check(data, model)
-        if isinstance(callback, EarlyStopping):
-            option = "callback.early_stopping.monitor"
-            require(
-                bool(callback.monitor),
-                option,
-                "null",
-                f"is no scalar to watch; give {option}=validation/psnr or the like",
-            )
-            check_reported(config, callback.monitor, option)
-    # A checkpoint comes after everything else that its batch brings, and a stop after what it looks at.
-    callbacks.sort(key=lambda one: (isinstance(one, Checkpoint), isinstance(one, EarlyStopping)))
-    return _Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
-
-
-def _build_group(config: dict[str, Any], group: str) -> list[Any]:
-    """The parts of ``callback`` or ``logger``, in the config's order; null is none."""
-    kind = pl.Callback if group == "callback" else Logger
-    parts = []
-    for name, node in (config.get(group) or {}).items():
-        if (part := build(node, f"{group}.{name}")) is not None:
-            reason = f"is no {group}: it must be a {kind.__module__}.{kind.__name__}"
-            require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
-            parts.append(part)
-    return parts
-
-
-def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> None:
+def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None:
     paths = parts.config["paths"]
     below = folder.path.is_relative_to(paths["output_dir"])
     check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
@@ -195,7 +142,7 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: _Parts) -> Non
     create(folder.path, record, abilities=abilities_of(parts.model))
 
 
-def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
+def _continue(parts: Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
     resume_plan = ResumePlan.find(folder, overrides)
     resume_plan.check(parts.model, parts.machine.precision)
     world = environment(parts.data, processes(parts.machine))
@@ -205,7 +152,7 @@ def _continue(parts: _Parts, run: dict[str, Any], folder: RunFolder, overrides: 
     return resume_plan
 
 
-def _what_would_go_on(parts: _Parts, resume_plan: ResumePlan, folder: RunFolder) -> str | None:
+def _what_would_go_on(parts: Parts, resume_plan: ResumePlan, folder: RunFolder) -> str | None:
     """The option that ended the run at its checkpoint; None where it would go on as it is."""
     batches = budget_batches(parts.options, parts.data.batch_size, parts.data.num_samples("train"))
     if batches is not None and resume_plan.batches_seen >= batches:
@@ -218,8 +165,8 @@ def _what_would_go_on(parts: _Parts, resume_plan: ResumePlan, folder: RunFolder)
 
 
 def _roll_back(
-    parts: _Parts, error: RollbackError, folder: RunFolder, group: Group
-) -> tuple[_Parts, ResumePlan]:
+    parts: Parts, error: RollbackError, folder: RunFolder, group: Group
+) -> tuple[Parts, ResumePlan]:
     """Parts built anew, and the newest checkpoint to go on from.
 
     Raises:
@@ -239,7 +186,7 @@ def _roll_back(
 
 
 def _train_once(
-    parts: _Parts, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+    parts: Parts, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
 ) -> Outcome:
     """Trains to the end, a stop or a failure.
 
@@ -273,7 +220,7 @@ def _train_once(
                     log.warning(_NOTHING_KEPT)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
-                    _say_what_is_out_of_reach(parts)
+                    say_what_is_out_of_reach(parts)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)
@@ -292,16 +239,8 @@ def _train_once(
     )
 
 
-def _say_what_is_out_of_reach(parts: _Parts) -> None:
-    samples = parts.data.num_samples("train")
-    budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
-    log_every = parts.options.log_every_examples
-    for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
-        log.warning("%s", line)
-
-
 def _failure(
-    error: BaseException, parts: _Parts, folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+    error: BaseException, parts: Parts, folder: RunFolder, resume_plan: ResumePlan | None, group: Group
 ) -> BaseException:
     """Notes why the run failed, or forgets one that never began; returns the error to end with."""
     option = None
@@ -319,7 +258,7 @@ def _failure(
 
 
 def _fit(
-    parts: _Parts,
+    parts: Parts,
     callbacks: list[pl.Callback],
     state: RunState,
     folder: RunFolder,
@@ -350,7 +289,7 @@ def _fit(
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
 
 
-def _is_saved(parts: _Parts, state: RunState) -> bool:
+def _is_saved(parts: Parts, state: RunState) -> bool:
     """Whether a checkpoint of the state that the run ended in is on the disk (or none was asked for)."""
     asked = any(isinstance(callback, Checkpoint) for callback in parts.callbacks)
     if not asked or parts.options.fast_dev_run or not find_rank().is_first:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from ganvas.run.parts import build_parts
 from ganvas.run.prepare import configure
-from ganvas.run.train_run import build_parts
 from ganvas.run.trainer import budget_batches, make_trainer, processes
 
 _LONGEST = 64  # batches in which everything that a step may do is looked for

@@ -38,7 +38,7 @@ def install_no_signal_handlers(trainer: pl.Trainer) -> None:
 
     Its SIGTERM handler broadcasts from inside the handler, where ranks wait for each other for ever, and ends
     a run at an epoch's end without a checkpoint; its SLURM handlers save within a step. No argument of the
-    Trainer turns them off. The run installs its own (:class:`ganvas.run.stop_on_signal.StopOnSignal`).
+    Trainer turns them off. The run installs its own (:class:`ganvas.run.ending.stop_on_signal.StopOnSignal`).
     """
     trainer._signal_connector.register_signal_handlers = _no_handlers  # type: ignore[method-assign]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ganvas.run.deferred_validation import DeferredValidation
+from ganvas.run.ending.stop_on_signal import StopOnSignal
 from ganvas.run.folder.run_folder import RunFolder
-from ganvas.run.stop_on_signal import StopOnSignal
 
 
 class Left(Exception):

@@ -1,0 +1,1 @@
+"""How a training ends: by its budget, a signal, a failure, or before it began."""

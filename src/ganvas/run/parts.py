@@ -1,0 +1,83 @@
+"""The parts of a run, built from its config and checked; nothing is written yet."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+
+from ganvas.callback.checkpoint import Checkpoint
+from ganvas.callback.early_stopping import EarlyStopping
+from ganvas.callback.evaluation import Evaluation
+from ganvas.errors import require
+from ganvas.model.training.recipe import Recipe
+from ganvas.run.config.budget import beyond_budget, find_budget
+from ganvas.run.config.build import build
+from ganvas.run.config.reported import check_reported
+from ganvas.run.prepare import error_prefix, prepare
+from ganvas.run.trainer import AcceleratorOptions, TrainerOptions
+
+log = logging.getLogger("ganvas")
+
+
+@dataclass
+class Parts:
+    """What a config describes, built and checked; nothing is written yet."""
+
+    config: dict[str, Any]
+    data: Any
+    model: Recipe
+    options: TrainerOptions
+    machine: AcceleratorOptions
+    callbacks: list[pl.Callback]
+    loggers: list[Any]
+
+
+def build_parts(config: dict[str, Any]) -> Parts:
+    """What ``config`` describes.
+
+    Raises:
+        OptionError: whatever is wrong with the config.
+    """
+    data, model, options, machine = prepare(config)
+    callbacks = _build_group(config, "callback")
+    for callback in callbacks:
+        if isinstance(callback, Evaluation):
+            with error_prefix("callback.evaluation"):
+                callback.check(data, model)
+        if isinstance(callback, EarlyStopping):
+            option = "callback.early_stopping.monitor"
+            require(
+                bool(callback.monitor),
+                option,
+                "null",
+                f"is no scalar to watch; give {option}=validation/psnr or the like",
+            )
+            check_reported(config, callback.monitor, option)
+    # A checkpoint comes after everything else that its batch brings, and a stop after what it looks at.
+    callbacks.sort(key=lambda one: (isinstance(one, Checkpoint), isinstance(one, EarlyStopping)))
+    return Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
+
+
+def _build_group(config: dict[str, Any], group: str) -> list[Any]:
+    """The parts of ``callback`` or ``logger``, in the config's order; null is none."""
+    kind = pl.Callback if group == "callback" else Logger
+    parts = []
+    for name, node in (config.get(group) or {}).items():
+        if (part := build(node, f"{group}.{name}")) is not None:
+            reason = f"is no {group}: it must be a {kind.__module__}.{kind.__name__}"
+            require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
+            parts.append(part)
+    return parts
+
+
+def say_what_is_out_of_reach(parts: Parts) -> None:
+    """Logs a line for each thing that the budget is too short for."""
+    samples = parts.data.num_samples("train")
+    budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
+    log_every = parts.options.log_every_examples
+    for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
+        log.warning("%s", line)
