@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -527,3 +528,22 @@ def test_every_option_is_another_cache(root, option, value):
     assert len(caches(root.parent / ".images.ganvas")) == 2
     same = other.fingerprint()["train_sha256"] == make(root).fingerprint()["train_sha256"]
     assert same == (option in ("max_pixels", "on_damaged")), "what the pixels are"
+
+
+def test_a_metrics_protocol_says_how_images_were_decoded(root):
+    write(root, [10, 20])
+    usual = make(root).describe_split("train")
+    assert usual.keys() == {"name", "split", "samples", "sample_shape", "sha256"}
+    module = make(root, crop="pad", background="white", max_pixels=10**6)
+    assert module.describe_split("train")["decoding"] == {"crop": "pad", "background": [255, 255, 255]}
+
+
+def test_who_waits_at_a_terminal_reads_at_once(root, capsys, monkeypatch):
+    """And where it fails, its error stays the only line."""
+    write(root, [10])
+    (root / "015.png").touch()
+    for at_terminal in (False, True):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda at=at_terminal: at)
+        with pytest.raises(OptionError), data_notes():
+            make(root).prepare()
+        assert bool(capsys.readouterr().out) == at_terminal

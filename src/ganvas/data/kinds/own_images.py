@@ -57,6 +57,17 @@ class OwnImages(TensorDataModule):
         require(0 <= test < 1 - val, "test_fraction", test, left)
         require(self.cache_dir != "", "cache_dir", "", "is empty; name a folder, or null")
 
+    def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
+        """As of every data set, and in ``decoding`` what is not as usual of how images become squares.
+
+        Which images are there, by ``max_pixels`` and ``on_damaged``, is in ``samples`` and ``sha256``.
+        """
+        how, usual = self._how(), Decoding(channels=self.channels, image_size=self.image_size)
+        options = {"crop": how.crop, "background": list(how.colour)}
+        defaults = {"crop": usual.crop, "background": list(usual.colour)}
+        chosen = {option: value for option, value in options.items() if value != defaults[option]}
+        return super().describe_split(name, limit) | ({"decoding": chosen} if chosen else {})
+
     def _how(self) -> Decoding:
         return Decoding(
             channels=self.channels,
