@@ -237,7 +237,8 @@ def _train_once(
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
-                    _say_what_is_out_of_reach(parts)
+                    for line in out_of_reach(parts):
+                        log.warning("%s", line)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)
@@ -256,12 +257,12 @@ def _train_once(
     )
 
 
-def _say_what_is_out_of_reach(parts: _Parts) -> None:
+def out_of_reach(parts: _Parts) -> list[str]:
+    """What the options ask for and the run's budget is too short for, a line each."""
     samples = parts.data.num_samples("train")
     budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
     log_every = parts.options.log_every_examples
-    for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
-        log.warning("%s", line)
+    return beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every)
 
 
 def _fit(

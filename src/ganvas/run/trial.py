@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ganvas.run.prepare import configure
-from ganvas.run.train_run import build_parts
+from ganvas.run.train_run import build_parts, out_of_reach
 from ganvas.run.trainer import budget_batches, make_trainer, processes
 
 _LONGEST = 64  # batches in which everything that a step may do is looked for
@@ -55,6 +55,7 @@ class Trial:
         report: the scalars of the last batch that reports, by tag.
         weights, gradients, optimizer_state: of all networks, with averages and statistics.
         activations: most that the forward passes of a step kept for its backward passes at one time.
+        too_short_for: what the options ask for and the run's budget never comes to, a line each.
     """
 
     parameters: dict[str, int]
@@ -68,6 +69,7 @@ class Trial:
     gradients: int
     optimizer_state: int
     activations: int
+    too_short_for: list[str]
 
 
 def try_out(config: dict[str, Any]) -> Trial:
@@ -81,6 +83,7 @@ def try_out(config: dict[str, Any]) -> Trial:
         NonFiniteError: the numbers of the first batches are not finite.
     """
     parts = build_parts(config)
+    too_short_for = out_of_reach(parts)
     data, model = parts.data, parts.model
     world = processes(parts.machine)
     batches = budget_batches(parts.options, data.batch_size, data.num_samples("train"))
@@ -119,6 +122,7 @@ def try_out(config: dict[str, Any]) -> Trial:
         gradients=_bytes(trained),
         optimizer_state=_bytes([value for value in states if isinstance(value, Tensor)]),
         activations=watch.most_kept,
+        too_short_for=too_short_for,
     )
 
 
