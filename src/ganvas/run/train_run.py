@@ -21,7 +21,7 @@ from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
-from ganvas.run.config.budget import beyond_budget, find_budget
+from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import build, check_targets
 from ganvas.run.config.optimized import check_optimized
 from ganvas.run.deferred_validation import DeferredValidation
@@ -237,7 +237,7 @@ def _train_once(
                     resume_plan.begin(run)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
-                    for line in out_of_reach(parts):
+                    for line in beyond_budget(parts.model, parts.callbacks, data, options):
                         log.warning("%s", line)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
@@ -255,14 +255,6 @@ def _train_once(
     return end_run(
         folder, parts.config, parts.model, state, stopped_by=stop.signal, is_saved=is_saved, seconds=seconds
     )
-
-
-def out_of_reach(parts: _Parts) -> list[str]:
-    """What the options ask for and the run's budget is too short for, a line each."""
-    samples = parts.data.num_samples("train")
-    budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
-    log_every = parts.options.log_every_examples
-    return beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every)
 
 
 def _fit(

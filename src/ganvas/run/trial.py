@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from ganvas.run.config.budget import beyond_budget
 from ganvas.run.prepare import configure
-from ganvas.run.train_run import build_parts, out_of_reach
+from ganvas.run.train_run import build_parts
 from ganvas.run.trainer import budget_batches, make_trainer, processes
 
 _LONGEST = 64  # batches in which everything that a step may do is looked for
@@ -83,8 +84,8 @@ def try_out(config: dict[str, Any]) -> Trial:
         NonFiniteError: the numbers of the first batches are not finite.
     """
     parts = build_parts(config)
-    too_short_for = out_of_reach(parts)
     data, model = parts.data, parts.model
+    too_short_for = beyond_budget(model, parts.callbacks, data, parts.options)
     world = processes(parts.machine)
     batches = budget_batches(parts.options, data.batch_size, data.num_samples("train"))
     everything = min(_LONGEST, model.log_period)
