@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +13,10 @@ from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.evaluation import Evaluation
 from ganvas.errors import require
 from ganvas.model.training.recipe import Recipe
-from ganvas.run.config.budget import beyond_budget, find_budget
 from ganvas.run.config.build import build
 from ganvas.run.config.reported import check_reported
 from ganvas.run.prepare import error_prefix, prepare
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions
-
-log = logging.getLogger("ganvas")
 
 
 @dataclass
@@ -72,12 +68,3 @@ def _build_group(config: dict[str, Any], group: str) -> list[Any]:
             require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
             parts.append(part)
     return parts
-
-
-def say_what_is_out_of_reach(parts: Parts) -> None:
-    """Logs a line for each thing that the budget is too short for."""
-    samples = parts.data.num_samples("train")
-    budget = find_budget(parts.options, batch_size=parts.data.batch_size, train_samples=samples)
-    log_every = parts.options.log_every_examples
-    for line in beyond_budget(parts.model, parts.callbacks, budget, log_every_examples=log_every):
-        log.warning("%s", line)

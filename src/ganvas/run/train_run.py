@@ -19,6 +19,7 @@ from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
+from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
 from ganvas.run.deferred_validation import DeferredValidation
@@ -34,7 +35,7 @@ from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import data_notes, train_log
 from ganvas.run.outcome import Outcome
-from ganvas.run.parts import Parts, build_parts, say_what_is_out_of_reach
+from ganvas.run.parts import Parts, build_parts
 from ganvas.run.prepare import abilities_of, configure
 from ganvas.run.status_writer import StatusWriter
 from ganvas.run.trainer import (
@@ -220,7 +221,8 @@ def _train_once(
                     log.warning(_NOTHING_KEPT)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
-                    say_what_is_out_of_reach(parts)
+                    for line in beyond_budget(parts.model, parts.callbacks, data, options):
+                        log.warning("%s", line)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
                 is_saved = _is_saved(parts, state)

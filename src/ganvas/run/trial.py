@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from ganvas.run.config.budget import beyond_budget
 from ganvas.run.parts import build_parts
 from ganvas.run.prepare import configure
 from ganvas.run.trainer import budget_batches, make_trainer, processes
@@ -55,6 +56,7 @@ class Trial:
         report: the scalars of the last batch that reports, by tag.
         weights, gradients, optimizer_state: of all networks, with averages and statistics.
         activations: most that the forward passes of a step kept for its backward passes at one time.
+        too_short_for: what the options ask for and the run's budget never comes to, a line each.
     """
 
     parameters: dict[str, int]
@@ -68,6 +70,7 @@ class Trial:
     gradients: int
     optimizer_state: int
     activations: int
+    too_short_for: list[str]
 
 
 def try_out(config: dict[str, Any]) -> Trial:
@@ -82,6 +85,7 @@ def try_out(config: dict[str, Any]) -> Trial:
     """
     parts = build_parts(config)
     data, model = parts.data, parts.model
+    too_short_for = beyond_budget(model, parts.callbacks, data, parts.options)
     world = processes(parts.machine)
     batches = budget_batches(parts.options, data.batch_size, data.num_samples("train"))
     everything = min(_LONGEST, model.log_period)
@@ -119,6 +123,7 @@ def try_out(config: dict[str, Any]) -> Trial:
         gradients=_bytes(trained),
         optimizer_state=_bytes([value for value in states if isinstance(value, Tensor)]),
         activations=watch.most_kept,
+        too_short_for=too_short_for,
     )
 
 

@@ -22,6 +22,13 @@ def test_it_says_what_an_experiment_is_and_costs(ganvas, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_it_says_what_a_run_is_too_short_for(ganvas) -> None:
+    words = ["trainer.max_examples=640", "accelerator=cpu", "callback=minimal", "model.ema.ramp=null"]
+    said = ganvas("check", *words).stdout
+    assert "\ntoo short      model.ema.half_life=10000: 96% of the average is the untrained start" in said
+    assert "too short" not in ganvas("check", *words[:3]).stdout
+
+
 def test_json_holds_bytes(ganvas) -> None:
     seen = json.loads(ganvas("check", "--json", "accelerator=cpu").stdout)
     assert seen["gradients"] == 4 * (21184 + 8449)

@@ -58,10 +58,10 @@ def check_all_move(model: Recipe, budget: Budget | None) -> None:
         raise OptionError(f"model.{option}", interval, f"{reason}; lower the one or raise the other")
 
 
-def beyond_budget(
-    model: Recipe, callbacks: Iterable[Any], budget: Budget | None, *, log_every_examples: int
-) -> list[str]:
-    """What the options ask for and a run of this budget never comes to, a line each."""
+def beyond_budget(model: Recipe, callbacks: Iterable[Any], data: Any, options: TrainerOptions) -> list[str]:
+    """What the options ask for and the run's budget is too short for, a line each."""
+    samples = data.num_samples("train")
+    budget = find_budget(options, batch_size=data.batch_size, train_samples=samples)
     if budget is None:
         return []
     if budget.option == "fast_dev_run":
@@ -73,7 +73,7 @@ def beyond_budget(
     lines = model.out_of_reach(budget.batches, budget.examples)
     for callback in callbacks:
         if isinstance(callback, RunCallback):
-            lines += callback.out_of_reach(budget.examples, log_every_examples)
+            lines += callback.out_of_reach(budget.examples, options.log_every_examples)
     return lines
 
 
