@@ -63,11 +63,21 @@ def run(script: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str
     return done
 
 
-def test_the_wheel_ships_every_option(wheel: Path) -> None:
+def test_the_wheel_ships_every_option_and_the_starter(wheel: Path) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
+    starter = ROOT / "src" / "ganvas" / "starter"
     assert shipped == {
-        f"ganvas/conf/{path.relative_to(ROOT / 'conf')}" for path in ROOT.glob("conf/**/*.yaml")
+        *(f"ganvas/conf/{path.relative_to(ROOT / 'conf')}" for path in ROOT.glob("conf/**/*.yaml")),
+        *(f"ganvas/starter/{path.relative_to(starter)}" for path in starter.glob("conf/**/*.yaml")),
     }
+
+
+def test_a_project_of_ones_own_trains(installed: Path, tmp_path: Path) -> None:
+    run(installed, "init", "project", cwd=tmp_path)
+    words = ["--config-dir", "conf", "experiment=mine_vqvae", "trainer.max_examples=640"]
+    run(installed, "train", *words, cwd=tmp_path / "project")
+    (run_,) = json.loads(run(installed, "runs", "ls", "--json", cwd=tmp_path / "project").stdout)
+    assert (run_["state"], run_["model"], run_["data"]) == ("finished", "mine", "mine")
 
 
 def test_trains_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:

@@ -64,5 +64,5 @@ def test_an_interrupt_before_training_is_no_traceback(ganvas, monkeypatch: pytes
     def stop(words: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganvas.cli.runs.run", stop)
+    monkeypatch.setattr("ganvas.cli.runs.runs.run", stop)
     assert ganvas("runs", "ls", code=130).stderr == "interrupted\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "train": "train what config groups compose; -m sweeps; resume=RUN continues",
+    "check": "a few batches on the CPU: whether an experiment works, and what it costs",
     "resume": "continue a run in its own folder",
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
@@ -17,9 +18,12 @@ COMMANDS = {
     "job": "one attempt at one job of a sweep",
     "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and metrics as an image",
-    "runs": "runs ls: what there is",
+    "runs": "ls, show, diff, rm: what there is",
+    "init": "a small project of your own that trains at once",
 }
 _ROOMS = {
+    "before_training": ("init", "check"),
+    "runs": ("runs",),
     "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
     "sweep": ("sweep", "job"),
 }

@@ -143,10 +143,12 @@ def entry() -> None:
     """The console script."""
     from ganvas.run.process.child import take_import_path_of_environment
     from ganvas.run.process.orphan import watch_parent
+    from ganvas.run.process.spinning import bound_spinning
 
     prepare_streams(sys.argv[1] if sys.argv[1:] else None)
     watch_parent()
     take_import_path_of_environment()
+    bound_spinning()
     if "LOCAL_RANK" in os.environ:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost peer is one line, not torch's stacks
     code = main()

@@ -111,7 +111,7 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
     config = run["config"]
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
     with _blamed_on(resume):
-        parts = group.in_turn(lambda: _build_parts(config))
+        parts = group.in_turn(lambda: build_parts(config))
     if resume is None and first_rank:
         _create_folder(folder, run, parts)
     with RunLock(folder.path) if first_rank else nullcontext():
@@ -148,7 +148,7 @@ def _blamed_on(run: RunFolder | None) -> Iterator[None]:
         raise OptionError("RUN", run.path, reason) from error
 
 
-def _build_parts(config: dict[str, Any]) -> _Parts:
+def build_parts(config: dict[str, Any]) -> _Parts:
     data, model, options, machine = prepare(config)
     callbacks = _build_group(config, "callback")
     for callback in callbacks:
@@ -223,7 +223,7 @@ def _roll_back(
     if number > parts.options.max_rollbacks:
         text = f"the run went back {number - 1} times (trainer.max_rollbacks); {error}"
         raise record_failure(folder, NonFiniteError(error.term, text), group) from error
-    parts = _build_parts(parts.config)
+    parts = build_parts(parts.config)
     parts.model.rollbacks = number
     resume_plan = group.in_turn(lambda: ResumePlan.find(folder))
     resume_plan.news.append(f"rollback {number}: {error}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.run.checkpoint.drift import check_drift, config_drift, differences
+from ganvas.run.checkpoint.drift import check_drift, config_drift
+from ganvas.run.folder.differences import differences
 
 OLD = {
     "seed": 1,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
-from ganvas.errors import REDACTED, OptionError
+from ganvas.errors import OptionError
+from ganvas.run.folder.differences import differences
 
 # Keys of a config that change neither a parameter nor a logged metric of training: where files lie, what is
 # watched and written beside training, how long it goes on, how batches are fetched.
@@ -39,15 +40,6 @@ def environment(data: Any, world_size: int) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
     }
-
-
-def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(key, old value, new value) of every leaf that is not the same; an absent one is None."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in [*old, *(key for key in new if key not in old)]:
-            yield from differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
-    elif old != new and not (isinstance(old, str) and REDACTED in old):
-        yield path, old, new
 
 
 def config_drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

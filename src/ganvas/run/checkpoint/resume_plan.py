@@ -13,10 +13,11 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.instant import timestamp
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
-from ganvas.run.checkpoint.drift import check_drift, config_drift, differences
+from ganvas.run.checkpoint.drift import check_drift, config_drift
 from ganvas.run.distributed.group import Group
 from ganvas.run.folder import journal
 from ganvas.run.folder.checksum import sidecar
+from ganvas.run.folder.differences import differences
 from ganvas.run.folder.run_folder import RunFolder, write_run
 
 log = logging.getLogger("ganvas")

@@ -21,12 +21,12 @@ from typing import Any, TypeVar
 from torch import distributed as dist
 
 from ganvas.errors import NonFiniteError, OptionError, RankError
-from ganvas.run.checkpoint.drift import differences
 from ganvas.run.config.stored import relocate_paths
 from ganvas.run.distributed.interface_name import choose_interface
 from ganvas.run.distributed.peers import Peer
 from ganvas.run.distributed.rank_info import RankInfo
 from ganvas.run.distributed.rank_watchdog import RankWatchdog
+from ganvas.run.folder.differences import differences
 from ganvas.run.folder.redact import redacted, scrub
 from ganvas.run.folder.run_folder import RunFolder
 

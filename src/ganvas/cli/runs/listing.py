@@ -15,8 +15,7 @@ from ganvas.run.folder.run_folder import RunFolder, all_runs
 
 def run(argv: Sequence[str]) -> int:
     """Prints a table, or with ``--json`` a list of objects."""
-    parser = Parser(prog="ganvas runs", description=__doc__)
-    parser.add_argument("what", choices=("ls",))
+    parser = Parser(prog="ganvas runs ls", description=__doc__)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(list(argv))

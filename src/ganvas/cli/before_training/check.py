@@ -1,0 +1,86 @@
+"""``ganvas check OVERRIDES``: builds an experiment, trains a few batches on the CPU, says what it costs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
+from ganvas.cli.compose.folders import user_modules
+from ganvas.cli.terminal import format_duration
+from ganvas.errors import OptionError
+
+if TYPE_CHECKING:
+    from ganvas.run.trial import Trial
+
+
+def run(argv: Sequence[str]) -> int:
+    """Takes what ``ganvas train`` takes; nothing is written."""
+    parser = Parser(prog="ganvas check", description=__doc__, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="as in ganvas train")
+    add_own_code(parser)
+    parser.add_argument("--config-name", "-cn", default="train", help="of the primary config")
+    parser.add_argument("--json", action="store_true", help="one object, sizes in bytes")
+    arguments = parser.parse_intermixed_args(list(argv))
+    modules, more = modules_and_overrides(arguments.allow_imports)
+    from ganvas.cli.compose.experiment import compose
+
+    overrides = [*arguments.overrides, *more]
+    composed = compose(overrides, config_dir=arguments.config_dir, config_name=arguments.config_name)
+    config = composed.config
+    config["allow_imports"] = [*composed.allow_imports, *modules, *user_modules(arguments.config_dir)]
+    from ganvas.run.config.build import check_targets
+
+    try:
+        check_targets(config, config["allow_imports"])
+        from ganvas.run.trial import try_out
+
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning_fabric|pytorch_lightning")
+            trial = try_out(config)
+    except OptionError as error:
+        raise composed.named_as_written(error) from error
+    if arguments.json:
+        print(json.dumps(asdict(trial), indent=2))
+        return 0
+    for title, text in _lines(composed.choices, trial):
+        print(f"{title:14} {text}")
+    return 0
+
+
+def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
+    import torch
+
+    held = ", ".join(f"{count:,} {name}" for name, count in trial.samples.items())
+    shape = "x".join(map(str, trial.sample_shape))
+    losses = {tag: value for tag, value in trial.report.items() if tag.startswith("loss/")}
+    memory = trial.weights + trial.gradients + trial.optimizer_state + trial.activations
+    parts = {
+        "weights": trial.weights,
+        "gradients": trial.gradients,
+        "optimizers": trial.optimizer_state,
+        f"activations of {trial.batch_size} samples": trial.activations,
+    }
+    pace = f"{trial.seconds_per_batch * 1000:.3g} ms a batch with {torch.get_num_threads()} threads"
+    if trial.batches is None:
+        whole = "trainer.max_time ends it"
+    else:
+        whole = f"{trial.batches:,} batches in {format_duration(trial.batches * trial.seconds_per_batch)}"
+        whole += ", without what happens beside training"
+    return [
+        ("model", str(choices.get("model"))),
+        ("data", f"{choices.get('data')}: {held}; {shape}"),
+        *((f"  {name}", f"{count:,} parameters") for name, count in trial.parameters.items()),
+        ("losses", ", ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items())),
+        ("memory", f"{_size(memory)}: " + ", ".join(f"{name} {_size(n)}" for name, n in parts.items())),
+        ("time", f"{pace} on this CPU: {whole}"),
+    ]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

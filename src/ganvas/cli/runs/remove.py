@@ -1,0 +1,78 @@
+"""``ganvas runs rm RUN ...``: deletes run folders, after a question."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganvas.cli.arguments import Parser
+from ganvas.cli.runs.listing import describe
+from ganvas.cli.runs.show import bytes_of, format_bytes
+from ganvas.cli.terminal import one_line
+from ganvas.compare.find import find_runs
+from ganvas.errors import OptionError, require
+from ganvas.run.folder.lock import RunLock, is_held
+from ganvas.run.folder.run_folder import RunFolder
+
+
+def run(argv: Sequence[str]) -> int:
+    """Deletes the folders of the runs that are named; 1 where the answer is no."""
+    parser = Parser(prog="ganvas runs rm", description=__doc__)
+    parser.add_argument("run", metavar="RUN", nargs="+", help="RUNs, globs or folders of runs")
+    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    arguments = parser.parse_args(list(argv))
+    folders = find_runs(arguments.run, Path(arguments.output_dir))
+    for folder in folders:
+        check_removable(folder)
+    require(arguments.yes or sys.stdin.isatty(), "--yes", "", "is needed where nobody can be asked")
+    for folder in folders:
+        told = describe(folder)
+        size = format_bytes(bytes_of(folder.path))
+        print(f"{one_line(str(folder.path))}   {told['state']}, {told['examples_seen']:,} examples, {size}")
+    if not arguments.yes and not _agreed(len(folders)):
+        print("nothing was deleted")
+        return 1
+    for folder in folders:
+        remove(folder)
+    print(f"deleted: {len(folders)}")
+    return 0
+
+
+def check_removable(folder: RunFolder) -> None:
+    """Raises OptionError where a process writes the run, or it is a link to somebody's folder."""
+    reason = "is a link; delete it yourself, and what it leads to if you mean that"
+    require(not folder.path.is_symlink(), "RUN", folder.path, reason)
+    reason = "is being trained by a process; stop that first"
+    require(not is_held(folder.path), "RUN", folder.path, reason)
+
+
+def remove(folder: RunFolder) -> None:
+    """Deletes a run's folder while no other process may write it.
+
+    Raises:
+        OptionError: another process holds it, or something in it cannot be deleted.
+    """
+    check_removable(folder)
+    try:
+        with RunLock(folder.path):
+            # What makes it a run goes last: a deletion that fails halfway can be asked for again.
+            for path in sorted(folder.path.iterdir(), key=lambda path: path.name == "run.yaml"):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            folder.path.rmdir()
+    except OSError as error:
+        reason = f"cannot be deleted ({error.strerror}: {error.filename})"
+        raise OptionError("RUN", folder.path, reason) from error
+
+
+def _agreed(count: int) -> bool:
+    """Asks; no answer is no."""
+    try:
+        return input(f"delete {'it' if count == 1 else f'these {count} runs'}? [y/N] ").strip().lower() in (
+            "y",
+            "yes",
+        )
+    except EOFError:
+        return False

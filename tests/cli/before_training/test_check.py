@@ -1,0 +1,39 @@
+"""``ganvas check``: what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+
+def test_it_says_what_an_experiment_is_and_costs(ganvas, tmp_path: Path) -> None:
+    done = ganvas("check", "trainer.max_examples=64000", "accelerator=cpu")
+    lines = dict(re.findall(r"^ *(\w+) +(.*)$", done.stdout, re.M))
+    assert lines["model"] == "mlp_gan"
+    assert lines["data"] == "digits: 1,437 train, 180 val, 180 test; 1x8x8"
+    assert (lines["generator"], lines["discriminator"]) == ("21,184 parameters", "8,449 parameters")
+    assert re.fullmatch(r"discriminator \d\.\d+, generator \d\.\d+", lines["losses"])
+    assert re.search(
+        r"weights 0\.2 MB, gradients 0\.1 MB, optimizers 0\.2 MB, activations of 64", lines["memory"]
+    )
+    assert ": 1,000 batches in " in lines["time"]
+    assert not done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_holds_bytes(ganvas) -> None:
+    seen = json.loads(ganvas("check", "--json", "accelerator=cpu").stdout)
+    assert seen["gradients"] == 4 * (21184 + 8449)
+
+
+def test_a_mistake_is_one_line(ganvas) -> None:
+    done = ganvas("check", "model.latent_dim=0", code=2)
+    assert done.stderr.startswith("model.latent_dim=0: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_parts_of_ones_own(ganvas, tmp_path: Path) -> None:
+    ganvas("init", "project")
+    done = ganvas("check", "--config-dir", "project/conf", "data=mine", "accelerator=cpu")
+    assert "data           mine: 5,000 train, 500 val, 500 test; 1x16x16" in done.stdout
