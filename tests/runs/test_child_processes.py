@@ -66,6 +66,16 @@ def trapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
     return run
 
 
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that name a module of the user's, which is installed elsewhere."""
+    (tmp_path / "installed").mkdir()
+    source = "from pytorch_lightning import Callback\n\n\nclass Quiet(Callback):\n    pass\n"
+    (tmp_path / "installed" / "outside.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"), prepend=os.pathsep)
+    return ["++callback.outside._target_=outside.Quiet", "--allow-imports", "outside"]
+
+
 def _states(*words: str) -> list[str]:
     command = [sys.executable, "-P", "-m", "ganvas", "sweep", "status", *words, "--json"]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -92,17 +102,19 @@ def test_loaders_that_are_spawned(trapped: Callable[..., Any], tmp_path: Path) -
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'ganvas[ray]'")
-def test_jobs_on_ray(trapped: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_jobs_on_ray(
+    trapped: Callable[..., Any], own: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     words = ("seed=1", "hydra/launcher=ray", "hydra.sweep.dir=sweep", "accelerator=cpu")
-    trapped("-m", "ganvas", "train", "-m", *words, *SMOKE)
+    trapped("-m", "ganvas", "train", "-m", *words, *SMOKE, *own)
     assert _states("sweep") == ["finished"]
 
 
 @pytest.mark.slurm
 @pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
-def test_jobs_on_slurm(trapped: Callable[..., Any]) -> None:
+def test_jobs_on_slurm(trapped: Callable[..., Any], own: list[str]) -> None:
     words = ("seed=1", "hydra/launcher=slurm", "hydra.sweep.dir=sweep", "accelerator=cpu")
-    trapped("-m", "ganvas", "train", "-m", *words, "hydra.launcher.poll_s=0.5", *SMOKE)
+    trapped("-m", "ganvas", "train", "-m", *words, "hydra.launcher.poll_s=0.5", *SMOKE, *own)
     assert _states("sweep") == ["finished"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_GAP = 2  # pixels between the images of a grid
-_GAP_LEVEL = 96  # a dark grey, which neither black nor white images melt into
+GAP = 2  # pixels between the images of a grid
+GAP_LEVEL = 96  # a dark grey, which neither black nor white images melt into
 
 
 def to_float(x: Tensor) -> Tensor:
@@ -37,10 +37,10 @@ def grid(x: Tensor, columns: int) -> Tensor:
     columns = min(columns, count)
     rows = -(-count // columns)
     board = torch.full(
-        (channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP), _GAP_LEVEL, dtype=x.dtype
+        (channels, rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), GAP_LEVEL, dtype=x.dtype
     )
     for i, image in enumerate(x.cpu()):
-        top = _GAP + (i // columns) * (height + _GAP)
-        left = _GAP + (i % columns) * (width + _GAP)
+        top = GAP + (i // columns) * (height + GAP)
+        left = GAP + (i % columns) * (width + GAP)
         board[:, top : top + height, left : left + width] = image
     return board

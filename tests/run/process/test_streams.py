@@ -48,6 +48,20 @@ def test_a_reader_that_is_gone_ends_a_command_that_only_tells(words: list[str]) 
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_unbuffered_output_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed is there although the process ends without a flush."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    source = (
+        "import os, sys; from ganvas.run.process.streams import prepare_streams; prepare_streams('train'); "
+        "print('out'); print('err', file=sys.stderr); os._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+    monkeypatch.delenv("PYTHONUNBUFFERED")
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "err\n")
+
+
 @pytest.mark.parametrize("redirect", [">&-", ">&- 2>&-", "<&-"])
 def test_closed_streams(redirect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

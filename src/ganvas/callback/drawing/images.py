@@ -34,7 +34,7 @@ def draw(x: Tensor, *, columns: int | None = None, background: Tensor | None = N
         OptionError: samples that are neither images [C, H, W] nor points [2].
     """
     if x.ndim == 4:
-        return grid(_levels(x), columns or max(1, round(len(x) ** 0.5)))
+        return grid(levels(x), columns or max(1, round(len(x) ** 0.5)))
     require_points(x, _WAY_OUT)
     return scatter([*([] if background is None else [Layer(background, GREY)]), Layer(x)])
 
@@ -71,7 +71,7 @@ def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_co
     # each code needs a pixel, and small images are enlarged as in every grid
     factor = max(1, _MAP_SIDE // max(height, width), -(-maps.shape[2] // height), -(-maps.shape[3] // width))
     size = (height * factor, width * factor)
-    images = [_levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
+    images = [levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
     tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*images, maps)], dim=1)
     return grid(tiles.flatten(0, 1), 3 * max(1, round((len(original) / 2) ** 0.5)))
 
@@ -123,7 +123,7 @@ def to_image(image: Tensor) -> Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _levels(x: Tensor) -> Tensor:
+def levels(x: Tensor) -> Tensor:
     """Images [N, C, H, W] in [-1, 1] as uint8 with 1 or 3 channels, on the CPU."""
     x = x.detach().float().cpu()
     # no colours to show: a grey mean

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ganvas.cli.arguments import check_num, check_out, named_run, save_samples
+from ganvas.cli.arguments import check_num, check_out, named_run, writing
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError, require
 
@@ -30,9 +31,7 @@ def run(argv: Sequence[str]) -> int:
         is_grid, "--columns", arguments.columns, "is of a grid (.png), and --out is an array; leave it out"
     )
 
-    import torch
-
-    from ganvas.callback.drawing.images import draw
+    from ganvas.cli.trained.sample_files import open_samples
     from ganvas.model.interface import FromLatents, Samples
     from ganvas.run.load import load_run
 
@@ -41,18 +40,14 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError(
             "RUN", folder.path, "makes no samples from nothing; ganvas reconstruct takes VQ-VAEs"
         )
-    made = torch.cat(
-        [
-            model.sample(
-                min(arguments.batch_size, arguments.num - i),
-                arguments.seed,
-                ema=not arguments.raw,
-                start=i,
-                truncation=arguments.truncation,
-            ).cpu()
-            for i in range(0, arguments.num, arguments.batch_size)
-        ]
-    )
-    label = model.sample_labels(arguments.num, arguments.seed) if isinstance(model, FromLatents) else None
-    save_samples(out, {"images": made, "labels": label}, lambda: draw(made, columns=arguments.columns))
+    with writing(out), open_samples(out, arguments.num, columns=arguments.columns) as file:
+        for start in range(0, arguments.num, arguments.batch_size):
+            count = min(arguments.batch_size, arguments.num - start)
+            options: Any = {"ema": not arguments.raw, "start": start, "truncation": arguments.truncation}
+            made = model.sample(count, arguments.seed, **options)
+            label = None
+            if isinstance(model, FromLatents):
+                label = model.sample_labels(count, arguments.seed, start=start)
+            file.append(made, label)
+    print(out)
     return 0

@@ -32,7 +32,8 @@ def prepare_streams(command: str | None) -> None:
 
 def lost_output() -> OSError | None:
     """What the system said against writing to standard output; None where all of it was written."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    buffer = getattr(sys.stdout, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
     return raw.error if isinstance(raw, _Raw) else None
 
 
@@ -79,11 +80,14 @@ class _Raw(io.FileIO):
 def _stream(number: int, like: TextIO | None, *, is_steady: bool) -> TextIO:
     if like is not None:
         like.flush()
+    raw = _Raw(number, is_steady=is_steady)
+    unbuffered = bool(getattr(like, "write_through", False))  # PYTHONUNBUFFERED: logs of containers
     return io.TextIOWrapper(
-        io.BufferedWriter(_Raw(number, is_steady=is_steady)),
+        raw if unbuffered else io.BufferedWriter(raw),  # as Python has it
         encoding=getattr(like, "encoding", None) or "utf-8",
         errors="backslashreplace" if number == 2 else getattr(like, "errors", None),
         line_buffering=number == 2 or os.isatty(number),
+        write_through=unbuffered,
     )
 
 
