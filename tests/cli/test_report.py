@@ -92,3 +92,13 @@ def test_a_resumed_run_says_from_where(ganvas) -> None:
     ganvas(*SMOKE, "paths.run_dir=outputs/x/run")
     text = ganvas("resume", "latest", "trainer.max_examples=256").stdout
     assert text.startswith("mlp_gan on digits: 256 examples, on from 128, seed 1\nfolder: outputs/x/run\n")
+
+
+@pytest.mark.slow
+def test_jobs_of_a_sweep_say_it_too(ganvas) -> None:
+    words = ("-m", "seed=1,2", "trainer=smoke", "callback=minimal", "logger=none", "hydra.sweep.dir=s")
+    text = ganvas("train", *words, "callback.evaluation.num_samples=64").stdout
+    assert text.startswith("ranked by evaluation/fid, the recipe's main metric; optimized_metric=... chooses")
+    assert len(re.findall(r"fid [\d.]+ \(pixels, val, 64\)", text)) >= 4  # two lines, two rows of the table
+    assert re.search(r"best: job [01] \(seed=[12]\), evaluation/fid [\d.]+ \(pixels, val, 64\), ", text)
+    assert "protocols" not in Path("s/results.csv").read_text()

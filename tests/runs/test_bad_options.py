@@ -172,7 +172,7 @@ def test_foreign_code_is_refused_before_it_is_imported(
     ("words", "key", "part"),
     [
         (["trian"], "command", "did you mean train?"),
-        (["zzz"], "command", "there are: train, resume"),
+        (["zzz"], "command", "there are: train, check"),
         (["train", "--cfg"], "ganvas train", "expected one argument"),
         (["train", "--cfg", "foo"], "ganvas train", "invalid choice: 'foo'"),
         (["train", "--cfg", "job", "model=nope"], "model", "there are: classifier"),
@@ -185,7 +185,7 @@ def test_foreign_code_is_refused_before_it_is_imported(
         (["sample", "latest", "--num", "three"], "ganvas sample", "three"),
         (["sample"], "ganvas sample", "RUN"),
         (["evaluate", "latest", "--split", "foo"], "ganvas evaluate", "foo"),
-        (["runs", "rm"], "ganvas runs", "rm"),
+        (["runs", "rm"], "ganvas runs rm", "RUN"),
     ],
 )
 def test_words_that_name_nothing(words: list[str], key: str, part: str, ganvas, there: Path) -> None:

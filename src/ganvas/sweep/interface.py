@@ -49,6 +49,7 @@ class Result:
         max_examples: its budget, where it has one in examples.
         seconds: of training so far.
         metrics: the run's last metrics.
+        protocols: theirs in short, by name (see ganvas.run.folder.short_protocol).
         optimized: ``{"metric", "mode", "value", "examples"}``: the best of what the sweep ranks by, or None.
         error: the last line of what went wrong.
     """
@@ -60,6 +61,7 @@ class Result:
     max_examples: int | None = None
     seconds: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    protocols: dict[str, str] = field(default_factory=dict)
     optimized: dict[str, Any] | None = None
     error: str | None = None
 

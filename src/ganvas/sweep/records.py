@@ -17,12 +17,13 @@ from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.redact import scrubbed
 from ganvas.run.folder.run_folder import RunFolder, write_text
+from ganvas.run.folder.short_protocol import noted_protocols
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
 
 STOPPED = (129, 130, 138, 140, 143)  # 128 + SIGHUP, SIGINT, SIGUSR1, SIGUSR2, SIGTERM: saved, can go on
 RESUMABLE = ("interrupted", "timeout", "killed", "waiting")
-_SUMMARY = ("examples_seen", "seconds", "metrics", "optimized")
+_SUMMARY = ("examples_seen", "seconds", "metrics", "protocols", "optimized")
 
 
 class Record:
@@ -117,6 +118,7 @@ def _summed(folder: Path, value: dict[str, Any], state: str, code: int | None, a
         examples_seen=examples if isinstance(examples, int) else 0,
         seconds=seconds if isinstance(seconds, int | float) else None,
         metrics=metrics if isinstance(metrics, dict) else {},
+        protocols=noted_protocols(summary),
         optimized=best if _is_best(best) else None,
         error=str(value["error"]) if value.get("error") else summary.get("error"),
     )

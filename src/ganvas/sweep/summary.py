@@ -15,7 +15,7 @@ from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.records import names_there, result_of
 
-HIDDEN = ("variant", "mode")  # columns for the ranking alone
+HIDDEN = ("variant", "mode", "protocols")  # columns for the ranking and for terminals alone
 
 
 def results(sweep: Manifest) -> list[tuple[Job, Result]]:
@@ -37,6 +37,7 @@ def rows(sweep: Manifest, found: Sequence[tuple[Job, Result]]) -> list[dict[str,
             **result.metrics,
             **_optimized(result),
             "variant": job.variant,
+            "protocols": result.protocols,
             "folder": str(sweep.run_dir(job)),
         }
         for job, result in found

@@ -21,9 +21,10 @@ ADVERTISEMENTS = (
 
 
 def test_advertisements_stay_out_and_the_rest_does_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    monkeypatch.setattr(lightning, "level", logging.INFO)
     with train_log(tmp_path / "train.log"):
         for text in ADVERTISEMENTS:
             lightning.info(text)

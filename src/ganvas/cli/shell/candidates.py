@@ -113,9 +113,8 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
         folder = Path(_value_of(rest, "--output-dir") or "outputs")
         return ["latest", *(path.name for path in all_sweeps(folder))] if "sweep" in places else []
     found: list[str] = []
-    if not {"run", "first"}.isdisjoint(places) and (
-        command in ("evaluate", "compare", "plot", "runs") or not named
-    ):
+    takes_more = command in ("evaluate", "compare", "plot", "runs") or not named
+    if takes_more and not {"run", "first"}.isdisjoint(places):
         found += _runs(command, rest)
     if command == "evaluate":
         found += _metric_words(_value_of(rest, "--config-dir", "-cd"))

@@ -103,7 +103,7 @@ def said(result: Result) -> str:
         return f"{result.state}: {result.error}"
     parts = [f"{result.examples_seen:,} examples"]
     parts += [f"{result.seconds:.1f} s"] if result.seconds is not None else []
-    parts += [format_metrics(result.metrics)] if result.metrics else []
+    parts += [format_metrics(result.metrics, result.protocols)] if result.metrics else []
     return f"{result.state}: {', '.join(parts)}"
 
 
@@ -167,7 +167,7 @@ def print_jobs(table: Sequence[Mapping[str, Any]], longest: int = 200) -> None:
     for row in table[:longest]:
         metrics = {key: value for key, value in row.items() if key not in _FIXED}
         fixed = (str(row[key]) for key in ("job", "overrides", "state", "examples_seen", "seconds"))
-        shown.append((*fixed, format_metrics(metrics)))
+        shown.append((*fixed, format_metrics(metrics, row.get("protocols"))))
     print_table(("job", "overrides", "state", "examples", "seconds", "metrics"), shown)
     if len(table) > longest:
         print(f"and {len(table) - longest} jobs more; results.csv has them all")

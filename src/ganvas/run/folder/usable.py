@@ -56,15 +56,20 @@ class Need:
 
 
 ANY = Need()
-_OF_A_GAN = Need((LATENTS,), "has no latents; it must be the run of a GAN", checkpoint=True)
+
+
+def _of_a_gan(verb: str) -> Need:
+    return Need((LATENTS,), f"has no latents to {verb}; it must be the run of a GAN", checkpoint=True)
+
+
 _JUDGED = (SAMPLES, RECONSTRUCTS)
 NEEDS = {
     "sample": Need(
         (SAMPLES,), "makes no samples from nothing; ganvas reconstruct takes VQ-VAEs", checkpoint=True
     ),
-    "interpolate": _OF_A_GAN,
-    "walk": _OF_A_GAN,
-    "neighbours": _OF_A_GAN,
+    "interpolate": _of_a_gan("interpolate"),
+    "walk": _of_a_gan("walk through"),
+    "neighbours": _of_a_gan("find neighbours of"),
     "reconstruct": Need((RECONSTRUCTS,), "reconstructs nothing; ganvas sample takes GANs", checkpoint=True),
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
