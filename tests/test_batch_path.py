@@ -28,7 +28,7 @@ def calls_of_a_batch(overrides: list[str], folder: Path) -> Counter[str]:
     import pytorch_lightning as pl
 
     from ganvas.cli.compose.experiment import compose
-    from ganvas.run import train_run
+    from ganvas.run import parts, train_run
 
     seen: Counter[str] = Counter()
 
@@ -43,8 +43,8 @@ def calls_of_a_batch(overrides: list[str], folder: Path) -> Counter[str]:
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             sys.setprofile(profile if pl_module.batches_seen == BATCH else None)
 
-    build = train_run.build
-    train_run.build = lambda node, path: Count() if path == "callback.count" else build(node, path)
+    build = parts.build
+    parts.build = lambda node, path: Count() if path == "callback.count" else build(node, path)
     try:
         machine = ["accelerator=cpu", "accelerator.threads=1", f"paths.run_dir={folder}/run"]
         config = compose([*overrides, *machine, "trainer.max_steps=8"]).config
@@ -52,7 +52,7 @@ def calls_of_a_batch(overrides: list[str], folder: Path) -> Counter[str]:
         train_run.train({"config": config, "ganvas": {}})
     finally:
         sys.setprofile(None)
-        train_run.build = build
+        parts.build = build
     return seen
 
 

@@ -173,7 +173,8 @@ def test_training_is_the_same_bit_for_bit(ganvas, tmp_path: Path) -> None:
         "trainer.max_examples=640",
     ]
     ganvas(*common, "callback.health.every_examples=64", "paths.run_dir=with")
-    ganvas(*common, "~callback.health", "paths.run_dir=without")
+    others = [word for word in common if not word.startswith("callback.health.")]
+    ganvas(*others, "~callback.health", "paths.run_dir=without")
     one, other = newest_checkpoint(tmp_path / "with"), newest_checkpoint(tmp_path / "without")
     for key, value in one["state_dict"].items():
         assert torch.equal(value, other["state_dict"][key]), key
