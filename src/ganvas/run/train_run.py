@@ -24,6 +24,7 @@ from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
 from ganvas.run.config.build import build, check_targets
+from ganvas.run.config.misconfigured import forget, misconfigured
 from ganvas.run.config.optimized import check_optimized
 from ganvas.run.config.reported import check_reported
 from ganvas.run.deferred_validation import DeferredValidation
@@ -34,7 +35,6 @@ from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import train_log
-from ganvas.run.misconfigured import forget, misconfigured
 from ganvas.run.outcome import Outcome
 from ganvas.run.prepare import configure, error_prefix, prepare
 from ganvas.run.resume_at_end import ResumeAtEnd
