@@ -68,7 +68,7 @@ def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
         ("a_gan --truncation 0", "--truncation", "must be above 0"),
         ("a_gan --truncation nan", "--truncation", "must be above 0"),
         ("a_gan --batch-size 0", "--batch-size", "must be at least 1"),
-        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+        ("a_gan --out x.gif", "--out", "must end in .png, .webp, .jpg, .jpeg or .npz"),
     ],
 )
 def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:

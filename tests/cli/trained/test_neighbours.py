@@ -67,7 +67,7 @@ def test_a_planted_image_is_the_nearest(ganvas, there: Path) -> None:
         ("a_gan --k 0", "--k", "must be at least 1"),
         ("a_gan --k 5000", "--k", "training samples; ask for fewer"),
         ("a_gan --num 0", "--num", "must be at least 1"),
-        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+        ("a_gan --out x.gif", "--out", "must end in .png, .webp, .jpg, .jpeg or .npz"),
         ("a_gan --features pixel", "--features", "pixels"),
         ("a_gan --features none", "--features", "; "),
         ("a_gan --features toy", "--features", "; "),

@@ -77,7 +77,7 @@ def test_without_out_it_lies_in_the_run(ganvas, outputs: Path, tmp_path: Path) -
         ("a_gan --fps 0", "--fps", "must be from 1 to 50 frames a second"),
         ("a_gan --fps 60", "--fps", "must be from 1 to 50 frames a second"),
         ("a_gan --columns 0", "--columns", "must be at least 1"),
-        ("a_gan --out x.npz", "--out", "must end in .gif or .png"),
+        ("a_gan --out x.npz", "--out", "must end in .gif, .png or .webp"),
     ],
 )
 def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
