@@ -43,6 +43,6 @@ def run(argv: Sequence[str]) -> int:
     label = model.sample_labels(num, arguments.seed)
     rows = None if label is None else label.repeat_interleave(steps)
     made = generate(model, z.flatten(0, 1).to(model.device), rows, arguments).unflatten(0, (num, steps))
-    check_scalable(arguments.scale, made.shape[2:])
+    check_scalable(arguments.scale, made.shape[2:], num * steps)
     save_samples(out, {"images": made}, lambda: draw_rows(made, scale=arguments.scale))
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, check_out, check_split, named_run, save_samples
-from ganvas.cli.trained.files.options import add_scale, check_scale
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
@@ -51,6 +51,7 @@ def run(argv: Sequence[str]) -> int:
     shape = list(data.sample_shape)
     if len(shape) != 3:
         raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of images")
+    check_scalable(arguments.scale, shape, arguments.num * (arguments.k + 1))
 
     from ganvas.callback.drawing.images import draw_neighbours
     from ganvas.functional.nearest_rows import nearest_rows

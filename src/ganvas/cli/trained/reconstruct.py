@@ -64,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
         torch.cat([part.cpu() for part in side]) for side in zip(*made, strict=True)
     )
     scale = arguments.scale
-    check_scalable(scale, originals.shape[1:])
+    check_scalable(scale, originals.shape[1:], 2 * len(originals))
     tensors = {"images": images, "originals": originals, "indices": indices}
     codes = None
     if arguments.codes is not None:

@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
     label = model.sample_labels(num, arguments.seed)
     classes = None if label is None else label.repeat(frames)
     made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
-    check_scalable(arguments.scale, made.shape[2:])
+    check_scalable(arguments.scale, made.shape[2:], frames * num)
     drawn = draw_walk(made, columns=arguments.columns, scale=arguments.scale)
     check_size(out.suffix, drawn[0].shape[2], drawn[0].shape[1], option="--out", value=out)
     with writing(out):

@@ -13,6 +13,7 @@ from ganvas.cli.arguments import check_num, check_out
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.run_folder import check_writable
 
+_MOST_PIXELS = 2**28  # 0.8 GB in colours
 FORMATS = ("png", "webp", "jpg", "jpeg")  # of the files in a folder
 
 
@@ -49,10 +50,20 @@ def check_scale(scale: int | None, ending: str) -> None:
     require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
 
 
-def check_scalable(scale: int | None, shape: Sequence[int]) -> None:
-    """Raises OptionError (``--scale``) where the samples, of this shape, are no images."""
-    fits = scale is None or len(shape) == 3
-    require(fits, "--scale", scale, f"is of images, and these samples have shape {list(shape)}; leave it out")
+def check_scalable(scale: int | None, shape: Sequence[int], count: int = 1) -> None:
+    """Raises OptionError (``--scale``) where samples are no images, or are enlarged beyond the memory.
+
+    Args:
+        shape: of a sample.
+        count: samples that are drawn together.
+    """
+    if scale is None:
+        return
+    rule = f"is of images, and these samples have shape {list(shape)}; leave it out"
+    require(len(shape) == 3, "--scale", scale, rule)
+    pixels = count * shape[1] * shape[2] * scale**2
+    rule = f"makes {pixels:,} pixels, drawn at once, of at most {_MOST_PIXELS:,}; take a smaller one"
+    require(pixels <= _MOST_PIXELS, "--scale", scale, rule)
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
