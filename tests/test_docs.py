@@ -26,7 +26,11 @@ ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 CONFIGS = [
     *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "classifier")),
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
-    *("model=vqvae model/quantizer=fsq", "metric/perceptual=lpips", "callback=[default,keep_classifier]"),
+    *(
+        "model=vqvae model/quantizer=fsq",
+        "metric/perceptual=lpips",
+        "callback=[default,keep_classifier,early_stopping]",
+    ),
 ]
 
 

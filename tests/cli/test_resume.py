@@ -33,6 +33,26 @@ def test_goes_on_in_the_same_folder(command: str, ganvas, outputs: Path, tmp_pat
     assert [path.name for path in run.parent.iterdir()] == ["a_gan"]
 
 
+def test_train_resume_finds_the_run_and_sets_keys_of_its_own_model(
+    ganvas, outputs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(outputs / "train" / "b_vqvae", tmp_path / "runs" / "train" / "b_vqvae")
+    words = ("resume=latest:vqvae", "paths.output_dir=runs", "trainer.max_examples=256")
+    done = ganvas("train", *words, "model.optimizer.lr=0.5", code=2)  # no key of model=mlp_gan
+    assert done.stderr.startswith("model.optimizer.lr=0.5: would change the training of this run")
+    ganvas("train", *words, "model.optimizer.lr=0.5", "allow_drift=true")
+    assert json.loads((tmp_path / "runs/train/b_vqvae/status.json").read_text())["examples_seen"] == 256
+
+
+def test_metrics_of_a_resumed_run_follow_its_metric_section(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "r"
+    small = ("trainer=smoke", "trainer.max_examples=128", "callback=minimal", "logger=none")
+    ganvas("train", *small, "callback.evaluation.num_samples=64", f"paths.run_dir={run}")
+    ganvas("resume", "r", "trainer.max_examples=256", "metric.features.size=4")
+    rows = [json.loads(line) for line in (run / "evaluations.jsonl").read_text().splitlines()]
+    assert [row["protocol"]["features"]["size"] for row in rows] == [8, 4]
+
+
 def test_a_run_cannot_name_foreign_code(ganvas, outputs: Path, tmp_path: Path) -> None:
     run = tmp_path / "outputs" / "train" / "a_gan"
     shutil.copytree(outputs / "train" / "a_gan", run)

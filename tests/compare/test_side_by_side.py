@@ -48,4 +48,4 @@ def test_the_package_of_this_name_can_be_called_however_it_was_imported(runs):
     package = importlib.import_module("ganvas.compare")
     assert ganvas.compare is package
     assert package.__path__, "it is a package still"
-    assert package([runs]).by == "fid"
+    assert package([runs])[0].by == "fid"

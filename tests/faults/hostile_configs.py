@@ -212,7 +212,12 @@ _EDITED = [
     _edited("config/logs_elsewhere", _logs_elsewhere, "resume", "logger.x.save_dir"),
     _edited("config/logs_under_another_name", _logs_under_another_name, "resume", "logger.x.name"),
     _edited("config/rows_elsewhere", _rows_elsewhere, "resume", "callback.x.run_dir"),
-    _edited("config/parts_that_do_not_fit", _parts_that_do_not_fit, "sample", "has no network 'generator'"),
+    _edited(
+        "config/parts_that_do_not_fit",
+        _parts_that_do_not_fit,
+        "sample",
+        "partial: must be Module",
+    ),
     _edited("config/no_model", functools.partial(_drop, "model"), "sample", "no section model"),
     _edited("config/no_paths", functools.partial(_drop, "paths"), "resume", "no section paths"),
     _edited("config/data_a_list", functools.partial(_replace, "data", [1]), "evaluate", "no section data"),

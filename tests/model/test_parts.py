@@ -148,8 +148,10 @@ def test_an_adversarial_loss(option: str) -> None:
             rounded = side(real_logits=real.to(dtype).double(), fake_logits=fake.to(dtype).double())
             assert value.item() == pytest.approx(rounded.item(), rel=1e-6)
         for wrong in (fake[:, None], fake.sum()):
-            with pytest.raises(ValueError, match="one logit a sample"):
+            with pytest.raises(ValueError, match="alike in all but the number of samples"):
                 side(real_logits=real, fake_logits=wrong)
+        patches = {"real_logits": real.view(3, 1, 1, 2), "fake_logits": fake.view(3, 1, 1, 2)}
+        assert side(**patches).item() == pytest.approx(exact.item(), rel=1e-12), "one logit a patch"
         assert side(real_logits=real, fake_logits=fake.index_fill(0, torch.tensor([2]), torch.nan)).isnan()
 
 
@@ -215,7 +217,7 @@ def test_an_average(option: str, dtype: torch.dtype) -> None:
             parameter.add_(1)
     before = copy.deepcopy(network.state_dict())
     average.train()
-    average.update(network, 10_000)
+    average.update(network, 10_000, 10**9)
     assert not any(module.training for module in average.average.modules())
     assert [module.training for module in network.modules()] == [True, True, False]
     assert not any(parameter.requires_grad for parameter in average.average.parameters())

@@ -25,7 +25,7 @@ def evaluate(
     split: str = "test",
     num: int | None = None,
     num_real: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     raw: bool | None = None,
     truncation: float | None = None,
     floor: bool = False,
@@ -44,7 +44,7 @@ def evaluate(
         split: of the data: ``train``, ``val`` or ``test``.
         num: generated samples (None: 10,000), or samples of the split of a VQ-VAE (None: all).
         num_real: real samples at most; None takes the whole split.
-        seed: of the latents.
+        seed: of the latents; None is 0.
         raw: the trained weights instead of their average; None goes by the run's ``weights``.
         truncation: largest latent value; None does not cut.
         floor: training samples in the place of generated ones.

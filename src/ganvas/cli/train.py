@@ -36,6 +36,8 @@ often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size,
 --help OVERRIDES   keys, defaults and what they mean, e.g. --help model=dcgan; of a group: ganvas options
 """
 
+_FIND_RUN = ("resume=", "paths.output_dir=", "allow_imports=")  # what says which run is resumed, and by whom
+
 
 def run(argv: Sequence[str]) -> int:
     """Trains once, sweeps, or prints; returns the exit code."""
@@ -96,7 +98,10 @@ def train(
     from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 
     check_hydra_overrides(overrides, is_sweep=False)
-    composed = compose(overrides, config_dir=config_dir, config_name=config_name)
+    # Of a resumed run the other overrides are about its own config, which may have another model's keys.
+    finding = [word for word in overrides if word.startswith(_FIND_RUN)]
+    is_resumed = any(word.startswith("resume=") and word != "resume=null" for word in finding)
+    composed = compose(finding if is_resumed else overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
     require_one_job(config)
     allow = [*composed.allow_imports, *allow]
@@ -105,7 +110,7 @@ def train(
         from ganvas.cli.resume import resume
         from ganvas.run.folder.usable import NEEDS, find_usable
 
-        others = [override for override in overrides if not override.startswith("resume=")]
+        others = [override for override in overrides if override not in finding]
         try:
             need = NEEDS["resume with overrides" if others else "resume"]
             folder = find_usable(str(config["resume"]), Path(config["paths"]["output_dir"]), need)

@@ -22,6 +22,7 @@ from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
 from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, SAMPLES
+from ganvas.run.process.threads import choose_threads
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 
 
@@ -37,8 +38,6 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
     check_machine(machine)
     torch.set_float32_matmul_precision(machine.matmul_precision)
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
     data = build(config["data"], "data")
     require(
         isinstance(data, pl.LightningDataModule),
@@ -63,6 +62,7 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         options.micro_batches,
         f"must divide the {share} samples that each process takes of a batch",
     )
+    choose_threads(machine.threads, model, share, uses_cpu=machine.uses_cpu)
     if machine.channels_last is None:
         machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
         config["accelerator"]["channels_last"] = machine.channels_last  # a resumed run keeps it

@@ -12,10 +12,11 @@ from ganvas.functional.precision import WIDE
 
 
 class AdversarialLoss(ABC):
-    """Both sides of the game, as functions of logits float [B]; each returns a scalar mean over the batch.
+    """Both sides of the game, as functions of logits; each returns a scalar mean over them.
 
-    What a subclass writes gets logits in float32 (float64 where they are), and of no other shape: [B, 1]
-    beside [B] would make B x B pairs, so that raises ValueError.
+    Logits are float [B], or [B, ...] where a discriminator gives several a sample (one a patch, Isola 2017).
+    What a subclass writes gets them in float32 (float64 where they are). Real and fake ones have one shape
+    but for the number of samples: [B, 1] beside [B] would make B x B pairs, so that raises ValueError.
 
     Attributes:
         needs_real_logits: whether the generator's loss reads the real logits; where it does not, the
@@ -42,11 +43,12 @@ class AdversarialLoss(ABC):
 def _of_logits(loss: Any) -> Any:
     @wraps(loss)
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
-        for name, value in logits.items():
-            if value is None:
-                continue
-            if value.ndim != 1:
-                raise ValueError(f"{name} of shape {list(value.shape)}: must be [B], one logit a sample")
+        given = {name: value for name, value in logits.items() if value is not None}
+        scalar = any(value.ndim == 0 for value in given.values())
+        if scalar or len({value.shape[1:] for value in given.values()}) > 1:
+            shapes = " and ".join(f"{name} {list(value.shape)}" for name, value in given.items())
+            raise ValueError(f"{shapes}: must be [B, ...], alike in all but the number of samples")
+        for name, value in given.items():
             if value.dtype not in WIDE:
                 logits[name] = value.float()
         return loss(self, **logits)

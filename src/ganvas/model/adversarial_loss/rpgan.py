@@ -14,7 +14,7 @@ class RpGAN(AdversarialLoss):
     Only differences count, so the discriminator's offset is free; it wants R1 and R2 beside it to converge.
 
     Raises:
-        ValueError: logits that are not two vectors [B] of one length: broadcasting would make B x B pairs.
+        ValueError: logits of two shapes: broadcasting would make B x B pairs.
     """
 
     needs_real_logits = True
@@ -29,9 +29,9 @@ class RpGAN(AdversarialLoss):
 
 
 def _differences(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    if real_logits.ndim != 1 or real_logits.shape != fake_logits.shape:
+    if real_logits.shape != fake_logits.shape:
         raise ValueError(
             f"logits of shapes {tuple(real_logits.shape)} (real) and {tuple(fake_logits.shape)} (fake): "
-            "pairs need two vectors [B] of one length"
+            "pairs need as many real as fake ones"
         )
     return real_logits - fake_logits

@@ -36,6 +36,7 @@ class FSQ(Quantizer):
         OptionError: a level below 3, more than 2^20 codes, or an ``embedding_dim`` that does not fit.
     """
 
+    losses = ()
     half_width: Tensor  # h, float32 [D]; these follow from the levels, so no checkpoint holds them
     offset: Tensor  # o, float32 [D]
     shift: Tensor  # s, float32 [D]

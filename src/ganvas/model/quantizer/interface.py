@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -38,9 +38,11 @@ class Quantizer(nn.Module, ABC):
         num_codes: size of the set.
         embedding_dim: D, the length of one vector.
         updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
+        losses: which of its metrics are losses, by name; None: not said.
     """
 
     updates_itself = True
+    losses: ClassVar[tuple[str, ...] | None] = None
     num_codes: int
     embedding_dim: int
 

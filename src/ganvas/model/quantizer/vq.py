@@ -32,6 +32,7 @@ class VectorQuantizer(CodebookQuantizer):
         OptionError: a size below 1, or another value below 0.
     """
 
+    losses = ("codebook_loss", "commitment_loss")
     idle: Tensor  # int64 [K]: expected uses since a vector chose the code, times K
 
     def __init__(

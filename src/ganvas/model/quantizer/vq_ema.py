@@ -37,6 +37,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
         OptionError: a size below 1, ``decay`` outside [0, 1), or another value below 0.
     """
 
+    losses = ("commitment_loss",)
     count: Tensor  # N, float32 [K], vectors a batch
     total: Tensor  # m, float32 [K, D]
 
