@@ -37,6 +37,31 @@ def test_a_terminal_sees_examples_speed_and_losses(
     assert "total 0.5" in shown
 
 
+@pytest.mark.parametrize(("columns", "has_bar"), [("80", False), ("130", True)])
+def test_a_narrow_terminal_cuts_no_number_off(
+    fit: Callable[..., Any],
+    autoencoder: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    has_bar: bool,
+) -> None:
+    """One loss a line, and the bar gives way."""
+    terminal, recipe = Terminal(), autoencoder()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", "xterm")
+    terms = {"loss/reconstruction": torch.tensor(0.0784211), "loss/commitment": torch.tensor(0.0640233)}
+    recipe.guard = SimpleNamespace(last_terms={"all": terms})
+    fit(recipe, [Progress(refresh_per_second=1e9)], batches=3, max_examples=2_000_000)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert "12 of 2,000,000 " in shown
+    assert "reconstruction 0.07842" in shown
+    assert "commitment 0.06402" in shown
+    assert "examples/s" in shown
+    assert "\u2026" not in shown
+    assert ("\u2501" in shown) == has_bar
+
+
 def test_losses_are_there_from_the_first_batch_on_and_are_those_of_now(
     fit: Callable[..., Any], autoencoder: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

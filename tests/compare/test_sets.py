@@ -110,3 +110,12 @@ def test_a_run_of_both_kinds_joins_one_set(zoo: Path) -> None:
     forge(zoo / "both", rows=[evaluation(9.0, psnr=9.0)], changes={"model.y": 4})
     tables = seen(compared(zoo, "g1 g2 v1 both"))
     assert tables == [("fid", True, ["g2", "g1", "both"]), ("psnr", False, ["v1"])]
+
+
+def test_a_comparison_says_little_of_itself_and_what_counts(zoo: Path) -> None:
+    """A notebook shows it: values and labels, not the whole run.yaml of every run."""
+    said = repr(compared(zoo, "g1 g2")[0])
+    assert len(said) < 2000
+    assert "label='model.generator_optimizer.lr=0.01'" in said
+    assert "mean=3.0" in said
+    assert "_target_" not in said

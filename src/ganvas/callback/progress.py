@@ -14,13 +14,18 @@ from ganvas.callback.record import read_scalars
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
 
+_WIDE = 160  # columns that take a bar of 40 and the losses of every recipe in one line
+_BESIDE_BAR = 90  # columns of all else, with one loss a line
+_LEAST_BAR = 10
+
 
 class Progress(RunCallback):
     """Examples seen of the total, images a second, time left and the newest losses, on stderr.
 
     Losses are shown from the first refresh on, however rare reports are: those of the newest batch that the
     recipe's guard has settled; between ranks, of the first one's share of it. A training step costs one look
-    at the clock, and a refresh alone makes the host wait for the losses. Silent where stderr is no terminal.
+    at the clock, and a refresh alone makes the host wait for the losses. A narrow terminal has one loss a
+    line and a shorter bar or none, so that no number is cut off. Silent where stderr is no terminal.
 
     Args:
         refresh_per_second: most refreshes a second, by the clock on the wall.
@@ -30,6 +35,7 @@ class Progress(RunCallback):
         require(refresh_per_second > 0, "refresh_per_second", refresh_per_second, "must be positive")
         self.interval = 1 / refresh_per_second
         self._bar: Any = None
+        self._is_narrow = False
         self._newest: dict[str, Tensor] = {}
         self._due_at = 0.0
 
@@ -39,14 +45,16 @@ class Progress(RunCallback):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+        screen = Console(stderr=True)
+        self._is_narrow, bar = screen.width < _WIDE, min(40, screen.width - _BESIDE_BAR)
         self._bar = Progress(
             TextColumn("{task.fields[examples]}"),
-            BarColumn(),
+            *([BarColumn(bar)] if bar >= _LEAST_BAR else []),
             TextColumn("{task.percentage:.0f}%"),
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[speed]}"),
             TextColumn("{task.fields[losses]}"),
-            console=Console(stderr=True),
+            console=screen,
             auto_refresh=False,
         )
         self._total = self.state.max_examples
@@ -82,12 +90,14 @@ class Progress(RunCallback):
         self._due_at = now + self.interval
         speed = (examples - self._started[1]) / max(now - self._started[0], 1e-9)  # since the (re)start
         losses = read_scalars(self._losses(pl_module))
+        seen = f"{examples:,} of {self._total:,}" if self._total else f"{examples:,}"
+        terms = [f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items()]
         self._bar.update(
             self._task,
             completed=examples,
-            examples=f"{examples:,} of {self._total:,} examples" if self._total else f"{examples:,} examples",
+            examples=seen if self._is_narrow else f"{seen} examples",
             speed=f"{speed:,.0f} examples/s",
-            losses="  ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items()),
+            losses=("\n" if self._is_narrow else "  ").join(terms),
         )
         self._bar.refresh()
 

@@ -55,6 +55,8 @@ def run(argv: Sequence[str]) -> int:
         _write("--json", Path(arguments.json), as_json(*results))
     for number, result in enumerate(results):
         _print(result, several=len(results) > 1, last=number == len(results) - 1)
+    for out in filter(None, outputs.values()):
+        print(printable(out, 4096))
     return 0
 
 

@@ -16,7 +16,7 @@ class Member:
     run: RunMetrics
     examples: int
     metrics: dict[str, float]
-    protocols: dict[str, Protocol]
+    protocols: dict[str, Protocol] = field(repr=False)
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Variant:
     """
 
     label: str
-    members: list[Member]
-    protocol: Protocol
+    members: list[Member] = field(repr=False)
+    protocol: Protocol = field(repr=False)
     summaries: dict[str, Summary]
     rank: int | None = None
     p: float | None = None
@@ -73,7 +73,7 @@ class Comparison:
     variants: list[Variant]
     metrics: list[str]
     differing: list[str]
-    protocol: Protocol
+    protocol: Protocol = field(repr=False)
     notes: list[str] = field(default_factory=list)
 
 

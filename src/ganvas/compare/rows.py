@@ -60,8 +60,8 @@ class RunMetrics:
     """
 
     folder: RunFolder
-    run: dict[str, Any]
-    status: dict[str, Any]
+    run: dict[str, Any] = field(repr=False)
+    status: dict[str, Any] = field(repr=False)
     rows: list[Row]
     problems: list[str] = field(default_factory=list)
 

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 
 def test_it_says_what_an_experiment_is_and_costs(ganvas, tmp_path: Path) -> None:
     done = ganvas("check", "trainer.max_examples=64000", "accelerator=cpu")
@@ -22,10 +24,18 @@ def test_it_says_what_an_experiment_is_and_costs(ganvas, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_its_columns_are_flush_and_one_thread_is_one(ganvas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    text = ganvas("check", "accelerator=cpu", "data=toy").stdout
+    starts = {len(re.match(r" *\w+( short)? +", line).group()) for line in text.splitlines()}
+    assert starts == {16}
+    assert "with 1 thread on this CPU" in text
+
+
 def test_it_says_what_a_run_is_too_short_for(ganvas) -> None:
     words = ["trainer.max_examples=640", "accelerator=cpu", "callback=minimal", "model.ema.ramp=null"]
     said = ganvas("check", *words).stdout
-    assert "\ntoo short      model.ema.half_life=10000: 96% of the average is the untrained start" in said
+    assert "\ntoo short       model.ema.half_life=10000: 96% of the average is the untrained start" in said
     assert "too short" not in ganvas("check", *words[:3]).stdout
 
 
@@ -43,7 +53,7 @@ def test_a_mistake_is_one_line(ganvas) -> None:
 def test_parts_of_ones_own(ganvas, tmp_path: Path) -> None:
     ganvas("init", "project")
     done = ganvas("check", "--config-dir", "project/conf", "data=mine", "accelerator=cpu")
-    assert "data           mine: 5,000 train, 500 val, 500 test; 1x16x16" in done.stdout
+    assert "data            mine: 5,000 train, 500 val, 500 test; 1x16x16" in done.stdout
 
 
 def test_it_says_what_is_taken_of_a_folder(ganvas, there: Path) -> None:

@@ -44,6 +44,30 @@ def test_plain_values_and_choices() -> None:
     assert not any(key.startswith("hydra/") for key in composed.choices)
 
 
+@pytest.mark.parametrize(
+    ("words", "choice"),
+    [
+        (["model.adversarial_loss=hinge"], "model/adversarial_loss=hinge"),
+        (["model=mlp_vqvae", "model.quantizer=fsq"], "model/quantizer=fsq"),
+        (["metric.samples=kid"], "metric/samples=kid"),
+        (["model.generator_optimizer=adam"], "model/optimizer@model.generator_optimizer=adam"),
+    ],
+)
+def test_an_option_written_with_a_dot_is_told_its_slash(words: list[str], choice: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        compose(words)
+    assert str(refused.value).startswith(f"{words[-1]}: is the place of a section")
+    assert str(refused.value).endswith(f"chosen by {choice}")
+
+
+def test_so_is_a_word_in_a_yaml(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\ndefaults: [{override /model: mlp_vqvae}]\nmodel: {quantizer: fsq}\n"
+    (tmp_path / "experiment/mine.yaml").write_text(text)
+    with pytest.raises(OptionError, match=r"^model\.quantizer=fsq: .* by - override /model/quantizer: fsq,"):
+        compose(["experiment=mine"], config_dir=str(tmp_path))
+
+
 def test_run_folder_is_named_after_the_experiment_unless_it_is_given() -> None:
     words = ["model=mlp_vqvae", "data=toy", "seed=9", "name=mine", "paths.output_dir=there"]
     first, second = (Path(compose(words).config["paths"]["run_dir"]) for _ in range(2))

@@ -20,7 +20,8 @@ def run(outputs: Path, tmp_path: Path) -> Path:
 def test_the_run_in_a_page(ganvas, run: Path) -> None:
     status = json.loads((run / "status.json").read_text())
     status |= {
-        "metrics": {"fid": 3.5},
+        "metrics": {"fid": 3.5, "kid": 0.25},
+        "protocols": {"kid": "pixels, val, 2000"},
         "best": {"fid": {"value": 2.25, "examples": 64}},
         "findings": [{"says": "D wins", "examples": 96}],
         "write_errors": ["samples: no space"],
@@ -30,6 +31,7 @@ def test_the_run_in_a_page(ganvas, run: Path) -> None:
     assert "finished, 128 examples seen" in text
     assert "mlp_gan on digits, seed " in text
     assert "fid          3.5   best 2.25 at 64 examples" in text
+    assert "kid          0.25 (pixels, val, 2000)" in text
     assert "D wins (at 96 examples)" in text
     assert "samples: no space" in text
     assert "the newest 000000000128.ckpt" in text

@@ -56,8 +56,10 @@ def run(argv: Sequence[str]) -> int:
     if arguments.json:
         print(json.dumps(asdict(trial), indent=2))
         return 0
-    for title, text in _lines(composed.choices, trial):
-        print(f"{title:14} {text}")
+    lines = _lines(composed.choices, trial)
+    width = max(len(title) for title, _ in lines)
+    for title, text in lines:
+        print(f"{title:{width}} {text}")
     return 0
 
 
@@ -74,7 +76,7 @@ def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
         "optimizers": trial.optimizer_state,
         f"activations of {trial.batch_size} samples": trial.activations,
     }
-    pace = f"{trial.seconds_per_batch * 1000:.3g} ms a batch with {torch.get_num_threads()} threads"
+    pace = f"{trial.seconds_per_batch * 1000:.3g} ms a batch with {_threads(torch.get_num_threads())}"
     if trial.batches is None:
         whole = "trainer.max_time ends it"
     else:
@@ -89,6 +91,10 @@ def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
         ("time", f"{pace} on this CPU: {whole}"),
         *(("too short", line) for line in trial.too_short_for),
     ]
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _size(count: int) -> str:

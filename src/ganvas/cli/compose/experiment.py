@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     with open_dict(config):
         del config["hydra"]
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
+    _check_groups(unresolved_config, choices, values_written(overrides))
     origins = _origins(unresolved_config)
     remember_environment(unresolved_config)
     try:
@@ -137,6 +138,20 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     except RecursionError as error:
         raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
+
+
+def _check_groups(tree: Any, choices: Mapping[str, str], written: Mapping[str, str]) -> None:
+    """No word stands where a group's option puts a section: ``model.quantizer=fsq`` chooses nothing."""
+    for group in choices:
+        kind, _, place = group.partition("@")
+        key = place or kind.replace("/", ".")
+        value = tree
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, str) or "${" in value or "." not in key:
+            continue
+        how = f"{group}={value}" if key in written else f"- override /{group}: {value}, in the defaults list"
+        require(False, key, value, f"is the place of a section; an option of a group is chosen by {how}")
 
 
 def _check_shapes(plain: dict[str, Any]) -> None:

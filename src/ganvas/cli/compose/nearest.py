@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 _MOST = 3  # keys that are named
@@ -18,6 +19,19 @@ _FIELD = {
     "ttur": "generator_optimizer.lr discriminator_optimizer.lr",
 }
 
+# What other frameworks call it: its names here, the first ones that there are.
+_ELSEWHERE = {
+    "learning_rate": ("lr",),
+    "epochs": ("trainer.max_epochs",),
+    "num_epochs": ("trainer.max_epochs",),
+    "steps": ("trainer.max_steps",),
+    "loss": ("model/adversarial_loss", "model/reconstruction_loss"),
+    "dataset": ("data",),
+    "datamodule": ("data",),
+    "ckpt_path": ("resume",),
+    "task_name": ("name",),
+}
+
 
 def near(name: str, known: Sequence[str]) -> str:
     """``; did you mean X?``, from the same section where that exists, or what there is."""
@@ -26,6 +40,8 @@ def near(name: str, known: Sequence[str]) -> str:
     if beside:
         ends = {key.rpartition(".")[2]: key for key in beside}
         close = [ends[end] for end in difflib.get_close_matches(tail, ends, n=1, cutoff=0.6)]
+        within = [key for key in known if key.startswith(f"{head}.")]
+        close = close or _elsewhere(tail, known) or _same_end(tail, within) or _same_end(tail, known)
         known = sorted(end for end in ends if not end.startswith("_"))
     else:
         close = nearest_keys(name, known)
@@ -38,7 +54,9 @@ def near(name: str, known: Sequence[str]) -> str:
 
 def nearest_keys(name: str, known: Sequence[str]) -> list[str]:
     """Keys that end like the name (``lr``: each optimizer's), else the nearest whole one, else by the end."""
-    tail = name.rpartition(".")[2]
+    tail = re.split(r"[./]", name)[-1]
+    if meant := _elsewhere(tail, known):
+        return meant
     same_end = [key for key in known if key.rpartition(".")[2] == tail and key != name]
     if same_end and "." not in name:
         return _shallow(same_end)
@@ -47,6 +65,20 @@ def nearest_keys(name: str, known: Sequence[str]) -> list[str]:
         return close or same_end[:1]
     ends = {key.rpartition(".")[2]: key for key in reversed(known) if "." in key}
     return [ends[end] for end in difflib.get_close_matches(tail, ends, n=1, cutoff=0.8)]
+
+
+def _elsewhere(word: str, known: Sequence[str]) -> list[str]:
+    """The keys that another framework's word stands for."""
+    for here in _ELSEWHERE.get(word, ()):
+        found = [here] if here in known else _same_end(here, known)
+        if found:
+            return found
+    return []
+
+
+def _same_end(tail: str, known: Sequence[str]) -> list[str]:
+    same = [key for key in known if key.rpartition(".")[2] == tail]
+    return _shallow(same) if same else []
 
 
 def _shallow(keys: Sequence[str]) -> list[str]:

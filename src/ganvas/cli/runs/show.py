@@ -78,7 +78,9 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model, data", f"{told['model']} on {told['data']}, seed {told['seed']}"
     yield "options", " ".join(map(str, _list(told["overrides"]))) or "none of the command line's"
     for name, value in (told["metrics"] or {}).items():
-        yield f"  {name}", f"{_number(value)}{_best(told['best'], name, value)}"
+        protocol = told["protocols"].get(name)
+        measured = f" ({protocol})" if protocol else ""
+        yield f"  {name}", f"{_number(value)}{measured}{_best(told['best'], name, value)}"
     for finding in _list(told["findings"]):
         if isinstance(finding, dict):
             yield "health", f"{finding.get('says')} (at {finding.get('examples')} examples)"
