@@ -64,7 +64,7 @@ def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _find_data(data: dict[str, Any], trained_in: Any) -> None:
-    """Makes relative folders of the data absolute where the folder trained in has them, and this one has not."""
+    """Makes relative folders of the data absolute where the folder of training has them, not this one."""
     for key in _READ_FROM:
         value = data.get(key)
         if not isinstance(value, str) or not isinstance(trained_in, str) or value.startswith(("/", "~")):
