@@ -149,9 +149,10 @@ def _unreadable(overrides: Sequence[str]) -> OptionError | None:
             parse_overrides([override])
         except HydraException as error:
             quoted = _quoted(override)
-            how = f"quote it: {quoted}" if quoted else "write key=value, quote special characters"
-            said = "" if quoted else f" ({first_line(error)})"
-            return OptionError(key, value, f"cannot be read{said}; {how}")
+            if quoted is not None:
+                return OptionError(key, value, f"cannot be read; quote it: {quoted}")
+            hint = "write key=value, quote special characters: \"key='#a'\""
+            return OptionError(key, value, f"cannot be read ({first_line(error)}); {hint}")
     return None
 
 
