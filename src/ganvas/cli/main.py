@@ -48,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 141
         print(f"stdout: cannot be written ({error.strerror}); send it elsewhere", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before its command ran, or as it wrote its last words
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130
 
 
 def _main(argv: list[str]) -> int:
@@ -116,8 +123,7 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
             print(scrub(" ".join(str(error).split())), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
 
 
 def _is_told_by_another(error: Exception) -> bool:
@@ -141,6 +147,14 @@ def _has_ranks(command: str) -> bool:
 
 def entry() -> None:
     """The console script."""
+    try:
+        code = _entry()
+    except KeyboardInterrupt:
+        code = _interrupted()
+    sys.exit(code)
+
+
+def _entry() -> int:
     from ganvas.run.process.child import take_import_path_of_environment
     from ganvas.run.process.orphan import watch_parent
     from ganvas.run.process.spinning import bound_spinning
@@ -156,7 +170,7 @@ def entry() -> None:
     if lost is not None and not is_reader_gone(lost) and code == 0:
         print(f"stdout: could not be written ({lost.strerror})", file=sys.stderr)
         code = 1
-    sys.exit(_end_of_rank(code))
+    return _end_of_rank(code)
 
 
 def _end_of_rank(code: int) -> int:
