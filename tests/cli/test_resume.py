@@ -101,7 +101,10 @@ def test_a_finished_run_is_told_where_its_images_lie_now(ganvas, tmp_path: Path)
     small = ["data.batch_size=4", "trainer.max_examples=8", "callback=none", "logger=none"]
     ganvas("train", *words, *small, "paths.run_dir=outputs/train/r")
     images.rename(tmp_path / "moved")
-    ganvas("reconstruct", "r", "--num=1", code=2)
+    for words in (("reconstruct", "r", "--num=1"), ("evaluate", "r")):
+        done = ganvas(*words, code=2)
+        assert done.stderr.startswith("data.root=images: does not exist; ")
+        assert "ganvas resume RUN data.root=FOLDER" in done.stderr
     done = ganvas("resume", "r", "data.root=moved")
     assert "it was finished already" in done.stdout + done.stderr
     ganvas("reconstruct", "r", "--num=1")
