@@ -91,6 +91,10 @@ def test_what_cannot_be_taken(gan, vqvae):
         (lambda: vqvae.encode(x.to(torch.uint8)), r"^x=uint8 \[2, 1, 8, 8\]: must be floats"),
         (lambda: vqvae.encode(x + 3), r"^x=3 to 3: must be floats"),
         (lambda: vqvae.decode(torch.tensor([[-1]])), r"^indices=\[1, 1\]: must be whole numbers from 0 to"),
+        (lambda: vqvae.decode(torch.zeros(2, 3, 5, dtype=torch.int64)), r"^indices=\[2, 3, 5\]: .*of encode"),
+        (lambda: vqvae.decode(torch.tensor([1, 2])), r"^indices=\[2\]: .*give those of encode"),
+        (lambda: next(vqvae.data.batches("tset", 2)), r"^split=tset: must be one of train, val, test"),
+        (lambda: next(vqvae.data.batches("test", 0)), r"^batch_size=0: must be at least 1"),
         (lambda: vqvae.decode(torch.tensor([[10**6]])), r"^indices=\[1, 1\]: must be whole numbers"),
     ):
         with pytest.raises(ganvas.OptionError, match=line):
@@ -116,3 +120,10 @@ def test_a_run_that_is_not_there(tmp_path):
     with pytest.raises(ganvas.OptionError, match=r"^RUN=latest: there is no run under"):
         ganvas.load("latest", output_dir=tmp_path)
     assert ganvas.runs(tmp_path) == []
+
+
+def test_names_are_those_of_the_command_line(outputs):
+    for name, found in (("latest:vqvae", "b_vqvae"), ("latest:mlp_gan", "a_gan"), ("a_*", "a_gan")):
+        assert ganvas.load(name, output_dir=outputs).name == found
+    with pytest.raises(ganvas.OptionError, match=r"^RUN=latest:zzz: no run under .* is of this kind"):
+        ganvas.load("latest:zzz", output_dir=outputs)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ganvas.cli.commands import COMMANDS
-from ganvas.cli.main import main
+from ganvas.cli.main import entry, main
 
 _HEAVY = ("torch", "pytorch_lightning", "hydra", "omegaconf", "numpy")
 
@@ -66,3 +66,33 @@ def test_an_interrupt_before_training_is_no_traceback(ganvas, monkeypatch: pytes
 
     monkeypatch.setattr("ganvas.cli.runs.runs.run", stop)
     assert ganvas("runs", "ls", code=130).stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["ganvas.run.process.lean_import.keep_torchmetrics_lean", "ganvas.run.folder.redact.remember_words"],
+)
+def test_an_interrupt_before_the_command_is_no_traceback(
+    moment: str, ganvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moment, _stop)
+    assert ganvas("runs", "ls", code=130).stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("moment", ["prepare_streams", "main", "lost_output", "_end_of_rank"])
+def test_an_interrupt_of_the_console_script_is_no_traceback(
+    moment: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ganvas.cli.main.prepare_streams", "ganvas.run.process.orphan.watch_parent"):
+        monkeypatch.setattr(name, lambda *_: None)
+    monkeypatch.setattr("ganvas.run.process.spinning.bound_spinning", lambda: None)
+    monkeypatch.setattr("ganvas.cli.main.main", lambda: 0)
+    monkeypatch.setattr(f"ganvas.cli.main.{moment}", _stop)
+    with pytest.raises(SystemExit) as ended:
+        entry()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt

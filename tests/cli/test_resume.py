@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from ganvas.run.config.stored import relocate_paths
 
@@ -89,3 +90,27 @@ def test_a_time_in_a_file_needs_quotes(ganvas, tmp_path: Path) -> None:
     done = ganvas("train", "--config-dir", "conf", "trainer=mine", code=2)
     assert "trainer.max_time=" in done.stderr
     assert "write it in quotes: YAML 1.1 reads" in done.stderr
+
+
+def test_a_finished_run_is_told_where_its_images_lie_now(ganvas, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for level in range(12):
+        Image.new("L", (8, 8), 20 * level).save(images / f"{level:02}.png")
+    words = ["model=mlp_vqvae", "data=image_folder", "data.root=images", "data.image_size=8"]
+    small = ["data.batch_size=4", "trainer.max_examples=8", "callback=none", "logger=none"]
+    ganvas("train", *words, *small, "paths.run_dir=outputs/train/r")
+    images.rename(tmp_path / "moved")
+    for words in (("reconstruct", "r", "--num=1"), ("evaluate", "r")):
+        done = ganvas(*words, code=2)
+        assert done.stderr.startswith("data.root=images: does not exist; ")
+        assert "ganvas resume RUN data.root=FOLDER" in done.stderr
+    done = ganvas("resume", "r", "data.root=moved")
+    assert "it was finished already" in done.stdout + done.stderr
+    ganvas("reconstruct", "r", "--num=1")
+    record = yaml.safe_load((tmp_path / "outputs/train/r/run.yaml").read_text())
+    assert record["config"]["data"]["root"] == "moved"
+    assert record["ganvas"]["resumed"][-1]["overrides"] == ["data.root=moved"]
+    before = (tmp_path / "outputs/train/r/run.yaml").read_bytes()
+    ganvas("resume", "r")  # nothing to say, nothing written
+    assert (tmp_path / "outputs/train/r/run.yaml").read_bytes() == before

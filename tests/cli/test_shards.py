@@ -77,3 +77,12 @@ def test_what_cannot_be_written(words, line, tmp_path, capsys):
     assert error.startswith(line)
     assert error.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_fewer_images_than_a_batch(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        Image.new("L", (6, 6), 40 * number).save(tmp_path / f"images/{number}.png")
+    words = ["data=image_folder", "data.root=images", "data.native_size=6"]
+    assert main(["shards", *words, "--out", "shards"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "shards: 1 train, 0 val, 0 test shards"

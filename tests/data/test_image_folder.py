@@ -547,3 +547,28 @@ def test_who_waits_at_a_terminal_reads_at_once(root, capsys, monkeypatch):
         with pytest.raises(OptionError), data_notes():
             make(root).prepare()
         assert bool(capsys.readouterr().out) == at_terminal
+
+
+def test_what_leads_nowhere_is_left_out_where_damage_is(root):
+    write(root / "a", [10, 20])
+    (root / "a" / "030.png").symlink_to("gone.png")
+    os.mkfifo(root / "a" / "040.png")
+    with pytest.raises(OptionError, match=r"remove it, or data.on_damaged=skip leaves it out"):
+        make(root).prepare()
+    module = make(root, on_damaged="skip")
+    assert levels(module) == [10, 20]
+    assert module.notes[0].endswith("passed over: 2 broken links or pipes")
+
+
+def test_folders_without_images_are_said(root):
+    write(root / "cat", [10, 20])
+    write(root / "dog", [30, 40])
+    (root / "emu" / "deep" / "er").mkdir(parents=True)
+    module = make(root)
+    module.prepare()
+    assert ", 2 classes; " in module.notes[0]
+    assert module.notes[0].endswith("passed over: 1 folder without images")
+    (root / "cat" / "gnu").mkdir()
+    module = make(root)
+    module.prepare()
+    assert module.notes[0].endswith("passed over: 2 folders without images")

@@ -109,5 +109,5 @@ def test_reconstructions_that_are_not_finite_have_no_distance() -> None:
 def test_an_empty_split_is_refused() -> None:
     with pytest.raises(OptionError, match="split=val: holds 0 samples"):
         evaluate(torch.zeros(0, 1, 8, 8))
-    with pytest.raises(OptionError, match="metrics need 2"):
+    with pytest.raises(OptionError, match="holds 1 sample, and metrics need 2"):
         evaluate(torch.zeros(1, 1, 8, 8), Pixels(2))

@@ -232,7 +232,7 @@ def test_what_a_metric_needs_is_checked_before_the_work() -> None:
 
 
 def test_too_few_samples_are_refused() -> None:
-    with pytest.raises(OptionError, match="split=test: holds 1 samples"):
+    with pytest.raises(OptionError, match="split=test: holds 1 sample, and"):
         evaluation().check(Data(1))
     with pytest.raises(OptionError, match="split=test: holds 0 samples"):
         evaluation().check(Data(0))

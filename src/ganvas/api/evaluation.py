@@ -37,7 +37,7 @@ def evaluate(
     """Evaluates a run, and appends metrics and protocol to its evaluations.jsonl (not with ``floor``).
 
     Args:
-        run: a :class:`Run`, its folder, the unique beginning of its name, or ``latest``.
+        run: a :class:`Run`, its folder, the unique beginning of its name, ``latest`` or ``latest:KIND``.
         metrics: names of metrics of samples, e.g. ``["fid", "kid"]``; none takes those of the run's config.
         features: what they look at, e.g. ``pixels`` or ``classifier``; None takes that of the run's config.
         overrides: further choices, e.g. ``["metric/perceptual=lpips"]``.

@@ -13,7 +13,8 @@ from ganvas.callback.rows import read_rows
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.cli.runs.listing import describe
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
+from ganvas.run.folder.run_folder import RunFolder, all_runs
+from ganvas.run.folder.usable import find_usable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -253,7 +254,10 @@ class Run:
         require(
             fits, "indices", list(indices.shape), f"must be whole numbers from 0 to {codes - 1}, [N, ...]"
         )
-        return self._in_batches(decode, indices.long(), batch_size)
+        try:
+            return self._in_batches(decode, indices.long(), batch_size)
+        except ValueError as error:  # a network's own word on the shape that reached it
+            raise OptionError("indices", list(indices.shape), f"{error}; give those of encode") from error
 
     @call
     def reconstruct(self, x: Tensor, *, batch_size: int = 256) -> Reconstruction:
@@ -311,8 +315,7 @@ def load(
     """A run with the weights of its newest valid checkpoint.
 
     Args:
-        run: its folder, the unique beginning of its name, or ``latest``; or a :class:`Run`, e.g. to take its
-            raw weights.
+        run: a RUN as the commands take it (``latest:KIND`` too), or a :class:`Run`, e.g. for its raw weights.
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups that it was trained with.
         allow_imports: modules of your own that it may name.
@@ -322,7 +325,7 @@ def load(
     Raises:
         OptionError: none or several fit, no valid checkpoint, or it names code that is not allowed.
     """
-    folder = find_run(os.fspath(run), Path(output_dir))
+    folder = find_usable(os.fspath(run), Path(output_dir))
     groups = None if config_dir is None else os.fspath(config_dir)
     allow = list(allow_imports)
     if isinstance(run, Run):

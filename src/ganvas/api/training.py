@@ -17,7 +17,8 @@ from ganvas.cli.resume import continue_run
 from ganvas.cli.train import require_one_job, train_composed
 from ganvas.errors import require
 from ganvas.run.config.stored import relocate_paths
-from ganvas.run.folder.run_folder import find_run, new_folder_path
+from ganvas.run.folder.run_folder import new_folder_path
+from ganvas.run.folder.usable import NEEDS, find_usable
 from ganvas.run.outcome import Outcome
 
 
@@ -69,7 +70,7 @@ def resume(
     """Continues a run in its own folder from its newest whole checkpoint, as ``ganvas resume`` does.
 
     Args:
-        run: a :class:`Run`, its folder, the unique beginning of its name, or ``latest``.
+        run: a :class:`Run`, its folder, the unique beginning of its name, ``latest`` or ``latest:KIND``.
         overrides: keys to change, e.g. ``["trainer.max_examples=2000000"]``.
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups that it was trained with.
@@ -87,7 +88,8 @@ def resume(
     if groups is not None:
         make_importable(check_config_dir(groups))
     allow += user_modules(groups)
-    folder = find_run(os.fspath(run), Path(output_dir))
+    need = NEEDS["resume with overrides" if overrides else "resume"]
+    folder = find_usable(os.fspath(run), Path(output_dir), need)
     return _run_of(continue_run(folder, list(overrides), allow), allow, groups)
 
 

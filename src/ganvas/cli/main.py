@@ -7,10 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.cli.terminal import one_line
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
+
+if TYPE_CHECKING:
+    from ganvas.errors import OptionError
 
 _LAST_WORDS = 3.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
@@ -48,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 141
         print(f"stdout: cannot be written ({error.strerror}); send it elsewhere", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before its command ran, or as it wrote its last words
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130
 
 
 def _main(argv: list[str]) -> int:
@@ -104,7 +115,8 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
             return 2
         if not _is_told_by_another(error):
             # It may quote a file of anyone's: nothing in it moves a terminal's cursor.
-            print(one_line(" ".join(scrub(str(error)).split()), _LONGEST), file=sys.stderr)
+            text = f"{error}{_how_for_a_run(command, error)}"
+            print(one_line(" ".join(scrub(text).split()), _LONGEST), file=sys.stderr)
         return 2
     except (NonFiniteError, RankError) as error:
         if debug:
@@ -116,8 +128,14 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
             print(scrub(" ".join(str(error).split())), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
+
+
+def _how_for_a_run(command: str, error: OptionError) -> str:
+    """Where a run's data lie is the run's to know: the commands that read it back have no such option."""
+    reads_a_run = command in ("evaluate", "neighbours", "reconstruct")
+    known = "; ganvas resume RUN data.root=FOLDER tells the run where they lie now"
+    return known if reads_a_run and error.option == "data.root" else ""
 
 
 def _is_told_by_another(error: Exception) -> bool:
@@ -141,6 +159,14 @@ def _has_ranks(command: str) -> bool:
 
 def entry() -> None:
     """The console script."""
+    try:
+        code = _entry()
+    except KeyboardInterrupt:
+        code = _interrupted()
+    sys.exit(code)
+
+
+def _entry() -> int:
     from ganvas.run.process.child import take_import_path_of_environment
     from ganvas.run.process.orphan import watch_parent
     from ganvas.run.process.spinning import bound_spinning
@@ -156,7 +182,7 @@ def entry() -> None:
     if lost is not None and not is_reader_gone(lost) and code == 0:
         print(f"stdout: could not be written ({lost.strerror})", file=sys.stderr)
         code = 1
-    sys.exit(_end_of_rank(code))
+    return _end_of_rank(code)
 
 
 def _end_of_rank(code: int) -> int:

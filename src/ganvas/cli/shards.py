@@ -51,6 +51,8 @@ def run(argv: Sequence[str]) -> int:
         node = composed.config["data"]
         allowed = [*composed.allow_imports, *modules, *user_modules(arguments.config_dir)]
         check_targets({"data": node}, allowed)
+        if "batch_size" in node:
+            node = {**node, "batch_size": 1}  # shards have no batches: few images are no fault here
         data = build(node, "data")
         kind = isinstance(data, TensorDataModule)
         require(kind, "data._target_", node.get("_target_"), "is no data that can be read by rows")

@@ -192,6 +192,7 @@ class TensorDataModule(LightningDataModule):
         """The split ``train``, ``val`` or ``test``, as stored, at ``image_size``."""
         self.prepare()
         assert self._splits is not None
+        require(name in self._splits, "split", name, f"must be one of {', '.join(self._splits)}")
         return self._splits[name]
 
     def num_samples(self, name: str) -> int:
@@ -209,6 +210,7 @@ class TensorDataModule(LightningDataModule):
             batch_size: samples a batch.
             limit: samples in all, None for the whole split.
         """
+        require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
         stored = self.split(name)
         count = len(stored) if limit is None else min(limit, len(stored))
         for start in range(0, count, batch_size):

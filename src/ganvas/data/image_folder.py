@@ -53,7 +53,7 @@ class ImageFolder(OwnImages):
     def load(self) -> dict[str, Stored]:
         root = self._root()
         try:
-            tree = read_tree(root, self.layout)
+            tree = read_tree(root, self.layout, skip=self.on_damaged == "skip")
             self.class_names = tree.classes
             paths, labels, places = self._splits_of(tree)
             self._say_what_is_there(tree, paths, places)

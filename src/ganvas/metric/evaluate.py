@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import nn
 
+from ganvas.errors import require
 from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.distributed import rank, world_size
 from ganvas.functional.modes import eval_mode
@@ -44,6 +45,14 @@ class EvaluatedData(Protocol):
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]: ...
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]: ...
+
+
+def require_samples(data: EvaluatedData, split: str, held: int, needed: int) -> None:
+    """Raises OptionError where a split holds fewer samples than metrics need; names only what would help."""
+    elsewhere = split != "train" and data.num_samples("train") >= needed
+    how = "take split=train, or hold out more" if elsewhere else "train on more, or turn evaluation off"
+    samples = "1 sample" if held == 1 else f"{held} samples"
+    require(held >= needed, "split", split, f"holds {samples}, and metrics need {needed}; {how}")
 
 
 @contextmanager

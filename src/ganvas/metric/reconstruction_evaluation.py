@@ -13,7 +13,7 @@ from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
-from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
@@ -73,8 +73,7 @@ class ReconstructionEvaluation:
     def check(self, data: EvaluatedData) -> None:
         """Raises OptionError where the split holds too little or an extractor does not fit the data."""
         held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
-        reason = f"holds {held} samples, and metrics need {needed}; take split=train, or hold out more"
-        require(held >= needed, "split", self.split, reason)
+        require_samples(data, self.split, held, needed)
         if self.features is not None:
             self.features.check(data.facts())
         if self.perceptual is not None:

@@ -11,7 +11,7 @@ from ganvas import __version__
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
-from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine
+from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
 from ganvas.metric.observe import observe_split
 
@@ -85,8 +85,7 @@ class SampleEvaluation:
         facts = data.facts()
         counts = {"generated": self.num_samples, "train": data.num_samples("train")}
         counts["real"] = min(data.num_samples(self.split), self.limit or 2**62)
-        reason = f"holds {counts['real']} samples, and metrics need 2; take split=train, or hold out more"
-        require(counts["real"] >= 2, "split", self.split, reason)
+        require_samples(data, self.split, counts["real"], 2)
         self.features.check(facts)
         seen = self.features(next(iter(data.batches("train", 1, 1))).x)
         num_features = seen.features.shape[1]

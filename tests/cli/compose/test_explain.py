@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
-from ganvas.cli.compose.explain import unresolved, values_written
+from ganvas.cli.compose.explain import composition_errors, unresolved, values_written
+from ganvas.cli.compose.hydra_internals import parse_overrides
 from ganvas.cli.compose.nearest import near
+from ganvas.errors import OptionError
 
 KNOWN = [
     "seed",
@@ -43,3 +47,29 @@ def test_unresolved_without_a_key() -> None:
     assert str(unresolved(ValueError("odd\nmore"), [])) == (
         "config=: cannot be resolved (odd); write another value"
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["it's a $HOME [x], y=z", 'a "b" [c]', "a\\b[c]", 'a\\"b,', "x,]\\", "${paths.data_dir}/a [b]", "ü [1]"],
+)
+def test_a_value_that_cannot_be_read_is_told_as_it_must_be_written(value: str) -> None:
+    """The hint, read by a shell and then by Hydra, is the value."""
+    with pytest.raises(OptionError) as caught, composition_errors(None, [f"data.root={value}"]):
+        parse_overrides([f"data.root={value}"])
+    assert caught.value.option == "data.root"
+    start, _, word = caught.value.reason.partition("; quote it: ")
+    assert start == "cannot be read"
+    (word,) = shlex.split(word)
+    (parsed,) = parse_overrides([word])
+    assert (parsed.key_or_group, parsed.value()) == ("data.root", value)
+
+
+@pytest.mark.parametrize(
+    "override", ["a=[1", "a={b", "a='x", "a=choice(1", "a=x\0[", "logger.api_key=se[cret"]
+)
+def test_a_value_that_was_meant_otherwise_or_is_secret_is_not_quoted(override: str) -> None:
+    with pytest.raises(OptionError) as caught, composition_errors(None, [override]):
+        parse_overrides([override])
+    assert "quote it:" not in str(caught.value)
+    assert "quote special characters" in str(caught.value)

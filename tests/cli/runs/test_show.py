@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ganvas.cli.runs.show import bytes_of, format_bytes
 
@@ -60,3 +61,15 @@ def test_a_hostile_status_moves_no_cursor(ganvas, run: Path) -> None:
 )
 def test_sizes(count: int, text: str) -> None:
     assert format_bytes(count) == text
+
+
+def test_what_it_was_resumed_with(ganvas, run: Path) -> None:
+    ganvas("resume", "a_gan", "trainer.max_examples=192", "data.num_workers=0")
+    text = ganvas("runs", "show", "a_gan").stdout
+    assert "\nresumed        at 128 examples with trainer.max_examples=192 data.num_workers=0\n" in text
+    (row,) = json.loads(ganvas("runs", "show", "a_gan", "--json").stdout)["resumed"]
+    assert (row["examples_seen"], row["drift"]) == (128, [])
+    record = yaml.safe_load((run / "run.yaml").read_text())
+    record["ganvas"]["resumed"] = [3, {"overrides": "x", "examples_seen": None}]  # anyone's
+    (run / "run.yaml").write_text(yaml.safe_dump(record))
+    assert "\nresumed        at None examples with no options\n" in ganvas("runs", "show", "a_gan").stdout

@@ -104,3 +104,29 @@ def test_links_and_pipes(tmp_path: Path) -> None:
     os.mkfifo(run.path / "checkpoints" / "1.ckpt")
     with pytest.raises(OptionError, match=r"1.ckpt: is neither a file"):
         read_stored(run)
+
+
+def test_relative_data_are_those_of_the_folder_that_was_trained_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, here = tmp_path / "trained", tmp_path / "here"
+    (trained / "images").mkdir(parents=True)
+    here.mkdir()
+    values = config()
+    values["data"] |= {"root": "images", "cache_dir": "gone", "crop": "images"}
+    run = create(tmp_path / "run", {"ganvas": {"cwd": str(trained)}, "config": values})
+    monkeypatch.chdir(here)
+    there = values["data"] | {"root": str(trained / "images")}
+    assert read_stored(run)["config"]["data"] == there
+    (here / "images").mkdir()  # the project was copied with its images
+    assert read_stored(run)["config"]["data"] == values["data"]
+    monkeypatch.chdir(trained)
+    assert read_stored(run)["config"]["data"] == values["data"]
+
+
+@pytest.mark.parametrize("cwd", [None, 3, "", "images", ["a"]])
+def test_a_run_that_does_not_say_where_it_was_trained(cwd: Any, tmp_path: Path) -> None:
+    values = config()
+    values["data"] |= {"root": "nowhere"}
+    run = create(tmp_path / "run", {"ganvas": {"cwd": cwd}, "config": values})
+    assert read_stored(run)["config"]["data"]["root"] == "nowhere"

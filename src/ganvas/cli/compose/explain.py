@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,10 +148,32 @@ def _unreadable(overrides: Sequence[str]) -> OptionError | None:
                 return OptionError("", value, "has no key; write key=value")
             parse_overrides([override])
         except HydraException as error:
+            quoted = _quoted(override)
+            if quoted is not None:
+                return OptionError(key, value, f"cannot be read; quote it: {quoted}")
             hint = "write key=value, quote special characters: \"key='#a'\""
-            reason = f"cannot be read ({first_line(error)}); {hint}"
-            return OptionError(key, value, reason)
+            return OptionError(key, value, f"cannot be read ({first_line(error)}); {hint}")
     return None
+
+
+def _quoted(override: str) -> str | None:
+    """The override for a shell, its value quoted for Hydra's grammar as one text; None where that is no help.
+
+    A value that begins as a list, a section, a call or a text in quotes was meant as that.
+    """
+    key, sign, value = override.partition("=")
+    if not sign or not value.isprintable() or redacted_override(override) != override:
+        return None
+    if not value or re.match(r"[\[{'\"]|\w+\(", value):
+        return None
+    # In Hydra's quotes a backslash is one, unless a quote follows; an interpolation stays one.
+    text = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value)
+    word = f'{key}="{text}"'
+    try:
+        (parsed,) = parse_overrides([word])
+    except HydraException:
+        return None
+    return shlex.quote(word) if parsed.value() == value else None
 
 
 def _is_endless(hydra: Any, override: str) -> bool:

@@ -48,6 +48,7 @@ def tell(folder: RunFolder) -> dict[str, Any]:
         **{name: status.get(name) for name in kept},
         "seed": run["config"].get("seed"),
         "overrides": origin.get("overrides") or [],
+        "resumed": [row for row in _list(origin.get("resumed")) if isinstance(row, dict)],
         "versions": environment.get("versions") if isinstance(environment, dict) else None,
         "checkpoints": sorted(path.name for path in folder.checkpoints.glob("*.ckpt")),
         "bytes": bytes_of(folder.path),
@@ -77,6 +78,9 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "started", f"{told['started'] or 'not known'}; last change {told['updated'] or 'not known'}"
     yield "model, data", f"{told['model']} on {told['data']}, seed {told['seed']}"
     yield "options", " ".join(map(str, _list(told["overrides"]))) or "none of the command line's"
+    for row in told["resumed"]:
+        words = " ".join(map(str, _list(row.get("overrides")))) or "no options"
+        yield "resumed", f"at {row.get('examples_seen')} examples with {words}"
     for name, value in (told["metrics"] or {}).items():
         protocol = told["protocols"].get(name)
         measured = f" ({protocol})" if protocol else ""

@@ -17,6 +17,8 @@ from ganvas.errors import OptionError, require
 
 LAYOUTS = ("auto", "flat", "classes", "splits")
 _BESIDE = "images beside what is taken"  # of a layout that was chosen
+_NO_FILE, _NO_IMAGES = "broken link or pipe", "folder without images"
+_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images"}
 
 
 @dataclass
@@ -51,17 +53,18 @@ class ImageTree:
         return sorted({name for classes in named for name in classes}) if named else None
 
 
-def read_tree(root: Path, layout: str) -> ImageTree:
+def read_tree(root: Path, layout: str, *, skip: bool = False) -> ImageTree:
     """Lists a folder, before anything is decoded.
 
     Args:
         layout: ``auto`` takes the only reading there is; ``flat`` all images at any depth, without classes;
             ``classes`` each subfolder as a class; ``splits`` the folders train, val and test.
+        skip: whether a broken link or a pipe that is named as an image is passed over.
 
     Raises:
         OptionError: ``root`` or ``layout``: no images, two readings, or parts that do not fit each other.
     """
-    walk = _Walk()
+    walk = _Walk(skip=skip)
     images = walk.images_below(root)
     reason = f"holds no images; an image is named {', '.join(sorted(readable()))}"
     there = f" (there are: {describe(walk.passed_over)})" if walk.passed_over else ""
@@ -132,7 +135,8 @@ def _listing(folder: Path, images: list[Path]) -> Listing:
 class _Walk:
     """Walks a folder, and counts what it passes over."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, skip: bool) -> None:
+        self.skip = skip
         self.passed_over: Counter[str] = Counter()
 
     def images_below(self, folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> list[Path]:
@@ -145,21 +149,29 @@ class _Walk:
             if path.name.startswith("."):
                 self.passed_over["hidden"] += 1
             elif path.is_dir():
-                found += self.images_below(path, above | {here})
+                empty = self.passed_over[_NO_IMAGES]
+                below = self.images_below(path, above | {here})
+                if not below:  # counted once, whatever is empty in it
+                    self.passed_over[_NO_IMAGES] = empty + 1
+                found += below
             elif self._is_image(path):
                 found.append(path)
         return found
 
     def _is_image(self, path: Path) -> bool:
-        """Whether a file is named as an image; a pipe, a device or a broken link of that name is refused."""
+        """Whether a file is named as an image; a pipe, a device or a broken link of that name is none."""
         suffix = path.suffix.lower()
         if suffix not in readable():
             self.passed_over[suffix or "without a suffix"] += 1
             return False
         # A pipe would be waited for, and a broken link passed over in silence.
+        if self.skip and not path.is_file():
+            self.passed_over[_NO_FILE] += 1
+            return False
         broken = path.is_symlink() and not path.exists()
         reason = "is a broken link" if broken else "is a pipe or a device and no file"
-        require(path.is_file(), "root", str(path), f"{reason}; remove it")
+        how = "remove it, or data.on_damaged=skip leaves it out"
+        require(path.is_file(), "root", str(path), f"{reason}; {how}")
         return True
 
 
@@ -169,7 +181,8 @@ def describe(passed_over: Counter[str]) -> str:
     for kind, count in sorted(passed_over.items(), key=lambda one: (-one[1], one[0])):
         how = remedy(kind) if kind in KNOWN and kind not in readable() else None
         if count:
-            said.append(f"{count:,} {kind}" + (f" (needs {how})" if how else ""))
+            named = _PLURAL.get(kind, kind) if count > 1 else kind
+            said.append(f"{count:,} {named}" + (f" (needs {how})" if how else ""))
     return ", ".join(said)
 
 

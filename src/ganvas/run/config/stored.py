@@ -12,11 +12,14 @@ from ganvas.run.config.allowed import check_kinds, check_targets
 from ganvas.run.folder.run_folder import RunFolder
 
 _SECTIONS = ("paths", "data", "model", "trainer", "accelerator")
+_READ_FROM = ("root", "cache_dir")  # folders that every data module may have
 _PLACES = {"run_dir", "save_dir", "dirpath", "log_dir", "dir", "output_dir", "root_dir", "default_root_dir"}
 
 
 def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
     """run.yaml, with every section there and every name in it on the allow-list; ``allow`` adds to that.
+
+    A relative ``data.root`` that is not found from here is the one in the folder where the run was trained.
 
     What the config itself says under ``allow_imports`` counts for nothing: who gives the command allows.
 
@@ -56,7 +59,19 @@ def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
     )
     check_targets(config, allow)
     check_kinds(config)
+    _find_data(config["data"], run["ganvas"].get("cwd"))
     return run
+
+
+def _find_data(data: dict[str, Any], trained_in: Any) -> None:
+    """Makes relative folders of the data absolute where the folder of training has them, not this one."""
+    for key in _READ_FROM:
+        value = data.get(key)
+        if not isinstance(value, str) or not isinstance(trained_in, str) or value.startswith(("/", "~")):
+            continue
+        there = os.path.join(trained_in, value)
+        if os.path.isabs(trained_in) and not os.path.exists(value) and os.path.exists(there):
+            data[key] = there
 
 
 def relocate_paths(tree: Any, old: str, new: str) -> Any:
