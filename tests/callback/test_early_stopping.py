@@ -72,6 +72,18 @@ def test_what_it_has_seen_is_in_the_checkpoint() -> None:
     }
 
 
+def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
+    """Its last checkpoint is of the batch at which the patience was over."""
+    stop = EarlyStopping(monitor="x", patience_examples=300)
+    stop.state, trainer = RunState(), Trainer()
+    stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 399})
+    stop.on_train_start(trainer, None)  # type: ignore[arg-type]
+    assert not trainer.should_stop
+    stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 400})
+    stop.on_train_start(trainer, None)  # type: ignore[arg-type]
+    assert trainer.should_stop
+
+
 @pytest.mark.parametrize(
     "options",
     [{"mode": "best"}, {"patience_examples": 0}, {"min_delta": -0.1}],
