@@ -72,6 +72,19 @@ def test_what_it_has_seen_is_in_the_checkpoint() -> None:
     }
 
 
+def test_a_rank_that_knows_no_value_stops_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric of the evaluation is known to the first rank alone; the others would wait for it for ever."""
+    asked = []
+
+    def another_is_over(own: int) -> int:
+        asked.append(own)
+        return 1
+
+    monkeypatch.setattr("ganvas.callback.early_stopping.max_over_ranks", another_is_over)
+    assert ended_at([None]) == 100
+    assert asked == [0]
+
+
 def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
     """Its last checkpoint is of the batch at which the patience was over."""
     stop = EarlyStopping(monitor="x", patience_examples=300)

@@ -106,14 +106,14 @@ def test_one_far_code_flips_no_other_where_nothing_is_searched_again() -> None:
     """As on an accelerator: a program that torch.export makes asks nothing either."""
     torch.manual_seed(0)
     rows, codebook = torch.randn(3000, 8), torch.randn(512, 8)
-    codebook[100, 3] = 1e4
+    codebook[100] = 1e5
 
     class Search(torch.nn.Module):
         def forward(self, rows: Tensor, codebook: Tensor) -> Tensor:
             return nearest_code(rows, codebook)
 
     found = torch.export.export(Search(), (rows, codebook)).module()(rows, codebook)
-    assert (found != _by_definition(rows, codebook)).float().mean() < 0.001  # 7 % about the codes' mean
+    assert (found != _by_definition(rows, codebook)).float().mean() < 0.001  # nearly all about the codes' mean
 
 
 def test_vectors_of_a_plain_background_are_not_searched_twice() -> None:

@@ -38,7 +38,8 @@ class CodebookQuantizer(Quantizer):
 
     Codes that were set otherwise (``set_codes``, a checkpoint's codebook, a copy into ``codebook`` before the
     first batch) are not overwritten by the start. ``requires_grad_(False)`` freezes the codes: no gradient,
-    no start, no running mean and no restart moves them, also in training.
+    no start, no running mean and no restart moves them, also in training. It is the quantizer's own method:
+    torch's, of a module around it, reaches parameters alone, and so no codes that are running means.
 
     Args:
         num_embeddings: K, the number of codes.
