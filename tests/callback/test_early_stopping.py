@@ -72,6 +72,31 @@ def test_what_it_has_seen_is_in_the_checkpoint() -> None:
     }
 
 
+def test_a_rank_that_knows_no_value_stops_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric of the evaluation is known to the first rank alone; the others would wait for it for ever."""
+    asked = []
+
+    def another_is_over(own: int) -> int:
+        asked.append(own)
+        return 1
+
+    monkeypatch.setattr("ganvas.callback.early_stopping.max_over_ranks", another_is_over)
+    assert ended_at([None]) == 100
+    assert asked == [0]
+
+
+def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
+    """Its last checkpoint is of the batch at which the patience was over."""
+    stop = EarlyStopping(monitor="x", patience_examples=300)
+    stop.state, trainer = RunState(), Trainer()
+    stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 399})
+    stop.on_train_start(trainer, None)  # type: ignore[arg-type]
+    assert not trainer.should_stop
+    stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 400})
+    stop.on_train_start(trainer, None)  # type: ignore[arg-type]
+    assert trainer.should_stop
+
+
 @pytest.mark.parametrize(
     "options",
     [{"mode": "best"}, {"patience_examples": 0}, {"min_delta": -0.1}],

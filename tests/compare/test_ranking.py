@@ -260,6 +260,15 @@ def test_a_run_twice_is_one_seed(runs: Runs) -> None:
     assert "old is left out: new is a newer run of seed 1." in result.notes
 
 
+def test_the_newer_of_two_runs_is_told_by_instants(runs: Runs) -> None:
+    """In the night in which clocks go back, and in whatever zone a run was."""
+    runs.add("summer", seed=1, fid=1.0, status={"started": "2026-10-25T02:40:00+0200"})
+    runs.add("winter", seed=1, fid=3.0, status={"started": "2026-10-25T02:10:00+0100"})
+    runs.add("before", seed=1, fid=2.0, status={"started": "2026-10-25T00:30:00.000Z"})
+    (variant,) = runs.compare().variants
+    assert variant.summaries["fid"].values == (3.0,)
+
+
 def test_a_seed_without_a_finite_metric_has_no_rank_and_is_last(runs: Runs) -> None:
     runs.add("a1", lr=0.1, seed=1, fid=1.0)
     runs.add("a2", lr=0.1, seed=2, fid=None)

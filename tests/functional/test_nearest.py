@@ -102,6 +102,31 @@ def test_clusters_that_are_far_apart(apart: float) -> None:
     assert loss < 1e-3
 
 
+def test_one_far_code_flips_no_other_where_nothing_is_searched_again() -> None:
+    """As on an accelerator: a program that torch.export makes asks nothing either."""
+    torch.manual_seed(0)
+    rows, codebook = torch.randn(3000, 8), torch.randn(512, 8)
+    codebook[100] = 1e5
+
+    class Search(torch.nn.Module):
+        def forward(self, rows: Tensor, codebook: Tensor) -> Tensor:
+            return nearest_code(rows, codebook)
+
+    found = torch.export.export(Search(), (rows, codebook)).module()(rows, codebook)
+    assert (found != _by_definition(rows, codebook)).float().mean() < 0.001  # nearly all about the codes' mean
+
+
+def test_vectors_of_a_plain_background_are_not_searched_twice() -> None:
+    """All on a code of their own: nothing else comes near, whatever rounding does."""
+    torch.manual_seed(0)
+    codebook = torch.randn(64, 8)
+    rows = torch.cat([codebook[7].expand(500, 8), torch.randn(500, 8)])
+    with torch.profiler.profile() as profile:
+        found = nearest_code(rows, codebook)
+    assert torch.equal(found, _by_definition(rows, codebook))
+    assert sum(event.name == "aten::addmm" for event in profile.events()) == 1
+
+
 def test_double_is_searched_in_double() -> None:
     codebook = torch.tensor([[1.0], [1.0 + 1e-9], [1.0 + 2e-9]], dtype=torch.float64)
     assert nearest_code(codebook + 2e-10, codebook).tolist() == [0, 1, 2]

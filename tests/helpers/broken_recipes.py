@@ -121,7 +121,7 @@ def make_gan(faults: Faults, **options: Any) -> GAN:
         "discriminator": Net(64, []),
         "adversarial_loss": BrokenLoss(faults),
         "gradient_penalty": None,
-        "ema": ExponentialAverage(half_life=100.0),
+        "ema": ExponentialAverage(half_life=100.0, ramp=0.5),
         "generator_optimizer": functools.partial(adam, lr=1e-2),
         "discriminator_optimizer": functools.partial(adam, lr=1e-2),
         "d_steps_per_g_step": 1,

@@ -14,6 +14,7 @@ _CENTRE_SAMPLE = 31  # codes whose median is the centre; all of a large codebook
 # A squared distance below this share of the vector's squared length is looked at again: above, rounding of
 # float32 (2^-24 of the length, some roundings) stays below a thousandth of it.
 _DOUBTFUL = 2.0**-10
+_ROUNDING = 2.0**-18  # of a score, as a share of that length: some roundings of sums of up to 4,096 products
 
 
 @torch.no_grad()
@@ -23,8 +24,9 @@ def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
     It maximizes z.e - |e|^2/2 in float32 whatever the autocast and the matmul precision; in float64 where
     an argument is. A centre is subtracted from both: at a mean of 100, 1.8 % of the codes would be wrong
     without. It is the median of each dimension and not the mean, which a single far-away code owns. On the
-    CPU, rows that lie much nearer to their code than to the centre, as between clusters that are far apart,
-    are searched again in float64; on an accelerator, where the host would have to wait, they are not.
+    CPU, rows that lie much nearer to their code than to the centre and have another code about as near, as
+    between clusters that are far apart, are searched again in float64; on an accelerator, where the host
+    would have to wait, they are not.
     The matrix of rows by codes is made in chunks, and never held whole, but for a program that torch.export
     makes: how many chunks there are would be fixed in it.
 
@@ -69,7 +71,13 @@ def _search_part(z: Tensor, codes: Tensor, offset: Tensor, doubts: bool) -> tupl
     if not doubts:
         return index, None
     best = scores.gather(1, index[:, None]).squeeze(1)  # (|z|^2 - |z - e|^2) / 2
-    return index, 2 * best > (1 - _DOUBTFUL) * z.square().sum(1)
+    length = z.square().sum(1)
+    doubtful = 2 * best > (1 - _DOUBTFUL) * length
+    if doubtful.any():  # but not where all other codes are far, as for vectors of a plain background
+        rows = doubtful.nonzero().squeeze(1)
+        rivals = scores[rows] >= (best - _ROUNDING * length)[rows, None]
+        doubtful[rows] = rivals.sum(1) > 1
+    return index, doubtful
 
 
 def _median(codes: Tensor) -> Tensor:

@@ -185,3 +185,34 @@ def test_it_exports_with_a_dynamic_batch(quantizer: Quantizer, build: Callable[[
         z = torch.randn(size, 3, 5)
         found, expected = program(z), Both()(z)
         assert [torch.equal(one, other) for one, other in zip(found, expected, strict=True)] == [True] * 3
+
+
+def test_codes_have_the_type_of_the_module(quantizer: Quantizer) -> None:
+    """A decoder that was cast with the quantizer takes them."""
+    indices = torch.arange(quantizer.num_codes)[None]
+    codes = quantizer.decode(indices)
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        found = copy.deepcopy(quantizer).to(dtype).decode(indices)
+        assert found.dtype == dtype
+        torch.testing.assert_close(found, codes.to(dtype))
+
+
+def test_a_quantizer_without_storage_has_a_state(build: Callable[[], Quantizer]) -> None:
+    whole = build().state_dict()
+    with torch.device("meta"):
+        hollow = build()
+    assert hollow.state_dict().keys() == whole.keys()
+    hollow.load_state_dict(whole, assign=True)
+    assert all(torch.equal(value, whole[name]) for name, value in hollow.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_cast_there_and_back_sets_no_codes(build: Callable[[], Quantizer], dtype: torch.dtype) -> None:
+    """They start at the first batch's vectors, far from where they are."""
+    torch.manual_seed(0)
+    quantizer = build().to(dtype).float()
+    quantizer.state_dict()
+    z = torch.randn(8, 3, 7) + 100
+    quantizer(z)
+    if "codebook" in quantizer.state_dict():
+        assert (quantizer.decode(torch.arange(quantizer.num_codes)[None]) - 100).abs().max() < 10

@@ -81,3 +81,11 @@ def test_options_are_checked(levels: list[int], embedding_dim: int, option: str)
     with pytest.raises(OptionError) as error:
         FSQ(levels, embedding_dim)
     assert error.value.option == option
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("levels", [999, 1000])
+def test_many_levels_are_all_reached_and_no_other_in_half(levels: int, dtype: torch.dtype) -> None:
+    quantizer = FSQ([levels, 4], 2).to(dtype)
+    z = torch.tensor([[[-100.0, 100.0], [-100.0, 100.0]]], dtype=dtype)  # [1, D, 2]: the outermost codes
+    assert quantizer.encode(z).tolist() == [[0, 4 * levels - 1]]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ def _forward(forward: Callable[..., Any]) -> Callable[..., Any]:
         wide = z if z.dtype in WIDE else z.float()
         # On an accelerator the host would wait for the answer; an exported program asks nothing.
         looks = wide.device.type == "cpu" and not torch.compiler.is_compiling()
-        if torch.compiler.is_exporting() or (looks and bool(wide.detach().sum().isfinite())):
+        if torch.compiler.is_exporting() or (looks and math.isfinite(wide.detach().sum())):
             output = forward(quantizer, wide)
         else:
             output = _forward_without_bad(functools.partial(forward, quantizer), wide)

@@ -38,7 +38,8 @@ class CodebookQuantizer(Quantizer):
 
     Codes that were set otherwise (``set_codes``, a checkpoint's codebook, a copy into ``codebook`` before the
     first batch) are not overwritten by the start. ``requires_grad_(False)`` freezes the codes: no gradient,
-    no start, no running mean and no restart moves them, also in training.
+    no start, no running mean and no restart moves them, also in training. It is the quantizer's own method:
+    torch's, of a module around it, reaches parameters alone, and so no codes that are running means.
 
     Args:
         num_embeddings: K, the number of codes.
@@ -162,9 +163,11 @@ class CodebookQuantizer(Quantizer):
     @torch.no_grad()
     def adopt_set_codes(self) -> None:
         """Counts codes that somebody copied into ``codebook`` before the first batch as started."""
-        if self._unstarted is None or bool(self.batches > 0):
+        if self._unstarted is None or self.codebook.is_meta or bool(self.batches > 0):
             return
-        if not torch.equal(self.codebook.cpu(), self._unstarted.to(self.codebook.dtype)):
+        now = self.codebook.cpu().float()
+        # within what a cast to half and back leaves of them, they are the ones that nobody set
+        if not torch.allclose(now, self._unstarted.float(), rtol=2.0**-7, atol=2.0**-14):
             self.set_codes(self.codebook)
 
     def put(self, codes: Tensor) -> None:

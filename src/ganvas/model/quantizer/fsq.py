@@ -13,7 +13,7 @@ from torch import Tensor
 from ganvas.errors import require
 from ganvas.functional.codes import count_codes, grid_of, rows_of, straight_through, usage
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.functional.precision import at_least_float32
+from ganvas.functional.precision import WIDE, at_least_float32, widened
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
@@ -67,12 +67,11 @@ class FSQ(Quantizer):
         )
         self.num_codes, self.embedding_dim = math.prod(levels), embedding_dim
         count = torch.tensor(levels, dtype=torch.int64)
-        half = (count.double() - 1) * (1 - _EPSILON) / 2
-        offset = torch.where(count % 2 == 0, 0.5, 0.0).double()
+        half_width, offset, shift = _bounds(count)
         constants = {
-            "half_width": half.float(),
-            "offset": offset.float(),
-            "shift": torch.atanh(offset / half).float(),
+            "half_width": half_width,
+            "offset": offset,
+            "shift": shift,
             "radix": torch.tensor([math.prod(levels[:j]) for j in range(len(levels))], dtype=torch.int64),
             "width": count // 2,
             "levels": count,
@@ -97,7 +96,8 @@ class FSQ(Quantizer):
 
     def decode(self, indices: Tensor) -> Tensor:
         digits = indices.flatten()[:, None] // self.radix % self.levels  # [N, D] in [0, L)
-        return grid_of((digits - self.width).float() / self.width, indices.shape)
+        codes = (digits - self.width).to(at_least_float32(self.half_width).dtype) / self.width
+        return grid_of(codes.to(self.half_width.dtype), indices.shape)
 
     def index_of(self, codes: Tensor) -> Tensor:
         """Code vectors [B, D, *positions] back to their indices int64 [B, *positions]; undoes ``decode``."""
@@ -106,9 +106,19 @@ class FSQ(Quantizer):
 
     def _bounded(self, rows: Tensor) -> Tensor:
         """[N, D] to b, at least float32 [N, D], which rounds to one of the levels."""
-        h, o, s = (at_least_float32(value) for value in (self.half_width, self.offset, self.shift))
+        h, o, s = self.half_width, self.offset, self.shift
+        if h.dtype not in WIDE:  # a cast has rounded them, beyond the outermost levels where there are many
+            h, o, s = _bounds(self.levels)
         return h * torch.tanh(rows + s) - o
 
     def _index(self, rounded: Tensor) -> Tensor:
         """round(b), float [N, D], to int64 [N]."""
         return ((rounded.to(torch.int64) + self.width) * self.radix).sum(1)
+
+
+def _bounds(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """h, o and s of levels int64 [D], float32 [D] each."""
+    count = widened(levels)
+    half = (count - 1) * (1 - _EPSILON) / 2
+    offset = torch.where(levels % 2 == 0, 0.5, 0.0).to(count.dtype)
+    return half.float(), offset.float(), torch.atanh(offset / half).float()
