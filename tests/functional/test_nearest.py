@@ -113,7 +113,7 @@ def test_one_far_code_flips_no_other_where_nothing_is_searched_again() -> None:
             return nearest_code(rows, codebook)
 
     found = torch.export.export(Search(), (rows, codebook)).module()(rows, codebook)
-    assert (found != _by_definition(rows, codebook)).float().mean() < 0.001  # by the mean
+    assert (found != _by_definition(rows, codebook)).float().mean() < 0.001  # most about the mean
 
 
 def test_vectors_of_a_plain_background_are_not_searched_twice() -> None:
