@@ -25,7 +25,7 @@ def test_points_stay_as_they_are() -> None:
     assert as_array(points).tolist() == points.tolist()
 
 
-@pytest.mark.parametrize("out", ["x.jpg", "x", "folder.png", "file/x.png"])
+@pytest.mark.parametrize("out", ["x.gif", "x", "folder.png", "file/x.png"])
 def test_check_out_refuses(out: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
@@ -33,7 +33,7 @@ def test_check_out_refuses(out: str, tmp_path: Path) -> None:
         check_out(tmp_path / out)
 
 
-@pytest.mark.parametrize("out", ["x.png", "new/deep/x.npz"])
+@pytest.mark.parametrize("out", ["x.png", "x.webp", "x.jpeg", "new/deep/x.npz"])
 def test_check_out_makes_nothing(out: str, tmp_path: Path) -> None:
     check_out(tmp_path / out)
     assert not list(tmp_path.iterdir())

@@ -123,7 +123,7 @@ def test_names_of_anyone_are_text(ganvas, runs: Path, drawn: dict[str, Any]) -> 
     ("words", "key", "parts"),
     [
         (["a1", "--tags", "loss/genrator"], "--tags", ["there are: loss/generator"]),
-        (["a1", "--out", "x.jpg"], "--out", ["must end in .png or .pdf or .svg"]),
+        (["a1", "--out", "x.jpg"], "--out", ["must end in .png, .pdf or .svg"]),
         (["a1", "--out", "outputs"], "--out", []),
         (["none"], "RUN", ["=none: has no curves"]),
         (["z"], "RUN", ["=z: "]),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ganvas.functional.images import to_float, to_uint8
+from ganvas.functional.images import enlarge, grid, grid_size, to_float, to_uint8
 
 
 def test_all_levels_map_evenly_onto_minus_one_to_one():
@@ -24,3 +24,17 @@ def test_the_input_is_left_alone():
     to_uint8(x)
     to_float(x)
     assert x.item() == torch.tensor(0.3).item()
+
+
+def test_enlarged_pixels_are_squares():
+    x = torch.tensor([[[1, 2], [3, 4]]], dtype=torch.uint8)
+    assert enlarge(x, 2).tolist() == [[[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]]
+
+
+def test_a_grid_is_as_large_as_its_size_says():
+    x = torch.zeros(5, 1, 3, 40, dtype=torch.uint8)
+    for columns in (1, 2, 9):
+        for factor in (None, 1, 4):
+            size = grid_size(3, 40, count=5, columns=columns, factor=factor)
+            assert grid(x, columns, factor).shape[1:] == size
+    assert grid_size(3, 40, count=5, columns=2, factor=4) == (3 * 14 + 2, 2 * 162 + 2)

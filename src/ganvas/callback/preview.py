@@ -13,7 +13,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from ganvas.callback.agenda import Due, next_multiple
-from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs, save_png
+from ganvas.callback.drawing.files import save_image
+from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
 from ganvas.callback.evaluation import finished
 from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
@@ -99,7 +100,7 @@ class Preview(RunCallback):
         if image is None:
             return
         with self.state.tolerate_write_errors("samples"):
-            save_png(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", image)
+            save_image(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", image)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 with self.state.tolerate_write_errors(type(logger).__name__):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.run_folder import RunFolder, check_writable
@@ -139,9 +140,11 @@ def check_num(num: int, option: str = "--num") -> None:
     require(num >= 1, option, num, "must be at least 1; leave the option out for the usual number")
 
 
-def check_out(out: Path, suffixes: tuple[str, ...] = (".png", ".npz"), option: str = "--out") -> None:
+def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:
     """Raises OptionError unless the file can be written and its ending is known."""
-    require(out.suffix in suffixes, option, out, f"must end in {' or '.join(suffixes)}")
+    rule = f"must end in {', '.join(suffixes[:-1])}{' or ' if suffixes[1:] else ''}{suffixes[-1]}"
+    require(out.suffix in suffixes, option, out, rule)
+    check_format(out.suffix, option, out)
     require(not out.is_dir(), option, out, "is a folder; name a file")
     check_writable(out.parent if str(out.parent) else Path(), option)
 
@@ -161,7 +164,7 @@ def writing(out: Path, option: str = "--out") -> Iterator[None]:
 
 
 def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -> None:
-    """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image of a .png.
+    """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image.
 
     Args:
         tensors: by name, as :func:`as_array` takes them; None is left out.
@@ -169,14 +172,24 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
     """
     import numpy
 
-    from ganvas.callback.drawing.images import save_png
-
-    with writing(out):
-        if out.suffix == ".npz":
-            numpy.savez_compressed(out, **{name: as_array(x) for name, x in tensors.items() if x is not None})
-        else:
-            save_png(out, sheet())
+    if out.suffix == ".npz":
+        arrays = {name: as_array(x) for name, x in tensors.items() if x is not None}
+        with writing(out):
+            numpy.savez_compressed(out, **arrays)
+    else:
+        save_sheet(out, sheet())
     print(out)
+
+
+def save_sheet(out: Path, image: Any, option: str = "--out") -> None:
+    """Writes an image, uint8 [1 or 3, H, W], in the format of its ending.
+
+    Raises:
+        OptionError: ``option``: it cannot be written, or not in this format.
+    """
+    check_size(out.suffix, image.shape[2], image.shape[1], option=option, value=out)
+    with writing(out, option):
+        save_image(out, image)
 
 
 def as_array(x: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.callback.drawing.files import save_image
 from ganvas.callback.drawing.images import (
     draw,
     draw_codes,
@@ -16,7 +17,6 @@ from ganvas.callback.drawing.images import (
     draw_pairs,
     draw_rows,
     draw_walk,
-    save_png,
 )
 from ganvas.errors import OptionError
 from ganvas.functional.colours import code_colours
@@ -48,7 +48,7 @@ def test_a_drawing_and_its_file(tmp_path: Path) -> None:
     x = torch.stack([torch.full((3, 40, 40), level) for level in (-1.0, 0.5, 2.0)])
     x[1, 0] = -1
     image = draw(x, columns=3)
-    save_png(tmp_path / "samples" / "a.png", image)
+    save_image(tmp_path / "samples" / "a.png", image)
     read = np.array(Image.open(tmp_path / "samples" / "a.png"))
     assert read.shape == (44, 128, 3)
     assert [read[20, 20 + 42 * i].tolist() for i in range(3)] == [[0, 0, 0], [0, 191, 191], [255, 255, 255]]
@@ -56,7 +56,7 @@ def test_a_drawing_and_its_file(tmp_path: Path) -> None:
 
 
 def test_grey_images_are_grey_files(tmp_path: Path) -> None:
-    save_png(tmp_path / "a.png", draw(torch.zeros(1, 1, 8, 8)))
+    save_image(tmp_path / "a.png", draw(torch.zeros(1, 1, 8, 8)))
     assert Image.open(tmp_path / "a.png").mode == "L"
 
 

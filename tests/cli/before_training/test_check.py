@@ -54,3 +54,21 @@ def test_parts_of_ones_own(ganvas, tmp_path: Path) -> None:
     ganvas("init", "project")
     done = ganvas("check", "--config-dir", "project/conf", "data=mine", "accelerator=cpu")
     assert "data            mine: 5,000 train, 500 val, 500 test; 1x16x16" in done.stdout
+
+
+def test_it_says_what_is_taken_of_a_folder(ganvas, there: Path) -> None:
+    (there / "flat" / "notes.txt").touch()
+    words = [
+        "data=image_folder",
+        "data.root=flat",
+        "data.batch_size=2",
+        "callback=none",
+        "accelerator=cpu",
+    ]
+    done = ganvas("check", *words)
+    first = done.stdout.splitlines()[0]
+    assert first.startswith("flat: 5 images (5 .png), no classes; train ")
+    assert "passed over: 1 .txt" in first
+    said = ganvas("train", *words, "logger=none", "trainer.max_examples=4").stdout.splitlines()
+    assert first in said
+    assert json.loads(ganvas("check", "--json", *words).stdout)["samples"]["train"] > 0

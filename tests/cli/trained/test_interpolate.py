@@ -68,10 +68,43 @@ def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
         ("a_gan --truncation 0", "--truncation", "must be above 0"),
         ("a_gan --truncation nan", "--truncation", "must be above 0"),
         ("a_gan --batch-size 0", "--batch-size", "must be at least 1"),
-        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+        ("a_gan --out x.gif", "--out", "must end in .png, .webp, .jpg, .jpeg or .npz"),
     ],
 )
 def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
     line = [*words.split(), "--output-dir", str(outputs)]
     found = [f"={outputs}/train/{words}: "] if key == "RUN" else []
     refused(ganvas, tmp_path, ["interpolate", *line], key, *found, part)
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_rows_are_scaled_in_every_format(ending: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("--num", "2", "--steps", "3")
+    made = images(ganvas, outputs, "interpolate", *words)[..., 0]
+    done = ganvas(
+        *(
+            "interpolate",
+            "a_gan",
+            "--output-dir",
+            str(outputs),
+            *words,
+            "--scale",
+            "4",
+            "--out",
+            f"y.{ending}",
+        )
+    )
+    assert done.stdout == f"y.{ending}\n"
+    with Image.open(tmp_path / f"y.{ending}") as image:
+        board = numpy.asarray(image.convert("L")).astype(int)
+    assert board.shape == (2 * 34 + 2, 3 * 34 + 2)
+    for row in range(2):
+        for step in range(3):
+            shown = board[2 + 34 * row : 34 + 34 * row, 2 + 34 * step : 34 + 34 * step]
+            error = numpy.abs(shown - made[row, step].repeat(4, 0).repeat(4, 1))
+            assert error.max() == 0 if ending in ("png", "webp") else error.mean() < 4
+
+
+def test_paths_of_points_are_not_scaled(ganvas, toy: Path, tmp_path: Path) -> None:
+    part = "is of images, and these samples have shape [2]; leave it out"
+    refused(ganvas, tmp_path, ["interpolate", str(toy), "--out", "x.png", "--scale", "2"], "--scale", part)

@@ -46,6 +46,23 @@ def test_the_sheet_has_a_row_for_each_sample(ganvas, outputs: Path, tmp_path: Pa
         assert image.size == (68 + 4 + 2 * 66 + 2, 3 * 66 + 2)
 
 
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_the_sheet_is_scaled_in_every_format(ending: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ("neighbours", "a_gan", "--output-dir", str(outputs), "--num", "2", "--k", "2", "--out")
+    ganvas(*words, "x.npz")
+    arrays = {name: array.astype(int) for name, array in numpy.load("x.npz").items()}
+    ganvas(*words, f"x.{ending}", "--scale", "3")
+    with Image.open(tmp_path / f"x.{ending}") as image:
+        board = numpy.asarray(image.convert("L")).astype(int)
+    assert board.shape == (2 * 26 + 2, 28 + 4 + 2 * 26 + 2)
+    for i in range(2):
+        places = [(2, arrays["images"][i]), *zip((34, 60), arrays["neighbours"][i], strict=True)]
+        for left, one in places:
+            shown = board[2 + 26 * i : 26 + 26 * i, left : left + 24]
+            error = numpy.abs(shown - one[..., 0].repeat(3, 0).repeat(3, 1))
+            assert error.max() == 0 if ending in ("png", "webp") else error.mean() < 4
+
+
 def test_a_planted_image_is_the_nearest(ganvas, there: Path) -> None:
     """A sample, saved among the training images after training, is found first, at a level's rounding."""
     words = ["data=image_folder", "data.root=flat", "data.batch_size=2", "data.native_size=8"]
@@ -67,7 +84,9 @@ def test_a_planted_image_is_the_nearest(ganvas, there: Path) -> None:
         ("a_gan --k 0", "--k", "must be at least 1"),
         ("a_gan --k 5000", "--k", "training samples; ask for fewer"),
         ("a_gan --num 0", "--num", "must be at least 1"),
-        ("a_gan --out x.gif", "--out", "must end in .png or .npz"),
+        ("a_gan --out x.png --scale 3000", "--scale", "pixels, drawn at once, of at most 268,435,456"),
+        ("a_gan --out x.npz --scale 2", "--scale", "is of images, and --out is an array"),
+        ("a_gan --out x.gif", "--out", "must end in .png, .webp, .jpg, .jpeg or .npz"),
         ("a_gan --features pixel", "--features", "pixels"),
         ("a_gan --features none", "--features", "; "),
         ("a_gan --features toy", "--features", "; "),

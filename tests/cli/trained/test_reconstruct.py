@@ -62,3 +62,47 @@ def test_image_is_readable(ganvas, outputs: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "x.png") as image:
         image.load()
         assert image.width >= 2 * 8
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg", "jpeg"])
+def test_pairs_and_codes_are_scaled_in_every_format(
+    ending: str, ganvas, outputs: Path, tmp_path: Path
+) -> None:
+    words = ("reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "2")
+    ganvas(*words, "--out", "x.npz")
+    arrays = {name: array.astype(int) for name, array in numpy.load("x.npz").items()}
+    ganvas(*words, "--scale", "3", "--out", f"x.{ending}", "--codes", f"c.{ending}")
+    for name, columns in (("x", 2), ("c", 3)):
+        with Image.open(tmp_path / f"{name}.{ending}") as image:
+            board = numpy.asarray(image.convert("L" if name == "x" else "RGB")).astype(int)
+        assert board.shape[:2] == (2 * 26 + 2, columns * 26 + 2)
+        for i in range(2):
+            for column, side in enumerate(("originals", "images")):
+                shown = board[2 + 26 * i : 26 + 26 * i, 2 + 26 * column : 26 + 26 * column]
+                expected = arrays[side][i].repeat(3, 0).repeat(3, 1)
+                error = numpy.abs(shown.reshape(24, 24, -1) - expected)
+                assert error.max() == 0 if ending in ("png", "webp") else error.mean() < 4
+
+
+def test_codes_without_a_pixel_each_are_refused() -> None:
+    from ganvas.callback.drawing.images import draw_codes
+    from ganvas.errors import OptionError
+
+    x, indices = torch.zeros(1, 1, 4, 4), torch.arange(9)[None]
+    with pytest.raises(OptionError, match=r"^scale=2: must be at least 3, so that every code has a pixel"):
+        draw_codes(x, x, indices, 16, scale=2)
+    assert draw_codes(x, x, indices, 16, scale=3).shape == (3, 16, 3 * 14 + 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "part"),
+    [
+        ("--out x.npz --scale 2", "--scale", "is of images, and --out is an array; leave it out"),
+        ("--out x.png --scale 0", "--scale", "must be at least 1"),
+        ("--out new/x.png --scale 3000", "--scale", "makes 1,152,000,000 pixels, drawn at once, of at most"),
+        ("--out new/", "--out", "=new: must end in .png, .webp, .jpg, .jpeg or .npz"),
+    ],
+)
+def test_bad_outputs(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
+    line = ["reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "1", *words.split()]
+    refused(ganvas, tmp_path, line, key, part)

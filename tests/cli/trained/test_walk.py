@@ -77,10 +77,32 @@ def test_without_out_it_lies_in_the_run(ganvas, outputs: Path, tmp_path: Path) -
         ("a_gan --fps 0", "--fps", "must be from 1 to 50 frames a second"),
         ("a_gan --fps 60", "--fps", "must be from 1 to 50 frames a second"),
         ("a_gan --columns 0", "--columns", "must be at least 1"),
-        ("a_gan --out x.npz", "--out", "must end in .gif or .png"),
+        ("a_gan --out x.npz", "--out", "must end in .gif, .png or .webp"),
     ],
 )
 def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
     line = [*words.split(), "--output-dir", str(outputs)]
     found = [f"={outputs}/train/{words}: "] if key == "RUN" else []
     refused(ganvas, tmp_path, ["walk", *line], key, *found, part)
+
+
+def test_a_webp_shows_the_same_and_frames_are_scaled(ganvas, outputs: Path) -> None:
+    words = ("walk", "a_gan", "--output-dir", str(outputs), *WORDS)
+    for name in ("x.png", "x.webp"):
+        ganvas(*words, "--scale", "1", "--out", name)
+    exact, shown = read("x.png"), read("x.webp")
+    assert exact[0][0].shape == (2 * 10 + 2, 2 * 10 + 2)
+    assert exact[1:] == shown[1:] == ([50.0] * 12, 0)
+    for one, other in zip(exact[0], shown[0], strict=True):
+        assert numpy.array_equal(one, other)
+    ganvas(*words, "--scale", "3", "--out", "y.webp")
+    for one, other in zip(exact[0], read("y.webp")[0], strict=True):
+        assert other.shape == (2 * 26 + 2, 2 * 26 + 2)
+        assert numpy.array_equal(other[2:26:3, 2:26:3], one[2:10, 2:10])
+        assert numpy.array_equal(other[30:54:3, 30:54:3], one[12:20, 12:20])
+
+
+def test_walks_of_points_are_not_scaled(ganvas, toy: Path, tmp_path: Path) -> None:
+    part = "is of images, and these samples have shape [2]; leave it out"
+    line = ["walk", str(toy), "--num", "2", "--frames", "4", "--out", "x.gif", "--scale", "2"]
+    refused(ganvas, tmp_path, line, "--scale", part)

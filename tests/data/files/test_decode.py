@@ -240,6 +240,17 @@ def test_the_background(tmp_path, background, colour):
     assert (padded[:, 0] == np.array(colour)[:, None]).all()
 
 
+@pytest.mark.parametrize(
+    ("background", "text"),
+    [(808080, "#808080"), (80, "#000080"), (0, "#000000"), (10**6, "#rrggbb")],
+)
+def test_digits_without_their_sign_are_no_colour(background: int, text: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        Decoding(channels=3, image_size=4, background=background)
+    rule = f"is a number; a colour by its digits is '{text}' with these quotes, in a shell"
+    assert str(raised.value) == f"background={background}: {rule} \"data.background='{text}'\""
+
+
 @pytest.mark.parametrize("background", ["nothing", "#12", "", "#ff000080", [1, 2], [1, 2, 256], [-1, 0, 0]])
 def test_what_is_no_background(background):
     with pytest.raises(OptionError, match=r"^background=.*must be black, white"):

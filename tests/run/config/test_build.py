@@ -236,6 +236,21 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("value", "hint", "reason"),
+    [
+        (True, str | list[int], "must be text or a list, e.g. [1, 2]"),
+        (None, str | list[int], "must be text or a list, e.g. [1, 2]"),
+        ("abc", list[int] | None, "must be a list, e.g. [1, 2]"),
+        ("abc", int | float | list[float], "must be a whole number or a number or a list, e.g. [1, 2]"),
+    ],
+)
+def test_a_refusal_names_all_that_may_stand_there(value: Any, hint: Any, reason: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        coerce(value, hint, "a.b")
+    assert caught.value.reason == reason
+
+
 @pytest.mark.parametrize(("value", "hint"), BAD)
 def test_coerce_refuses(value: object, hint: Any) -> None:
     with pytest.raises(OptionError, match=r"^m\.x"):

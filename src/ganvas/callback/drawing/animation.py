@@ -1,20 +1,26 @@
-"""Frames as an animated image file that begins anew at its end: GIF or animated PNG."""
+"""Frames as an animated image file that begins anew at its end: GIF, animated PNG or WebP."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ganvas.callback.drawing.images import to_image
+from ganvas.callback.drawing.files import to_image
 from ganvas.errors import require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_FORMATS: dict[str, dict[str, Any]] = {
+    ".gif": {"format": "GIF"},
+    ".png": {"format": "PNG"},
+    ".webp": {"format": "WEBP", "lossless": True},
+}
+ANIMATIONS = tuple(_FORMATS)  # endings
 MOST_FPS = 50  # browsers slow a GIF down whose frames stand for less than two hundredths of a second
 _PALETTE_FRAMES = 16  # frames that the palette of a GIF is chosen from
 
@@ -22,12 +28,12 @@ _PALETTE_FRAMES = 16  # frames that the palette of a GIF is chosen from
 def save_animation(path: str | Path, frames: Sequence[Tensor], *, fps: int) -> None:
     """Writes frames uint8 [1 or 3, H, W] of one size, shown again and again; the file is whole or not there.
 
-    A PNG holds them as they are. A GIF counts hundredths of a second, and has 256 colours: greys are kept as
-    they are, other images get one palette for all frames, without dithering (which would flicker).
+    PNG and WebP hold them as they are. A GIF counts hundredths of a second, and has 256 colours: greys are
+    kept as they are, other images get one palette for all frames, without dithering (which would flicker).
     Frames that equal the one before are not stored again; that one is shown longer.
 
     Args:
-        path: ends in .gif or .png.
+        path: ends in one of :data:`ANIMATIONS`.
         fps: frames a second, from 1 to 50.
 
     Raises:
@@ -41,12 +47,13 @@ def save_animation(path: str | Path, frames: Sequence[Tensor], *, fps: int) -> N
     if gif and images[0].mode == "RGB":
         images = _with_one_palette(images)
     duration = 10 * round(100 / fps) if gif else round(1000 / fps)  # milliseconds
+    how: dict[str, Any] = {"duration": duration, "loop": 0, **_FORMATS[path.suffix]}
     part = path.with_name(f".{path.name}.part")
-    first, rest = images[0], images[1:]
-    first.save(
-        part, format="GIF" if gif else "PNG", save_all=True, append_images=rest, duration=duration, loop=0
-    )
-    os.replace(part, path)
+    try:
+        images[0].save(part, save_all=True, append_images=images[1:], **how)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def check_fps(fps: int, option: str = "fps") -> None:

@@ -1,55 +1,60 @@
-"""Samples as an image for people, and its PNG file: grids of images, or scatter plots of points."""
+"""Samples as an image for people: grids of images, or scatter plots of points."""
 
 from __future__ import annotations
 
 import colorsys
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganvas.callback.drawing.scatter import GREY, Layer, require_points, scatter
+from ganvas.errors import require
 from ganvas.functional.colours import code_colours
 from ganvas.functional.images import grid, to_uint8
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 _MAP_SIDE = 64  # least side of an image beside its code map, pixels
 _BAR = 4  # width of the bar between samples and neighbours, pixels
 _WAY_OUT = "leave the preview out (~callback.preview)"
 
 
-def draw(x: Tensor, *, columns: int | None = None, background: Tensor | None = None) -> Tensor:
+def draw(
+    x: Tensor, *, columns: int | None = None, background: Tensor | None = None, scale: int | None = None
+) -> Tensor:
     """Samples [N, ...] in [-1, 1] as one image, uint8 [1 or 3, H, W] on the CPU.
 
     Args:
         columns: images in a row of the grid; about the square root of N by default.
         background: for points alone: others to compare with, [M, 2], drawn beneath in grey.
+        scale: for images alone: see :func:`ganvas.functional.images.grid`.
 
     Raises:
         OptionError: samples that are neither images [C, H, W] nor points [2].
     """
     if x.ndim == 4:
-        return grid(levels(x), columns or max(1, round(len(x) ** 0.5)))
+        return grid(levels(x), columns or max(1, round(len(x) ** 0.5)), scale)
     require_points(x, _WAY_OUT)
     return scatter([*([] if background is None else [Layer(background, GREY)]), Layer(x)])
 
 
-def draw_pairs(original: Tensor, reconstruction: Tensor) -> Tensor:
+def draw_pairs(original: Tensor, reconstruction: Tensor, *, scale: int | None = None) -> Tensor:
     """Originals beside their reconstructions [N, ...], as one image, uint8 [1 or 3, H, W]."""
     if original.ndim == 2:
         return draw(reconstruction, background=original)
     pairs = torch.stack([original.cpu(), reconstruction.detach().cpu()], dim=1).flatten(
         0, 1
     )  # [2 N, C, H, W]
-    return draw(pairs, columns=2 * max(1, round(len(original) ** 0.5)))
+    return draw(pairs, columns=2 * max(1, round(len(original) ** 0.5)), scale=scale)
 
 
-def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_codes: int) -> Tensor:
+def draw_codes(
+    original: Tensor,
+    reconstruction: Tensor,
+    indices: Tensor,
+    num_codes: int,
+    *,
+    scale: int | None = None,
+) -> Tensor:
     """Originals, their reconstructions and their codes as colours, side by side: uint8 [3, H, W].
 
     A code's colour is :func:`ganvas.functional.colours.code_colours`. Codes on a grid of positions are drawn
@@ -60,6 +65,10 @@ def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_co
         original: [N, ...] in [-1, 1].
         reconstruction: likewise.
         indices: int64 [N, *positions] in [0, num_codes).
+        scale: of the images, as in a grid; at least what gives every code a pixel.
+
+    Raises:
+        OptionError: ``scale`` is less.
     """
     indices = indices.cpu()
     if original.ndim == 2:
@@ -69,58 +78,44 @@ def draw_codes(original: Tensor, reconstruction: Tensor, indices: Tensor, num_co
     maps = code_colours(places, num_codes).permute(0, 3, 1, 2)  # [N, 3, rows, columns]
     height, width = original.shape[2:]
     # each code needs a pixel, and small images are enlarged as in every grid
-    factor = max(1, _MAP_SIDE // max(height, width), -(-maps.shape[2] // height), -(-maps.shape[3] // width))
+    least = max(1, -(-maps.shape[2] // height), -(-maps.shape[3] // width))
+    factor = max(least, _MAP_SIDE // max(height, width)) if scale is None else scale
+    require(factor >= least, "scale", scale, f"must be at least {least}, so that every code has a pixel")
     size = (height * factor, width * factor)
     images = [levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
     tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*images, maps)], dim=1)
-    return grid(tiles.flatten(0, 1), 3 * max(1, round((len(original) / 2) ** 0.5)))
+    columns = 3 * max(1, round((len(original) / 2) ** 0.5))
+    return grid(tiles.flatten(0, 1), columns, None if scale is None else 1)
 
 
-def draw_rows(x: Tensor) -> Tensor:
+def draw_rows(x: Tensor, *, scale: int | None = None) -> Tensor:
     """Samples [R, S, ...] in [-1, 1], each row from one end to another: a grid, or a path for each row."""
     if x.ndim == 5:
-        return draw(x.flatten(0, 1), columns=x.shape[1])
+        return draw(x.flatten(0, 1), columns=x.shape[1], scale=scale)
     require_points(x.flatten(0, 1), "ganvas interpolate --out F.npz writes any samples")
     ways = [Layer(points, _hue(row / len(x)), radius=4) for row, points in enumerate(x)]
     return scatter(ways, paths=ways)
 
 
-def draw_walk(x: Tensor, *, columns: int | None = None) -> list[Tensor]:
+def draw_walk(x: Tensor, *, columns: int | None = None, scale: int | None = None) -> list[Tensor]:
     """Frames of samples [F, N, ...] in [-1, 1] that go round: a grid each, or dots on their rounds."""
     if x.ndim == 5:
-        return [draw(frame, columns=columns) for frame in x]
+        return [draw(frame, columns=columns, scale=scale) for frame in x]
     require_points(x.flatten(0, 1), "ganvas sample --out F.npz writes any samples")
     rounds = [Layer(way, GREY) for way in torch.cat([x, x[:1]]).unbind(1)]
     colours = torch.tensor([_hue(i / x.shape[1]) for i in range(x.shape[1])], dtype=torch.uint8)
     return [scatter([Layer(frame, colours, radius=5)], paths=rounds) for frame in x]
 
 
-def draw_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
+def draw_neighbours(x: Tensor, neighbours: Tensor, *, scale: int | None = None) -> Tensor:
     """Images [N, C, H, W] in a column, and right of each its neighbours [N, k, C, H, W], all in [-1, 1].
 
     Returns:
         uint8 [1 or 3, H, W]; a white bar parts the two.
     """
-    left = draw(x, columns=1)
-    right = draw(neighbours.flatten(0, 1), columns=neighbours.shape[1])
+    left = draw(x, columns=1, scale=scale)
+    right = draw(neighbours.flatten(0, 1), columns=neighbours.shape[1], scale=scale)
     return torch.cat([left, left.new_full((*left.shape[:2], _BAR), 255), right], dim=2)
-
-
-def save_png(path: str | Path, image: Tensor) -> None:
-    """Writes an image, uint8 [1 or 3, H, W]; the file is either whole or not there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    to_image(image).save(part, format="PNG")
-    os.replace(part, path)
-
-
-def to_image(image: Tensor) -> Image:
-    """An image, uint8 [1 or 3, H, W], as Pillow's (mode L or RGB)."""
-    from PIL import Image
-
-    pixels = image.permute(1, 2, 0).contiguous().numpy()  # [H, W, C]
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def levels(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Takes what ``ganvas train`` takes; nothing is written."""
+    """Takes what ``ganvas train`` takes; nothing is written but decoded images (data.cache_dir)."""
     parser = Parser(prog="ganvas check", description=__doc__, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="as in ganvas train")
     parser.add_argument("--config-name", "-cn", default="train", help="of the primary config")
@@ -42,12 +43,14 @@ def run(argv: Sequence[str]) -> int:
     try:
         check_targets(config, config["allow_imports"])
         check_read(composed, **code)
+        from ganvas.run.folder.train_log import data_notes
         from ganvas.run.trial import try_out
 
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning_fabric|pytorch_lightning")
-            trial = try_out(config)
+            with nullcontext() if arguments.json else data_notes():
+                trial = try_out(config)
     except OptionError as error:
         raise composed.named_as_written(error) from error
     if arguments.json:

@@ -147,7 +147,8 @@ def _unreadable(overrides: Sequence[str]) -> OptionError | None:
                 return OptionError("", value, "has no key; write key=value")
             parse_overrides([override])
         except HydraException as error:
-            reason = f"cannot be read ({first_line(error)}); write key=value, quote special characters"
+            hint = "write key=value, quote special characters: \"key='#a'\""
+            reason = f"cannot be read ({first_line(error)}); {hint}"
             return OptionError(key, value, reason)
     return None
 

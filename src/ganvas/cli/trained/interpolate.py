@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.cli.arguments import check_out, named_run, save_samples
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.errors import require
 
@@ -17,7 +18,10 @@ def run(argv: Sequence[str]) -> int:
     """
     parser = generator_parser("interpolate", __doc__, 8, "rows")
     parser.add_argument("--steps", type=int, default=8, help="samples in a row, both ends included (8)")
-    parser.add_argument("--out", type=Path, help="F.png: a row each; F.npz: images uint8 [N, S, H, W, C]")
+    parser.add_argument(
+        "--out", type=Path, help="F.png, F.webp, F.jpg: a row each; F.npz: images uint8 [N, S, H, W, C]"
+    )
+    add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
     num, steps = arguments.num, arguments.steps
@@ -25,6 +29,7 @@ def run(argv: Sequence[str]) -> int:
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"interpolation-{num}-seed{arguments.seed}.png"
     check_out(out)
+    check_scale(arguments.scale, out.suffix)
     model, _ = load_generator(folder, allow, "interpolate")
 
     import torch
@@ -38,5 +43,6 @@ def run(argv: Sequence[str]) -> int:
     label = model.sample_labels(num, arguments.seed)
     rows = None if label is None else label.repeat_interleave(steps)
     made = generate(model, z.flatten(0, 1).to(model.device), rows, arguments).unflatten(0, (num, steps))
-    save_samples(out, {"images": made}, lambda: draw_rows(made))
+    check_scalable(arguments.scale, made.shape[2:], num * steps)
+    save_samples(out, {"images": made}, lambda: draw_rows(made, scale=arguments.scale))
     return 0

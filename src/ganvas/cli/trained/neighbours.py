@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, check_out, check_split, named_run, save_samples
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
@@ -30,14 +31,17 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--out",
         type=Path,
-        help="F.png: a sheet; F.npz: images, neighbours, numbers of these in the training split, distances",
+        help="F.png, F.webp, F.jpg: a sheet; F.npz: images, neighbours, numbers of these in the "
+        "training split, distances",
     )
+    add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
     check_num(arguments.k, "--k")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"neighbours-{arguments.num}-seed{arguments.seed}.png"
     check_out(out)
+    check_scale(arguments.scale, out.suffix)
     extractor = None if arguments.features is None else _extractor(folder, allow, arguments)
     model, data = load_generator(folder, allow, "find neighbours of")
     there = check_split(data, "train", arguments.num)
@@ -47,6 +51,7 @@ def run(argv: Sequence[str]) -> int:
     shape = list(data.sample_shape)
     if len(shape) != 3:
         raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of images")
+    check_scalable(arguments.scale, shape, arguments.num * (arguments.k + 1))
 
     from ganvas.callback.drawing.images import draw_neighbours
     from ganvas.functional.nearest_rows import nearest_rows
@@ -64,7 +69,7 @@ def run(argv: Sequence[str]) -> int:
     distances, numbers = nearest_rows(features(made), rows, arguments.k)
     neighbours = _pick(data, numbers)  # [N, k, C, H, W]
     tensors = {"images": made, "neighbours": neighbours, "numbers": numbers, "distances": distances}
-    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours))
+    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours, scale=arguments.scale))
     _print_distances(distances[:, 0], made[0].numel(), arguments.features)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganvas.callback.drawing.files import IMAGES
 from ganvas.cli.arguments import (
     check_num,
     check_out,
@@ -12,7 +13,9 @@ from ganvas.cli.arguments import (
     named_run,
     run_parser,
     save_samples,
+    save_sheet,
 )
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.errors import OptionError, require
 
 
@@ -22,11 +25,14 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--num", type=int, default=64)
     parser.add_argument(
-        "--out", type=Path, help="F.png: pairs; F.npz: images and originals uint8 [N, H, W, C], indices"
+        "--out",
+        type=Path,
+        help="F.png, F.webp, F.jpg: pairs; F.npz: images and originals uint8 [N, H, W, C], indices",
     )
     parser.add_argument(
         "--codes", type=Path, help="F.png: originals, reconstructions and codes as colours, besides --out"
     )
+    add_scale(parser)
     parser.add_argument("--batch-size", type=int, default=256)
     arguments = parser.parse_args(list(argv))
     check_num(arguments.num)
@@ -34,14 +40,15 @@ def run(argv: Sequence[str]) -> int:
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"reconstructions-{arguments.split}-{arguments.num}.png"
     check_out(out)
+    check_scale(arguments.scale, (arguments.codes or out).suffix)
     if arguments.codes is not None:
-        check_out(arguments.codes, (".png",), "--codes")
+        check_out(arguments.codes, IMAGES, "--codes")
         same = arguments.codes.resolve() == out.resolve()
         require(not same, "--codes", arguments.codes, "is the file of --out; name another")
 
     import torch
 
-    from ganvas.callback.drawing.images import draw_codes, draw_pairs, save_png
+    from ganvas.callback.drawing.images import draw_codes, draw_pairs
     from ganvas.model.interface import Reconstructs
     from ganvas.run.load import load_run
 
@@ -56,9 +63,17 @@ def run(argv: Sequence[str]) -> int:
     originals, images, indices = (
         torch.cat([part.cpu() for part in side]) for side in zip(*made, strict=True)
     )
+    scale = arguments.scale
+    check_scalable(scale, originals.shape[1:], 2 * len(originals))
     tensors = {"images": images, "originals": originals, "indices": indices}
-    save_samples(out, tensors, lambda: draw_pairs(originals, images))
+    codes = None
     if arguments.codes is not None:
-        save_png(arguments.codes, draw_codes(originals, images, indices, model.num_codes))
+        try:
+            codes = draw_codes(originals, images, indices, model.num_codes, scale=scale)
+        except OptionError as error:
+            raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
+    save_samples(out, tensors, lambda: draw_pairs(originals, images, scale=scale))
+    if codes is not None:
+        save_sheet(arguments.codes, codes, "--codes")
         print(arguments.codes)
     return 0

@@ -1,37 +1,45 @@
-"""``ganvas sample RUN``: samples of a GAN as an image (.png) or an array (.npz)."""
+"""``ganvas sample RUN``: samples of a GAN as an image, an array (.npz), or a folder with a file each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import check_num, check_out, named_run, writing
+from ganvas.cli.arguments import check_num, named_run, writing
+from ganvas.cli.trained.files.options import add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError, require
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def run(argv: Sequence[str]) -> int:
     """Writes ``--num`` samples; sample number i is a function of (--seed, i) and the weights alone."""
     parser = generator_parser("sample", __doc__, 64, "samples")
     parser.add_argument("--columns", type=int, help="images in a row of the grid; a square without")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="F.png: a grid; F.npz: images uint8 [N, H, W, C], and labels int64 [N] of conditional GANs",
-    )
+    add_scale(parser, "small images of a grid come near to 64 pixels, and files of a folder stay as they are")
+    add_target(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
-    check_num(1 if arguments.columns is None else arguments.columns, "--columns")
+    num, columns, scale = arguments.num, arguments.columns, arguments.scale
+    check_num(1 if columns is None else columns, "--columns")
     folder, allow = named_run(arguments)
-    out = arguments.out or folder.path / f"samples-{arguments.num}-seed{arguments.seed}.png"
-    check_out(out)
-    is_grid = out.suffix == ".png" or arguments.columns is None
+    target = read_target(arguments, folder.path / f"samples-{num}-seed{arguments.seed}.png")
+    what = "a folder" if target.is_folder else "an array"
+    is_grid = not target.is_folder and target.ending != ".npz"
     require(
-        is_grid, "--columns", arguments.columns, "is of a grid (.png), and --out is an array; leave it out"
+        is_grid or columns is None,
+        "--columns",
+        columns,
+        f"is of a grid (.png), and --out is {what}; leave it out",
     )
+    check_scale(scale, target.ending)
 
-    from ganvas.cli.trained.sample_files import open_samples
+    from ganvas.cli.trained.files.samples import check_samples, open_samples
     from ganvas.model.interface import FromLatents, Samples
     from ganvas.run.load import load_run
 
@@ -40,14 +48,28 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError(
             "RUN", folder.path, "makes no samples from nothing; ganvas reconstruct takes VQ-VAEs"
         )
-    with writing(out), open_samples(out, arguments.num, columns=arguments.columns) as file:
-        for start in range(0, arguments.num, arguments.batch_size):
-            count = min(arguments.batch_size, arguments.num - start)
-            options: Any = {"ema": not arguments.raw, "start": start, "truncation": arguments.truncation}
-            made = model.sample(count, arguments.seed, **options)
-            label = None
-            if isinstance(model, FromLatents):
-                label = model.sample_labels(count, arguments.seed, start=start)
-            file.append(made, label)
-    print(out)
+    pieces = _pieces(model, arguments)
+    first = next(pieces)
+    labels = model.sample_labels(num, arguments.seed) if isinstance(model, FromLatents) else None
+    check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
+    channels = first[0].shape[1] if first[0].ndim == 4 else 1
+    if is_grid and channels not in (1, 3):
+        print(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", file=sys.stderr)
+    with writing(target.path), open_samples(target, num, columns=columns, scale=scale) as file:
+        for x, label in itertools.chain([first], pieces):
+            file.append(x, label)
+    print(target.path)
     return 0
+
+
+def _pieces(model: Any, arguments: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Samples [B, ...] in [-1, 1] in their order, and their classes int64 [B] where they have some."""
+    from ganvas.model.interface import FromLatents
+
+    for start in range(0, arguments.num, arguments.batch_size):
+        count = min(arguments.batch_size, arguments.num - start)
+        made = model.sample(
+            count, arguments.seed, ema=not arguments.raw, start=start, truncation=arguments.truncation
+        )
+        is_labelled = isinstance(model, FromLatents)
+        yield made, model.sample_labels(count, arguments.seed, start=start) if is_labelled else None

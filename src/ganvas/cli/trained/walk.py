@@ -1,11 +1,12 @@
-"""``ganvas walk RUN``: a round trip through latents as an animation (.gif, or .png: animated PNG)."""
+"""``ganvas walk RUN``: a round trip through latents as an animation (.gif, .png or .webp)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import check_num, check_out, named_run
+from ganvas.cli.arguments import check_num, check_out, named_run, writing
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.errors import require
 
@@ -23,7 +24,8 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--fps", type=int, default=20, help="frames a second, at most 50 (20)")
     parser.add_argument("--columns", type=int, help="images in a row; a square without")
-    parser.add_argument("--out", type=Path, help="F.gif, or F.png with exact colours")
+    parser.add_argument("--out", type=Path, help="F.gif, or F.png, F.webp with exact colours")
+    add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
     num, stops, frames = arguments.num, arguments.stops, arguments.frames
@@ -34,12 +36,15 @@ def run(argv: Sequence[str]) -> int:
     check_num(1 if arguments.columns is None else arguments.columns, "--columns")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"walk-{num}-seed{arguments.seed}.gif"
-    check_out(out, (".gif", ".png"))
-    from ganvas.callback.drawing.animation import check_fps, save_animation
+    from ganvas.callback.drawing.animation import ANIMATIONS, check_fps, save_animation
+
+    check_out(out, ANIMATIONS)
+    check_scale(arguments.scale, out.suffix)
 
     check_fps(arguments.fps, "--fps")
     model, _ = load_generator(folder, allow, "walk through")
 
+    from ganvas.callback.drawing.files import check_size
     from ganvas.callback.drawing.images import draw_walk
     from ganvas.functional.slerp import closed_walk
 
@@ -48,6 +53,10 @@ def run(argv: Sequence[str]) -> int:
     label = model.sample_labels(num, arguments.seed)
     classes = None if label is None else label.repeat(frames)
     made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
-    save_animation(out, draw_walk(made, columns=arguments.columns), fps=arguments.fps)
+    check_scalable(arguments.scale, made.shape[2:], frames * num)
+    drawn = draw_walk(made, columns=arguments.columns, scale=arguments.scale)
+    check_size(out.suffix, drawn[0].shape[2], drawn[0].shape[1], option="--out", value=out)
+    with writing(out):
+        save_animation(out, drawn, fps=arguments.fps)
     print(out)
     return 0

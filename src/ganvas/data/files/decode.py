@@ -57,7 +57,7 @@ class Decoding:
 
     channels: int
     image_size: int
-    background: str | list[int] = "black"
+    background: str | int | list[int] = "black"  # no number is a colour; it is refused with the reason
     crop: str = "center"
     max_pixels: int = MAX_PIXELS
     colour: Colour = field(init=False, repr=False)

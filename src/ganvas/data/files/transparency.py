@@ -15,13 +15,19 @@ _SPREAD = {"L;2": 85, "L;4": 17}  # 8-bit levels a level of 2 or 4 bits
 _LEVELS = 257  # 16-bit levels a level of 8 bits: 65535 / 255
 
 
-def parse_colour(colour: str | list[int], option: str) -> Colour:
+def parse_colour(colour: str | int | list[int], option: str) -> Colour:
     """A colour as (red, green, blue), each from 0 to 255.
 
     Raises:
-        OptionError: ``option``: neither a name, nor ``#rrggbb``, nor three levels.
+        OptionError: ``option``: neither a name, nor ``#rrggbb``, nor three levels. A number is what YAML
+            and Hydra make of digits without ``#``.
     """
     rule = "must be black, white, another name of CSS, '#rrggbb' or [red, green, blue] from 0 to 255"
+    if isinstance(colour, int):
+        digits = f"{colour:06}" if 0 <= colour < 1_000_000 else "rrggbb"
+        shell = f"\"data.{option}='#{digits}'\""
+        rule = f"is a number; a colour by its digits is '#{digits}' with these quotes, in a shell {shell}"
+        raise OptionError(option, colour, rule)
     if isinstance(colour, list):
         require(len(colour) == 3 and all(0 <= level <= 255 for level in colour), option, colour, rule)
         return colour[0], colour[1], colour[2]

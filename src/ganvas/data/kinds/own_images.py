@@ -41,7 +41,7 @@ class OwnImages(TensorDataModule):
     cache_dir: str | None = None
     channels: int = 3
     image_size: int = 64
-    background: str | list[int] = "black"
+    background: str | int | list[int] = "black"  # no number is a colour; it is refused with the reason
     crop: str = "center"
     max_pixels: int = MAX_PIXELS
     on_damaged: str = "stop"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
@@ -43,14 +44,21 @@ class AdversarialLoss(ABC):
 def _of_logits(loss: Any) -> Any:
     @wraps(loss)
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
-        given = {name: value for name, value in logits.items() if value is not None}
-        scalar = any(value.ndim == 0 for value in given.values())
-        if scalar or len({value.shape[1:] for value in given.values()}) > 1:
-            shapes = " and ".join(f"{name} {list(value.shape)}" for name, value in given.items())
-            raise ValueError(f"{shapes}: must be [B, ...], alike in all but the number of samples")
-        for name, value in given.items():
+        alike = None
+        for name, value in logits.items():
+            if value is None:
+                continue
             if value.dtype not in WIDE:
                 logits[name] = value.float()
+            shape = value.shape[1:]
+            if value.ndim == 0 or (alike is not None and shape != alike):
+                raise _unlike(logits)
+            alike = shape
         return loss(self, **logits)
 
     return checked
+
+
+def _unlike(logits: Mapping[str, Tensor | None]) -> ValueError:
+    shapes = [f"{name} {list(value.shape)}" for name, value in logits.items() if value is not None]
+    return ValueError(f"{' and '.join(shapes)}: must be [B, ...], alike in all but the number of samples")

@@ -169,7 +169,9 @@ def _refusal(value: Any, options: Sequence[Any], path: str) -> OptionError:
     is_plain = isinstance(value, _PLAIN)
     kinds = [typing.get_origin(option) or option for option in options]
     if is_plain and any(kind in _LISTS for kind in kinds):
-        return OptionError(path, "null" if value is None else value, "must be a list, e.g. [1, 2]")
+        others = [option for option, kind in zip(options, kinds) if kind not in (*_LISTS, type(None))]
+        wanted = " or ".join([*dict.fromkeys(_name(option) for option in others), "a list, e.g. [1, 2]"])
+        return OptionError(path, "null" if value is None else value, f"must be {wanted}")
     wanted = " or ".join(dict.fromkeys(_name(option) for option in options))
     if not is_plain:
         shown = f"{type(value).__module__}.{type(value).__qualname__}"

@@ -9,7 +9,7 @@ from torch import nn
 
 # Multiply-adds of the largest layer over one batch of a process, below which a second thread waits more than
 # it helps (benchmarks/busy_cores.py --sweep 1 2).
-LEAST_WORK = 4_000_000
+LEAST_WORK = 10_000_000
 _CHOICES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -1,0 +1,61 @@
+"""Samples as arrays in a .npz that grows."""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from ganvas.cli.arguments import as_array
+from ganvas.cli.trained.files.interface import SampleFile
+
+
+class ArrayFile(SampleFile):
+    """``images`` uint8 [N, H, W, C] (points as they are) and ``labels`` int64 [N], as numpy packs them."""
+
+    def __init__(self, out: Path, num: int) -> None:
+        super().__init__(out, num)
+        self.part = out.with_name(f".{out.name}.part")
+        self._archive = zipfile.ZipFile(self.part, "w", zipfile.ZIP_DEFLATED)
+        self._images: Any = None
+        self._labels: list[Tensor] = []
+
+    def append(self, x: Tensor, label: Tensor | None) -> None:
+        rows = as_array(x)
+        if self._images is None:
+            self._images = self._begin("images", rows)
+        self._images.write(rows.tobytes())
+        if label is not None:
+            self._labels.append(label.cpu())
+
+    def close(self) -> None:
+        self._images.close()
+        if self._labels:
+            labels = as_array(torch.cat(self._labels))
+            with self._begin("labels", labels) as entry:
+                entry.write(labels.tobytes())
+        self._archive.close()
+        self.part.replace(self.out)
+
+    def abandon(self) -> None:
+        with suppress(OSError, ValueError):  # of a full disk, again
+            if self._images is not None:
+                self._images.close()
+            self._archive.close()
+        self.part.unlink(missing_ok=True)
+
+    def _begin(self, name: str, rows: Any) -> Any:
+        """The entry of an array of ``num`` rows like these, its head written."""
+        entry = self._archive.open(f"{name}.npy", "w", force_zip64=True)
+        head = {
+            "descr": numpy.lib.format.dtype_to_descr(rows.dtype),
+            "fortran_order": False,
+            "shape": (self.num, *rows.shape[1:]),
+        }
+        numpy.lib.format.write_array_header_1_0(entry, head)
+        return entry

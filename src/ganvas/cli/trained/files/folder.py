@@ -1,0 +1,100 @@
+"""Samples as a file each, in a folder."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganvas.callback.drawing.files import check_size, save_image
+from ganvas.callback.drawing.images import levels
+from ganvas.cli.trained.files.interface import SampleFile
+from ganvas.cli.trained.files.options import images_in
+from ganvas.errors import OptionError, require
+from ganvas.functional.images import enlarge
+
+_DIGITS, _CLASS_DIGITS = 6, 3  # at least; names sort as their numbers do
+
+
+def check_folder(
+    folder: Path,
+    ending: str,
+    shape: torch.Size,
+    labels: Tensor | None,
+    *,
+    num: int,
+    scale: int | None = None,
+) -> None:
+    """Raises OptionError where samples cannot lie in the folder as files, or not beside what is there.
+
+    Args:
+        shape: of a sample.
+        labels: classes int64 [num] of all samples, where they have some.
+    """
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        rule = "images have 1 or 3 channels [C, H, W]; --out F.npz writes any samples"
+        raise OptionError("--out", f"{folder}/", f"these samples have shape {list(shape)}, and {rule}")
+    factor = scale or 1
+    option, value = ("--out", f"{folder}/") if scale is None else ("--scale", scale)
+    check_size(ending, shape[2] * factor, shape[1] * factor, option=option, value=value)
+    names = _names(num, labels, num=num, ending=ending)
+    written = {Path(name) for name in names}
+    other = next((path for path in images_in(folder) if path not in written), None)
+    rule = f"{other} would stay among the samples, whose names are others; empty the folder, or name another"
+    require(other is None, "--out", f"{folder}/", rule)
+
+
+class SampleFolder(SampleFile):
+    """``000000.png`` and so on by the samples' numbers; with classes ``003/000000.png`` of class 3.
+
+    All files get their names once the last one is written.
+
+    Args:
+        out: the folder; it may be there already.
+        ending: of the files, the format.
+        scale: images are enlarged by this whole factor.
+    """
+
+    def __init__(self, out: Path, num: int, *, ending: str, scale: int | None = None) -> None:
+        super().__init__(out, num)
+        self.ending, self.scale = ending, scale or 1
+        self._is_new = not out.exists()
+        self._part = out / ".samples.part"
+        shutil.rmtree(self._part, ignore_errors=True)  # of a process that was killed
+        self._part.mkdir(parents=True)
+        self._labels: list[Tensor] = []
+        self._count = 0
+
+    def append(self, x: Tensor, label: Tensor | None) -> None:
+        for image in levels(x):
+            save_image(self._part / f"{self._count}{self.ending}", enlarge(image, self.scale))
+            self._count += 1
+        if label is not None:
+            self._labels.append(label.cpu())
+
+    def close(self) -> None:
+        labels = torch.cat(self._labels) if self._labels else None
+        for i, name in enumerate(_names(self._count, labels, num=self.num, ending=self.ending)):
+            path = self.out / name
+            path.parent.mkdir(exist_ok=True)
+            (self._part / f"{i}{self.ending}").replace(path)
+        self._part.rmdir()
+
+    def abandon(self) -> None:
+        shutil.rmtree(self._part, ignore_errors=True)
+        if self._is_new:
+            with suppress(OSError):  # others have put something there
+                self.out.rmdir()
+
+
+def _names(count: int, labels: Tensor | None, *, num: int, ending: str) -> list[str]:
+    """The first ``count`` files, relative to the folder."""
+    digits = max(_DIGITS, len(str(num - 1)))
+    names = [f"{i:0{digits}}{ending}" for i in range(count)]
+    if labels is None:
+        return names
+    wide = max(_CLASS_DIGITS, len(str(int(labels.max()))))
+    return [f"{label:0{wide}}/{name}" for label, name in zip(labels.tolist(), names, strict=True)]

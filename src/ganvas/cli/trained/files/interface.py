@@ -1,0 +1,44 @@
+"""What takes samples in pieces, whatever its format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+
+from torch import Tensor
+
+
+class SampleFile(ABC):
+    """Where samples go: ``with open_samples(...) as file:`` and :meth:`append` for each piece.
+
+    The file has its name once the block has ended well; else nothing is left of it.
+
+    Args:
+        out: the file, or a folder of files; the folder that it lies in is there.
+        num: how many samples will come.
+    """
+
+    def __init__(self, out: Path, num: int) -> None:
+        self.out, self.num = out, num
+
+    @abstractmethod
+    def append(self, x: Tensor, label: Tensor | None) -> None:
+        """The next samples [B, ...] in [-1, 1], and their classes int64 [B] where they have some."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the file; all samples have come."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Removes what is there of the file."""
+
+    def __enter__(self) -> SampleFile:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()

@@ -1,0 +1,129 @@
+"""The options that say how samples are written: ``--scale``, and an ``--out`` that is a file or a folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganvas.callback.drawing.files import check_format
+from ganvas.cli.arguments import check_num, check_out
+from ganvas.errors import OptionError, require
+from ganvas.run.folder.run_folder import check_writable
+
+_MOST_PIXELS = 2**28  # 0.8 GB in colours
+FORMATS = ("png", "webp", "jpg", "jpeg")  # of the files in a folder
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where samples go.
+
+    Attributes:
+        path: the file, or the folder that takes a file for each sample.
+        ending: of the file, or of the files in the folder.
+        is_folder: which of the two.
+    """
+
+    path: Path
+    ending: str
+    is_folder: bool
+
+
+def add_scale(parser: argparse.ArgumentParser, without: str = "small images come near to 64 pixels") -> None:
+    """Adds ``--scale`` to a command that draws images.
+
+    Args:
+        without: what happens where it is not given.
+    """
+    parser.add_argument(
+        "--scale", type=int, help=f"each pixel as a square of this many a side; without, {without}"
+    )
+
+
+def check_scale(scale: int | None, ending: str) -> None:
+    """Raises OptionError (``--scale``) unless files of this ending hold images to enlarge."""
+    check_num(1 if scale is None else scale, "--scale")
+    fits = scale is None or ending != ".npz"
+    require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
+
+
+def check_scalable(scale: int | None, shape: Sequence[int], count: int = 1) -> None:
+    """Raises OptionError (``--scale``) where samples are no images, or are enlarged beyond the memory.
+
+    Args:
+        shape: of a sample.
+        count: samples that are drawn together.
+    """
+    if scale is None:
+        return
+    rule = f"is of images, and these samples have shape {list(shape)}; leave it out"
+    require(len(shape) == 3, "--scale", scale, rule)
+    pixels = count * shape[1] * shape[2] * scale**2
+    rule = f"makes {pixels:,} pixels, drawn at once, of at most {_MOST_PIXELS:,}; take a smaller one"
+    require(pixels <= _MOST_PIXELS, "--scale", scale, rule)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--out`` of a file or a folder, and what belongs to it."""
+    parser.add_argument(
+        "--out",
+        help="F.png, F.webp, F.jpg: a grid; F.npz: images uint8 [N, H, W, C], and labels int64 [N] of "
+        "conditional GANs; FOLDER/: a file each, 000000.png and so on, of conditional GANs in a folder for "
+        "each class",
+    )
+    parser.add_argument("--format", help=f"of the files in a FOLDER/: {', '.join(FORMATS)} (png)")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="write over files of these names in a FOLDER/",
+    )
+
+
+def read_target(arguments: argparse.Namespace, default: Path) -> Target:
+    """Where ``--out`` and its companions say that samples go; nothing is written.
+
+    Args:
+        default: the file, where ``--out`` is not given.
+
+    Raises:
+        OptionError: of these options, one that cannot be taken.
+    """
+    text = str(default) if arguments.out is None else arguments.out
+    path = Path(text)
+    is_folder = arguments.out is not None and (text.endswith(("/", os.sep)) or path.is_dir())
+    if not is_folder:
+        for name in ("format", "overwrite"):
+            value = getattr(arguments, name)
+            require(not value, f"--{name}", value, "is of a folder, and --out is a file; leave it out")
+        known = path.suffix in (".npz", *(f".{name}" for name in FORMATS))
+        require(known, "--out", text, "must end in .png, .webp, .jpg, .jpeg or .npz, or in / for a folder")
+        check_out(path, (path.suffix,))
+        check_format(path.suffix, "--out", text)
+        return Target(path, path.suffix, is_folder=False)
+    ending = arguments.format or "png"
+    require(ending in FORMATS, "--format", ending, f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    check_format(f".{ending}", "--format", ending)
+    if path.exists() and not path.is_dir():
+        raise OptionError("--out", text, "is a file; leave the / out, or name another folder")
+    check_writable(path, "--out")
+    found = None if arguments.overwrite else next(images_in(path), None)
+    rule = "--overwrite writes over files of the same names, or name another folder"
+    require(found is None, "--out", text, f"holds images already ({found}); {rule}")
+    return Target(path, f".{ending}", is_folder=True)
+
+
+def images_in(folder: Path) -> Iterator[Path]:
+    """Image files in a folder and in those in it, relative to it; those that are hidden are left out."""
+    from ganvas.data.files.formats import KNOWN
+
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        shown = (one for one in inside if one.suffix.lower() in KNOWN and not one.name.startswith("."))
+        yield from (one.relative_to(folder) for one in shown if one.is_file())
