@@ -120,7 +120,7 @@ def overrides(command: str) -> list[str]:
 def test_commands_that_a_page_names_compose(page: Path) -> None:
     for command in commands(page):
         try:
-            compose(overrides(command))
+            compose(overrides(command.replace("seed=N", "seed=1")))
         except Exception as error:
             error.add_note(command)
             raise

@@ -60,6 +60,13 @@ def test_an_option_written_with_a_dot_is_told_its_slash(words: list[str], choice
     assert str(refused.value).endswith(f"chosen by {choice}")
 
 
+@pytest.mark.parametrize("seed", ["a", "null", "-1", "1.5", "9223372036854775808"])
+def test_a_seed_that_is_none_names_no_folder(seed: str) -> None:
+    with pytest.raises(OptionError, match=rf"^seed={seed}: must be a whole number in \[0, 2\^63\)$"):
+        compose([f"seed={seed}"])
+    assert compose(["seed=9223372036854775807"]).config["seed"] == 2**63 - 1
+
+
 def test_so_is_a_word_in_a_yaml(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     text = "# @package _global_\ndefaults: [{override /model: mlp_vqvae}]\nmodel: {quantizer: fsq}\n"

@@ -162,6 +162,9 @@ def _check_shapes(plain: dict[str, Any]) -> None:
         for name, node in (entries or {}).items():
             reason = "must be a section with a _target_; write one into your --config-dir, or leave it out"
             require(node is None or isinstance(node, dict), f"{group}.{name}", node, reason)
+    seed = plain.get("seed", 0)  # again in ganvas.run.prepare, which imports torch: this names the folder
+    is_seed = isinstance(seed, int) and 0 <= seed < 2**63
+    require(is_seed, "seed", "null" if seed is None else seed, "must be a whole number in [0, 2^63)")
     modules = plain.get("allow_imports")
     listed = modules is None or (isinstance(modules, list) and all(isinstance(one, str) for one in modules))
     require(listed, "allow_imports", modules, "must be a list of modules, e.g. [my_module]")

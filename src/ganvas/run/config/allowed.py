@@ -158,7 +158,7 @@ def _check_name(name: Any, allow: Sequence[str], option: str) -> None:
         option,
         name,
         "names code outside the allow-list (" + ", ".join(prefix.rstrip(".") for prefix in ALLOWED) + "); "
-        "your own module is allowed on the command line by allow_imports=[its_name], for a RUN by "
+        "your own module is allowed by --config-dir FOLDER, where its YAMLs lie, or, installed, by "
         "--allow-imports its_name",
     )
 
