@@ -100,7 +100,8 @@ def _changed(tree: Any, path: str = "") -> dict[str, Any]:
     if isinstance(tree, int):
         return {path: tree + 1}
     if isinstance(tree, float):
-        return {path: tree / 2 if tree else 0.01}
+        # A ratio a little over 1 must stay over 1.
+        return {path: 2 * tree if 1 < tree < 2 else tree / 2 if tree else 0.01}
     if isinstance(tree, list) and tree and all(type(one) in (int, float) for one in tree):
         return {path: [tree[0] / 2 if isinstance(tree[0], float) else tree[0] + 1, *tree[1:]]}
     return {}
