@@ -5,12 +5,13 @@ A Python program finds here what the commands do (docs/python.md); nothing is im
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ganvas.version import __version__
 
 if TYPE_CHECKING:
     from ganvas.api.config import Config, compose
     from ganvas.api.evaluation import evaluate
-    from ganvas.api.run import Run, load, runs
+    from ganvas.api.loading import load, runs
+    from ganvas.api.run import Run
     from ganvas.api.training import resume, train
     from ganvas.compare.side_by_side import compare_runs as compare
     from ganvas.errors import NonFiniteError, OptionError, RankError
@@ -36,8 +37,8 @@ _HOMES = {
     "compose": "api.config",
     "evaluate": "api.evaluation",
     "Run": "api.run",
-    "load": "api.run",
-    "runs": "api.run",
+    "load": "api.loading",
+    "runs": "api.loading",
     "resume": "api.training",
     "train": "api.training",
     "NonFiniteError": "errors",

@@ -50,6 +50,12 @@ def test_overrides_are_enough_and_a_config_trains_twice():
     assert "seed=3" in record
 
 
+def test_nothing_is_announced(capfd):
+    run = ganvas.train([*SMOKE, "trainer.max_examples=128"])
+    ganvas.resume(run, ["trainer.max_examples=192"])
+    assert "examples, " not in capfd.readouterr().out
+
+
 @pytest.mark.slow
 def test_going_on():
     whole = ganvas.train([*SMOKE, "trainer.max_examples=640"])
@@ -69,6 +75,7 @@ def test_errors_are_ganvas_own_and_nothing_is_written(tmp_path):
         ("data.batch_size=0",): r"^data\.batch_size=0: must be positive",
         ("resume=latest",): r"^resume=latest: .*ganvas\.resume",
         ("sweep.repeats=2",): r"^sweep\.repeats=2: ",
+        ("hydra.run.dir=x",): r"^hydra\.run\.dir=x: ganvas does not use it",
     }.items():
         with pytest.raises(ganvas.OptionError, match=line):
             ganvas.train([*SMOKE, *words])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from ganvas.api.loading import code_of
 from ganvas.api.run import Run
 from ganvas.api.state import call
 from ganvas.cli.trained.evaluate import evaluate as evaluate_run
@@ -62,11 +63,9 @@ def evaluate(
     require(split in _SPLITS, "split", split, f"must be one of {', '.join(_SPLITS)}")
     for name, words in (("metrics", metrics), ("overrides", overrides)):
         require(not isinstance(words, str), name, words, f'must be a list, e.g. ["{words}"]')
-    groups = None if config_dir is None else os.fspath(config_dir)
-    allow = list(allow_imports)
-    if isinstance(run, Run):
-        groups, allow = groups or run.config_dir, [*allow, *run.allow_imports]
-        raw = run.weights == "raw" if raw is None else raw
+    groups, allow = code_of(run, config_dir, allow_imports)
+    if raw is None:
+        raw = isinstance(run, Run) and run.weights == "raw"
     arguments = evaluate_parser().parse_args([os.fspath(run)])
     vars(arguments).update(
         overrides=list(overrides),
@@ -76,7 +75,7 @@ def evaluate(
         num=num,
         num_real=num_real,
         seed=seed,
-        raw=bool(raw),
+        raw=raw,
         truncation=truncation,
         floor=floor,
         batch_size=batch_size,

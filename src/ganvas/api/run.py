@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.api.state import call, light_call, preserved_state
+from ganvas.api.state import call, preserved_state
 from ganvas.callback.rows import read_rows
-from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.cli.runs.listing import describe
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, all_runs
-from ganvas.run.folder.usable import find_usable
+from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -300,48 +297,6 @@ class Run:
         device = self.model.device
         parts: list[Tensor] = [function(part.to(device)).cpu() for part in x.split(batch_size)]
         return torch.cat(parts)
-
-
-@call
-def load(
-    run: str | os.PathLike[str],
-    *,
-    output_dir: str | os.PathLike[str] = "outputs",
-    config_dir: str | os.PathLike[str] | None = None,
-    allow_imports: Sequence[str] = (),
-    weights: str = "average",
-    device: Any = None,
-) -> Run:
-    """A run with the weights of its newest valid checkpoint.
-
-    Args:
-        run: a RUN as the commands take it (``latest:KIND`` too), or a :class:`Run`, e.g. for its raw weights.
-        output_dir: where runs are looked for by name.
-        config_dir: the folder of your own config groups that it was trained with.
-        allow_imports: modules of your own that it may name.
-        weights: ``average`` (where the recipe has one) or ``raw``.
-        device: None takes the first GPU, or the CPU.
-
-    Raises:
-        OptionError: none or several fit, no valid checkpoint, or it names code that is not allowed.
-    """
-    folder = find_usable(os.fspath(run), Path(output_dir))
-    groups = None if config_dir is None else os.fspath(config_dir)
-    allow = list(allow_imports)
-    if isinstance(run, Run):
-        groups, allow = groups or run.config_dir, [*allow, *run.allow_imports]
-    if groups is not None:
-        make_importable(check_config_dir(groups))
-    allow += user_modules(groups)
-    found = Run(folder, allow=allow, config_dir=groups, weights=weights, device=device)
-    found.model  # noqa: B018  # what is wrong with it shows here
-    return found
-
-
-@light_call
-def runs(output_dir: str | os.PathLike[str] = "outputs") -> list[Run]:
-    """Every run under a folder, also inside of sweeps, oldest first; their networks are not loaded yet."""
-    return [Run(folder) for folder in all_runs(Path(output_dir))]
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.api.config import Config, as_config
+from ganvas.api.loading import code_of, importable
 from ganvas.api.run import Run
 from ganvas.api.state import call
-from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
+from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.resume import continue_run
-from ganvas.cli.train import require_one_job, train_composed
+from ganvas.cli.train import train_composed
 from ganvas.errors import require
 from ganvas.run.config.stored import relocate_paths
 from ganvas.run.folder.run_folder import new_folder_path
@@ -45,16 +46,14 @@ def train(config: Config | Sequence[str]) -> Run:
     config = as_config(config)
     reason = "continues another run; ganvas.resume(run) does that"
     require(not config.get("resume"), "resume", config.get("resume"), reason)
-    require_one_job(config)
     plain = copy.deepcopy(dict(config))
     run_dir = plain["paths"]["run_dir"]
     if Path(run_dir).exists() and not any(one.startswith("paths.run_dir=") for one in config.overrides):
         plain = relocate_paths(plain, run_dir, str(new_folder_path(plain, config.choices)))
     composed = dataclasses.replace(config.composed, config=plain)
     command = f"ganvas.train({config.overrides})"
-    outcome = train_composed(
-        composed, config_dir=config.config_dir, config_name=config.config_name, command=command
-    )
+    folder, name = config.config_dir, config.config_name
+    outcome = train_composed(composed, config_dir=folder, config_name=name, command=command, quiet=True)
     return _run_of(outcome, user_modules(config.config_dir), config.config_dir)
 
 
@@ -81,16 +80,11 @@ def resume(
     """
     reason = 'must be a list, e.g. ["trainer.max_examples=2000000"]'
     require(not isinstance(overrides, str), "overrides", overrides, reason)
-    groups = None if config_dir is None else os.fspath(config_dir)
-    allow = [*allow_imports]
-    if isinstance(run, Run):
-        groups, allow = groups or run.config_dir, [*allow, *run.allow_imports]
-    if groups is not None:
-        make_importable(check_config_dir(groups))
-    allow += user_modules(groups)
+    groups, allow = code_of(run, config_dir, allow_imports)
+    allow += importable(groups)
     need = NEEDS["resume with overrides" if overrides else "resume"]
     folder = find_usable(os.fspath(run), Path(output_dir), need)
-    return _run_of(continue_run(folder, list(overrides), allow), allow, groups)
+    return _run_of(continue_run(folder, list(overrides), allow, quiet=True), allow, groups)
 
 
 def _run_of(outcome: Outcome, allow: Sequence[str], config_dir: str | None) -> Run:

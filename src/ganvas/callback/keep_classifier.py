@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from ganvas import __version__
 from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
 from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
@@ -17,6 +16,7 @@ from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier
 from ganvas.metric.evaluate import evaluating, is_mine
 from ganvas.model.interface import Classifies
+from ganvas.version import __version__
 
 
 class KeepClassifier(RunCallback):

@@ -70,7 +70,7 @@ def _main(argv: list[str]) -> int:
         )
         return 0
     if "--version" in argv:
-        from ganvas import __version__
+        from ganvas.version import __version__
 
         print(__version__)
         return 0

@@ -58,7 +58,11 @@ def resume(
     secrets: dict[str, Any] | None = None,
     own: Sequence[str] = (),
 ) -> int:
-    """As :func:`continue_run`; says how it ended, and returns the exit code."""
+    """As :func:`continue_run`; says how it ended, and returns the exit code.
+
+    Args:
+        own: the words of this command line that bring the user's own code, for the command that goes on.
+    """
     return report(continue_run(folder, overrides, allow, secrets=secrets), own)
 
 
@@ -68,6 +72,7 @@ def continue_run(
     allow: Sequence[str],
     *,
     secrets: dict[str, Any] | None = None,
+    quiet: bool = False,
 ) -> Outcome:
     """Continues a run: its stored config, with ``overrides`` on existing keys.
 
@@ -76,7 +81,7 @@ def continue_run(
         overrides: ``key=value``.
         allow: what the user allows on this command line; the run's own word is data.
         secrets: a config that has what run.yaml hides, at the same keys.
-        own: the words of this command line that bring the user's own code, for the command that goes on.
+        quiet: whether nothing is said of what is about to be trained.
 
     Raises:
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
@@ -95,8 +100,9 @@ def continue_run(
         config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)
     config["allow_imports"] = list(allow)
-    choices, status = run["ganvas"].get("choices"), folder.read_status()
-    announce(config, choices if isinstance(choices, dict) else {}, seen=int(status.get("examples_seen", 0)))
+    if not quiet:
+        status = folder.read_status()
+        announce(config, folder.choices(status), seen=int(status.get("examples_seen", 0)))
     from ganvas.run.start import train
 
     try:

@@ -95,15 +95,12 @@ def train(
         allow: the user's own modules that the config may name, beside those of its ``allow_imports``.
     """
     from ganvas.cli.compose.experiment import compose
-    from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 
-    check_hydra_overrides(overrides, is_sweep=False)
     # Of a resumed run the other overrides are about its own config, which may have another model's keys.
     finding = [word for word in overrides if word.startswith(_FIND_RUN)]
     is_resumed = any(word.startswith("resume=") and word != "resume=null" for word in finding)
     composed = compose(finding if is_resumed else overrides, config_dir=config_dir, config_name=config_name)
     config = composed.config
-    require_one_job(config)
     allow = [*composed.allow_imports, *allow]
     own = own_code(config_dir, allow)
     if config.get("resume"):
@@ -121,10 +118,30 @@ def train(
     return report(outcome, own)
 
 
-def require_one_job(config: dict[str, Any]) -> None:
-    """Raises OptionError where the config asks for several runs."""
+def check_experiment(
+    composed: Composed, *, config_dir: str | None, config_name: str, allow: Sequence[str] = ()
+) -> None:
+    """What can be said against a composed experiment before torch is imported; sets its ``allow_imports``.
+
+    Args:
+        composed: the experiment; its config is changed.
+        config_dir: the folder of the user's own groups, whose modules the config may name.
+        config_name: the config that it was composed of.
+        allow: the user's own modules that it may name beside those.
+
+    Raises:
+        OptionError: under the key of the part; ``composed.named_as_written`` finds what the user wrote.
+    """
+    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
+    from ganvas.run.config.build import check_targets
+
+    check_hydra_overrides(composed.overrides, is_sweep=False)
+    config = composed.config
     repeats = (config.get("sweep") or {}).get("repeats", 1)
     require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
+    config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
+    check_targets(config, config["allow_imports"])
+    check_read(composed, config_dir=config_dir, config_name=config_name)
 
 
 def train_composed(
@@ -134,32 +151,24 @@ def train_composed(
     config_name: str = "train",
     allow: Sequence[str] = (),
     command: str | None = None,
+    quiet: bool = False,
 ) -> Outcome:
     """Trains a composed experiment in a new folder.
 
     Args:
-        composed: the experiment; its config is changed.
-        config_dir: the folder of the user's own groups, whose modules the config may name.
-        config_name: the config that it was composed of.
-        allow: the user's own modules that it may name beside those.
+        composed, config_dir, config_name, allow: as of :func:`check_experiment`.
         command: what run.yaml calls the command; None: this process's command line.
+        quiet: whether nothing is said of what is about to be trained.
     """
     from ganvas.cli.compose.experiment import provenance
-    from ganvas.cli.compose.refuse_unread import check_read
-    from ganvas.run.config.build import (
-        check_targets,  # before torch: a hostile or misspelt target costs nothing
-    )
 
-    config = composed.config
-    config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
     try:
-        check_targets(config, config["allow_imports"])
-        check_read(composed, config_dir=config_dir, config_name=config_name)
-        if command is None:
-            announce(config, composed.choices)
+        check_experiment(composed, config_dir=config_dir, config_name=config_name, allow=allow)
+        if not quiet:
+            announce(composed.config, composed.choices)
         from ganvas.run.start import train as live
 
-        return live({"ganvas": provenance(composed, command), "config": config})
+        return live({"ganvas": provenance(composed, command), "config": composed.config})
     except OptionError as error:
         raise composed.named_as_written(error) from error
 

@@ -8,7 +8,6 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ganvas import __version__
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
@@ -18,6 +17,7 @@ from ganvas.metric.interface import FeatureExtractor, Observation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
+from ganvas.version import __version__
 
 BETTER = {
     "mse": "min",

@@ -7,13 +7,13 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ganvas import __version__
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
 from ganvas.metric.observe import observe_split
+from ganvas.version import __version__
 
 
 class Sampler(Protocol):

@@ -52,6 +52,11 @@ def test_a_mistake_is_one_line(ganvas) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_what_train_refuses_before_torch_is_refused(ganvas) -> None:
+    assert ganvas("check", "sweep.repeats=2", code=2).stderr.startswith("sweep.repeats=2: ")
+    assert ganvas("check", "hydra.run.dir=x", code=2).stderr.startswith("hydra.run.dir=x: ")
+
+
 def test_parts_of_ones_own(ganvas, tmp_path: Path) -> None:
     ganvas("init", "project")
     words = ["check", "--config-dir", "project/conf", "data=mine", "accelerator=cpu"]

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
-from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.terminal import format_duration
+from ganvas.cli.train import check_experiment
 from ganvas.errors import OptionError, require
 
 if TYPE_CHECKING:
@@ -31,18 +31,12 @@ def run(argv: Sequence[str]) -> int:
     words = [*arguments.overrides, *more]
     code = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}
     from ganvas.cli.compose.experiment import compose
-    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
-    from ganvas.run.config.build import check_targets
 
-    check_hydra_overrides(words, is_sweep=False)
     composed = compose(words, **code)
-    config = composed.config
-    resumed = config.get("resume")
+    resumed = composed.config.get("resume")
     require(resumed is None, "resume", resumed, "is no experiment of its own; ganvas runs show tells a run")
-    config["allow_imports"] = [*composed.allow_imports, *allow, *user_modules(arguments.config_dir)]
     try:
-        check_targets(config, config["allow_imports"])
-        check_read(composed, **code)
+        check_experiment(composed, **code, allow=allow)
         from ganvas.run.folder.train_log import data_notes
         from ganvas.run.trial import try_out
 
@@ -50,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning_fabric|pytorch_lightning")
             with nullcontext() if arguments.json else data_notes():
-                trial = try_out(config)
+                trial = try_out(composed.config)
     except OptionError as error:
         raise composed.named_as_written(error) from error
     if arguments.json:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import ganvas
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError, require
 
@@ -35,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
 
 def starter() -> Path:
     """The folder of the project's files, inside the package."""
-    return Path(ganvas.__file__).parent / "starter"
+    return Path(__file__).parents[2] / "starter"
 
 
 def starter_files() -> Iterator[Path]:

@@ -208,7 +208,7 @@ def provenance(composed: Composed, command: str | None = None) -> dict[str, Any]
     import subprocess
     from importlib.metadata import version
 
-    import ganvas
+    from ganvas.version import __version__
 
     try:
         git = subprocess.run(
@@ -217,7 +217,7 @@ def provenance(composed: Composed, command: str | None = None) -> dict[str, Any]
     except (OSError, subprocess.SubprocessError):
         git = None
     return {
-        "version": ganvas.__version__,
+        "version": __version__,
         "command": command or shlex.join(["ganvas", *map(redacted_override, sys.argv[1:])]),
         "overrides": composed.overrides,
         "choices": composed.choices,

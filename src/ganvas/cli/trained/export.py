@@ -26,9 +26,9 @@ def run(argv: Sequence[str]) -> int:
 
     from safetensors.torch import save
 
-    import ganvas
     from ganvas.model.latent_generator import LatentGenerator
     from ganvas.run.load import load_run
+    from ganvas.version import __version__
 
     model, _, stored = load_run(folder, allow=allow)
     networks, averaged = _networks(model, raw=arguments.raw)
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     }
     metadata = {
         "format": "pt",
-        "ganvas": ganvas.__version__,
+        "ganvas": __version__,
         "examples_seen": str(model.examples_seen),
         "weights": "average" if averaged else "trained",
         "model": json.dumps(stored["config"]["model"]),

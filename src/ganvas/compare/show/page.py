@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from html import escape as escaped
 
-from ganvas import __version__
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
 from ganvas.compare.curves import Curve, apart, equal_curves, read_curves, sensible_tags, thinned
 from ganvas.compare.show.images import newest_grid
@@ -19,6 +18,7 @@ from ganvas.compare.show.table import (
     protocol_lines,
     title,
 )
+from ganvas.version import __version__
 
 _MOST_PANELS = 6
 _MOST_POINTS = 400  # of a line
