@@ -224,7 +224,7 @@ def make_trainer(
         ),
         precision=machine.precision,  # type: ignore[arg-type]  # checked against its options
         benchmark=machine.benchmark,
-        max_steps=_max_steps(options, batch_size),
+        max_steps=min(budgets(options, batch_size).values(), default=-1),
         max_epochs=options.max_epochs if options.max_epochs is not None else -1,
         val_check_interval=every,
         check_val_every_n_epoch=epochs,
@@ -258,13 +258,26 @@ def make_trainer(
     return trainer
 
 
+def budgets(options: TrainerOptions, batch_size: int, train_samples: int | None = None) -> dict[str, int]:
+    """Batches after which each budget that is set ends the run, by its option.
+
+    Without ``train_samples`` those in epochs are left out.
+    """
+    found = {"max_examples": batch_count(options.max_examples, batch_size), "max_steps": options.max_steps}
+    if options.max_epochs is not None and train_samples is not None:
+        found["max_epochs"] = options.max_epochs * epoch_batches(options, batch_size, train_samples)
+    return {name: batches for name, batches in found.items() if batches is not None}
+
+
 def budget_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int | None:
     """Batches after which the run is done, None where only the clock on the wall can end it."""
-    epoch = epoch_batches(options, batch_size, train_samples)
-    budgets = [batch_count(options.max_examples, batch_size), options.max_steps]
-    if options.max_epochs is not None:
-        budgets.append(options.max_epochs * epoch)
-    return min((budget for budget in budgets if budget is not None), default=None)
+    return min(budgets(options, batch_size, train_samples).values(), default=None)
+
+
+def total_examples(options: TrainerOptions, *, batch_size: int, train_samples: int) -> int | None:
+    """Examples seen when training ends; None where a clock alone ends it."""
+    batches = budget_batches(options, batch_size, train_samples)
+    return None if batches is None else batches * batch_size
 
 
 def epoch_batches(options: TrainerOptions, batch_size: int, train_samples: int) -> int:
@@ -319,18 +332,3 @@ def validation_interval(
     within = every if isinstance(every, int) else int(epoch * (1.0 if every is None else every))
     first = within + ((epochs or 1) - 1) * epoch
     return (budget, None) if budget is not None and first > budget else (every, epochs)
-
-
-def _max_steps(options: TrainerOptions, batch_size: int) -> int:
-    """Lightning's ``max_steps``; -1: no bound."""
-    budgets = [batch_count(options.max_examples, batch_size), options.max_steps]
-    return min((budget for budget in budgets if budget is not None), default=-1)
-
-
-def total_examples(options: TrainerOptions, *, batch_size: int, train_samples: int) -> int | None:
-    """Examples seen when training ends; None where a clock alone ends it."""
-    steps = _max_steps(options, batch_size)
-    totals = [steps * batch_size] if steps > 0 else []
-    if options.max_epochs is not None:
-        totals.append(options.max_epochs * epoch_batches(options, batch_size, train_samples) * batch_size)
-    return min(totals, default=None)

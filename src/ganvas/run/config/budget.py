@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import OptionError
 from ganvas.model.training.recipe import Recipe
-from ganvas.run.trainer import TrainerOptions, batch_count, epoch_batches
+from ganvas.run.trainer import TrainerOptions, budgets
 
 
 class Budget(NamedTuple):
@@ -29,15 +29,10 @@ class Budget(NamedTuple):
 
 def find_budget(options: TrainerOptions, *, batch_size: int, train_samples: int) -> Budget | None:
     """The smallest of the budgets; None where a clock alone ends the run."""
-    epoch = epoch_batches(options, batch_size, train_samples)
-    batches: dict[str, int | None] = {
-        "max_examples": batch_count(options.max_examples, batch_size),
-        "max_epochs": None if options.max_epochs is None else options.max_epochs * epoch,
-        "max_steps": options.max_steps,
-    }
+    batches = budgets(options, batch_size, train_samples)
     if options.fast_dev_run:
         batches = {"fast_dev_run": int(options.fast_dev_run)}
-    least = min(((count, name) for name, count in batches.items() if count is not None), default=None)
+    least = min(((count, name) for name, count in batches.items()), default=None)
     if least is None:
         return None
     count, name = least
