@@ -106,6 +106,27 @@ def test_large_numbers_are_finite(quantizer: Quantizer, dtype: torch.dtype) -> N
     assert quantizer(z).quantized.isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace:DeprecationWarning")
+def test_a_traced_program_looks_up_what_it_is_given(quantizer: Quantizer) -> None:
+    quantizer.requires_grad_(False)
+    z = 3 * torch.randn(9, 3, 5)
+    for call in (lambda x: quantizer.encode(x), lambda x: quantizer(x).quantized):
+        program = torch.jit.trace(call, (torch.randn(2, 3, 5),), check_trace=False)
+        assert torch.equal(program(z), call(z))
+
+
+def test_torch_func_differentiates_it(quantizer: Quantizer) -> None:
+    z = torch.randn(4, 3, 5)
+
+    def loss(x: Tensor) -> Tensor:
+        output = quantizer(x)
+        return output.quantized.square().sum() + output.loss
+
+    leaf = z.clone().requires_grad_(True)
+    (expected,) = torch.autograd.grad(loss(leaf), leaf)
+    assert torch.equal(torch.func.grad(loss)(z), expected)
+
+
 @pytest.mark.parametrize("wrong", [-1, None, 2**40])
 def test_indices_out_of_range_are_refused(quantizer: Quantizer, wrong: int | None) -> None:
     number = quantizer.num_codes if wrong is None else wrong

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganvas.errors import OptionError
 from ganvas.functional.precision import WIDE
+from ganvas.functional.recording import is_exporting, is_recording
 
 _LARGEST_INDEX = 2**63 - 1
 
@@ -31,8 +32,8 @@ def _forward(forward: Callable[..., Any]) -> Callable[..., Any]:
             _refuse(quantizer, z)
         wide = z if z.dtype in WIDE else z.float()
         # On an accelerator the host would wait for the answer; an exported program asks nothing.
-        looks = wide.device.type == "cpu" and not torch.compiler.is_compiling()
-        if torch.compiler.is_exporting() or (looks and math.isfinite(wide.detach().sum())):
+        looks = wide.device.type == "cpu" and not is_recording()
+        if is_exporting() or (looks and math.isfinite(wide.detach().sum())):
             output = forward(quantizer, wide)
         else:
             output = _forward_without_bad(functools.partial(forward, quantizer), wide)
@@ -60,7 +61,7 @@ def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
             _refuse(quantizer, z)
         with torch.no_grad():
             wide = z if z.dtype in WIDE else z.float()
-            if not torch.compiler.is_compiling():
+            if not is_recording():
                 bad = wide.numel() - int(wide.isfinite().sum())
                 if bad:
                     raise ValueError(
@@ -77,7 +78,7 @@ def _decode(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")
-        if not torch.compiler.is_compiling() and indices.numel():
+        if not is_recording() and indices.numel():
             least, most = (int(number) for number in indices.aminmax())
             if least < 0 or most > min(quantizer.num_codes - 1, _LARGEST_INDEX):
                 wrong = least if least < 0 else most
