@@ -141,8 +141,9 @@ def test_only_whole_numbers_are_indices(quantizer: Quantizer) -> None:
     for wrong in (torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool)):
         with pytest.raises(ValueError, match="must be whole numbers"):
             quantizer.decode(wrong)
-    few = quantizer.decode(torch.tensor([[0, 1]], dtype=torch.int32))
-    assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
+    for kind in (torch.uint8, torch.int8, torch.int16, torch.int32):
+        few = quantizer.decode(torch.tensor([[0, 1]], dtype=kind))
+        assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
     assert quantizer.decode(torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 3, 4)
 
 

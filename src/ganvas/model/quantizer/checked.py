@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
-from ganvas.functional.precision import WIDE
+from ganvas.functional.codes import require_indices
+from ganvas.functional.precision import at_least_float32
 from ganvas.functional.recording import is_exporting, is_recording
-
-_LARGEST_INDEX = 2**63 - 1
 
 
 def checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +29,7 @@ def _forward(forward: Callable[..., Any]) -> Callable[..., Any]:
     def with_contract(quantizer: Any, z: Tensor) -> Any:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
-        wide = z if z.dtype in WIDE else z.float()
+        wide = at_least_float32(z)
         # On an accelerator the host would wait for the answer; an exported program asks nothing.
         looks = wide.device.type == "cpu" and not is_recording()
         if is_exporting() or (looks and math.isfinite(wide.detach().sum())):
@@ -60,7 +59,7 @@ def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
         with torch.no_grad():
-            wide = z if z.dtype in WIDE else z.float()
+            wide = at_least_float32(z)
             if not is_recording():
                 bad = wide.numel() - int(wide.isfinite().sum())
                 if bad:
@@ -78,12 +77,9 @@ def _decode(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")
-        if not is_recording() and indices.numel():
-            least, most = (int(number) for number in indices.aminmax())
-            if least < 0 or most > min(quantizer.num_codes - 1, _LARGEST_INDEX):
-                wrong = least if least < 0 else most
-                raise ValueError(f"indices hold {wrong}: each must be in [0, {quantizer.num_codes})")
-        return decode(quantizer, indices)
+        if not is_recording():
+            require_indices(indices, quantizer.num_codes)
+        return decode(quantizer, indices.to(torch.int64))
 
     return with_contract
 

@@ -31,8 +31,8 @@ class Quantizer(nn.Module, ABC):
     """A map from vectors to a finite set of codes.
 
     What a subclass writes as ``forward``, ``encode`` and ``decode`` gets float32 (float64 where it was given
-    that) of the right shape, and indices in range: the checks that the docstrings below promise stand around
-    them here, for all quantizers.
+    that) of the right shape, and indices int64 in range: the checks that the docstrings below promise stand
+    around them here, for all quantizers.
 
     Attributes:
         num_codes: size of the set.
