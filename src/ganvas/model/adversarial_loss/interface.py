@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from functools import wraps
 from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.precision import WIDE
+from ganvas.functional.contracts import put_contracts, require_one_shape
+from ganvas.functional.precision import at_least_float32
 
 
 class AdversarialLoss(ABC):
@@ -28,9 +27,7 @@ class AdversarialLoss(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for side in ("discriminator", "generator"):
-            if side in vars(cls):
-                setattr(cls, side, _of_logits(vars(cls)[side]))
+        put_contracts(cls, discriminator=_of_logits, generator=_of_logits)
 
     @abstractmethod
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -42,23 +39,12 @@ class AdversarialLoss(ABC):
 
 
 def _of_logits(loss: Any) -> Any:
-    @wraps(loss)
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
-        alike = None
-        for name, value in logits.items():
-            if value is None:
-                continue
-            if value.dtype not in WIDE:
-                logits[name] = value.float()
-            shape = value.shape[1:]
-            if value.ndim == 0 or (alike is not None and shape != alike):
-                raise _unlike(logits)
-            alike = shape
-        return loss(self, **logits)
+        given = {name: at_least_float32(value) for name, value in logits.items() if value is not None}
+        require_one_shape(any_number=True, **given)
+        for name, value in given.items():
+            if value.ndim == 0:
+                raise ValueError(f"{name} []: must be [B, ...], alike in all but the number of samples")
+        return loss(self, **logits | given)
 
     return checked
-
-
-def _unlike(logits: Mapping[str, Tensor | None]) -> ValueError:
-    shapes = [f"{name} {list(value.shape)}" for name, value in logits.items() if value is not None]
-    return ValueError(f"{' and '.join(shapes)}: must be [B, ...], alike in all but the number of samples")

@@ -19,13 +19,9 @@ from ganvas.functional.precision import at_least_float32
 from ganvas.functional.recording import is_exporting, is_recording
 
 
-def checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """``forward``, ``encode`` or ``decode`` of a quantizer with its contract around it."""
-    return {"forward": _forward, "encode": _encode, "decode": _decode}[name](method)
+def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The contract of ``forward``."""
 
-
-def _forward(forward: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(forward)
     def with_contract(quantizer: Any, z: Tensor) -> Any:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
@@ -53,8 +49,9 @@ def _forward_without_bad(forward: Callable[[Tensor], Any], z: Tensor) -> Any:
     )
 
 
-def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @functools.wraps(encode)
+def of_finite_latents(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The contract of ``encode``."""
+
     def with_contract(quantizer: Any, z: Tensor) -> Tensor:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
@@ -72,8 +69,9 @@ def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return with_contract
 
 
-def _decode(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @functools.wraps(decode)
+def of_indices(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The contract of ``decode``."""
+
     def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")

@@ -1,0 +1,34 @@
+"""What interfaces promise of their methods, checked at one place for all who implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from torch import Tensor
+
+
+def put_contracts(cls: type, **contracts: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts each contract, a decorator, around the method of its name where ``cls`` itself defines it.
+
+    For ``__init_subclass__`` of an interface, which so reaches what anybody writes.
+    """
+    for name, contract in contracts.items():
+        if name in vars(cls):
+            method = vars(cls)[name]
+            setattr(cls, name, wraps(method)(contract(method)))
+
+
+def require_one_shape(*, any_number: bool = False, **tensors: Tensor) -> None:
+    """Raises ValueError for tensors of several shapes, which would be broadcast.
+
+    Args:
+        any_number: their numbers of samples, the first dimension, may differ.
+        tensors: each by the name that it has in the error.
+    """
+    first, *others = (value.shape[int(any_number) :] for value in tensors.values())
+    if any(shape != first for shape in others):
+        shapes = " and ".join(f"{name} {list(value.shape)}" for name, value in tensors.items())
+        more = ", alike in all but the number of samples" if any_number else ""
+        raise ValueError(f"{shapes}: must be of one shape{more}")
