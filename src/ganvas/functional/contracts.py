@@ -20,15 +20,13 @@ def put_contracts(cls: type, **contracts: Callable[[Callable[..., Any]], Callabl
             setattr(cls, name, wraps(method)(contract(method)))
 
 
-def require_one_shape(*, any_number: bool = False, **tensors: Tensor) -> None:
-    """Raises ValueError for tensors of several shapes, which would be broadcast.
+def unlike(*, any_number: bool = False, **tensors: Tensor) -> ValueError:
+    """What to raise for tensors of several shapes, which would be broadcast.
 
     Args:
         any_number: their numbers of samples, the first dimension, may differ.
-        tensors: each by the name that it has in the error.
+        tensors: by the names that they have in the error.
     """
-    first, *others = (value.shape[int(any_number) :] for value in tensors.values())
-    if any(shape != first for shape in others):
-        shapes = " and ".join(f"{name} {list(value.shape)}" for name, value in tensors.items())
-        more = ", alike in all but the number of samples" if any_number else ""
-        raise ValueError(f"{shapes}: must be of one shape{more}")
+    shapes = " and ".join(f"{name} {list(value.shape)}" for name, value in tensors.items())
+    more = " [B, ...], alike in all but the number of samples" if any_number else ""
+    return ValueError(f"{shapes}: must be of one shape{more}")

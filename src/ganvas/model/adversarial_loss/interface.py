@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.contracts import put_contracts, require_one_shape
-from ganvas.functional.precision import at_least_float32
+from ganvas.functional.contracts import put_contracts, unlike
+from ganvas.functional.precision import WIDE
 
 
 class AdversarialLoss(ABC):
@@ -40,11 +40,18 @@ class AdversarialLoss(ABC):
 
 def _of_logits(loss: Any) -> Any:
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
-        given = {name: at_least_float32(value) for name, value in logits.items() if value is not None}
-        require_one_shape(any_number=True, **given)
-        for name, value in given.items():
-            if value.ndim == 0:
-                raise ValueError(f"{name} []: must be [B, ...], alike in all but the number of samples")
-        return loss(self, **logits | given)
+        alike = None
+        for name, value in logits.items():
+            if value is None:
+                continue
+            if value.dtype not in WIDE:
+                logits[name] = value.float()
+            shape = value.shape[1:]
+            if value.ndim == 0 or (alike is not None and shape != alike):
+                raise unlike(
+                    any_number=True, **{name: one for name, one in logits.items() if one is not None}
+                )
+            alike = shape
+        return loss(self, **logits)
 
     return checked

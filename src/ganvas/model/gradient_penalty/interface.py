@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.contracts import put_contracts, require_one_shape
+from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.random import Draws
 
 
@@ -47,7 +47,8 @@ def _of_pairs(penalty: Any) -> Any:
     def checked(
         self: GradientPenalty, discriminator: Any, *, real: Tensor, fake: Tensor, draws: Draws
     ) -> Any:
-        require_one_shape(any_number=True, real=real, fake=fake)
+        if real.shape[1:] != fake.shape[1:]:
+            raise unlike(any_number=True, real=real, fake=fake)
         return penalty(self, discriminator, real=real, fake=fake, draws=draws)
 
     return checked

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling, is_exporting
+from torch.jit import is_tracing
 
 from ganvas.errors import OptionError
 from ganvas.functional.codes import require_indices
-from ganvas.functional.precision import at_least_float32
-from ganvas.functional.recording import is_exporting, is_recording
+from ganvas.functional.precision import WIDE
 
 
 def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,10 +26,10 @@ def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
     def with_contract(quantizer: Any, z: Tensor) -> Any:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
-        wide = at_least_float32(z)
-        # On an accelerator the host would wait for the answer; an exported program asks nothing.
-        looks = wide.device.type == "cpu" and not is_recording()
-        if is_exporting() or (looks and math.isfinite(wide.detach().sum())):
+        wide = z if z.dtype in WIDE else z.float()
+        # On an accelerator the host would wait for the answer; an exported or traced program asks nothing.
+        looks = wide.device.type == "cpu" and not is_compiling()
+        if is_exporting() or is_tracing() or (looks and math.isfinite(wide.detach().sum())):
             output = forward(quantizer, wide)
         else:
             output = _forward_without_bad(functools.partial(forward, quantizer), wide)
@@ -56,8 +57,8 @@ def of_finite_latents(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
         with torch.no_grad():
-            wide = at_least_float32(z)
-            if not is_recording():
+            wide = z if z.dtype in WIDE else z.float()
+            if not (is_compiling() or is_tracing()):
                 bad = wide.numel() - int(wide.isfinite().sum())
                 if bad:
                     raise ValueError(
@@ -75,7 +76,7 @@ def of_indices(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")
-        if not is_recording():
+        if not (is_compiling() or is_tracing()):
             require_indices(indices, quantizer.num_codes)
         return decode(quantizer, indices.to(torch.int64))
 

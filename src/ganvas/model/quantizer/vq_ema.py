@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
-from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 
 
@@ -80,7 +79,8 @@ class EMAVectorQuantizer(CodebookQuantizer):
     @torch.no_grad()
     def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
         """Moves the codes toward the batch, and restarts those that hardly a vector chooses."""
-        count, total = at_least_float32(self.count), at_least_float32(self.total)  # no sums in half
+        kind = torch.promote_types(self.total.dtype, torch.float32)  # a sum is not made in half
+        count, total = self.count.to(kind), self.total.to(kind)
         sums = torch.zeros_like(total).index_add_(0, indices, rows.to(total.dtype))
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.functional.contracts import put_contracts, require_one_shape
-from ganvas.functional.precision import at_least_float32
+from ganvas.functional.contracts import put_contracts, unlike
+from ganvas.functional.precision import WIDE, at_least_float32
 
 
 class ReconstructionLoss(ABC):
@@ -29,7 +29,10 @@ class ReconstructionLoss(ABC):
 
 def _of_one_shape(loss: Any) -> Any:
     def checked(self: ReconstructionLoss, *, reconstruction: Tensor, target: Tensor) -> Any:
-        require_one_shape(reconstruction=reconstruction, target=target)
-        return loss(self, reconstruction=at_least_float32(reconstruction), target=at_least_float32(target))
+        if reconstruction.shape != target.shape:
+            raise unlike(reconstruction=reconstruction, target=target)
+        if reconstruction.dtype not in WIDE or target.dtype not in WIDE:
+            reconstruction, target = at_least_float32(reconstruction), at_least_float32(target)
+        return loss(self, reconstruction=reconstruction, target=target)
 
     return checked

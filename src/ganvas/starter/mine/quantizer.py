@@ -35,9 +35,7 @@ class Signs(Quantizer):
         z = z.tanh()
         signs = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
         commitment = mse_loss(z, signs)
-        indices = self._indices(
-            z
-        )  # not encode, which looks at z: an accelerator would wait for it at every step
+        indices = self._indices(z)  # encode looks at z first, and an accelerator would wait for that
         counts = count_codes(indices.flatten(), self.num_codes)
         if self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
