@@ -6,6 +6,7 @@ import copy
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
@@ -120,6 +121,28 @@ def test_they_are_made_once_for_the_same_weights() -> None:
     for seed in range(3):
         model.sample(4, seed)
     assert len(passes) == 4 + 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_they_are_of_the_type_that_the_module_is_cast_to(dtype: torch.dtype) -> None:
+    model = make()
+    z = torch.randn(6, 5)
+    expected = model.generate(z)
+    made = model.to(dtype).generate(z.to(dtype))
+    assert made.dtype == dtype
+    tolerance = 1e-4 if dtype == torch.float64 else 0.1
+    torch.testing.assert_close(made.float(), expected, rtol=0, atol=tolerance)
+
+
+def test_a_model_that_was_made_in_inference_mode_makes_samples() -> None:
+    z = torch.randn(6, 5)
+    expected = make().generate(z)
+    with torch.inference_mode():
+        model = make()
+        torch.testing.assert_close(model.generate(z), expected)
+        for parameter in model.ema.average.parameters():
+            parameter.mul_(2)
+        assert not torch.allclose(model.generate(z), expected, atol=0.01)
 
 
 def test_they_do_not_depend_on_the_runs_seed_or_the_samples_asked_for() -> None:

@@ -78,11 +78,18 @@ def test_its_quantizer_is_its_own_inverse(parts) -> None:
     torch.testing.assert_close(output.loss, torch.tensor(0.01 * (1 - math.tanh(0.5)) ** 2))
 
 
+def test_its_quantizers_step_asks_the_device_nothing(parts) -> None:
+    quantizer = parts("quantizer").Signs(embedding_dim=4).to("meta")  # where any look raises
+    assert quantizer(torch.randn(2, 4, 3, device="meta")).indices.shape == (2, 3)
+
+
 def test_its_loss_is_least_squares(parts) -> None:
     loss = parts("adversarial_loss").LeastSquares()
     real, fake = torch.tensor([2.0, 0.0]), torch.tensor([3.0, 1.0])
     assert loss.discriminator(real_logits=real, fake_logits=fake).item() == pytest.approx(0.5 + 2.5)
     assert loss.generator(fake_logits=fake).item() == pytest.approx(1.0)
+    assert loss.generator(fake_logits=fake.half()).dtype == torch.float32
+    assert loss.generator(fake_logits=fake.double()).dtype == torch.float64
 
 
 def test_its_data_are_discs_with_the_right_label(parts) -> None:

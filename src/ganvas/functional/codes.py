@@ -14,6 +14,14 @@ from ganvas.functional.random import hash_index
 _CAP_ROUNDS = 3  # one for each scale of outliers
 
 
+def require_indices(indices: Tensor, num_codes: int) -> None:
+    """Raises ValueError where one of whole numbers of any shape is outside [0, num_codes)."""
+    least, most = (int(number) for number in indices.aminmax()) if indices.numel() else (0, 0)
+    if least < 0 or most >= num_codes:
+        wrong = least if least < 0 else most
+        raise ValueError(f"indices hold {wrong}: each must be in [0, {num_codes})")
+
+
 def rows_of(grid: Tensor) -> Tensor:
     """[B, D, *positions] to [B * positions, D], in the order of the grid's indices [B, *positions]."""
     return grid.movedim(1, -1).reshape(-1, grid.shape[1])

@@ -39,7 +39,4 @@ def instant_of_folder(name: str) -> float | None:
     Older names have local time and no zone: several instants fit one.
     """
     found = _STAMP.match(name)
-    try:
-        return None if found is None else instant_of(f"{found[1].replace('-', 'T')}Z")
-    except ValueError:
-        return None
+    return None if found is None else instant_of(f"{found[1].replace('-', 'T')}Z")

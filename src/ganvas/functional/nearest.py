@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling, is_exporting
+from torch.jit import is_tracing
 
 _CPU_SCORES = 2**20  # rows times codes at a time: 4 MiB of float32, which stay in the cache
 _ACCELERATOR_SCORES = 2**24  # 64 MiB: fewer kernels
@@ -28,7 +30,7 @@ def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
     between clusters that are far apart, are searched again in float64; on an accelerator, where the host
     would have to wait, they are not.
     The matrix of rows by codes is made in chunks, and never held whole, but for a program that torch.export
-    makes: how many chunks there are would be fixed in it.
+    or torch.jit.trace makes: how many chunks there are would be fixed in it.
 
     Args:
         rows: [N, D], any float type.
@@ -41,7 +43,7 @@ def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
         dtype = torch.promote_types(torch.promote_types(codebook.dtype, rows.dtype), torch.float32)
         codes = codebook.to(dtype)
         centre = _median(codes)
-        on_host = rows.device.type == "cpu" and not torch.compiler.is_compiling()
+        on_host = rows.device.type == "cpu" and not (is_compiling() or is_tracing())
         index, doubtful = _search(rows, codes, centre, doubts=on_host and dtype == torch.float32)
         again = doubtful.nonzero().squeeze(1) if doubtful is not None else ()
         if len(again):
@@ -55,7 +57,7 @@ def _search(
     """Indices int64 [N], in the codes' type, and where asked whether each is in doubt, bool [N]."""
     codes = codes - centre
     offset = codes.square().sum(1).mul_(-0.5)  # [K]
-    if torch.compiler.is_exporting():
+    if is_exporting() or is_tracing():
         chunks: Sequence[Tensor] = (rows,)
     else:
         scores = _CPU_SCORES if rows.device.type == "cpu" else _ACCELERATOR_SCORES
@@ -88,8 +90,9 @@ def _median(codes: Tensor) -> Tensor:
 
 def _argmax(scores: Tensor) -> Tensor:
     """[n, K] to int64 [n]: the first of equal ones, or the first NaN, in each row."""
-    if scores.device.type == "cpu" and not torch.compiler.is_compiling():
-        return torch.from_numpy(scores.numpy().argmax(1))  # several times as fast as torch's, and equal
+    if scores.device.type == "cpu" and not (is_compiling() or is_tracing()):
+        with suppress(RuntimeError):  # a tensor within torch.func.grad has no array
+            return torch.from_numpy(scores.numpy().argmax(1))  # several times as fast as torch's, and equal
     return scores.argmax(1)
 
 

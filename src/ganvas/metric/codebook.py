@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganvas.errors import require
+from ganvas.functional.codes import require_indices
 
 
 class CodeUsage(Metric):
@@ -41,11 +42,7 @@ class CodeUsage(Metric):
         Raises:
             ValueError: an index outside.
         """
-        if indices.numel():
-            least, most = (int(number) for number in indices.aminmax())
-            if least < 0 or most >= self.num_codes:
-                wrong = least if least < 0 else most
-                raise ValueError(f"indices hold {wrong}: each must be in [0, {self.num_codes})")
+        require_indices(indices, self.num_codes)
         self.counts = self.counts + torch.bincount(indices.flatten(), minlength=self.num_codes)
 
     def compute(self) -> dict[str, Tensor]:

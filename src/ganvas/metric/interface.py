@@ -196,12 +196,3 @@ def refuse_unless_images(facts: DataFacts, extractor: str, channels: tuple[int, 
             f"takes images of {wanted} channels, and {facts.name} has samples of {shape}; "
             "metric/features=pixels takes anything",
         )
-
-
-def require_one_shape(original: Tensor, reconstruction: Tensor) -> None:
-    """Raises ValueError for two shapes, which would be broadcast."""
-    if original.shape != reconstruction.shape:
-        raise ValueError(
-            f"a reconstruction of shape {list(reconstruction.shape)} for an original of "
-            f"{list(original.shape)}: must be of one shape"
-        )

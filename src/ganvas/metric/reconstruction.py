@@ -7,9 +7,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganvas.errors import require
+from ganvas.functional.contracts import unlike
 from ganvas.functional.precision import widened
 from ganvas.functional.ssim import K1, K2, SCALES, SMALLEST_MULTISCALE, ms_ssim, ssim, window_for
-from ganvas.metric.interface import require_one_shape
 
 _SHOWN = "[0, 1], clamped, not rounded to 8 bits"  # what images are compared as
 
@@ -80,7 +80,8 @@ class ReconstructionQuality(Metric):
 
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds samples [B, ...] in [-1, 1] and their reconstructions."""
-        require_one_shape(original, reconstruction)
+        if original.shape != reconstruction.shape:
+            raise unlike(original=original, reconstruction=reconstruction)
         original, reconstruction = widened(original), widened(reconstruction)
         if self.images:
             original, reconstruction = (

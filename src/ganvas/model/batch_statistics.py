@@ -54,12 +54,10 @@ def fit_batch_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) 
 class _Fit:
     """Gives one layer, before each forward pass, the statistics of what it is about to normalize."""
 
-    mean: Tensor  # [C], over the batches so far
-    variance: Tensor  # [C], unbiased, likewise
-
     def __init__(self, layer: Any) -> None:
         self.batches = 0
         self._layer, self._own = layer, (layer.running_mean, layer.running_var)
+        self.mean, self.variance = (torch.zeros_like(one) for one in self._own)  # over the batches; unbiased
         self._hook = layer.register_forward_pre_hook(self._before)
 
     def _before(self, layer: Any, arguments: tuple[Tensor, ...]) -> None:
@@ -68,12 +66,8 @@ class _Fit:
         count = x.numel() // x.shape[1]
         layer.running_mean, layer.running_var = mean, variance  # outside training, it normalizes by these
         self.batches += 1
-        unbiased = variance * (count / max(count - 1, 1))
-        if self.batches == 1:
-            self.mean, self.variance = mean.clone(), unbiased
-        else:
-            self.mean.lerp_(mean, 1 / self.batches)
-            self.variance.lerp_(unbiased, 1 / self.batches)
+        self.mean.lerp_(mean, 1 / self.batches)
+        self.variance.lerp_(variance * (count / max(count - 1, 1)), 1 / self.batches)
 
     def end(self) -> None:
         """Leaves the layer as it was."""

@@ -84,14 +84,17 @@ class LatentGenerator(Recipe):
         """
         if self.statistics_samples is None or self.ema is None:
             return {}
-        weights = [(value.data_ptr(), value._version) for value in self.ema.average.parameters()]
-        key = (self.batches_seen, self.device, weights)
-        if self._fitted[0] != key:
+        weights = list(self.ema.average.parameters())
+        key: object = None  # tensors of inference mode do not count their changes
+        if not any(value.is_inference() for value in weights):
+            key = (self.batches_seen, self.device, [(value.data_ptr(), value._version) for value in weights])
+        if key is None or self._fitted[0] != key:
             starts = range(0, _BATCHES * _BATCH, _BATCH)
-            inputs = ((self.latents(_BATCH, _SEED, start=i), self._labels_at(i)) for i in starts)
+            dtype = weights[0].dtype
+            inputs = (
+                (self.latents(_BATCH, _SEED, start=i).to(dtype), self.sample_labels(_BATCH, _SEED, start=i))
+                for i in starts
+            )
             with eval_mode(self.ema.average):
                 self._fitted = (key, fit_batch_statistics(self.ema.average, inputs))
         return self._fitted[1]
-
-    def _labels_at(self, start: int) -> Tensor | None:
-        return self.sample_labels(_BATCH, _SEED, start=start)

@@ -53,10 +53,8 @@ def require_input(x: Tensor, *sizes: int | None) -> None:
     """
     if tuple(x.shape[1:]) == sizes:  # at once, for it is asked at every pass
         return
-    fits = x.ndim == len(sizes) + 1
-    for size, wanted in zip(x.shape[1:], sizes, strict=False):
-        fits = fits and (wanted is None or size == wanted)
-    if not fits:
+    there = zip(x.shape[1:], sizes, strict=False)
+    if x.ndim != len(sizes) + 1 or any(wanted not in (None, size) for size, wanted in there):
         names = ", ".join(["B", *("*" if size is None else str(size) for size in sizes)])
         raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{names}]")
 

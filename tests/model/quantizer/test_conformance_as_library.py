@@ -106,6 +106,27 @@ def test_large_numbers_are_finite(quantizer: Quantizer, dtype: torch.dtype) -> N
     assert quantizer(z).quantized.isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace:DeprecationWarning")
+def test_a_traced_program_looks_up_what_it_is_given(quantizer: Quantizer) -> None:
+    quantizer.requires_grad_(False)
+    z = 3 * torch.randn(9, 3, 5)
+    for call in (lambda x: quantizer.encode(x), lambda x: quantizer(x).quantized):
+        program = torch.jit.trace(call, (torch.randn(2, 3, 5),), check_trace=False)
+        assert torch.equal(program(z), call(z))
+
+
+def test_torch_func_differentiates_it(quantizer: Quantizer) -> None:
+    z = torch.randn(4, 3, 5)
+
+    def loss(x: Tensor) -> Tensor:
+        output = quantizer(x)
+        return output.quantized.square().sum() + output.loss
+
+    leaf = z.clone().requires_grad_(True)
+    (expected,) = torch.autograd.grad(loss(leaf), leaf)
+    assert torch.equal(torch.func.grad(loss)(z), expected)
+
+
 @pytest.mark.parametrize("wrong", [-1, None, 2**40])
 def test_indices_out_of_range_are_refused(quantizer: Quantizer, wrong: int | None) -> None:
     number = quantizer.num_codes if wrong is None else wrong
@@ -120,8 +141,9 @@ def test_only_whole_numbers_are_indices(quantizer: Quantizer) -> None:
     for wrong in (torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool)):
         with pytest.raises(ValueError, match="must be whole numbers"):
             quantizer.decode(wrong)
-    few = quantizer.decode(torch.tensor([[0, 1]], dtype=torch.int32))
-    assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
+    for kind in (torch.uint8, torch.int8, torch.int16, torch.int32):
+        few = quantizer.decode(torch.tensor([[0, 1]], dtype=kind))
+        assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
     assert quantizer.decode(torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 3, 4)
 
 

@@ -15,8 +15,8 @@ from torch.nn.functional import conv2d, max_pool2d, relu
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import DataFacts
+from ganvas.functional.contracts import unlike
 from ganvas.functional.precision import widened
-from ganvas.metric.interface import require_one_shape
 
 _CHUNK_ON_CPU = 16  # images at a time
 _SHIFT = (-0.030, -0.088, -0.188)  # of values in [-1, 1]; ImageNet's mean and deviation
@@ -151,7 +151,8 @@ class LPIPS(torchmetrics.Metric):
     @torch.no_grad()
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
         """Adds images [B, 1 or 3, H, W] in [-1, 1] and their reconstructions."""
-        require_one_shape(original, reconstruction)
+        if original.shape != reconstruction.shape:
+            raise unlike(original=original, reconstruction=reconstruction)
         self._parts.to(original.device)  # the sums may lie elsewhere, where there is float64
         chunk = _CHUNK_ON_CPU if original.device.type == "cpu" else max(len(original), 1)
         with torch.autocast(original.device.type, enabled=False):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from functools import wraps
 from typing import Any
 
 from torch import Tensor
 
+from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.precision import WIDE
 
 
@@ -28,9 +27,7 @@ class AdversarialLoss(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for side in ("discriminator", "generator"):
-            if side in vars(cls):
-                setattr(cls, side, _of_logits(vars(cls)[side]))
+        put_contracts(cls, discriminator=_of_logits, generator=_of_logits)
 
     @abstractmethod
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -42,7 +39,6 @@ class AdversarialLoss(ABC):
 
 
 def _of_logits(loss: Any) -> Any:
-    @wraps(loss)
     def checked(self: AdversarialLoss, **logits: Tensor | None) -> Any:
         alike = None
         for name, value in logits.items():
@@ -52,13 +48,10 @@ def _of_logits(loss: Any) -> Any:
                 logits[name] = value.float()
             shape = value.shape[1:]
             if value.ndim == 0 or (alike is not None and shape != alike):
-                raise _unlike(logits)
+                raise unlike(
+                    any_number=True, **{name: one for name, one in logits.items() if one is not None}
+                )
             alike = shape
         return loss(self, **logits)
 
     return checked
-
-
-def _unlike(logits: Mapping[str, Tensor | None]) -> ValueError:
-    shapes = [f"{name} {list(value.shape)}" for name, value in logits.items() if value is not None]
-    return ValueError(f"{' and '.join(shapes)}: must be [B, ...], alike in all but the number of samples")

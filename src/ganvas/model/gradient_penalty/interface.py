@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from torch import Tensor
 
+from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.random import Draws
 
 
@@ -24,8 +24,7 @@ class GradientPenalty(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__call__" in vars(cls):
-            cls.__call__ = _of_pairs(vars(cls)["__call__"])  # type: ignore[method-assign]
+        put_contracts(cls, __call__=_of_pairs)
 
     @abstractmethod
     def __call__(
@@ -45,15 +44,11 @@ class GradientPenalty(ABC):
 
 
 def _of_pairs(penalty: Any) -> Any:
-    @wraps(penalty)
     def checked(
         self: GradientPenalty, discriminator: Any, *, real: Tensor, fake: Tensor, draws: Draws
     ) -> Any:
         if real.shape[1:] != fake.shape[1:]:
-            raise ValueError(
-                f"real samples [B, ...] of shape {list(real.shape)} and fake ones of {list(fake.shape)}: "
-                "each sample must be of one shape"
-            )
+            raise unlike(any_number=True, real=real, fake=fake)
         return penalty(self, discriminator, real=real, fake=fake, draws=draws)
 
     return checked

@@ -12,27 +12,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling, is_exporting
+from torch.jit import is_tracing
 
 from ganvas.errors import OptionError
+from ganvas.functional.codes import require_indices
 from ganvas.functional.precision import WIDE
 
-_LARGEST_INDEX = 2**63 - 1
 
+def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The contract of ``forward``."""
 
-def checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """``forward``, ``encode`` or ``decode`` of a quantizer with its contract around it."""
-    return {"forward": _forward, "encode": _encode, "decode": _decode}[name](method)
-
-
-def _forward(forward: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(forward)
     def with_contract(quantizer: Any, z: Tensor) -> Any:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
         wide = z if z.dtype in WIDE else z.float()
-        # On an accelerator the host would wait for the answer; an exported program asks nothing.
-        looks = wide.device.type == "cpu" and not torch.compiler.is_compiling()
-        if torch.compiler.is_exporting() or (looks and math.isfinite(wide.detach().sum())):
+        # On an accelerator the host would wait for the answer; an exported or traced program asks nothing.
+        looks = wide.device.type == "cpu" and not is_compiling()
+        if is_exporting() or is_tracing() or (looks and math.isfinite(wide.detach().sum())):
             output = forward(quantizer, wide)
         else:
             output = _forward_without_bad(functools.partial(forward, quantizer), wide)
@@ -53,14 +50,15 @@ def _forward_without_bad(forward: Callable[[Tensor], Any], z: Tensor) -> Any:
     )
 
 
-def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @functools.wraps(encode)
+def of_finite_latents(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The contract of ``encode``."""
+
     def with_contract(quantizer: Any, z: Tensor) -> Tensor:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
         with torch.no_grad():
             wide = z if z.dtype in WIDE else z.float()
-            if not torch.compiler.is_compiling():
+            if not (is_compiling() or is_tracing()):
                 bad = wide.numel() - int(wide.isfinite().sum())
                 if bad:
                     raise ValueError(
@@ -72,17 +70,15 @@ def _encode(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return with_contract
 
 
-def _decode(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @functools.wraps(decode)
+def of_indices(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The contract of ``decode``."""
+
     def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")
-        if not torch.compiler.is_compiling() and indices.numel():
-            least, most = (int(number) for number in indices.aminmax())
-            if least < 0 or most > min(quantizer.num_codes - 1, _LARGEST_INDEX):
-                wrong = least if least < 0 else most
-                raise ValueError(f"indices hold {wrong}: each must be in [0, {quantizer.num_codes})")
-        return decode(quantizer, indices)
+        if not (is_compiling() or is_tracing()):
+            require_indices(indices, quantizer.num_codes)
+        return decode(quantizer, indices.to(torch.int64))
 
     return with_contract
 

@@ -63,9 +63,8 @@ class CodebookQuantizer(Quantizer):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
-        self._unstarted: Tensor | None = (
-            codes.clone()
-        )  # until they are started; tells whether a user set them
+        # until the codes are started; tells whether a user set them
+        self._unstarted: Tensor | None = codes.clone()
         self._is_frozen = False
         # asked until it is so, and then no more: an answer makes the host wait for the device; a recipe that
         # undoes a forward pass puts it back with the buffers (model/training/snapshot.py)
@@ -83,9 +82,7 @@ class CodebookQuantizer(Quantizer):
         if learns:
             self._start(rows)
         indices = nearest_code(rows, self.codebook)  # [N]
-        codes = F.embedding(indices, self.codebook).to(
-            rows.dtype
-        )  # [N, D], a copy: no update below reaches it
+        codes = F.embedding(indices, self.codebook).to(rows.dtype)  # [N, D], a copy that no update reaches
         loss, metrics = self.loss(rows, codes)
         counts = count_codes(indices, self.num_codes)
         if learns:

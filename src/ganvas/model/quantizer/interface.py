@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from ganvas.model.quantizer.checked import checked
+from ganvas.functional.contracts import put_contracts
+from ganvas.model.quantizer.checked import of_finite_latents, of_indices, of_latents
 
 
 class QuantizerOutput(NamedTuple):
@@ -31,8 +32,8 @@ class Quantizer(nn.Module, ABC):
     """A map from vectors to a finite set of codes.
 
     What a subclass writes as ``forward``, ``encode`` and ``decode`` gets float32 (float64 where it was given
-    that) of the right shape, and indices in range: the checks that the docstrings below promise stand around
-    them here, for all quantizers.
+    that) of the right shape, and indices int64 in range: the checks that the docstrings below promise stand
+    around them here, for all quantizers.
 
     Attributes:
         num_codes: size of the set.
@@ -48,9 +49,7 @@ class Quantizer(nn.Module, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in ("forward", "encode", "decode"):
-            if name in vars(cls):
-                setattr(cls, name, checked(name, vars(cls)[name]))
+        put_contracts(cls, forward=of_latents, encode=of_finite_latents, decode=of_indices)
 
     @property
     def bits_per_vector(self) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import wraps
 from typing import Any
 
 from torch import Tensor
 
+from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.precision import WIDE, at_least_float32
 
 
@@ -20,8 +20,7 @@ class ReconstructionLoss(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__call__" in vars(cls):
-            cls.__call__ = _of_one_shape(vars(cls)["__call__"])  # type: ignore[method-assign]
+        put_contracts(cls, __call__=_of_one_shape)
 
     @abstractmethod
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
@@ -29,13 +28,9 @@ class ReconstructionLoss(ABC):
 
 
 def _of_one_shape(loss: Any) -> Any:
-    @wraps(loss)
     def checked(self: ReconstructionLoss, *, reconstruction: Tensor, target: Tensor) -> Any:
         if reconstruction.shape != target.shape:
-            raise ValueError(
-                f"a reconstruction of shape {list(reconstruction.shape)} for a target of "
-                f"{list(target.shape)}: must be of one shape"
-            )
+            raise unlike(reconstruction=reconstruction, target=target)
         if reconstruction.dtype not in WIDE or target.dtype not in WIDE:
             reconstruction, target = at_least_float32(reconstruction), at_least_float32(target)
         return loss(self, reconstruction=reconstruction, target=target)

@@ -10,11 +10,12 @@ from ganvas.model.adversarial_loss.interface import AdversarialLoss
 class LeastSquares(AdversarialLoss):
     """Discriminator: E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2; generator: E (D(G(z)) - 1)^2 / 2.
 
-    Mao 2017 (arXiv:1611.04076), equation 9. Logits are float [B]; each side returns a scalar.
+    Mao 2017 (arXiv:1611.04076), equation 9. Logits come as float32 [B], also where training is in half
+    precision; each side returns a scalar.
     """
 
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return (real_logits.float() - 1).square().mean() / 2 + fake_logits.float().square().mean() / 2
+        return (real_logits - 1).square().mean() / 2 + fake_logits.square().mean() / 2
 
     def generator(self, *, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        return (fake_logits.float() - 1).square().mean() / 2
+        return (fake_logits - 1).square().mean() / 2

@@ -35,7 +35,7 @@ class Signs(Quantizer):
         z = z.tanh()
         signs = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
         commitment = mse_loss(z, signs)
-        indices = self.encode(z)
+        indices = self._indices(z)  # encode looks at z first, and an accelerator would wait for that
         counts = count_codes(indices.flatten(), self.num_codes)
         if self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
@@ -45,9 +45,12 @@ class Signs(Quantizer):
 
     def encode(self, z: Tensor) -> Tensor:
         """Latents [B, D, *positions] to indices int64 [B, *positions]: bit d is whether z[:, d] > 0."""
-        return ((z > 0).movedim(1, -1) * self.places).sum(-1)
+        return self._indices(z)
 
     def decode(self, indices: Tensor) -> Tensor:
         """Indices int64 [B, *positions] to code vectors [B, D, *positions] of -1 and 1."""
         bits = indices[..., None] // self.places % 2
         return (bits * 2.0 - 1.0).movedim(-1, 1)
+
+    def _indices(self, z: Tensor) -> Tensor:
+        return ((z > 0).movedim(1, -1) * self.places).sum(-1)
