@@ -12,7 +12,7 @@ from typing import Any
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, check_writable
+from ganvas.run.folder.run_folder import RunFolder, check_writable, replacing
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
@@ -167,15 +167,15 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
     """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image.
 
     Args:
-        tensors: by name, as :func:`as_array` takes them; None is left out.
+        tensors: by name, as :func:`as_array` takes them.
         sheet: makes the image.
     """
-    import numpy
-
     if out.suffix == ".npz":
-        arrays = {name: as_array(x) for name, x in tensors.items() if x is not None}
-        with writing(out):
-            numpy.savez_compressed(out, **arrays)
+        import numpy
+
+        arrays = {name: as_array(x) for name, x in tensors.items()}
+        with writing(out), replacing(out) as file:
+            numpy.savez_compressed(file, **arrays)
     else:
         save_sheet(out, sheet())
     print(out)
