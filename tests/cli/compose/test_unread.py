@@ -258,4 +258,4 @@ def test_a_sweep_reads_what_differs_in_each_job_and_what_is_shared_in_one() -> N
 
 def test_named_values_are_those_of_the_users_yaml() -> None:
     composed = Composed({"a": {"b": None}}, {}, [], {}, {"a": {"b": None}})
-    assert unread(composed.tree, ["a"], own=(), parts=()) == ["a.b"]
+    assert unread(composed.tree, ["a"], own=(), only_own=True) == ["a.b"]
