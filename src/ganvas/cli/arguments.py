@@ -136,8 +136,10 @@ def check_split(data: Any, split: str, num: int, needed: int = 1) -> int:
     return there
 
 
-def check_num(num: int, option: str = "--num") -> None:
-    require(num >= 1, option, num, "must be at least 1; leave the option out for the usual number")
+def check_num(num: int | None, option: str = "--num") -> None:
+    """Raises OptionError unless the count is at least 1, or not given."""
+    reason = "must be at least 1; leave the option out for the usual number"
+    require(num is None or num >= 1, option, num, reason)
 
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from ganvas.cli.arguments import check_out, named_run, run_parser, writing
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import replacing
+from ganvas.run.folder.usable import NEEDS
 
 
 def run(argv: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     # Of a GAN: those that its averaged samples are made with, not those that the checkpoint holds.
     fitted = model.average_statistics() if averaged and isinstance(model, LatentGenerator) else {}
     if not networks:
-        raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to export")
+        raise OptionError("RUN", folder.path, NEEDS["export"].reason)
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous().clone()
         for name, network in networks.items()

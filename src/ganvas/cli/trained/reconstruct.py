@@ -17,6 +17,7 @@ from ganvas.cli.arguments import (
 )
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.errors import OptionError, require
+from ganvas.run.folder.usable import NEEDS
 
 
 def run(argv: Sequence[str]) -> int:
@@ -54,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):
-        raise OptionError("RUN", folder.path, "reconstructs nothing; ganvas sample takes GANs")
+        raise OptionError("RUN", folder.path, NEEDS["reconstruct"].reason)
     there = check_split(data, arguments.split, arguments.num)
     if there < arguments.num:
         raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")

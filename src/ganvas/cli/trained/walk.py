@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     near = max(1, round(frames / stops)) * stops
     rule = f"must be a multiple of the {stops} stops, so that each is a frame; {near}"
     require(frames == near, "--frames", frames, rule)
-    check_num(1 if arguments.columns is None else arguments.columns, "--columns")
+    check_num(arguments.columns, "--columns")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"walk-{num}-seed{arguments.seed}.gif"
     from ganvas.callback.drawing.animation import ANIMATIONS, check_fps, save_animation
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     check_scale(arguments.scale, out.suffix)
 
     check_fps(arguments.fps, "--fps")
-    model, _ = load_generator(folder, allow, "walk through")
+    model, _ = load_generator(folder, allow, arguments.command)
 
     from ganvas.callback.drawing.files import check_size
     from ganvas.callback.drawing.images import draw_walk

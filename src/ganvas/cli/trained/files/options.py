@@ -45,7 +45,7 @@ def add_scale(parser: argparse.ArgumentParser, without: str = "small images come
 
 def check_scale(scale: int | None, ending: str) -> None:
     """Raises OptionError (``--scale``) unless files of this ending hold images to enlarge."""
-    check_num(1 if scale is None else scale, "--scale")
+    check_num(scale, "--scale")
     fits = scale is None or ending != ".npz"
     require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
 
@@ -101,7 +101,6 @@ def read_target(arguments: argparse.Namespace, default: Path) -> Target:
         known = path.suffix in (".npz", *(f".{name}" for name in FORMATS))
         require(known, "--out", text, "must end in .png, .webp, .jpg, .jpeg or .npz, or in / for a folder")
         check_out(path, (path.suffix,))
-        check_format(path.suffix, "--out", text)
         return Target(path, path.suffix, is_folder=False)
     ending = arguments.format or "png"
     require(ending in FORMATS, "--format", ending, f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
