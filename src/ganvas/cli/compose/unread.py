@@ -73,7 +73,9 @@ def _made(tree: dict[str, Any]) -> Iterator[str]:
     yield from (*SECTIONS, *_PARTS)
     for group in _GROUPS:
         entries = value_at(tree, group)
-        yield from (f"{group}.{name}" for name in entries) if isinstance(entries, dict) else ()
+        for name, node in entries.items() if isinstance(entries, dict) else ():
+            if not isinstance(node, dict) or "_target_" in node:  # of others nothing is made
+                yield f"{group}.{name}"
 
 
 class _Reader:
