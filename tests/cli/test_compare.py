@@ -7,18 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from forged_runs import changed, evaluation, forge
+from forged_runs import changed, evaluation, forge, forge_two_variants
 from refusal import refused
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """outputs/train with two seeds of one variant and one of a better one."""
-    folder = tmp_path / "outputs" / "train"
-    forge(folder / "a1", seed=1, fid=5.0)
-    forge(folder / "a2", seed=2, fid=7.0)
-    forge(folder / "b1", seed=1, fid=2.0, changes={"model.generator_optimizer.lr": 0.001})
-    return folder
+    return forge_two_variants(tmp_path)
 
 
 def test_table(ganvas, runs: Path) -> None:
