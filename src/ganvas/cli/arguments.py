@@ -170,7 +170,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
 
     Args:
         tensors: by name, as :func:`as_array` takes them.
-        sheet: makes the image.
+        sheet: makes the image, uint8 [1 or 3, H, W].
     """
     if out.suffix == ".npz":
         import numpy
@@ -179,19 +179,16 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         with writing(out), replacing(out) as file:
             numpy.savez_compressed(file, **arrays)
     else:
-        save_sheet(out, sheet())
+        image = sheet()
+        check_sheet(out, image)
+        with writing(out):
+            save_image(out, image)
     print(out)
 
 
-def save_sheet(out: Path, image: Any, option: str = "--out") -> None:
-    """Writes an image, uint8 [1 or 3, H, W], in the format of its ending.
-
-    Raises:
-        OptionError: ``option``: it cannot be written, or not in this format.
-    """
+def check_sheet(out: Path, image: Any, option: str = "--out") -> None:
+    """Raises OptionError (``option``) where an image, uint8 [C, H, W], is too large for the format of out."""
     check_size(out.suffix, image.shape[2], image.shape[1], option=option, value=out)
-    with writing(out, option):
-        save_image(out, image)
 
 
 def as_array(x: Any) -> Any:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.callback.drawing.files import IMAGES
+from ganvas.callback.drawing.files import IMAGES, save_image
 from ganvas.cli.arguments import (
     check_num,
     check_out,
+    check_sheet,
     check_split,
     named_run,
     run_parser,
     save_samples,
-    save_sheet,
+    writing,
 )
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.errors import OptionError, require
@@ -73,8 +74,10 @@ def run(argv: Sequence[str]) -> int:
             codes = draw_codes(originals, images, indices, model.num_codes, scale=scale)
         except OptionError as error:
             raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
+        check_sheet(arguments.codes, codes, "--codes")  # before anything is written
     save_samples(out, tensors, lambda: draw_pairs(originals, images, scale=scale))
     if codes is not None:
-        save_sheet(arguments.codes, codes, "--codes")
+        with writing(arguments.codes, "--codes"):
+            save_image(arguments.codes, codes)
         print(arguments.codes)
     return 0
