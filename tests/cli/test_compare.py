@@ -51,7 +51,7 @@ def test_a_narrow_terminal_cuts_nothing_off(ganvas, runs: Path, monkeypatch: pyt
 def test_files(ganvas, runs: Path, tmp_path: Path) -> None:
     said = ganvas("compare", "a1", "a2", "b1", "--csv", "x/t.csv", "--html", "p.html", "--json", "t.json")
     assert said.stdout.splitlines()[-3:] == ["x/t.csv", "t.json", "p.html"]
-    best, second = csv.DictReader((tmp_path / "x" / "t.csv").open())
+    best, second = csv.DictReader((tmp_path / "x" / "t.csv").read_text().splitlines())
     assert (best["rank"], best["fid_mean"], second["fid_mean"]) == ("1", "2.0", "6.0")
     assert json.loads((tmp_path / "t.json").read_text())["variants"][1]["metrics"]["fid"]["mean"] == 6.0
     assert (tmp_path / "p.html").read_text().startswith("<!DOCTYPE html>")
