@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy
 import pytest
 import torch
 
-from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser
+from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser, save_samples
 from ganvas.errors import OptionError
 
 
@@ -37,6 +41,22 @@ def test_check_out_refuses(out: str, tmp_path: Path) -> None:
 def test_check_out_makes_nothing(out: str, tmp_path: Path) -> None:
     check_out(tmp_path / out)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_arrays_are_whole_or_as_they_were(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(out: Path | BinaryIO, **arrays: object) -> None:
+        with out.open("wb") if isinstance(out, Path) else contextlib.nullcontext(out) as file:
+            file.write(b"half")
+            raise error
+
+    (tmp_path / "x.npz").write_text("old")
+    monkeypatch.setattr(numpy, "savez_compressed", stopped)
+    with pytest.raises((OptionError, KeyboardInterrupt), match=r"cannot be written|^$"):
+        save_samples(tmp_path / "x.npz", {"images": torch.zeros(1, 1, 2, 2)}, lambda: None)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x.npz", "old")]
 
 
 @pytest.mark.parametrize("num", [0, -1])

@@ -7,18 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from forged_runs import changed, evaluation, forge
+from forged_runs import changed, evaluation, forge, forge_two_variants
 from refusal import refused
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """outputs/train with two seeds of one variant and one of a better one."""
-    folder = tmp_path / "outputs" / "train"
-    forge(folder / "a1", seed=1, fid=5.0)
-    forge(folder / "a2", seed=2, fid=7.0)
-    forge(folder / "b1", seed=1, fid=2.0, changes={"model.generator_optimizer.lr": 0.001})
-    return folder
+    return forge_two_variants(tmp_path)
 
 
 def test_table(ganvas, runs: Path) -> None:
@@ -56,7 +51,7 @@ def test_a_narrow_terminal_cuts_nothing_off(ganvas, runs: Path, monkeypatch: pyt
 def test_files(ganvas, runs: Path, tmp_path: Path) -> None:
     said = ganvas("compare", "a1", "a2", "b1", "--csv", "x/t.csv", "--html", "p.html", "--json", "t.json")
     assert said.stdout.splitlines()[-3:] == ["x/t.csv", "t.json", "p.html"]
-    best, second = csv.DictReader((tmp_path / "x" / "t.csv").open())
+    best, second = csv.DictReader((tmp_path / "x" / "t.csv").read_text().splitlines())
     assert (best["rank"], best["fid_mean"], second["fid_mean"]) == ("1", "2.0", "6.0")
     assert json.loads((tmp_path / "t.json").read_text())["variants"][1]["metrics"]["fid"]["mean"] == 6.0
     assert (tmp_path / "p.html").read_text().startswith("<!DOCTYPE html>")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from forged_runs import forge
+from forged_runs import forge_two_variants
 
 import ganvas
 from ganvas.cli.main import main
@@ -13,12 +13,7 @@ from ganvas.cli.main import main
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Two seeds of one variant and one of a better one."""
-    folder = tmp_path / "outputs" / "train"
-    forge(folder / "a1", seed=1, fid=5.0)
-    forge(folder / "a2", seed=2, fid=7.0)
-    forge(folder / "b1", seed=1, fid=2.0, changes={"model.generator_optimizer.lr": 0.001})
-    return folder
+    return forge_two_variants(tmp_path)
 
 
 def test_a_comparison_is_that_of_the_command(runs, capsys):

@@ -112,3 +112,12 @@ def png(width: int, height: int) -> bytes:
 
 def _write(path: Path, rows: list[Any]) -> None:
     path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+
+
+def forge_two_variants(folder: Path) -> Path:
+    """outputs/train in the folder: a1 and a2 are two seeds of one variant, b1 is a better one."""
+    there = folder / "outputs" / "train"
+    forge(there / "a1", seed=1, fid=5.0)
+    forge(there / "a2", seed=2, fid=7.0)
+    forge(there / "b1", seed=1, fid=2.0, changes={"model.generator_optimizer.lr": 0.001})
+    return there

@@ -12,7 +12,7 @@ from typing import Any
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, check_writable
+from ganvas.run.folder.run_folder import RunFolder, check_writable, replacing
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
@@ -136,8 +136,10 @@ def check_split(data: Any, split: str, num: int, needed: int = 1) -> int:
     return there
 
 
-def check_num(num: int, option: str = "--num") -> None:
-    require(num >= 1, option, num, "must be at least 1; leave the option out for the usual number")
+def check_num(num: int | None, option: str = "--num") -> None:
+    """Raises OptionError unless the count is at least 1, or not given."""
+    reason = "must be at least 1; leave the option out for the usual number"
+    require(num is None or num >= 1, option, num, reason)
 
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:
@@ -167,29 +169,26 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
     """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image.
 
     Args:
-        tensors: by name, as :func:`as_array` takes them; None is left out.
-        sheet: makes the image.
+        tensors: by name, as :func:`as_array` takes them.
+        sheet: makes the image, uint8 [1 or 3, H, W].
     """
-    import numpy
-
     if out.suffix == ".npz":
-        arrays = {name: as_array(x) for name, x in tensors.items() if x is not None}
-        with writing(out):
-            numpy.savez_compressed(out, **arrays)
+        import numpy
+
+        arrays = {name: as_array(x) for name, x in tensors.items()}
+        with writing(out), replacing(out) as file:
+            numpy.savez_compressed(file, **arrays)
     else:
-        save_sheet(out, sheet())
+        image = sheet()
+        check_sheet(out, image)
+        with writing(out):
+            save_image(out, image)
     print(out)
 
 
-def save_sheet(out: Path, image: Any, option: str = "--out") -> None:
-    """Writes an image, uint8 [1 or 3, H, W], in the format of its ending.
-
-    Raises:
-        OptionError: ``option``: it cannot be written, or not in this format.
-    """
+def check_sheet(out: Path, image: Any, option: str = "--out") -> None:
+    """Raises OptionError (``option``) where an image, uint8 [C, H, W], is too large for the format of out."""
     check_size(out.suffix, image.shape[2], image.shape[1], option=option, value=out)
-    with writing(out, option):
-        save_image(out, image)
 
 
 def as_array(x: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.compose.describe import (
@@ -20,6 +19,8 @@ from ganvas.cli.compose.describe import (
     places,
 )
 from ganvas.cli.compose.folders import check_config_dir
+from ganvas.cli.compose.nearest import near
+from ganvas.cli.compose.unread import leaf_keys, unread, value_at
 from ganvas.errors import OptionError
 from ganvas.run.config.allowed import RESERVED
 
@@ -55,12 +56,8 @@ def _print(word: str, there: dict[str, list[str]], config_dir: str | None) -> No
     if group not in there and not option and tail in there.get(head, ()):  # model/quantizer/fsq
         group, option = head, tail
     if group not in there:
-        from ganvas.cli.compose.nearest import near
-
         raise OptionError("GROUP", word, f"there is no such group{near(group, list(there))}")
     if option and option not in there[group]:
-        from ganvas.cli.compose.nearest import near
-
         raise OptionError(group, option, f"there is no such option{near(option, there[group])}")
     where = places(group)
     print(f"{group}: {', '.join(there[group])}")
@@ -106,7 +103,6 @@ def print_experiment(overrides: Sequence[str], *, config_dir: str | None, config
     """
     from ganvas.cli.compose.experiment import compose
     from ganvas.cli.compose.explain import key_of
-    from ganvas.cli.compose.unread import leaf_keys, unread
 
     composed = compose(overrides, config_dir=config_dir, config_name=config_name)
     chosen = [(*_place_of(group), option) for group, option in composed.choices.items() if option != "None"]
@@ -122,8 +118,8 @@ def print_experiment(overrides: Sequence[str], *, config_dir: str | None, config
     passed_over = set(unread(composed.tree, keys))
     for section in sections:
         shown = [key for key in keys if key.partition(".")[0] == section and key not in passed_over]
-        said = {key: _with_source(comments.get(key, ""), _at(composed.tree, key)) for key in shown}
-        rows = [Described(key, _at(composed.config, key), said[key]) for key in shown]
+        said = {key: _with_source(comments.get(key, ""), value_at(composed.tree, key)) for key in shown}
+        rows = [Described(key, value_at(composed.config, key), said[key]) for key in shown]
         print(f"\n{section}")
         for group, place, option in chosen:
             if group.partition("/")[0] == section:
@@ -143,9 +139,3 @@ def _with_source(comment: str, written: object) -> str:
     """The comment, and the key that the default is taken from."""
     source = re.fullmatch(r"\$\{([\w.]+)\}", written) if isinstance(written, str) else None
     return f"{comment} (= {source.group(1)})".strip() if source else comment
-
-
-def _at(tree: Any, key: str) -> Any:
-    for name in key.split("."):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree

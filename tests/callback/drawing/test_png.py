@@ -33,3 +33,11 @@ def test_nothing_is_left_of_a_file_that_was_not_ended(tmp_path: Path) -> None:
         raise KeyError
     assert (tmp_path / "x.png").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_nothing_is_left_of_a_file_that_cannot_be_ended(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    rows = torch.zeros(1, 3, 5, dtype=torch.uint8)
+    with pytest.raises(IsADirectoryError), PngRows(tmp_path / "x.png", width=5, height=3, channels=1) as file:
+        file.append(rows)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

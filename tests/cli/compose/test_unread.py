@@ -175,6 +175,13 @@ def test_every_key_of_every_composed_config_acts_or_is_refused(chosen: list[list
         (["+data.x=4", "data.batch_size=${.x}", "data._shared_=[native_size,sample_shape,x]"], None),
         (["data=fashion_mnist", "paths.data_dir=x"], None),
         (["callback.health=null", "~callback.preview"], None),
+        (["++callback.mine={_target_: mine.Callback, x: 3}"], None),
+        (["callback.health._target_=null"], None),
+        (
+            ["callback=minimal", "++callback.preview.every_examples=9"],
+            "callback.preview.every_examples=9: nothing reads it; ",
+        ),
+        (["++logger.mine={}"], "logger.mine={}: nothing reads it; "),
     ],
 )
 def test_what_is_written_acts_or_is_refused(words: list[str], line: str | None) -> None:
@@ -199,6 +206,7 @@ def test_what_is_written_acts_or_is_refused(words: list[str], line: str | None) 
         ("model: {num_embeddings: 256}", None),  # as it is
         ("width: 9\nmodel: {encoder: {hidden_dim: '${width}'}}", None),
         ("model: {quantizer: {levels: [5, 5, 5]}}", None),
+        ("callback: {early_stopping: {patience: 3}}", "callback.early_stopping.patience=3: nothing reads it"),
     ],
 )
 def test_an_experiment_of_the_users_own(text: str, line: str | None, tmp_path: Path) -> None:
@@ -258,4 +266,4 @@ def test_a_sweep_reads_what_differs_in_each_job_and_what_is_shared_in_one() -> N
 
 def test_named_values_are_those_of_the_users_yaml() -> None:
     composed = Composed({"a": {"b": None}}, {}, [], {}, {"a": {"b": None}})
-    assert unread(composed.tree, ["a"], own=(), parts=()) == ["a.b"]
+    assert unread(composed.tree, ["a"], own=(), only_own=True) == ["a.b"]

@@ -38,6 +38,10 @@ def test_every_recipe_declares_one_that_its_runs_report(model: str) -> None:
         (["seed=1,2", "model.main_metric=null"], None),
         (["seed=1,2", "callback=none"], None),
         (["seed=1,2", "metric/samples=kid"], None),  # reports no FID
+        (["seed=1,2", "metric.samples.fid=null"], None),
+        (["seed=1,2", "callback.evaluation.features=null"], None),
+        (["seed=1,2", "callback.evaluation.features=pixels"], None),  # what is wrong here, a run says
+        (["seed=1,2", "callback.evaluation.metrics=[fid]"], None),
         (["model=mlp_gan,mlp_vqvae"], None),
     ],
 )
@@ -75,4 +79,6 @@ def test_plans_of_sweeps_and_searches_say_it(ganvas, tmp_path: Path) -> None:
     assert "optimizes evaluation/psnr (max)\n" in vqvae
     asked = ganvas("sweep", "plan", "hydra/sweeper=optuna", lr, "optimized_metric=evaluation/fid").stdout
     assert "ranked by" not in asked
+    odd = ["callback.evaluation.metrics=[fid]", "optimized_metric=evaluation/fid"]
+    assert "evaluation/fid: no run of this config reports it" in ganvas("sweep", "plan", *odd, code=2).stderr
     assert not list(tmp_path.iterdir())

@@ -106,3 +106,9 @@ def test_codes_without_a_pixel_each_are_refused() -> None:
 def test_bad_outputs(words: str, key: str, part: str, ganvas, outputs: Path, tmp_path: Path) -> None:
     line = ["reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "1", *words.split()]
     refused(ganvas, tmp_path, line, key, part)
+
+
+def test_nothing_is_written_where_one_of_two_files_cannot_be(ganvas, outputs: Path, tmp_path: Path) -> None:
+    words = ["reconstruct", "b_vqvae", "--output-dir", str(outputs), "--num", "2", "--scale", "300"]
+    words += ["--out", "x.npz", "--codes", "c.webp"]
+    refused(ganvas, tmp_path, words, "--codes", ".webp takes at most 20,000,000 at once")

@@ -58,11 +58,12 @@ class PngRows:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._file.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
             self._part.unlink(missing_ok=True)
+            self._file.close()
 
     def _chunk(self, name: bytes, content: bytes) -> None:
         if content:

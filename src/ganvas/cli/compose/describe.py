@@ -121,9 +121,9 @@ def comments_of(choices: Sequence[tuple[str, str, str]], config_dir: str | None)
         inner = [one for one in defaults_of(path) if isinstance(one, str) and one != "_self_"]
         if group:
             found |= comments_of([(group, one, place) for one in inner], config_dir)
-        head = "" if "@package _global_" in path.read_text(encoding="utf-8") else place
-        comments = ((f"{head}.{key}".lstrip("."), text) for key, text in _comments(path.read_text("utf-8")))
-        found |= dict(comments)
+        text = path.read_text(encoding="utf-8")
+        head = "" if "@package _global_" in text else place
+        found |= {f"{head}.{key}".lstrip("."): comment for key, comment in _comments(text)}
     return found
 
 

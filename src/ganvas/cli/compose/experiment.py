@@ -18,6 +18,7 @@ from ganvas.cli.compose.explain import composition_errors, unresolved, values_wr
 from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
+from ganvas.cli.compose.unread import value_at
 from ganvas.errors import OptionError, require
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
@@ -145,9 +146,7 @@ def _check_groups(tree: Any, choices: Mapping[str, str], written: Mapping[str, s
     for group in choices:
         kind, _, place = group.partition("@")
         key = place or kind.replace("/", ".")
-        value = tree
-        for name in key.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
+        value = value_at(tree, key)
         if not isinstance(value, str) or "${" in value or "." not in key:
             continue
         how = f"{group}={value}" if key in written else f"- override /{group}: {value}, in the defaults list"

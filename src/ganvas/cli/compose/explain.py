@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.hydra_internals import compose_config, config_folders, parse_overrides
 from ganvas.cli.compose.nearest import in_the_fields_words, near
+from ganvas.cli.compose.unread import value_at
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted_override
 
@@ -119,7 +120,8 @@ def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> 
     """What an interpolation that cannot be resolved means for the user; ``tree`` is the unresolved config."""
     text = first_line(error)
     key = str(getattr(error, "full_key", None) or "config")
-    written = {key: _value_at(tree, key)} | values_written(overrides)
+    there = value_at(tree, key)
+    written = {key: "" if there is None else str(there)} | values_written(overrides)
     absent = re.search(r"Interpolation key '([^']+)' not found", text)
     removed = [o for o in overrides if o.startswith("~")]
     for override in removed:
@@ -130,13 +132,6 @@ def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> 
             key, written.get(key, ""), "its interpolations form a cycle; give one of the keys a value"
         )
     return OptionError(key, written.get(key, ""), f"cannot be resolved ({text}); write another value")
-
-
-def _value_at(tree: Any, key: str) -> str:
-    """What stands at a key, as written; empty where nothing does."""
-    for name in key.split("."):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return "" if tree is None else str(tree)
 
 
 def _unreadable(overrides: Sequence[str]) -> OptionError | None:
@@ -206,16 +201,16 @@ def known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:
     except HydraException:
         config = compose_config(hydra, "train", [])
     chosen = [key for key in config.hydra.runtime.choices if not key.startswith("hydra/")]
-    keys = _keys(OmegaConf.to_container(config, resolve=False))
+    keys = every_key(OmegaConf.to_container(config, resolve=False))
     return [key for key in keys if not key.startswith("hydra.")] + chosen
 
 
-def _keys(tree: Any, path: str = "") -> Iterator[str]:
+def every_key(tree: Any, path: str = "") -> Iterator[str]:
     """Every key of a tree, sections before what they hold."""
     for name, value in tree.items() if isinstance(tree, dict) else ():
         full = f"{path}.{name}".lstrip(".")
         yield full
-        yield from _keys(value, full)
+        yield from every_key(value, full)
 
 
 def values_written(overrides: Sequence[str]) -> dict[str, str]:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, compose
-from ganvas.cli.compose.explain import key_of, values_written
+from ganvas.cli.compose.explain import every_key, key_of, values_written
 from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.nearest import near
-from ganvas.cli.compose.unread import structure, unread
+from ganvas.cli.compose.unread import structure, unread, value_at
 from ganvas.errors import OptionError, require
 
 _IGNORED = {
@@ -60,11 +60,11 @@ def written_unread(composed: Composed, roots: Sequence[str] | None = None) -> li
     """The keys among a composition's overrides that nothing reads.
 
     Args:
-        roots: the sections that the command makes into objects; None: those of an experiment.
+        roots: the keys and sections that the command reads; None: those of an experiment.
     """
     keys = _keys_written(composed)
     if roots is not None:
-        return unread(composed.tree, keys, own=(), parts=roots)
+        return unread(composed.tree, keys, own=roots, only_own=True)
     return [*unread(composed.tree, keys), *_of_other_recipes(composed)]
 
 
@@ -93,18 +93,14 @@ class UnreadInSweep:
 def refuse(key: str, composed: Composed) -> None:
     """Raises OptionError for a key that nothing reads, with the options that would read it."""
     written = values_written(composed.overrides)
-    value = written.get(key, "")
-    if key not in written:
-        node: Any = composed.config
-        for name in key.split("."):
-            node = node.get(name, "") if isinstance(node, dict) else ""
-        value = "null" if node is None else node
+    value = written[key] if key in written else value_at(composed.config, key)
+    value = "null" if value is None else value
     if (about := _metric_group(key)) in _JUDGES:
         model = composed.choices.get("model", "this")
         raise OptionError(key, value, f"{_JUDGES[about]}, and model={model} does not; leave it out")
     readers = _readers(key)
     if not readers:
-        known = [name for name in _names(composed.tree) if not f"{key}.".startswith(f"{name}.")]
+        known = [name for name in every_key(composed.tree) if not f"{key}.".startswith(f"{name}.")]
         hint = near(key, known)
         hint = f"{hint.rstrip('?')}? Else leave it out" if "did you mean" in hint else "; leave it out"
         raise OptionError(key, value, f"nothing reads it{hint}")
@@ -166,14 +162,4 @@ def _readers(key: str) -> Mapping[str, list[str]]:
         group = path.parent.relative_to(conf).as_posix()
         if group != "." and re.search(rf"[{{:]{re.escape(key)}[}},]", path.read_text(encoding="utf-8")):
             found.setdefault(group, []).append(path.stem)
-    return found
-
-
-def _names(tree: Any, path: str = "") -> list[str]:
-    if not isinstance(tree, dict):
-        return []
-    found = []
-    for name, value in tree.items():
-        full = f"{path}.{name}".lstrip(".")
-        found += [full, *_names(value, full)]
     return found

@@ -25,18 +25,18 @@ _NAME = re.compile(r"(\.*)([A-Za-z_][\w\-]*(?:\.[\w\-]+|\[[^\[\]{}$]+\])*)")
 
 
 def unread(
-    tree: dict[str, Any], keys: Collection[str], *, own: Collection[str] = OWN, parts: Sequence[str] = _PARTS
+    tree: dict[str, Any], keys: Collection[str], *, own: Collection[str] = OWN, only_own: bool = False
 ) -> list[str]:
     """Those of the keys that nothing reads.
 
     Args:
         tree: the config as nested dicts and lists, interpolations as they are written.
         keys: with dots; of a section all that it holds is asked for.
-        own: keys that ganvas reads by their names.
-        parts: sections that are made into objects.
+        own: keys and sections that are read by their names.
+        only_own: nothing else is, not what the run of an experiment makes into objects either.
     """
-    read = _Reader(tree, own, parts).read
-    leaves = dict.fromkeys(leaf for key in keys for leaf in leaf_keys(_at(tree, key), key))
+    read = _Reader(tree, own if only_own else [*own, *_made(tree)]).read
+    leaves = dict.fromkeys(leaf for key in keys for leaf in leaf_keys(value_at(tree, key), key))
     return [leaf for leaf in leaves if not is_read(leaf, read)]
 
 
@@ -61,30 +61,31 @@ def _heads(key: str) -> Iterator[str]:
         yield key
 
 
-def _at(tree: Any, key: str) -> Any:
+def value_at(tree: Any, key: str) -> Any:
+    """What stands at a key with dots; None where nothing does."""
     for name in key.split("."):
         tree = tree.get(name) if isinstance(tree, dict) else None
     return tree
 
 
+def _made(tree: dict[str, Any]) -> Iterator[str]:
+    """The sections of an experiment that are made into objects."""
+    yield from (*SECTIONS, *_PARTS)
+    for group in _GROUPS:
+        entries = value_at(tree, group)
+        for name, node in entries.items() if isinstance(entries, dict) else ():
+            if not isinstance(node, dict) or "_target_" in node:  # of others nothing is made
+                yield f"{group}.{name}"
+
+
 class _Reader:
     """Walks from what is read for certain along interpolations; ``read`` holds leaves and empty sections."""
 
-    def __init__(self, tree: dict[str, Any], own: Collection[str], parts: Sequence[str]) -> None:
+    def __init__(self, tree: dict[str, Any], roots: Collection[str]) -> None:
         self.tree = tree
         self.read: set[str] = set()
-        for key in own:
+        for key in roots:
             self._take(key)
-        if parts == _PARTS:
-            for section in SECTIONS:
-                self._take(section)
-        for part in parts:
-            self._take(part)
-        for group in _GROUPS if parts == _PARTS else ():
-            entries = _at(tree, group)
-            for name in entries if isinstance(entries, dict) else ():
-                self._take(f"{group}.{name}")
-                self._mark(f"{group}.{name}._target_")
 
     def _take(self, path: str) -> None:
         """What stands at a path is read: a value, or of a part all that its constructor takes."""
@@ -92,7 +93,7 @@ class _Reader:
         for number, name in enumerate(names):
             if isinstance(node, str):  # an interpolated section, of which one key is read
                 head = ".".join(names[:number])
-                self._mark(head)
+                self.read.add(head)
                 self._follow(node, head, tail=names[number:])
                 return
             if not isinstance(node, dict) or name not in node:
@@ -107,20 +108,17 @@ class _Reader:
             is_part = "_target_" in node
             skipped = set(node.get("_shared_") or ()) if is_part else set()
             if is_part and node["_target_"] is None:
-                self._mark(f"{path}._target_")
+                self.read.add(f"{path}._target_")
                 return
             for name, value in node.items():
                 if name not in skipped:
                     self._visit(value, f"{path}.{name}")
-            if not skipped and not node:
+            if not node:
                 self.read.add(path)
             return
-        self._mark(path)
+        self.read.add(path)
         for value in _texts(node):
             self._follow(value, path)
-
-    def _mark(self, path: str) -> None:
-        self.read.add(path)
 
     def _follow(self, text: str, path: str, tail: Sequence[str] = ()) -> None:
         """Takes every key that an interpolation names; of text outside of one nothing is asked."""

@@ -9,28 +9,16 @@ from pathlib import Path
 
 from ganvas.cli.arguments import Parser, ParserBuilt, building_parsers
 from ganvas.cli.commands import COMMANDS, module_of
-from ganvas.cli.compose.folders import packaged_conf
+from ganvas.cli.compose.describe import groups
 from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import all_runs
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable, kinds
 from ganvas.sweep.find import all_sweeps
 
 _OVERRIDES = (["train"], ["sweep", "run"], ["sweep", "plan"], ["shards"], ["check"])
-_TRAIN_FLAGS = [
-    "-m",
-    "--multirun",
-    "--config-dir",
-    "--config-name",
-    "--cfg",
-    "--resolve",
-    "--info",
-    "--debug",
-]
-_SUBCOMMANDS = {
-    "sweep": ("plan", "run", "status", "resume", "retry", "best", "ls"),
-    "runs": ("ls", "show", "diff", "rm"),
-    "completion": ("bash", "zsh", "fish"),
-}
+_HYDRAS_FLAGS = ("--cfg", "--resolve", "--info")  # of ganvas train
+_WITH_VERBS = ("sweep", "runs")
+_METRICS = ("metric/features", "metric/samples", "metric/perceptual")
 _MOST_RUNS = 300  # runs that are looked at, the newest
 
 
@@ -52,10 +40,10 @@ def _next(words: list[str], last: str) -> list[str]:
     if not words:
         return [*(name for name in COMMANDS if name != "job"), "--help", "--version"]
     command, rest = words[0], words[1:]
-    if command in _SUBCOMMANDS and not rest and not last.startswith("-"):
-        return list(_SUBCOMMANDS[command])
+    if command in _WITH_VERBS and not rest and not last.startswith("-"):
+        return _verbs(command)
     if command == "options" and not last.startswith("-"):
-        return groups()
+        return list(groups(_value_of(rest, "--config-dir", "-cd")))
     for head in _OVERRIDES:
         if words[: len(head)] == head:
             return _override(command, words[len(head) :], last, head)
@@ -64,26 +52,28 @@ def _next(words: list[str], last: str) -> list[str]:
 
 def _override(command: str, words: list[str], last: str, head: list[str]) -> list[str]:
     """A word of ``ganvas train`` and what composes as it does."""
-    before = words[-1] if words else ""
-    if before in ("--config-dir", "-cd", "--config-name", "-cn", "--out"):
-        return []
-    if before == "--cfg":
-        return ["job", "hydra", "all"]
+    parser = _parser(command, head[1:])
     if last.startswith("-"):
-        flags = _TRAIN_FLAGS if command == "train" else _flags(_parser(command, head[1:]))
-        return [*flags, "--help"]
+        more = ("-m", *_HYDRAS_FLAGS, "--debug") if command == "train" else ()
+        return [*_flags(parser), *more, "--help"]
+    if words[-1:] == ["--cfg"]:
+        return ["job", "hydra", "all"]
+    action, _ = _open_flag(parser, words) if parser is not None else (None, False)
+    if action is not None and action.nargs is None:
+        return list(_values(action))
     if last.startswith("resume="):
         return [f"resume={name}" for name in _runs("resume", words)]
     from ganvas.cli.compose.hydra_internals import complete_override
     from ganvas.cli.compose.session import hydra_session
 
     config_dir = _value_of(words, "--config-dir", "-cd")
+    name = _value_of(words, "--config-name", "-cn") or "train"
     key, sign, _ = last.partition("=")
     if "@" in key and sign:  # model/optimizer@model.generator_optimizer=
-        return [f"{key}={option}" for option in _options(key.partition("@")[0].lstrip("+"), config_dir)]
+        return [f"{key}={one}" for one in groups(config_dir).get(key.partition("@")[0].lstrip("+"), ())]
     chosen = [word for word in words if "=" in word or word.startswith("~")]
     with hydra_session(config_dir, importable=False) as hydra:
-        return _in_list(last, lambda word: complete_override(hydra, "train", chosen, word))
+        return _in_list(last, lambda word: complete_override(hydra, name, chosen, word))
 
 
 def _in_list(last: str, complete: Callable[[str], list[str]]) -> list[str]:
@@ -99,7 +89,7 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
     parser = _parser(command, rest)
     if parser is None:
         return []
-    if command in _SUBCOMMANDS:
+    if command in _WITH_VERBS:
         rest = rest[1:]
     if last.startswith("-"):
         return [*_flags(parser), "--help"]
@@ -107,12 +97,13 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
     if action is not None:
         values = list(_values(action))
         return values if values or not taken else []
-    places = [place.dest for place in parser.arguments if not place.option_strings]
+    at_places = [place for place in parser.arguments if not place.option_strings]
+    places = [place.dest for place in at_places]
     named = [word for word in _positionals(parser, rest) if "=" not in word]
     if command == "sweep":
         folder = Path(_value_of(rest, "--output-dir") or "outputs")
         return ["latest", *(path.name for path in all_sweeps(folder))] if "sweep" in places else []
-    found: list[str] = []
+    found = [str(one) for place in at_places if not named for one in place.choices or ()]
     takes_more = command in ("evaluate", "compare", "plot", "runs") or not named
     if takes_more and not {"run", "first"}.isdisjoint(places):
         found += _runs(command, rest)
@@ -127,9 +118,11 @@ def _parser(command: str, rest: Sequence[str]) -> Parser | None:
     """The parser that a command makes of its arguments, which it is asked for before it does anything."""
     if command not in COMMANDS:
         return None
-    head = [word for word in rest[:1] if word in _SUBCOMMANDS.get(command, ())]
-    if command in ("sweep", "runs") and not head:
-        return None
+    head: list[str] = []
+    if command in _WITH_VERBS:
+        head = [word for word in rest[:1] if word in _verbs(command)]
+        if not head:
+            return None
     with building_parsers():
         try:
             importlib.import_module(module_of(command)).run(head)
@@ -138,6 +131,10 @@ def _parser(command: str, rest: Sequence[str]) -> Parser | None:
         except OptionError:
             return None
     return None
+
+
+def _verbs(command: str) -> list[str]:
+    return list(importlib.import_module(module_of(command)).VERBS)
 
 
 def _flags(parser: Parser | None) -> list[str]:
@@ -164,7 +161,7 @@ def _values(action: argparse.Action) -> Iterator[str]:
     if action.choices is not None:
         yield from map(str, action.choices)
     elif flag in ("--metrics", "--features"):
-        yield from _options(f"metric/{'samples' if flag == '--metrics' else 'features'}", None)
+        yield from groups()[f"metric/{'samples' if flag == '--metrics' else 'features'}"]
     elif flag == "--by":
         from ganvas.compare.directions import BETTER
 
@@ -198,19 +195,8 @@ def _keys_of(name: str, words: Sequence[str]) -> list[str]:
 
 
 def _metric_words(config_dir: str | None) -> list[str]:
-    groups = ("metric/features", "metric/samples", "metric/perceptual")
-    return [f"{group}={option}" for group in groups for option in _options(group, config_dir)]
-
-
-def _options(group: str, config_dir: str | None) -> list[str]:
-    folders = [packaged_conf(), *([Path(config_dir)] if config_dir else [])]
-    return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
-
-
-def groups() -> list[str]:
-    """Every packaged group that has options."""
-    conf = packaged_conf()
-    return sorted({path.parent.relative_to(conf).as_posix() for path in conf.glob("**/*/*.yaml")})
+    there = groups(config_dir)
+    return [f"{group}={option}" for group in _METRICS for option in there[group]]
 
 
 def _value_of(words: Sequence[str], *names: str) -> str | None:

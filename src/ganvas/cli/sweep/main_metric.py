@@ -54,8 +54,9 @@ def _reports(config: Mapping[str, Any], metric: str) -> bool:
     """Whether a run of the config reports the metric; torch is imported only where its YAMLs do not tell."""
     name = metric.removeprefix("evaluation/")
     for node in config.get("callback", {}).values() if "generator" in config["model"] else ():
-        has_features = (node.get("features") or {}).get("_target_") is not None
-        if node.get("_target_") == _EVALUATION and has_features and name in (node.get("metrics") or {}):
+        metrics = node.get("metrics")
+        chosen = metrics.get(name) if isinstance(metrics, Mapping) else None
+        if node.get("_target_") == _EVALUATION and _is_part(node.get("features")) and _is_part(chosen):
             return True
     from ganvas.errors import OptionError
     from ganvas.run.config.reported import check_reported
@@ -65,3 +66,7 @@ def _reports(config: Mapping[str, Any], metric: str) -> bool:
     except OptionError:
         return False
     return True
+
+
+def _is_part(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get("_target_") is not None

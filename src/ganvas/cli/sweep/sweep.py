@@ -25,7 +25,7 @@ from ganvas.sweep.find import all_sweeps, find_sweep
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.summary import counts, ranking, results, rows
 
-_COMMANDS = ("plan", "run", "status", "resume", "retry", "best", "ls")
+VERBS = ("plan", "run", "status", "resume", "retry", "best", "ls")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -33,10 +33,8 @@ def run(argv: Sequence[str]) -> int:
         print(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}", end="")
         return 0
     command, rest = argv[0], list(argv[1:])
-    if command not in _COMMANDS:
-        raise OptionError(
-            "ganvas sweep", command, f"there is no such command; there are: {', '.join(_COMMANDS)}"
-        )
+    if command not in VERBS:
+        raise OptionError("ganvas sweep", command, f"there is no such command; there are: {', '.join(VERBS)}")
     parser = _parser(command)
     if command in ("plan", "run"):
         arguments, others = parser.parse_known_args(rest)

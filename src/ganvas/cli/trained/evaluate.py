@@ -187,7 +187,7 @@ def _evaluate(
         return ReconstructionEvaluation(
             features=metrics["features"], perceptual=metrics["perceptual"], limit=limit, **shared
         )(model, data)  # type: ignore[arg-type]  # a module too
-    raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to evaluate")
+    raise OptionError("RUN", folder.path, NEEDS["evaluate"].reason)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ganvas.cli.trained.metric_choice import is_about
 from ganvas.errors import require
 
 _OF_SAMPLES = "are of generated samples, and this run reconstructs; its own are mse, psnr, ssim, rfid ..."
@@ -39,6 +40,4 @@ def check_options(model: Any, arguments: argparse.Namespace) -> None:
 def _refuse_word(arguments: argparse.Namespace, group: str, reason: str) -> None:
     for word in arguments.overrides:
         key, _, value = word.lstrip("+~").partition("=")
-        about = key.replace("/", ".", 1)
-        fits = about != f"metric.{group}" and not about.startswith(f"metric.{group}.")
-        require(fits, key, value, reason)
+        require(not is_about(word, group), key, value, reason)

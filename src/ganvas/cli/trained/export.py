@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import check_out, named_run, run_parser, writing
 from ganvas.errors import OptionError
+from ganvas.run.folder.run_folder import replacing
+from ganvas.run.folder.usable import NEEDS
 
 
 def run(argv: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     # Of a GAN: those that its averaged samples are made with, not those that the checkpoint holds.
     fitted = model.average_statistics() if averaged and isinstance(model, LatentGenerator) else {}
     if not networks:
-        raise OptionError("RUN", folder.path, "neither samples nor reconstructs; there is nothing to export")
+        raise OptionError("RUN", folder.path, NEEDS["export"].reason)
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous().clone()
         for name, network in networks.items()
@@ -48,7 +49,8 @@ def run(argv: Sequence[str]) -> int:
         "weights": "average" if averaged else "trained",
         "model": json.dumps(stored["config"]["model"]),
     }
-    _write(out, save(tensors, metadata))
+    with writing(out), replacing(out) as file:
+        file.write(save(tensors, metadata))
     print(out)
     return 0
 
@@ -63,16 +65,3 @@ def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
         use_average = average is not None and not raw
         return {"generator": average if use_average else networks["generator"]}, use_average
     return (networks if isinstance(model, Reconstructs) else {}), False
-
-
-def _write(out: Path, data: bytes) -> None:
-    """The file is whole or absent, also where one of its name was there before."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with writing(out), temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.arguments import check_num, run_parser
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.usable import NEEDS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ def check_common(arguments: argparse.Namespace) -> None:
     require(fits, "--truncation", t, "must be above 0; 0.7 is usual, and without the option nothing is cut")
 
 
-def load_generator(folder: RunFolder, allow: list[str], verb: str) -> tuple[Any, Any]:
+def load_generator(folder: RunFolder, allow: list[str], command: str) -> tuple[Any, Any]:
     """The run's recipe and its data module.
 
     Raises:
@@ -54,7 +55,7 @@ def load_generator(folder: RunFolder, allow: list[str], verb: str) -> tuple[Any,
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, FromLatents):
-        raise OptionError("RUN", folder.path, f"has no latents to {verb}; it must be the run of a GAN")
+        raise OptionError("RUN", folder.path, NEEDS[command].reason)
     return model, data
 
 

@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
     out = arguments.out or folder.path / f"interpolation-{num}-seed{arguments.seed}.png"
     check_out(out)
     check_scale(arguments.scale, out.suffix)
-    model, _ = load_generator(folder, allow, "interpolate")
+    model, _ = load_generator(folder, allow, arguments.command)
 
     import torch
 

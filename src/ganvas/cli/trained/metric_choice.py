@@ -24,7 +24,7 @@ def metric_node(stored: dict[str, Any], overrides: Sequence[str], config_dir: st
         OptionError: a word that names nothing under ``metric``.
     """
     for word in overrides:
-        if "=" not in word or not any(_is_about(word.lstrip("+~"), group) for group in GROUPS):
+        if "=" not in word or not any(is_about(word, group) for group in GROUPS):
             raise OptionError(
                 word.partition("=")[0],
                 word.partition("=")[2],
@@ -32,9 +32,7 @@ def metric_node(stored: dict[str, Any], overrides: Sequence[str], config_dir: st
             )
     own = stored.get("metric") or {}
     chosen = {
-        group
-        for group in GROUPS
-        if group not in own or any(_is_about(word.lstrip("+~"), group) for word in overrides)
+        group for group in GROUPS if group not in own or any(is_about(word, group) for word in overrides)
     }
     if not chosen:
         return {group: own[group] for group in GROUPS}
@@ -75,8 +73,9 @@ def chosen_by(**flags: str | None) -> Iterator[None]:
         raise OptionError(flags[group] or f"metric/{group}", error.value, error.reason) from error
 
 
-def _is_about(word: str, group: str) -> bool:
-    return word.startswith((f"metric/{group}=", f"metric.{group}.", f"metric.{group}="))
+def is_about(word: str, group: str) -> bool:
+    """Whether an override chooses the group's option or sets a key in it."""
+    return word.lstrip("+~").startswith((f"metric/{group}=", f"metric.{group}.", f"metric.{group}="))
 
 
 def _composed(stored: dict[str, Any], overrides: Sequence[str], config_dir: str | None) -> dict[str, Any]:

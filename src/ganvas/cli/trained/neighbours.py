@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     check_out(out)
     check_scale(arguments.scale, out.suffix)
     extractor = None if arguments.features is None else _extractor(folder, allow, arguments)
-    model, data = load_generator(folder, allow, "find neighbours of")
+    model, data = load_generator(folder, allow, arguments.command)
     there = check_split(data, "train", arguments.num)
     require(
         arguments.k <= there, "--k", arguments.k, f"is more than the {there} training samples; ask for fewer"

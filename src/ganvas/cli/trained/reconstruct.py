@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.callback.drawing.files import IMAGES
+from ganvas.callback.drawing.files import IMAGES, save_image
 from ganvas.cli.arguments import (
     check_num,
     check_out,
+    check_sheet,
     check_split,
     named_run,
     run_parser,
     save_samples,
-    save_sheet,
+    writing,
 )
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.errors import OptionError, require
+from ganvas.run.folder.usable import NEEDS
 
 
 def run(argv: Sequence[str]) -> int:
@@ -54,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):
-        raise OptionError("RUN", folder.path, "reconstructs nothing; ganvas sample takes GANs")
+        raise OptionError("RUN", folder.path, NEEDS["reconstruct"].reason)
     there = check_split(data, arguments.split, arguments.num)
     if there < arguments.num:
         raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")
@@ -72,8 +74,10 @@ def run(argv: Sequence[str]) -> int:
             codes = draw_codes(originals, images, indices, model.num_codes, scale=scale)
         except OptionError as error:
             raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
+        check_sheet(arguments.codes, codes, "--codes")  # before anything is written
     save_samples(out, tensors, lambda: draw_pairs(originals, images, scale=scale))
     if codes is not None:
-        save_sheet(arguments.codes, codes, "--codes")
+        with writing(arguments.codes, "--codes"):
+            save_image(arguments.codes, codes)
         print(arguments.codes)
     return 0

@@ -12,6 +12,7 @@ from ganvas.cli.arguments import check_num, named_run, writing
 from ganvas.cli.trained.files.options import add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError, require
+from ganvas.run.folder.usable import NEEDS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
     num, columns, scale = arguments.num, arguments.columns, arguments.scale
-    check_num(1 if columns is None else columns, "--columns")
+    check_num(columns, "--columns")
     folder, allow = named_run(arguments)
     target = read_target(arguments, folder.path / f"samples-{num}-seed{arguments.seed}.png")
     what = "a folder" if target.is_folder else "an array"
@@ -45,9 +46,7 @@ def run(argv: Sequence[str]) -> int:
 
     model, _, _ = load_run(folder, allow=allow)
     if not isinstance(model, Samples):
-        raise OptionError(
-            "RUN", folder.path, "makes no samples from nothing; ganvas reconstruct takes VQ-VAEs"
-        )
+        raise OptionError("RUN", folder.path, NEEDS["sample"].reason)
     pieces = _pieces(model, arguments)
     first = next(pieces)
     labels = model.sample_labels(num, arguments.seed) if isinstance(model, FromLatents) else None

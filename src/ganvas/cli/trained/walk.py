@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import check_num, check_out, named_run, writing
+from ganvas.cli.arguments import check_num, check_out, check_sheet, named_run, writing
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.errors import require
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     near = max(1, round(frames / stops)) * stops
     rule = f"must be a multiple of the {stops} stops, so that each is a frame; {near}"
     require(frames == near, "--frames", frames, rule)
-    check_num(1 if arguments.columns is None else arguments.columns, "--columns")
+    check_num(arguments.columns, "--columns")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"walk-{num}-seed{arguments.seed}.gif"
     from ganvas.callback.drawing.animation import ANIMATIONS, check_fps, save_animation
@@ -42,9 +42,8 @@ def run(argv: Sequence[str]) -> int:
     check_scale(arguments.scale, out.suffix)
 
     check_fps(arguments.fps, "--fps")
-    model, _ = load_generator(folder, allow, "walk through")
+    model, _ = load_generator(folder, allow, arguments.command)
 
-    from ganvas.callback.drawing.files import check_size
     from ganvas.callback.drawing.images import draw_walk
     from ganvas.functional.slerp import closed_walk
 
@@ -55,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
     made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
     check_scalable(arguments.scale, made.shape[2:], frames * num)
     drawn = draw_walk(made, columns=arguments.columns, scale=arguments.scale)
-    check_size(out.suffix, drawn[0].shape[2], drawn[0].shape[1], option="--out", value=out)
+    check_sheet(out, drawn[0])
     with writing(out):
         save_animation(out, drawn, fps=arguments.fps)
     print(out)

@@ -110,7 +110,9 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
             bits: dict[str, str | None] = {"bits_per_image": None, "bits_per_pixel": None}
             found |= {metric: way for metric, way in BETTER.items() if metric not in absent} | bits
         elif hasattr(recipe, "sample") and _target(node.get("features")):
-            found |= dict(_sample_metrics(node.get("metrics") or {}, f"callback.{name}.metrics"))
+            metrics = node.get("metrics")  # what is wrong with others, a run says
+            metrics = metrics if isinstance(metrics, dict) else {}
+            found |= dict(_sample_metrics(metrics, f"callback.{name}.metrics"))
         elif recipe is None:
             complete = False
     return found, complete

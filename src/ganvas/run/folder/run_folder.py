@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
@@ -81,18 +82,24 @@ class RunFolder:
         return None, damaged
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old one or the new one, never a part."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, so that a reader of ``path`` sees the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file in UTF-8, whole or not at all (see :func:`replacing`)."""
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def check_name(name: Any) -> None:

@@ -104,6 +104,13 @@ def test_an_interrupt_leaves_what_was_there(is_new: bool, tmp_path: Path) -> Non
         assert (folder / "000000.png").read_text() == "old"
 
 
+def test_nothing_is_left_of_files_that_cannot_be_named(tmp_path: Path) -> None:
+    (tmp_path / "003").write_text("the user's")
+    with pytest.raises(OSError, match="003"):
+        write(tmp_path, made(2, 3, 4, 4), label=torch.tensor([3, 3]))
+    assert [path.name for path in tmp_path.iterdir()] == ["003"]
+
+
 def test_what_a_killed_process_left_is_no_sample(tmp_path: Path) -> None:
     (tmp_path / ".samples.part").mkdir()
     (tmp_path / ".samples.part" / "0.png").write_text("torn")

@@ -148,6 +148,19 @@ def test_an_interrupt_leaves_the_old_file(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "old")]
 
 
+@pytest.mark.parametrize("name", ["x.npz", "x.png", "x.webp"])
+@pytest.mark.parametrize("most", [0, 2**40])
+def test_nothing_is_left_of_a_file_that_cannot_be_ended(
+    name: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "_WHOLE", most)
+    target = Target(tmp_path / name, Path(name).suffix, is_folder=False)
+    (tmp_path / name).mkdir()
+    with pytest.raises(IsADirectoryError), open_samples(target, 9) as file:
+        file.append(made(9, 3, 4, 4), None)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 _CHILD = """
 import resource, sys
 from pathlib import Path

@@ -38,7 +38,11 @@ class SampleFile(ABC):
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
+        if kind is not None:
             self.abandon()
+            return
+        try:
+            self.close()
+        except BaseException:  # a disk may be full at the last bytes too
+            self.abandon()
+            raise

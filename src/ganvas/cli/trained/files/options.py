@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganvas.callback.drawing.files import check_format
+from ganvas.callback.drawing.files import IMAGES, check_format
 from ganvas.cli.arguments import check_num, check_out
 from ganvas.errors import OptionError, require
 from ganvas.run.folder.run_folder import check_writable
 
 _MOST_PIXELS = 2**28  # 0.8 GB in colours
-FORMATS = ("png", "webp", "jpg", "jpeg")  # of the files in a folder
+FORMATS = tuple(ending[1:] for ending in IMAGES)  # of the files in a folder
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def add_scale(parser: argparse.ArgumentParser, without: str = "small images come
 
 def check_scale(scale: int | None, ending: str) -> None:
     """Raises OptionError (``--scale``) unless files of this ending hold images to enlarge."""
-    check_num(1 if scale is None else scale, "--scale")
+    check_num(scale, "--scale")
     fits = scale is None or ending != ".npz"
     require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
 
@@ -98,10 +98,9 @@ def read_target(arguments: argparse.Namespace, default: Path) -> Target:
         for name in ("format", "overwrite"):
             value = getattr(arguments, name)
             require(not value, f"--{name}", value, "is of a folder, and --out is a file; leave it out")
-        known = path.suffix in (".npz", *(f".{name}" for name in FORMATS))
+        known = path.suffix in (*IMAGES, ".npz")
         require(known, "--out", text, "must end in .png, .webp, .jpg, .jpeg or .npz, or in / for a folder")
         check_out(path, (path.suffix,))
-        check_format(path.suffix, "--out", text)
         return Target(path, path.suffix, is_folder=False)
     ending = arguments.format or "png"
     require(ending in FORMATS, "--format", ending, f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
