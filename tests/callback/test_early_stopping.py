@@ -22,6 +22,9 @@ class Trainer:
     should_stop = False
     sanity_checking = False
 
+    def __init__(self, *, is_global_zero: bool = True) -> None:
+        self.is_global_zero = is_global_zero
+
 
 def ended_at(values: list[float | None], **options: Any) -> int | None:
     """Examples at which training ends, where 100 examples bring one value (None: none); None: it goes on."""
@@ -95,6 +98,16 @@ def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
     stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 400})
     stop.on_train_start(trainer, None)  # type: ignore[arg-type]
     assert trainer.should_stop
+
+
+@pytest.mark.parametrize(("first_rank", "newest_at", "told"), [(True, 0, 1), (True, 100, 0), (False, 0, 0)])
+def test_what_is_said_of_a_scalar_that_did_not_come(first_rank: bool, newest_at: int, told: int) -> None:
+    """It may have come before the run was killed; and health's scalars are known to the first rank alone."""
+    stop = EarlyStopping(monitor="health/energy", patience_examples=300)
+    stop.state.reported["loss/total"] = (200, 1.0)
+    stop.load_state_dict({"best": 1.0, "best_at": newest_at, "newest_at": newest_at})
+    stop.on_train_end(Trainer(is_global_zero=first_rank), None)  # type: ignore[arg-type]
+    assert [event["what"] for event in stop.state.write_errors.events] == ["early stopping"] * told
 
 
 @pytest.mark.parametrize(
