@@ -18,7 +18,7 @@ from ganvas.errors import OptionError, require
 LAYOUTS = ("auto", "flat", "classes", "splits")
 _BESIDE = "images beside what is taken"  # of a layout that was chosen
 _NO_FILE, _NO_IMAGES = "broken link or pipe", "folder without images"
-_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images"}
+_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images", "folder": "folders"}
 
 
 @dataclass
