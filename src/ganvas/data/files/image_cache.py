@@ -151,10 +151,8 @@ def _write(file: IO[bytes], paths: Sequence[Path], how: Decoding, root: Path) ->
                 else:
                     file.write(image.tobytes())
     if damage:
-        length = file.tell()
         file.seek(0)
         _write_header(file, _shape(len(paths) - len(damage), how))
-        file.seek(length)
     return damage
 
 
