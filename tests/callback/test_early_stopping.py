@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from run_files import newest_state
 
+from ganvas.callback.agenda import Agenda
 from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.run_state import RunState
 from ganvas.cli.main import main
@@ -86,6 +87,22 @@ def test_a_rank_that_knows_no_value_stops_with_the_others(monkeypatch: pytest.Mo
     monkeypatch.setattr("ganvas.callback.early_stopping.max_over_ranks", another_is_over)
     assert ended_at([None]) == 100
     assert asked == [0]
+
+
+@pytest.mark.parametrize("checks_itself", [False, True])
+def test_a_validation_that_ends_the_patience_asks_for_the_next_batch(
+    checks_itself: bool,
+) -> None:
+    """Whatever else that batch brings; Lightning's check of the validation before training is none."""
+    stop, trainer = EarlyStopping(monitor="x", patience_examples=300), Trainer()
+    stop.state, trainer.sanity_checking = RunState(agenda=Agenda([])), checks_itself
+    asked = []
+    for examples in (100, 200, 400):
+        stop.state.reported["x"] = (examples, 1.0)
+        stop.on_validation_end(trainer, None)  # type: ignore[arg-type]
+        asked.append(stop.state.agenda.now)  # type: ignore[union-attr]
+    assert asked == [False, False, not checks_itself]
+    assert not trainer.should_stop
 
 
 def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
