@@ -14,6 +14,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from ganvas.callback.charts import Charts, Result, chosen, layout, led
+from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
 from ganvas.logger.tensorboard import TensorBoard
 from ganvas.model.classifier import Classifier
@@ -119,10 +120,19 @@ def test_the_columns_of_hparams_begin_with_rates_and_the_main_metric() -> None:
     ]
 
 
+@pytest.mark.parametrize(("every", "tags"), [(8, ["evaluation/psnr", "evaluation/mse"]), (0, [])])
 def test_metrics_of_hparams_are_scalars_that_are_there(
-    run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+    every: int,
+    tags: list[str],
+    run_dir: Path,
+    fit: Callable[..., Any],
+    sampler: Callable[..., Any],
+    events: Callable[[], Any],
 ) -> None:
-    """An evaluation every so often makes curves, whose last points HPARAMS shows; psnr leads."""
+    """An evaluation every so often makes curves, whose last points HPARAMS shows; psnr leads.
+
+    One at the end alone makes none, also where a run that had ended went on and ended once more.
+    """
     rows = [
         {"examples": i, "source": "run", "metrics": {"psnr": i}, "better": {"psnr": "max"}} for i in (8, 16)
     ]
@@ -132,11 +142,22 @@ def test_metrics_of_hparams_are_scalars_that_are_there(
         def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
             pl_module.metrics = {"mse": 0.5, "psnr": 15.0}
 
-    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Both()], batches=5)
+    evaluation = Evaluation(
+        run_dir=str(run_dir),
+        every_examples=every,
+        num_samples=2,
+        features=None,
+        metrics=None,
+        perceptual=None,
+        split="val",
+        batch_size=4,
+        seed=0,
+    )
+    fit(sampler((1, 8, 8)), [evaluation, Charts(run_dir=str(run_dir)), Both()], batches=5)
     experiment = plugin_data_pb2.HParamsPluginData.FromString(
         events().summary_metadata["_hparams_/experiment"].plugin_data.content
     ).experiment
-    assert [info.name.tag for info in experiment.metric_infos] == ["evaluation/psnr", "evaluation/mse"]
+    assert [info.name.tag for info in experiment.metric_infos] == tags
 
 
 def test_charts_name_scalars_as_the_logger_does(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,6 +152,25 @@ def test_a_continuation_knows_what_was_best(tmp_path: Path) -> None:
     assert fit(folder, 2, others=[Report([None] * 3 + [2.0, 3.0])], monitor="quality", line=line) == names(
         16, 40
     )
+
+
+@pytest.mark.parametrize(
+    ("first_rank", "scores", "told"), [(True, {}, 1), (True, {100: 0.5}, 0), (False, {}, 0)]
+)
+def test_what_is_said_of_a_monitor_that_did_not_come(
+    first_rank: bool, scores: dict[int, float], told: int, tmp_path: Path
+) -> None:
+    """It may have come before the run was killed; and health's scalars are known to the first rank alone."""
+    (tmp_path / "checkpoints").mkdir()
+    held = {"monitor": "health/energy", "sign": 1, "scores": scores}
+    (tmp_path / "checkpoints" / "scores.json").write_text(json.dumps(held))
+    checkpoint = Checkpoint(run_dir=str(tmp_path), **(USUAL | {"monitor": "health/energy"}))
+    recipe: Any = SimpleNamespace(examples_seen=200, batches_seen=25)
+    checkpoint.state.reported["loss/line"] = (200, 1.0)
+    trainer: Any = SimpleNamespace(is_global_zero=first_rank)
+    checkpoint.on_train_start(trainer, recipe)
+    checkpoint.on_train_end(trainer, recipe)
+    assert [event["what"] for event in checkpoint.state.write_errors.events] == ["the best checkpoint"] * told
 
 
 def test_the_clock_on_the_wall_makes_checkpoints_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

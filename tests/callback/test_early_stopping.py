@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from run_files import newest_state
 
+from ganvas.callback.agenda import Agenda
 from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.run_state import RunState
 from ganvas.cli.main import main
@@ -21,6 +22,9 @@ from ganvas.errors import OptionError
 class Trainer:
     should_stop = False
     sanity_checking = False
+
+    def __init__(self, *, is_global_zero: bool = True) -> None:
+        self.is_global_zero = is_global_zero
 
 
 def ended_at(values: list[float | None], **options: Any) -> int | None:
@@ -85,6 +89,22 @@ def test_a_rank_that_knows_no_value_stops_with_the_others(monkeypatch: pytest.Mo
     assert asked == [0]
 
 
+@pytest.mark.parametrize("checks_itself", [False, True])
+def test_a_validation_that_ends_the_patience_asks_for_the_next_batch(
+    checks_itself: bool,
+) -> None:
+    """Whatever else that batch brings; Lightning's check of the validation before training is none."""
+    stop, trainer = EarlyStopping(monitor="x", patience_examples=300), Trainer()
+    stop.state, trainer.sanity_checking = RunState(agenda=Agenda([])), checks_itself
+    asked = []
+    for examples in (100, 200, 400):
+        stop.state.reported["x"] = (examples, 1.0)
+        stop.on_validation_end(trainer, None)  # type: ignore[arg-type]
+        asked.append(stop.state.agenda.now)  # type: ignore[union-attr]
+    assert asked == [False, False, not checks_itself]
+    assert not trainer.should_stop
+
+
 def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
     """Its last checkpoint is of the batch at which the patience was over."""
     stop = EarlyStopping(monitor="x", patience_examples=300)
@@ -95,6 +115,16 @@ def test_a_run_that_was_killed_at_its_end_trains_no_further() -> None:
     stop.load_state_dict({"best": 1.0, "best_at": 100, "newest_at": 400})
     stop.on_train_start(trainer, None)  # type: ignore[arg-type]
     assert trainer.should_stop
+
+
+@pytest.mark.parametrize(("first_rank", "newest_at", "told"), [(True, 0, 1), (True, 100, 0), (False, 0, 0)])
+def test_what_is_said_of_a_scalar_that_did_not_come(first_rank: bool, newest_at: int, told: int) -> None:
+    """It may have come before the run was killed; and health's scalars are known to the first rank alone."""
+    stop = EarlyStopping(monitor="health/energy", patience_examples=300)
+    stop.state.reported["loss/total"] = (200, 1.0)
+    stop.load_state_dict({"best": 1.0, "best_at": newest_at, "newest_at": newest_at})
+    stop.on_train_end(Trainer(is_global_zero=first_rank), None)  # type: ignore[arg-type]
+    assert [event["what"] for event in stop.state.write_errors.events] == ["early stopping"] * told
 
 
 @pytest.mark.parametrize(

@@ -170,3 +170,11 @@ def test_sizes_that_one_run_did_not_record_tell_none_apart(run: Any) -> None:
     assert group(runs)[0] == [0, 0, 0]
     runs[2]["ganvas"]["environment"] = {"data": {"splits": {"train": {"count": 9}}}}
     assert group(runs)[0] == [0, 0, 1]
+
+
+def test_an_option_tells_variants_apart_before_the_sizes_that_follow_from_it(run: Any) -> None:
+    """Two fractions that are held out make splits of other sizes, too."""
+    runs = [run(changes={"data.val_fraction": part}) for part in (0.1, 0.2)]
+    for count, one in zip((90, 80), runs, strict=True):
+        one["ganvas"]["environment"] = {"data": {"splits": {"train": {"count": count}}}}
+    assert group(runs) == ([0, 1], ["data.val_fraction=0.1", "data.val_fraction=0.2"])

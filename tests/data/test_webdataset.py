@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganvas.data.files import formats
 from ganvas.data.image_folder import ImageFolder
 from ganvas.data.loading import loader as loader_module
 from ganvas.data.shard import index as shard_index
@@ -565,7 +566,7 @@ def test_one_line_says_what_is_taken_and_what_is_left_out(root):
     there, kept = module.notes
     assert there == (
         f"{root}: 13 images in 3 shards, 5 classes; train 8, val 3, test 2 (held out); "
-        "passed over: 1 .md, 1 .zst, 1 folders, 1 hidden"
+        "passed over: 1 .md, 1 .zst, 1 folder, 1 hidden"
     )
     assert kept == f"{root}: the index is kept in {root.parent / '.images.ganvas'} (data.cache_dir)"
 
@@ -612,6 +613,27 @@ def test_damaged_images_are_left_out_and_said(root, monkeypatch):
     pack(root / "train-000.tar", [("a.png", b"0"), ("b.png", b"0")])
     with pytest.raises(OptionError, match="2 of 2 images cannot be read"):
         make(root, on_damaged="skip").prepare()
+
+
+def test_what_was_damaged_for_a_pillow_is_looked_at_again_by_another(root, monkeypatch):
+    """Whoever sees that images are left out installs what reads them."""
+    gif = encoded(Image.new("L", (8, 8), 200), "gif")
+    pack(root / "train-000.tar", [part for row in range(4) for part in sample(row, label=False)])
+    pack(root / "train-001.tar", [("00004.gif", gif)])
+    folder = root.parent / "folder"
+    folder.mkdir()
+    for name, content in (("a.png", png(0)), ("b.png", gif)):
+        (folder / name).write_bytes(content)
+    options = {"image_size": 8, "channels": 1, "batch_size": 1, "val_fraction": 0.0, "test_fraction": 0.0}
+
+    def counts() -> tuple[int, int]:
+        images = ImageFolder(root=str(folder), on_damaged="skip", **options)
+        return make(root, on_damaged="skip").num_samples("train"), images.num_samples("train")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(formats, "readable", lambda: {".png": "PNG"})
+        assert counts() == (4, 1)
+    assert counts() == (5, 2)
 
 
 @pytest.mark.parametrize(

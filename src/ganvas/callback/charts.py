@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ganvas.callback.evaluation import best_metrics, finished
+from ganvas.callback.evaluation import Evaluation, best_metrics, finished
 from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunCallback
 
@@ -66,10 +66,9 @@ class Charts(RunCallback):
         """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
         if finished(trainer, pl_module, self.state) and self.run_file.exists():
             config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
-            rows = read_rows(self.run_file.with_name("evaluations.jsonl"))
-            examples = int(pl_module.examples_seen)
-            results = _results(pl_module.metrics, best_metrics(rows))
-            curves = [f"evaluation/{name}" for name in results] if _has_curves(rows) else []
+            best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
+            examples, results = int(pl_module.examples_seen), _results(pl_module.metrics, best)
+            curves = [f"evaluation/{name}" for name in results] if _has_curves(trainer) else []
             with self.state.tolerate_write_errors("TensorBoard"):
                 for writer in (logger.experiment for logger in _loggers(trainer)):
                     if results:
@@ -86,7 +85,7 @@ def layout(reports: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
     prefixes = tuple(tag for tag in reports if tag.endswith("/"))
 
     def reported(tag: str) -> bool:
-        return not reports or tag in reports or tag.startswith(prefixes or ("/",))
+        return not reports or tag in reports or tag.startswith(prefixes)
 
     there = {title: tags for title, tags in _CHARTS.items() if any(map(reported, tags))}
     losses = {title: there[title] for title in there if title.startswith("loss:")}
@@ -141,10 +140,10 @@ def _table(results: Mapping[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def _has_curves(rows: Iterable[Any]) -> bool:
-    """Whether the run was evaluated more than once: then its metrics are scalars too."""
-    own = [row for row in rows if isinstance(row, dict) and row.get("source") == "run"]
-    return len(own) > 1
+def _has_curves(trainer: pl.Trainer) -> bool:
+    """Whether the run is evaluated while it trains: then its metrics are scalars too (:func:`record`)."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return any(isinstance(one, Evaluation) and one.every_examples for one in callbacks)
 
 
 def chosen(config: dict[str, Any]) -> dict[str, bool | int | float | str]:

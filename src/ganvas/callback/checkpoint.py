@@ -111,15 +111,9 @@ class Checkpoint(RunCallback):
         if pl_module.examples_seen > self._saved_at or max_over_ranks(int(self._failed)):
             self.save(trainer, pl_module)  # the last state is worth a second try
         self._note_score(trainer, pl_module.examples_seen)  # of the evaluation at the end
-        reported = self.state.reported
-        if self.monitor is not None and reported and self.monitor not in reported:
-            names = ", ".join(sorted(reported))
-            self.state.write_errors.failed(
-                "the best checkpoint",
-                LookupError(
-                    f"callback.checkpoint.monitor={self.monitor} was never reported; there are: {names}"
-                ),
-            )
+        # A process before this one may have had it, and of some scalars the first rank alone knows.
+        if trainer.is_global_zero and self.monitor is not None and not self._scores:
+            self.state.never_reported("the best checkpoint", "callback.checkpoint.monitor", self.monitor)
 
     def _time_is_up(self) -> bool:
         if self.every_seconds is None:

@@ -55,6 +55,12 @@ class RunState:
         else:
             self.write_errors.works(what)
 
+    def never_reported(self, what: str, option: str, monitor: str) -> None:
+        """Tells, at the end, that ``what`` waited in vain for a scalar that an option names."""
+        if self.reported and monitor not in self.reported:
+            text = f"{option}={monitor} was never reported; there are: {', '.join(sorted(self.reported))}"
+            self.write_errors.failed(what, LookupError(text))
+
     def append_row(self, path: Path, row: Mapping[str, object]) -> None:
         """Appends to a file of rows; what cannot be written now comes with the next row."""
         with self.tolerate_write_errors(path.name):

@@ -89,12 +89,7 @@ def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], name
     reason = "has no curves in metrics.jsonl; a run with the callback record writes them"
     require(bool(there), "RUN", " ".join(named), reason)
     if asked is None:
-        curves, single = apart(runs)
-        few = [
-            sensible_tags([{tag: one[tag] for tag in one if tag in some} for one in runs], _USUAL_PANELS)
-            for some in (curves, single)
-        ]
-        return [*few[0], *few[1]]
+        return [tag for some in apart(runs) for tag in sensible_tags(some, _USUAL_PANELS)]
     tags = list(dict.fromkeys(asked))
     for tag in tags:
         near = difflib.get_close_matches(tag, there, n=3, cutoff=0.4) or there[:8]

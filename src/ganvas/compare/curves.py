@@ -66,14 +66,13 @@ def equal_curves(runs: Sequence[Mapping[str, Curve]], tags: Sequence[str]) -> di
     return {" = ".join(group): first for first, group in same.items()}
 
 
-def sensible_tags(runs: Iterable[Mapping[str, Curve]], most: int) -> list[str]:
-    """At most so many tags that a reader wants first: losses, then metrics, then validation."""
-    tags = list(dict.fromkeys(tag for curves in runs for tag in curves))
+def sensible_tags(tags: Sequence[str], most: int) -> list[str]:
+    """At most so many of some tags, what a reader wants first: losses, then metrics, then validation."""
     shares = [[tag for tag in tags if tag.startswith(beginning)] for beginning in _SENSIBLE]
     # Half of the places are for metrics, where there are as many: a run may have dozens of either.
     metrics = [*shares[1], *shares[2]]
     losses = shares[0][: max(most - len(metrics), most // 2)]
-    return [*losses, *metrics][:most] or tags[:most]
+    return [*losses, *metrics][:most] or list(tags[:most])
 
 
 def thinned(curve: Curve, most: int) -> Curve:

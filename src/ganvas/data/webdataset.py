@@ -18,6 +18,7 @@ from ganvas.data.datamodule import SPLITS
 from ganvas.data.files.damaged import describe as describe_damage
 from ganvas.data.files.damaged import refuse
 from ganvas.data.files.decode import Decoding
+from ganvas.data.files.formats import formats
 from ganvas.data.files.image_tree import describe
 from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.check import check_labels
@@ -161,7 +162,7 @@ class WebDataset(OwnImages):
         )
         options: list[object] = [self.image_extension, self.label_field]
         if self.on_damaged == "skip":
-            options.append(self._how().key())
+            options += [self._how().key(), formats()]  # another Pillow may read what is left out
         return IndexFile(paths, root=folder, cache_dir=self.cache_dir, options=options)
 
     def _read(self, paths: Sequence[Path]) -> ShardIndex:

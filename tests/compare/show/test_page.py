@@ -131,6 +131,15 @@ def test_images_in_all_have_a_limit(folders: list[Path], monkeypatch: pytest.Mon
     assert "images are too many" in "".join(shown.texts)
 
 
+def test_curves_of_all_tables_have_a_limit(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.compare.show.page._MOST_CURVES", 3)
+    rows = [{"examples": i, "loss/total": i} for i in range(1, 50)]
+    other = forge(folders[0].parent / "v", metrics={"psnr": 9.0}, curves=rows, choices={"model": "vqvae"})
+    shown = made([*folders, other])
+    assert len(shown.named("g")) == 3
+    assert "Curves are those of the page's first 3 runs." in "".join(shown.texts)
+
+
 def test_a_page_without_ranks_samples_or_curves(tmp_path: Path) -> None:
     folders = [forge(tmp_path / "a"), forge(tmp_path / "b", protocol=changed(split="val"))]
     text = "".join(made(folders, rank=False).texts)

@@ -268,12 +268,13 @@ def _with_text(path: Path, image: Image.Image, kind: str) -> None:
         info.add_text("comment", text, zip=kind == "compressed")
     profile = {"icc_profile": bytes(1 << 21)} if kind == "profile" else {}
     image.save(path, pnginfo=info, **profile)
-    if kind == "damaged":
+    if kind in ("tEXt", "eXIf"):
         content = path.read_bytes()
-        path.write_bytes(content[:33] + chunk(b"tEXt", b"a\0b")[:-1] + b"\0" + content[33:])
+        broken = chunk(kind.encode(), b"a\0b")
+        path.write_bytes(content[:33] + broken[:-1] + bytes([broken[-1] ^ 1]) + content[33:])
 
 
-@pytest.mark.parametrize("kind", ["text", "compressed", "international", "profile", "damaged"])
+@pytest.mark.parametrize("kind", ["text", "compressed", "international", "profile", "tEXt", "eXIf"])
 def test_text_of_a_png_does_not_keep_its_pixels_from_being_read(tmp_path, kind):
     noise = np.random.default_rng(1).integers(0, 256, (8, 8, 4), dtype=np.uint8)
     _with_text(tmp_path / "a.png", Image.fromarray(noise), kind)
@@ -282,6 +283,14 @@ def test_text_of_a_png_does_not_keep_its_pixels_from_being_read(tmp_path, kind):
     assert (decode(tmp_path / "a.png", how) == decode(tmp_path / "plain.png", how)).all()
     with (tmp_path / "a.png").open("rb") as file:
         assert (decode(file, how) == decode(tmp_path / "plain.png", how)).all()
+
+
+def test_a_format_whose_library_pillow_lacks_is_no_image(monkeypatch):
+    """Pillow lists it all the same, and answers every question with a text."""
+    told = "image file could not be identified because WEBP support not installed"
+    monkeypatch.setitem(Image.OPEN, "WEBP", (Image.OPEN["WEBP"][0], lambda beginning: told))
+    there = readable.__wrapped__()
+    assert (".webp" in there, ".png" in there) == (False, True)
 
 
 def test_pixels_that_are_damaged_stay_damaged_whatever_the_text(tmp_path):

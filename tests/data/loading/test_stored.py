@@ -61,3 +61,12 @@ def test_who_is_held_out_of_a_class_is_drawn():
     assert not torch.equal(one, other)
     assert 50 < one.float().mean() < 150
     assert torch.bincount(label[one]).tolist() == torch.bincount(label[other]).tolist() == [20, 20]
+
+
+def test_classes_may_have_any_numbers():
+    """Shards' labels may be the numbers of photographs; a table from 0 up to one of them fits no memory."""
+    label = torch.tensor([0, 1, 2, 1] * 25)
+    parts = hold_out_of_classes(label, [10, 20], "mine")
+    sparse = torch.tensor([3, 7, 10**13])[label]
+    for part, other in zip(parts, hold_out_of_classes(sparse, [10, 20], "mine"), strict=True):
+        assert torch.equal(part, other)

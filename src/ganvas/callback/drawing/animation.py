@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganvas.callback.drawing.files import to_image
+from ganvas.callback.drawing.files import to_image, write
 from ganvas.errors import require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_FORMATS: dict[str, dict[str, Any]] = {
-    ".gif": {"format": "GIF"},
-    ".png": {"format": "PNG"},
-    ".webp": {"format": "WEBP", "lossless": True},
-}
-ANIMATIONS = tuple(_FORMATS)  # endings
+ANIMATIONS = (".gif", ".png", ".webp")  # endings
 MOST_FPS = 50  # browsers slow a GIF down whose frames stand for less than two hundredths of a second
 _PALETTE_FRAMES = 16  # frames that the palette of a GIF is chosen from
 
@@ -40,20 +34,12 @@ def save_animation(path: str | Path, frames: Sequence[Tensor], *, fps: int) -> N
         OptionError: another number of frames a second.
     """
     check_fps(fps)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     images = [to_image(frame) for frame in frames]
-    gif = path.suffix == ".gif"
+    gif = Path(path).suffix == ".gif"
     if gif and images[0].mode == "RGB":
         images = _with_one_palette(images)
     duration = 10 * round(100 / fps) if gif else round(1000 / fps)  # milliseconds
-    how: dict[str, Any] = {"duration": duration, "loop": 0, **_FORMATS[path.suffix]}
-    part = path.with_name(f".{path.name}.part")
-    try:
-        images[0].save(part, save_all=True, append_images=images[1:], **how)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write(path, images[0], save_all=True, append_images=images[1:], duration=duration, loop=0)
 
 
 def check_fps(fps: int, option: str = "fps") -> None:

@@ -16,6 +16,7 @@ IMAGES = (".png", ".webp", ".jpg", ".jpeg")  # endings of files of one image
 
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}  # 0: a colour each pixel (4:4:4)
 _FORMATS: dict[str, dict[str, Any]] = {
+    ".gif": {"format": "GIF"},
     ".png": {"format": "PNG"},
     ".webp": {"format": "WEBP", "lossless": True},
     ".jpg": _JPEG,
@@ -35,11 +36,20 @@ def save_image(path: str | Path, image: Tensor) -> None:
     Args:
         path: its ending, one of :data:`IMAGES`, is the format.
     """
+    write(path, to_image(image))
+
+
+def write(path: str | Path, image: Image, **how: Any) -> None:
+    """Writes Pillow's image in the format of the ending; the file is either whole or not there.
+
+    Args:
+        how: of ``Image.save``, beside the format's own.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        to_image(image).save(part, **_FORMATS[path.suffix])
+        image.save(part, **_FORMATS[path.suffix], **how)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

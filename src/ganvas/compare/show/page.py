@@ -21,6 +21,7 @@ from ganvas.compare.show.table import (
 from ganvas.version import __version__
 
 _MOST_PANELS = 6
+_MOST_NUMBERS = 8  # tags of one point
 _MOST_POINTS = 400  # of a line
 _MOST_CURVES = 60  # runs
 _MOST_IMAGES = 40_000_000  # letters of all images together
@@ -186,7 +187,7 @@ def _grids(result: Comparison, room: _Room) -> str:
 def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
     runs = _curves(result.variants, notes, room)
     drawn, single = apart([curves for _, _, curves in runs])
-    tags = sensible_tags([{tag: c[tag] for tag in c if tag in drawn} for _, _, c in runs], _MOST_PANELS)
+    tags = sensible_tags(drawn, _MOST_PANELS)
     panels = []
     for name_of_panel, tag in equal_curves([curves for _, _, curves in runs], tags).items():
         lines = [
@@ -201,13 +202,11 @@ def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
         '<p class="soft">As recorded while training, one line a run; their protocol may be another than the '
         f'table\'s.</p>\n<ul class="legend">{legend}</ul>\n<div class="charts">{"".join(panels)}</div>'
     )
-    once = _recorded_once(runs, [tag for tag in single if tag not in tags])
-    return "\n".join([charts if panels else "", once])
+    return "\n".join([charts if panels else "", _recorded_once(runs, sensible_tags(single, _MOST_NUMBERS))])
 
 
-def _recorded_once(runs: list[tuple[int, str, dict[str, Curve]]], single: list[str]) -> str:
+def _recorded_once(runs: list[tuple[int, str, dict[str, Curve]]], tags: list[str]) -> str:
     """What has one point in every run, as numbers: a chart of it would be a dot."""
-    tags = sensible_tags([{tag: curves[tag] for tag in curves if tag in single} for _, _, curves in runs], 8)
     if not tags:
         return ""
     rows = []

@@ -10,7 +10,7 @@ from ganvas.errors import OptionError, require
 
 ON_DAMAGED = ("stop", "skip")
 _NAMED = 10  # in a message
-_HOW = "data.on_damaged=skip leaves out what cannot be read"
+HOW = "data.on_damaged=skip leaves out what cannot be read"
 
 
 class Damage(NamedTuple):
@@ -35,10 +35,10 @@ def refuse(damage: Sequence[Damage], option: str, root: Path, *, count: int) -> 
         count: of all images.
     """
     if len(damage) == 1 < count:
-        reason = f"cannot be read as an image ({damage[0].reason}); mend or remove it, or {_HOW}"
+        reason = f"cannot be read as an image ({damage[0].reason}); mend or remove it, or {HOW}"
         raise OptionError(option, str(root / damage[0].name), reason)
     reason = f"{len(damage):,} of {count:,} images cannot be read: {describe(damage)}"
-    raise OptionError(option, str(root), f"{reason}; mend or remove them, or {_HOW}")
+    raise OptionError(option, str(root), f"{reason}; mend or remove them, or {HOW}")
 
 
 def describe(damage: Sequence[Damage]) -> str:

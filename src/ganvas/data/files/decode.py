@@ -90,10 +90,7 @@ def decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
             raise ValueError("the file is empty") from None
         if not content.startswith(SIGNATURE):
             raise
-        bare = bare_png(content)
-        if len(bare) == len(content):
-            raise
-        return _decode(io.BytesIO(bare), how)
+        return _decode(io.BytesIO(bare_png(content)), how)
 
 
 def why(error: Exception) -> str:
@@ -146,11 +143,7 @@ def _upright(image: Image.Image) -> Image.Image:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # its readers raise almost anything
         turn = None
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    turned.info = image.info  # the transparent level
-    return turned
+    return image if turn is None else image.transpose(turn)
 
 
 def _whole(file: IO[bytes]) -> bytes:

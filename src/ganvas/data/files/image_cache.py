@@ -21,6 +21,7 @@ from torch import Tensor
 from ganvas.data.files.cache_folder import places, replacing, writable
 from ganvas.data.files.damaged import Damage, refuse
 from ganvas.data.files.decode import Decoding, ImageArray, decode, why
+from ganvas.data.files.formats import formats
 from ganvas.errors import OptionError, require
 
 _CHUNK = 1024  # images decoded before they are written
@@ -102,7 +103,9 @@ def _key(paths: Sequence[Path], *, root: Path, how: Decoding, on_damaged: str) -
     for path in paths:
         stat = path.stat()
         files.append([path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns])
-    return {"version": _VERSION, **how.key(), "on_damaged": on_damaged, "files": files}
+    key = {"version": _VERSION, **how.key(), "on_damaged": on_damaged, "files": files}
+    # What is left out may be readable by another Pillow, or with a plugin.
+    return key | ({"formats": formats()} if on_damaged == "skip" else {})
 
 
 def _shape(count: int, how: Decoding) -> tuple[int, int, int, int]:
@@ -148,10 +151,8 @@ def _write(file: IO[bytes], paths: Sequence[Path], how: Decoding, root: Path) ->
                 else:
                     file.write(image.tobytes())
     if damage:
-        length = file.tell()
         file.seek(0)
         _write_header(file, _shape(len(paths) - len(damage), how))
-        file.seek(length)
     return damage
 
 

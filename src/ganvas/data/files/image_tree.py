@@ -18,7 +18,7 @@ from ganvas.errors import OptionError, require
 LAYOUTS = ("auto", "flat", "classes", "splits")
 _BESIDE = "images beside what is taken"  # of a layout that was chosen
 _NO_FILE, _NO_IMAGES = "broken link or pipe", "folder without images"
-_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images"}
+_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images", "folder": "folders"}
 
 
 @dataclass
@@ -109,8 +109,9 @@ def _by_folder(root: Path, images: list[Path]) -> tuple[list[Path], dict[str, li
     """The images directly in a folder, and those of each of its subfolders, at any depth."""
     direct: list[Path] = []
     folders: dict[str, list[Path]] = {}
+    depth = len(root.parts)
     for path in images:
-        first, *rest = path.relative_to(root).parts
+        first, *rest = path.parts[depth:]
         (folders.setdefault(first, []) if rest else direct).append(path)
     return direct, folders
 
@@ -164,15 +165,14 @@ class _Walk:
         if suffix not in readable():
             self.passed_over[suffix or "without a suffix"] += 1
             return False
+        if path.is_file():
+            return True
         # A pipe would be waited for, and a broken link passed over in silence.
-        if self.skip and not path.is_file():
+        if self.skip:
             self.passed_over[_NO_FILE] += 1
             return False
-        broken = path.is_symlink() and not path.exists()
-        reason = "is a broken link" if broken else "is a pipe or a device and no file"
-        how = "remove it, or data.on_damaged=skip leaves it out"
-        require(path.is_file(), "root", str(path), f"{reason}; {how}")
-        return True
+        reason = "is a pipe or a device and no file" if path.exists() else "is a broken link"
+        raise OptionError("root", str(path), f"{reason}; remove it, or data.on_damaged=skip leaves it out")
 
 
 def describe(passed_over: Counter[str]) -> str:

@@ -54,12 +54,13 @@ def hold_out_of_classes(label: Tensor, sizes: list[int], purpose: str) -> list[T
     A class keeps a sample in the remainder as long as the others have enough to spare.
 
     Args:
-        label: classes int64 [N], from 0.
+        label: classes int64 [N], any numbers.
 
     Returns:
         the remainder, then each held-out part: sorted int64 row numbers.
     """
     assert sum(sizes) <= len(label), (len(label), sizes)
+    _, label = label.unique(return_inverse=True)  # a table of classes holds those alone that are there
     order = torch.randperm(len(label), generator=torch.Generator().manual_seed(hash64("hold-out", purpose)))
     order = order[label[order].argsort(stable=True)]  # class by class, at random inside of each
     counts = torch.bincount(label)

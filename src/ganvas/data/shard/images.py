@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from ganvas.data.files.damaged import Damage
+from ganvas.data.files.damaged import HOW, Damage
 from ganvas.data.files.decode import Decoding, ImageArray, decode, to_square, why
 from ganvas.data.shard.index import ShardIndex, stamp
 from ganvas.errors import OptionError
@@ -74,10 +74,8 @@ class ShardImages:
             try:
                 images[place] = self._decode(content)
             except Exception as error:  # decoders raise almost anything on damaged data
-                reason = (
-                    f"cannot be read as an image ({why(error)}); mend it, or data.on_damaged=skip leaves out"
-                )
-                raise self._error(numbers[place], f"{reason} what cannot be read") from error
+                reason = f"cannot be read as an image ({why(error)}); mend it, or {HOW}"
+                raise self._error(numbers[place], reason) from error
 
         self._for_each(numbers, take)
         return out

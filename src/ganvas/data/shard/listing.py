@@ -114,7 +114,7 @@ def passed_over(root: Path, taken: Collection[Path]) -> Counter[str]:
             if path.name.startswith("."):
                 found["hidden"] += 1
             elif path.is_dir():
-                found["folders"] += path not in split_folders
+                found["folder"] += path not in split_folders
             elif path not in taken:
                 found[path.suffix.lower() or "without a suffix"] += 1
     return found
