@@ -12,17 +12,18 @@ ROOT = Path(__file__).parents[1]
 SOURCE, CONF, TESTS = ROOT / "src" / "ganvas", ROOT / "conf", ROOT / "tests"
 
 # What each room may import of ganvas, besides itself and ganvas.errors (design: rooms import downwards only).
-_RUN = ("data", "model", "callback", "logger", "metric", "functional")
+_RUN = ("data", "model", "callback", "logger", "metric", "functional", "files")
 ROOMS = {
-    "functional": (),
-    "metric": ("functional",),
-    "data": ("functional",),
+    "files": (),
+    "functional": ("files",),
+    "metric": ("functional", "files"),
+    "data": ("functional", "files"),
     "model": ("functional",),
-    "callback": ("metric", "model.interface", "model.training", "functional"),
+    "callback": ("metric", "model.interface", "model.training", "functional", "files"),
     "logger": ("functional",),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
-    "compare": ("run.folder", "functional"),
-    "sweep": ("run.folder", "run.process", "functional"),
+    "compare": ("run.folder", "functional", "files"),
+    "sweep": ("run.folder", "run.process", "functional", "files"),
     "cli": ("run", "sweep", "compare", *_RUN),
     "api": ("cli", "run", "compare", *_RUN),
 }
@@ -85,8 +86,6 @@ def forbidden(path: Path) -> Iterator[str]:
         inside = module.removeprefix("ganvas.")
         if is_part:
             allowed = (f"model.{parts[1]}", "model.layers", "functional")
-        elif room == "functional":
-            allowed = ("functional",)
         else:
             more = EXCEPTIONS.get(path.relative_to(SOURCE).as_posix(), ())
             allowed = (room, *ROOMS[room], *more)

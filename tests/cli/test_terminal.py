@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganvas.cli.terminal import format_duration, format_estimate, format_metrics, one_line
+from ganvas.cli.terminal import format_duration, format_estimate, format_metrics
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,3 @@ def test_an_estimate_says_what_it_rests_on() -> None:
 def test_usual_metrics_come_first_and_absent_values_are_left_out() -> None:
     assert format_metrics({"a": 1.0, "fid": 12.34567, "psnr": None}) == "fid 12.35"
     assert format_metrics({"a": 1.0, "b": 2.0, "c": 3.0}) == "a 1, b 2"
-
-
-def test_a_line_moves_no_cursor() -> None:
-    assert one_line("a\x1b[2Jb\nc", longest=6) == "a?[2Jb"

@@ -12,7 +12,8 @@ from typing import Any
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import RunFolder, check_writable, replacing
+from ganvas.files.write import WholeFile
+from ganvas.run.folder.run_folder import RunFolder, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
@@ -176,7 +177,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         import numpy
 
         arrays = {name: as_array(x) for name, x in tensors.items()}
-        with writing(out), replacing(out) as file:
+        with writing(out), WholeFile(out) as file:
             numpy.savez_compressed(file, **arrays)
     else:
         image = sheet()

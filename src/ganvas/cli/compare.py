@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ganvas.cli.arguments import Parser, check_out, writing
 from ganvas.cli.terminal import console, printable
-from ganvas.run.folder.run_folder import write_text
+from ganvas.files.write import write_text
 
 if TYPE_CHECKING:
     from ganvas.compare.comparison import Comparison

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
-from ganvas.cli.terminal import one_line
+from ganvas.files.text import one_line
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
 
 if TYPE_CHECKING:

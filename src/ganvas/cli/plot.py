@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, check_out, writing
-from ganvas.cli.terminal import one_line
 from ganvas.errors import require
+from ganvas.files.text import one_line
 
 if TYPE_CHECKING:
     from ganvas.compare.curves import Curve

@@ -7,16 +7,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ganvas.files.text import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
 _WIDE = 160  # letters, where nobody's terminal limits a table
-
-
-def one_line(text: str, longest: int = 200) -> str:
-    """The text without what moves a terminal's cursor, cut off."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
 
 
 def printable(text: str, longest: int = 200) -> Text:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.files.write import write_text
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted
-from ganvas.run.folder.run_folder import write_text
 from ganvas.sweep.interface import Job
 from ganvas.sweep.tree import changed, changes, config_key, placed
 

@@ -12,11 +12,12 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.plain import load_object
+from ganvas.files.write import write_text
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.lock import is_held
-from ganvas.run.folder.plain_yaml import load_object
 from ganvas.run.folder.redact import scrubbed
-from ganvas.run.folder.run_folder import RunFolder, write_text
+from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.short_protocol import noted_protocols
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.run.folder.run_folder import write_text
+from ganvas.files.write import write_text
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.records import names_there, result_of

@@ -16,7 +16,6 @@ from ganvas.run.folder.run_folder import (
     find_run,
     new_folder_path,
     redacted,
-    write_text,
 )
 
 RUN = {"ganvas": {"choices": {"model": "mlp_gan"}}, "config": {"seed": 1, "api_key": "abc"}}
@@ -100,13 +99,6 @@ def test_an_interrupted_status_leaves_the_old_one(tmp_path: Path, monkeypatch: p
         folder.write_status(state="finished")
     assert (folder.path / "status.json").read_text() == old
     assert not list(folder.path.glob(".*"))
-
-
-def test_write_text_replaces(tmp_path: Path) -> None:
-    write_text(tmp_path / "x", "old")
-    write_text(tmp_path / "x", "new")
-    assert (tmp_path / "x").read_text() == "new"
-    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("text", [None, "{", "[1, 2]", "config: 3", "other: {}"])

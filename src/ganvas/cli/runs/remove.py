@@ -10,9 +10,9 @@ from pathlib import Path
 from ganvas.cli.arguments import Parser
 from ganvas.cli.runs.listing import describe
 from ganvas.cli.runs.show import bytes_of, format_bytes
-from ganvas.cli.terminal import one_line
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
+from ganvas.files.text import one_line
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RunFolder
 

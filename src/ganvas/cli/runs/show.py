@@ -9,7 +9,8 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.runs.listing import describe
-from ganvas.cli.terminal import format_duration, one_line
+from ganvas.cli.terminal import format_duration
+from ganvas.files.text import one_line
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.usable import find_usable
 

@@ -17,8 +17,9 @@ from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.run.folder.plain_yaml import dump_plain
-from ganvas.run.folder.run_folder import check_writable, write_text
+from ganvas.files.plain import dump_plain
+from ganvas.files.write import write_text
+from ganvas.run.folder.run_folder import check_writable
 from ganvas.sweep.interface import Job
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.tree import RUN_DIR

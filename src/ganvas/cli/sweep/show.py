@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ganvas.cli.terminal import command_line, format_metrics, one_line, print_table, printable
+from ganvas.cli.terminal import command_line, format_metrics, print_table, printable
+from ganvas.files.text import one_line
 from ganvas.run.config.optimized import optimized
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.short_protocol import noted_protocols

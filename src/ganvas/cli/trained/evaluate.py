@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
-from ganvas.cli.terminal import one_line
 from ganvas.cli.trained.evaluate_options import check_options
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
+from ganvas.files.text import one_line
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.usable import NEEDS
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganvas.cli.arguments import check_out, named_run, run_parser, writing
 from ganvas.errors import OptionError
-from ganvas.run.folder.run_folder import replacing
+from ganvas.files.write import WholeFile
 from ganvas.run.folder.usable import NEEDS
 
 
@@ -49,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
         "weights": "average" if averaged else "trained",
         "model": json.dumps(stored["config"]["model"]),
     }
-    with writing(out), replacing(out) as file:
+    with writing(out), WholeFile(out) as file:
         file.write(save(tensors, metadata))
     print(out)
     return 0

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.files.cache_folder import places, replacing, writable
+from ganvas.data.files.cache_folder import places, writable
 from ganvas.data.files.damaged import Damage, refuse
 from ganvas.data.files.decode import Decoding, ImageArray, decode, why
 from ganvas.data.files.formats import formats
 from ganvas.errors import OptionError, require
+from ganvas.files.write import WholeFile
 
 _CHUNK = 1024  # images decoded before they are written
 _VERSION = 2  # raised when decoding changes
@@ -79,11 +80,11 @@ def cached_images(
             f"{free / 1e9:.1f} free; choose a smaller size, or another cache_dir"
         )
         require(needed <= free, "image_size", how.image_size, reason)
-        with replacing(place / f"{name}.npy") as file:
+        with WholeFile(place / f"{name}.npy") as file:
             damage = _write(file, paths, how, root)
             if damage and (on_damaged == "stop" or len(damage) == len(paths)):
                 refuse(damage, "root", root, count=len(paths))
-        with replacing(place / f"{name}.json") as file:
+        with WholeFile(place / f"{name}.json") as file:
             file.write(json.dumps(key | {"damage": damage}, indent=0).encode())
     except OSError as error:
         reason = f"cannot be written ({error}); name another folder"

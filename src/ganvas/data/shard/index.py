@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.data.files.cache_folder import places, replacing, writable
+from ganvas.data.files.cache_folder import places, writable
 from ganvas.data.files.damaged import Damage
 from ganvas.data.files.formats import KNOWN
 from ganvas.data.shard.tar_members import Damaged, Member, members
 from ganvas.errors import OptionError, require
+from ganvas.files.write import WholeFile
 
 _VERSION = 2  # raised when the index changes
 _MAX_LABEL = 1 << 20  # bytes of a .cls or .json
@@ -274,7 +275,7 @@ class IndexFile:
         texts = {"digests": np.array(index.digests), "damage": np.array(json.dumps(index.damage))}
         try:
             folder, _ = writable(self.folders)
-            with replacing(folder / self.name) as file:
+            with WholeFile(folder / self.name) as file:
                 # numpy's stub counts allow_pickle among the columns
                 np.savez(file, label=label, **texts, **columns)  # type: ignore[arg-type]
             self.folder = folder

@@ -18,6 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
+from ganvas.files.write import sync_folder
 from ganvas.run.folder.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
@@ -139,12 +140,3 @@ def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable, as fsync does for a file's bytes."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,7 +16,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.run_state import RunCallback
-from ganvas.run.folder.run_folder import write_text
+from ganvas.files.write import write_text
 
 KEY = "ganvas_files"
 _ROWS = ("metrics.jsonl", "evaluations.jsonl")

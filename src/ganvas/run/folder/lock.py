@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
+from ganvas.files.plain import load_object
 from ganvas.functional.instant import timestamp
-from ganvas.run.folder.plain_yaml import load_object
 
 BEAT = 5.0  # seconds between two signs of life
 _NAME = ".lock"

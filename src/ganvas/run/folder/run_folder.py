@@ -6,16 +6,16 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ganvas.errors import OptionError, require
+from ganvas.files.plain import dump_plain, load_object, load_plain
+from ganvas.files.write import write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
-from ganvas.run.folder.plain_yaml import dump_plain, load_object, load_plain
 from ganvas.run.folder.redact import redacted, scrubbed
 
 # What others may have written into status.json, or it counts as broken.
@@ -80,26 +80,6 @@ class RunFolder:
                 return path, damaged
             damaged.append(path)
         return None, damaged
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, so that a reader of ``path`` sees the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file in UTF-8, whole or not at all (see :func:`replacing`)."""
-    with replacing(path) as file:
-        file.write(text.encode())
 
 
 def check_name(name: Any) -> None:

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganvas.run.folder.plain_yaml import load_object
-from ganvas.run.folder.run_folder import write_text
+from ganvas.files.plain import load_object
+from ganvas.files.write import write_text
 from ganvas.run.process.child import without_launchers
 from ganvas.sweep.command import SECRETS, JobCommand
 from ganvas.sweep.records import STOPPED, Record

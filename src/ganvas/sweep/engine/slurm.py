@@ -23,8 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.plain_yaml import load_object
-from ganvas.run.folder.run_folder import write_text
+from ganvas.files.plain import load_object
+from ganvas.files.write import write_text
 from ganvas.run.process.child import for_launchers
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.engine.node import SECRETS_OF_ALL, SUBMISSION, Task, stop_file, task_file

@@ -13,8 +13,8 @@ from typing import Any
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from ganvas.files.write import write_text
 from ganvas.functional.cache import cache_dir
-from ganvas.run.folder.run_folder import write_text
 from ganvas.sweep.search.search_spec import Objective
 from ganvas.sweep.search.study_handle import RETRY_OF, StudyHandle
 from ganvas.sweep.summary import write_csv

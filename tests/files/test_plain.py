@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ganvas.errors import OptionError
-from ganvas.run.folder.plain_yaml import MAX_BYTES, MAX_DEPTH, dump_plain, load_object, load_plain
+from ganvas.files.plain import MAX_BYTES, MAX_DEPTH, dump_plain, load_object, load_plain, parse_json
 
 
 def read(folder: Path, text: str) -> object:
@@ -81,7 +81,7 @@ def test_files_that_are_none_or_too_large(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="No such file"):
         load_plain(tmp_path / "none", "RUN")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OptionError, match="no file"):
+    with pytest.raises(OptionError, match="is no regular file"):
         load_plain(tmp_path / "pipe", "RUN")
     (tmp_path / "large").write_bytes(b"#" * (MAX_BYTES + 1))
     with pytest.raises(OptionError, match="more than"):
@@ -100,3 +100,26 @@ def test_no_object_is_an_empty_one(text: str, tmp_path: Path) -> None:
 def test_an_object(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"a": [1, null]}')
     assert load_object(tmp_path / "x.json") == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1" * 400, "whole number of 400 digits"),
+        (str(2**64), "beyond 64 bits"),
+        ("[" * 65 + "]" * 65, "levels deep"),
+        ("[" * 100_000 + "]" * 100_000, "levels deep"),
+        ('"\\ud800"', "surrogates not allowed"),
+        ("{", "Expecting"),
+        (b"\xff", "can't decode"),
+    ],
+)
+def test_json_has_limits(text: str | bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_json(text)
+
+
+def test_json_within_its_limits() -> None:
+    text = '{"a": [18446744073709551615, -9223372036854775808, 1e-3, null, "\\ud83d\\ude00"]}'
+    assert parse_json(text) == {"a": [2**64 - 1, -(2**63), 0.001, None, "\U0001f600"]}
+    assert parse_json("[" * 64 + "]" * 64)

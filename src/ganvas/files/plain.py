@@ -1,4 +1,4 @@
-"""YAML and JSON of a RUN, read as data that may come from anyone: plain values within limits, or an error."""
+"""YAML and JSON read as data that may come from anyone: plain values within limits, or an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ganvas.errors import OptionError
+from ganvas.files.read import read_bytes
 
 try:
     from yaml import CSafeLoader as _SafeLoader
@@ -19,6 +20,8 @@ MAX_BYTES = 4_000_000  # of a file; a run.yaml has some 6,000
 MAX_DEPTH = 64
 MAX_EVENTS = 100_000  # values, keys, and beginnings and ends of sections
 _PLAIN = (str, bool, int, float, type(None))
+_LEAST, _MOST = -(2**63), 2**64 - 1  # of whole numbers; larger ones overflow a float, or cannot be printed
+_MOST_DIGITS = 20
 
 
 class _Loader(_SafeLoader):
@@ -44,7 +47,7 @@ def load_plain(path: Path, option: str) -> Any:
             beyond plain values: tags, anchors, aliases (a few lines of them stand for terabytes).
     """
     try:
-        text = _read(path).decode()
+        text = read_bytes(path, MAX_BYTES).decode()
         _check_events(text)
         value = yaml.load(text, Loader=_Loader)
         _check_plain(value)
@@ -59,23 +62,46 @@ def dump_plain(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
 
 
+def parse_json(content: bytes | str) -> Any:
+    """The value of a JSON text within the limits of this file, but for its size.
+
+    Raises:
+        ValueError: it is none, too deep, or holds a whole number beyond 64 bits or half a surrogate pair.
+    """
+    try:
+        value = json.loads(content, parse_int=_whole_number)
+        _check_plain(value)
+    except RecursionError as error:
+        raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from error
+    return value
+
+
+def load_json(path: Path, most: int = MAX_BYTES) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it is not there, no regular file, too large, or cannot be read.
+        ValueError: see :func:`parse_json`.
+    """
+    return parse_json(read_bytes(path, most))
+
+
 def load_object(path: Path) -> dict[str, Any]:
     """The JSON object that a file holds, or an empty dict where it holds none."""
     try:
-        value = json.loads(_read(path))
-    except (OSError, ValueError, RecursionError):
+        value = load_json(path)
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
-def _read(path: Path) -> bytes:
-    if path.exists() and not path.is_file():  # a pipe would never end
-        raise ValueError("it is no file")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES} bytes")
-    return data
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"it holds a whole number of {len(text)} digits")
+    return int(text)
 
 
 def _check_events(text: str) -> None:
@@ -97,17 +123,22 @@ def _check_events(text: str) -> None:
             raise ValueError("it holds too many values")
 
 
-def _check_plain(value: Any) -> None:
+def _check_plain(value: Any, depth: int = 0) -> None:
+    if depth >= MAX_DEPTH and isinstance(value, dict | list):
+        raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ValueError(f"its key {key!r} is no text")
             key.encode()
-            _check_plain(item)
+            _check_plain(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check_plain(item)
+            _check_plain(item, depth + 1)
     elif isinstance(value, str):
         value.encode()  # half a surrogate pair could be printed nowhere
+    elif isinstance(value, int):
+        if not _LEAST <= value <= _MOST:
+            raise ValueError("it holds a whole number beyond 64 bits")
     elif not isinstance(value, _PLAIN):
         raise ValueError(f"it holds a {type(value).__name__}")

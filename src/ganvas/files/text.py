@@ -1,0 +1,42 @@
+"""Texts that may come from anyone, as they are shown: in a terminal and in tables for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, or runs
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """The text without what moves a terminal's cursor, cut off."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table of values as CSV, lines ended by ``\\n``: nothing in it moves a cursor or is a formula.
+
+    Args:
+        columns: what stands in the first line.
+        rows: text, numbers, booleans or None (an empty cell), as many as columns.
+    """
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
+    writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with ``'``; numbers stay numbers."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = one_line(str(value), 10_000)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganvas.files.write import WholeFile, new_folder, write_bytes, write_text
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    write_text(tmp_path / "x", "old \ud800")
+    assert (tmp_path / "x").read_text() == "old ?"
+    write_bytes(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["x"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def fill(block: AbstractContextManager[Any], error: type[BaseException]) -> None:
+    with block as target:
+        if isinstance(target, Path):
+            (target / "a").write_text("a")
+        else:
+            target.write(b"half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_after_an_error_the_older_file_is_there(error: type[BaseException], tmp_path: Path) -> None:
+    write_text(tmp_path / "x", "old")
+    file = WholeFile(tmp_path / "x")
+    with pytest.raises(error):
+        fill(file, error)
+    assert (tmp_path / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_a_disk_that_fails_late_leaves_the_older_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "x", "old")
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, fail)
+        with pytest.raises(OSError, match="Input/output"):
+            write_text(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="is no regular file"):
+            write_text(tmp_path / name, "new")
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far/x")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "far" / "x").read_text() == "new"
+
+
+def test_a_name_of_the_longest_kind(tmp_path: Path) -> None:
+    name = "\u00e4" * 127  # 254 bytes
+    write_text(tmp_path / name, "new")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    contents = [bytes([i]) * 100_000 for i in range(8)]
+
+    def work(content: bytes) -> None:
+        for _ in range(20):
+            write_bytes(tmp_path / "x", content)
+
+    threads = [threading.Thread(target=work, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if (tmp_path / "x").exists():
+            assert (tmp_path / "x").read_bytes() in contents
+    for thread in threads:
+        thread.join()
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_the_part_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    code = (
+        "import sys; from ganvas.files.write import WholeFile; file = WholeFile(sys.argv[1]);"
+        "file.file.write(b'half'); print('there', flush=True); sys.stdin.read(); file.commit()"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path / "x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+    assert len(os.listdir(tmp_path)) == 2
+    processes[0].send_signal(signal.SIGKILL)
+    processes[0].wait()
+    write_text(tmp_path / "x", "new")
+    assert len(os.listdir(tmp_path)) == 2  # the file, and what the living one writes
+    processes[1].communicate()
+    assert (tmp_path / "x").read_text() == "half"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_folder_is_there_once_it_is_full(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("a")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "a").read_text() == "a"
+    with pytest.raises(FileExistsError), new_folder(tmp_path / "out"):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        fill(new_folder(tmp_path / "other"), KeyboardInterrupt)
+    assert os.listdir(tmp_path) == ["out"]
