@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,7 @@ def test_check_writable_believes_a_try_alone(tmp_path: Path, monkeypatch: pytest
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "touch", fail)
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
     with pytest.raises(OptionError, match="cannot be written"):
         check_writable(tmp_path / "a", "o")
 
