@@ -13,6 +13,7 @@ from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
+from ganvas.files.remove import is_removed
 from ganvas.files.write import write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
@@ -20,6 +21,7 @@ from ganvas.run.folder.redact import redacted, scrubbed
 
 # What others may have written into status.json, or it counts as broken.
 _STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
+RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,9 @@ def write_run(path: Path, run: dict[str, Any]) -> None:
 
 def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
-    patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
-    found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
+    patterns = ["*/" * depth + "run.yaml" for depth in range(1, RUN_DEPTH + 1)]
+    there = (path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists())
+    found = [path for path in there if not is_removed(path)]
     return [RunFolder(path) for path in sorted(found, key=lambda path: (started(path), path.name))]
 
 
