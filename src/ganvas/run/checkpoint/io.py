@@ -31,12 +31,15 @@ class DurableCheckpointIO(CheckpointIO):
     Attributes:
         error: why the last save left no file, None where it did: a full disk must not end a run, and
             under DDP the ranks that write nothing wait for the one that does.
+        unsaved: what the last save got (the checkpoint and its path) where it left no file; its tensors are
+            those of the run, which go on to change.
     """
 
     error: OSError | None = None
+    unsaved: tuple[dict[str, Any], Path] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        path, self.error = Path(path), None
+        path, self.error, self.unsaved = Path(path), None, None
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ class DurableCheckpointIO(CheckpointIO):
             if old:
                 _write_sidecar(path, [digest])
         except OSError as error:
-            self.error = error
+            self.error, self.unsaved = error, (checkpoint, path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
