@@ -47,6 +47,27 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
         raise OptionError(option, value, reason)
 
 
+class OutputError(OSError):
+    """A file or folder that was asked for cannot be written: a full disk, say; what stood there is as it was.
+
+    Args:
+        option: what named it, e.g. ``--out``.
+        value: the file or folder.
+        error: what the system said.
+        remedy: what the user can do.
+    """
+
+    def __init__(
+        self, option: str, value: object, error: OSError, remedy: str = "name another, or make room"
+    ) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.option, self.value, self.remedy = option, value, remedy
+
+    def __str__(self) -> str:
+        said = self.strerror or self.errno or "no reason is known"
+        return f"{self.option}={self.value}: cannot be written ({said}); {self.remedy}"
+
+
 class NonFiniteError(ArithmeticError):
     """A loss, a gradient or a parameter that is not finite; raised before it reaches an optimizer or a file.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ def evaluate(
     allow_imports: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Evaluates a run, and appends metrics and protocol to its evaluations.jsonl (not with ``floor``).
+
+    Where that file cannot be written, a RuntimeWarning says so, and the metrics are returned all the same.
 
     Args:
         run: a :class:`Run`, its folder, the unique beginning of its name, ``latest`` or ``latest:KIND``.
@@ -83,4 +86,9 @@ def evaluate(
         config_dir=groups,
         allow_imports=allow,
     )
-    return evaluate_run(arguments)
+    found = evaluate_run(arguments)
+    try:
+        found.record()
+    except OSError as error:
+        warnings.warn(f"{found.rows} cannot be written ({error.strerror})", RuntimeWarning, stacklevel=2)
+    return found.result

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.run_state import RunCallback, is_fast_dev_run
 from ganvas.errors import NonFiniteError, RollbackError, require
+from ganvas.files.write import write_text
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
 from ganvas.model.training.lightning_internals import validation_is_due
@@ -205,9 +206,8 @@ class Checkpoint(RunCallback):
         self._scores[examples] = score
         rows = {str(number): value for number, value in sorted(self._scores.items())}
         with self.state.tolerate_write_errors("checkpoints/scores.json"):
-            part = self.folder / ".scores.json.part"
-            part.write_text(json.dumps({"monitor": self.monitor, "sign": self.sign, "scores": rows}))
-            part.replace(self.folder / "scores.json")
+            held = {"monitor": self.monitor, "sign": self.sign, "scores": rows}
+            write_text(self.folder / "scores.json", json.dumps(held))
 
     def _read_scores(self, examples: int) -> dict[int, float]:
         """The scores up to now that an earlier process of the run noted under the same monitor."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
-from ganvas.errors import OptionError, require
-from ganvas.files.write import WholeFile
-from ganvas.run.folder.run_folder import RunFolder, check_writable
+from ganvas.errors import OptionError, OutputError, require
+from ganvas.files.text import one_line
+from ganvas.files.write import WholeFile, is_free
+from ganvas.run.folder.redact import scrub
+from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
@@ -144,26 +148,63 @@ def check_num(num: int | None, option: str = "--num") -> None:
 
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:
-    """Raises OptionError unless the file can be written and its ending is known."""
+    """Raises OptionError unless the file's ending is known and nothing that can be seen is in its way."""
+    check_name_fits(out, option)
     rule = f"must end in {', '.join(suffixes[:-1])}{' or ' if suffixes[1:] else ''}{suffixes[-1]}"
     require(out.suffix in suffixes, option, out, rule)
     check_format(out.suffix, option, out)
     require(not out.is_dir(), option, out, "is a folder; name a file")
+    require(not out.exists() or out.is_file(), option, out, "is a pipe or a device; name a file")
+    may = not out.exists() or os.access(out, os.W_OK)
+    require(may, option, out, "is write-protected; name another file, or lift that")
     check_writable(out.parent if str(out.parent) else Path(), option)
 
 
+def check_new_folder(out: Path, option: str = "--out") -> None:
+    """Raises OptionError unless a new folder can be made there, or an empty one is there to be filled."""
+    check_writable(out, option)
+    require(is_free(out), option, out, "is there already; name a new folder")
+
+
 @contextmanager
-def writing(out: Path, option: str = "--out") -> Iterator[None]:
+def writing(out: Path, option: str = "--out", remedy: str = "name another, or make room") -> Iterator[None]:
     """Makes the file's folder; what the system says against writing there becomes one line.
 
     Raises:
-        OptionError: ``option``: the file cannot be written.
+        OutputError: ``option``: the file cannot be written; no folder that was made for it stays empty.
     """
+    made = [folder for folder in out.parents if not folder.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        raise OptionError(option, out, f"cannot be written ({error.strerror}); name another file") from error
+    except BaseException as error:
+        for folder in made:
+            with suppress(OSError):  # others have put something there
+                folder.rmdir()
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(option, out, error, remedy) from error
+        raise
+
+
+class Failures:
+    """What could not be written of several files: a line each, and the command goes on.
+
+    Attributes:
+        code: its exit code in the end: 1 where something could not be written.
+    """
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    @contextmanager
+    def told(self, out: Path, option: str = "--out", **how: str) -> Iterator[None]:
+        """As :func:`writing`, but that an OutputError ends here."""
+        try:
+            with writing(out, option, **how):
+                yield
+        except OutputError as error:
+            print(one_line(scrub(str(error)), 4000), file=sys.stderr)
+            self.code = 1
 
 
 def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -> None:

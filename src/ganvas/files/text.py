@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 _FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, or runs
+_HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of surrogate pairs (no UTF-8), ends of lines
 
 
 def one_line(text: str, longest: int = 200) -> str:
     """The text without what moves a terminal's cursor, cut off."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def hidden_letter(text: str) -> str | None:
+    """The first letter that moves a cursor, ends a line or is no character at all; None without one."""
+    return next((letter for letter in text if unicodedata.category(letter) in _HIDDEN), None)
 
 
 def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from ganvas.cli.arguments import Failures
 from ganvas.cli.terminal import command_line, format_metrics, print_table, printable
 from ganvas.files.text import one_line
 from ganvas.run.config.optimized import optimized
@@ -122,11 +123,13 @@ def show_end(
         own: the words that bring the user's own code to the next command.
     """
     table = rows(sweep, found)
-    write_csv(sweep.folder / "results.csv", table)
     print_jobs(table)
     for line in best_lines(sweep, found):
         print(line)
-    print(f"table: {sweep.folder / 'results.csv'}")
+    failures, out = Failures(), sweep.folder / "results.csv"
+    with failures.told(out, "SWEEP", remedy="make room; ganvas sweep status shows the same"):
+        write_csv(out, table)
+        print(f"table: {out}")
     failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed")]
     if failed:
         print(
@@ -141,7 +144,7 @@ def show_end(
         print(f"begin them again with: {command_line('sweep', 'retry', sweep.folder, *own)}")
     if stopped_by is not None:
         return 128 + stopped_by
-    return 1 if failed or left else 0
+    return 1 if failed or left else failures.code
 
 
 def best_lines(sweep: Manifest, found: Sequence[tuple[Job, Result]]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ganvas.compare.show.svg import Line
 from ganvas.errors import OptionError
+from ganvas.files.write import WholeFile
 from ganvas.functional.cache import cache_dir
 
 # Eight colours that people with any colour vision tell apart on white, each with a contrast of 3 or more.
@@ -73,7 +74,8 @@ def draw(
         if said:
             figure.supxlabel("\n".join(said), x=0.01, ha="left", fontsize=9)
         _legend(figure, labels, "outside upper left" if said else "outside lower left")
-        figure.savefig(out)
+        with WholeFile(out) as file:
+            figure.savefig(file, format=out.suffix[1:])
 
 
 def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.errors import OptionError
+from ganvas.files.write import try_folder
 
 
 def places(root: Path, cache_dir: str | None) -> list[Path]:
@@ -25,8 +25,8 @@ def writable(folders: Sequence[Path]) -> tuple[Path, list[Path]]:
         made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
         try:
             place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                return place, made
+            try_folder(place)
+            return place, made
         except OSError as error:
             failure = error
     raise OptionError("cache_dir", str(folders[-1]), f"cannot be written ({failure}); name another folder")

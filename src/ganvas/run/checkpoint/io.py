@@ -18,7 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
-from ganvas.files.write import sync_folder
+from ganvas.files.write import sync_folder, write_text
 from ganvas.run.folder.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
@@ -131,15 +131,4 @@ def _write(checkpoint: dict[str, Any], path: Path) -> str:
 
 
 def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
-    target = sidecar(path)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        with temporary.open("w") as file:
-            file.writelines(f"{digest}  {path.name}\n" for digest in digests)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    write_text(sidecar(path), "".join(f"{digest}  {path.name}\n" for digest in digests))

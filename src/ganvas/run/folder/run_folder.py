@@ -14,7 +14,8 @@ from typing import Any
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
 from ganvas.files.remove import is_removed
-from ganvas.files.write import write_text
+from ganvas.files.text import hidden_letter
+from ganvas.files.write import try_folder, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.redact import redacted, scrubbed
@@ -22,6 +23,8 @@ from ganvas.run.folder.redact import redacted, scrubbed
 # What others may have written into status.json, or it counts as broken.
 _STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
 RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
+
+_LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
 
 @dataclass(frozen=True)
@@ -102,26 +105,34 @@ def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
 
 def check_writable(path: Path, option: str) -> None:
     """Raises OptionError unless a folder at ``path`` could be made, without making it."""
+    check_name_fits(path, option)
     parent = path
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir():
         raise OptionError(option, path, f"{parent} is a file; name a folder")
-    if not _can_write(parent):
-        raise OptionError(option, path, f"{parent} cannot be written; name a folder of your own")
-
-
-def _can_write(folder: Path) -> bool:
-    """os.access says yes to root on a read-only file system's every folder: try for real."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    probe = folder / f".ganvas-{os.getpid()}"
     try:
-        probe.touch()
-        probe.unlink()
-    except OSError:
-        return False
-    return True
+        try_folder(parent)
+    except OSError as error:
+        reason = f"{parent} cannot be written ({error.strerror}); name a folder of your own"
+        raise OptionError(option, path, reason) from error
+
+
+def check_name_fits(path: Path, option: str) -> None:
+    """Raises OptionError where a new file or folder cannot, or should not, have this name."""
+    require("\0" not in str(path), option, path, "holds a NUL byte; name another")
+    try:
+        while not os.path.lexists(path) and path != path.parent:
+            long = len(os.fsencode(path.name))
+            rule = f"has a name of {long} bytes, and file systems take 255; name another"
+            require(long <= _LONGEST_NAME, option, path, rule)
+            letter = hidden_letter(path.name)
+            rule = f"has a letter in its name that cannot be shown ({letter!a}); name another"
+            require(letter is None, option, path, rule)
+            path = path.parent
+        os.lstat(path)
+    except OSError as error:
+        raise OptionError(option, path, f"cannot be looked at ({error.strerror}); name another") from error
 
 
 def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:

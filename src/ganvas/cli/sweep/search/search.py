@@ -7,6 +7,7 @@ they were when the search began (see :mod:`ganvas.cli.sweep.search.frozen`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -22,7 +23,8 @@ from ganvas.cli.sweep.drafts import repeats
 from ganvas.cli.sweep.main_metric import main_metric
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
 from ganvas.cli.sweep.search.space import overrides_of, parse
-from ganvas.errors import REDACTED, OptionError, require
+from ganvas.errors import REDACTED, OptionError, OutputError, require
+from ganvas.files.text import one_line
 from ganvas.run.config.build import bind
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Draft, Manifest
@@ -197,14 +199,20 @@ class Search:
             return method(*arguments)
 
     def finish(self) -> tuple[list[str], bool]:
-        """Writes the report; returns what to say of it, and whether no trial of this sweep failed."""
+        """Writes the report; returns what to say of it, and whether it is written and no trial failed."""
         from ganvas.sweep.search.report import failed, write_report
 
         try:
             if self._source is None:
                 return [], True
-            lines = write_report(self._source.handle, self.sweep.folder)
-            return lines, not failed(self._source.handle)
+            lines: list[str] = []
+            all_well = not failed(self._source.handle)
+            try:
+                lines += write_report(self._source.handle, self.sweep.folder)
+            except OutputError as error:
+                print(one_line(str(error), 4000), file=sys.stderr)
+                all_well = False
+            return lines, all_well
         finally:
             self._stack.close()
 
