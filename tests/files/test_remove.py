@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.files.remove import clear_removed, is_removed, remove_folder
+from ganvas.files.remove import clear_removed, is_removed, is_rest, remove_folder
+from ganvas.files.write import temporary_name
 
 
 @pytest.fixture
@@ -110,3 +111,11 @@ def test_what_lies_deeper_is_not_looked_at(folder: Path, tmp_path: Path) -> None
     assert left.is_dir()
     clear_removed(tmp_path, depth=3)
     assert not left.exists()
+
+
+def test_the_names_of_rests(tmp_path: Path) -> None:
+    assert is_rest(temporary_name(tmp_path / "run"))
+    assert is_rest(tmp_path / ".run.0123456789abcdef.removed")
+    assert not is_rest(tmp_path / ".run.tmp")
+    assert not is_rest(tmp_path / "run")
+    assert not is_removed(temporary_name(tmp_path / "run"))

@@ -151,7 +151,7 @@ class Checkpoint(RunCallback):
             self._note_saved(trainer, examples)
 
     def _save_again(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Writes the state that could not be written after the last batch, from which nothing has moved since.
+        """Writes the state of the last batch, from which nothing has moved since it could not be written.
 
         Lightning has counted the cut epoch as a whole one by now: the state of now would be another one.
         """

@@ -17,6 +17,7 @@ from ganvas.files.write import sync_folder
 
 _LONGEST = 100  # bytes of a name that stand in its hidden one; file systems allow 255
 _REMOVED = re.compile(r"\..*\.[0-9a-f]{16}\.removed", re.DOTALL)
+_UNFINISHED = re.compile(r"\..*\.[0-9]+-[0-9a-f]{8}\.tmp", re.DOTALL)  # ganvas.files.write.temporary_name
 
 
 def remove_folder(path: Path, *, last: str | None = None) -> None:
@@ -51,6 +52,11 @@ def remove_folder(path: Path, *, last: str | None = None) -> None:
 def is_removed(path: Path) -> bool:
     """Whether this is the rest of a folder that :func:`remove_folder` was deleting, by its name."""
     return _REMOVED.fullmatch(path.name) is not None
+
+
+def is_rest(path: Path) -> bool:
+    """Whether a killed process left it by the name: of a folder that was deleted, or that was being made."""
+    return is_removed(path) or _UNFINISHED.fullmatch(path.name) is not None
 
 
 def clear_removed(place: Path, depth: int) -> None:

@@ -18,7 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
-from ganvas.files.write import sync_folder, write_text
+from ganvas.files.write import sync_file, sync_folder, write_text
 from ganvas.run.folder.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
@@ -102,7 +102,8 @@ class _HashingFile:
             self._unsynced += len(view)
             if self._unsynced >= _SYNC_EVERY and (self._sync is None or self._sync.done()):
                 self._collect()
-                self._sync, self._unsynced = self.syncing.submit(os.fdatasync, self.raw.fileno()), 0
+                self._sync = self.syncing.submit(sync_file, self.raw.fileno(), content_only=True)
+                self._unsynced = 0
         return len(view)
 
     def _collect(self) -> None:
@@ -119,7 +120,7 @@ class _HashingFile:
         self._collect()
         if self.error is not None:
             raise self.error
-        os.fsync(self.raw.fileno())
+        sync_file(self.raw.fileno())
         return self.hash.hexdigest()
 
 
