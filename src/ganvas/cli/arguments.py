@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, OutputError, require
 from ganvas.files.text import one_line
-from ganvas.files.write import WholeFile, is_free
+from ganvas.files.write import WholeFile, is_free, parents
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
@@ -163,7 +163,8 @@ def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: 
 def check_new_folder(out: Path, option: str = "--out") -> None:
     """Raises OptionError unless a new folder can be made there, or an empty one is there to be filled."""
     check_writable(out, option)
-    require(is_free(out), option, out, "is there already; name a new folder")
+    there = "is not empty" if out.is_dir() else "is there already"
+    require(is_free(out), option, out, f"{there}; name a new folder")
 
 
 @contextmanager
@@ -173,17 +174,13 @@ def writing(out: Path, option: str = "--out", remedy: str = "name another, or ma
     Raises:
         OutputError: ``option``: the file cannot be written; no folder that was made for it stays empty.
     """
-    made = [folder for folder in out.parents if not folder.exists()]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException as error:
-        for folder in made:
-            with suppress(OSError):  # others have put something there
-                folder.rmdir()
-        if isinstance(error, OSError) and not isinstance(error, OutputError):
-            raise OutputError(option, out, error, remedy) from error
+        with parents(out):
+            yield
+    except OutputError:
         raise
+    except OSError as error:
+        raise OutputError(option, out, error, remedy) from error
 
 
 class Failures:

@@ -39,6 +39,8 @@ class WholeFile:
 
     Args:
         path: the file; an older one is replaced and its permissions kept, a link is followed.
+        is_strict: an OSError says too where only the durability of the name is not known, as some network
+            file systems have it.
 
     Attributes:
         file: what takes the bytes; it can seek.
@@ -47,7 +49,8 @@ class WholeFile:
         OSError: the folder cannot be written, or ``path`` is a folder, a pipe or a device.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, is_strict: bool = False) -> None:
+        self.is_strict = is_strict
         self.path = Path(os.path.realpath(path))
         try:
             there = os.stat(self.path).st_mode
@@ -75,7 +78,11 @@ class WholeFile:
         self._drop.detach()
         with contextlib.suppress(OSError):  # it is whole under its name already
             self.file.close()
+        try:
             sync_folder(self.path.parent)
+        except OSError:
+            if self.is_strict:
+                raise
 
     def abandon(self) -> None:
         """Removes what was written; the older file stays."""
@@ -145,13 +152,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def new_folder(path: Path) -> Iterator[Workshop]:
     """A folder to fill, whose files are durable and have their names where the block ends well; else none is.
 
-    A folder that is there and empty (a mount point, the current one) stays the same and takes them.
+    A folder that is there and empty (a mount point, the current one) stays the same and takes them; folders
+    that it lies in are made.
 
     Raises:
         OSError: ``path`` is there already and not empty, or cannot be made.
     """
     if not is_free(path):
         raise FileExistsError(errno.EEXIST, "exists", str(path))
+    with parents(path):
+        yield from _filled(path)
+
+
+def _filled(path: Path) -> Iterator[Workshop]:
     is_there = os.path.lexists(path)
     shop = Workshop(path / path.resolve().name if is_there else path)
     moved: list[Path] = []
@@ -172,6 +185,20 @@ def new_folder(path: Path) -> Iterator[Workshop]:
         shop.close()
     with contextlib.suppress(OSError):
         sync_folder(path if is_there else path.parent)
+
+
+@contextlib.contextmanager
+def parents(path: Path) -> Iterator[None]:
+    """Makes the folders that ``path`` lies in; those that were not there go again where the block fails."""
+    made = [folder for folder in path.parents if not os.path.lexists(folder)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):  # others have put something there
+                folder.rmdir()
+        raise
 
 
 def is_free(path: Path) -> bool:

@@ -36,14 +36,13 @@ def write_shards(data: TensorDataModule, out: Path, *, images_per_shard: int) ->
     require(
         images_per_shard >= 1, "--images-per-shard", images_per_shard, "must be at least 1; 10000 is usual"
     )
-    require(is_free(out), "--out", out, "is there already; name a new folder")
+    require(is_free(out), "--out", out, "is not empty; name a new folder")
     shape = data.sample_shape
     images = len(shape) == 3 and shape[0] in (1, 3) and not data.split("train").x.is_floating_point()
     reason = f"has samples of {list(shape)}, and shards hold images of 1 or 3 channels, stored as uint8"
     require(images, "data", type(data).__name__, f"{reason}; choose other data")
     written = {}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(out) as folder:
             for name in SPLITS:
                 written[name] = 0

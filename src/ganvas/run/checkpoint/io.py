@@ -18,7 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
-from ganvas.files.write import sync_file, sync_folder, write_text
+from ganvas.files.write import WholeFile, sync_file, sync_folder
 from ganvas.run.folder.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
@@ -132,4 +132,6 @@ def _write(checkpoint: dict[str, Any], path: Path) -> str:
 
 
 def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
-    write_text(sidecar(path), "".join(f"{digest}  {path.name}\n" for digest in digests))
+    text = "".join(f"{digest}  {path.name}\n" for digest in digests)
+    with WholeFile(sidecar(path), is_strict=True) as file:
+        file.write(text.encode())

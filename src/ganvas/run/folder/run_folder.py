@@ -14,7 +14,7 @@ from typing import Any
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
 from ganvas.files.remove import is_rest
-from ganvas.files.text import hidden_letter
+from ganvas.files.text import hidden_letter, one_line
 from ganvas.files.write import new_folder, try_folder, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
@@ -121,18 +121,21 @@ def check_writable(path: Path, option: str) -> None:
 def check_name_fits(path: Path, option: str) -> None:
     """Raises OptionError where a new file or folder cannot, or should not, have this name."""
     require("\0" not in str(path), option, path, "holds a NUL byte; name another")
+    for new in (path, *path.parents):
+        if os.path.lexists(new):
+            break
+        long, letter = len(os.fsencode(new.name)), hidden_letter(new.name)
+        rule = f"has a name of {long} bytes, and file systems take 255; name another"
+        require(long <= _LONGEST_NAME, option, path, rule)
+        rule = f"has a letter in its name that cannot be shown ({letter!a}); name another"
+        require(letter is None, option, path, rule)
     try:
-        while not os.path.lexists(path) and path != path.parent:
-            long = len(os.fsencode(path.name))
-            rule = f"has a name of {long} bytes, and file systems take 255; name another"
-            require(long <= _LONGEST_NAME, option, path, rule)
-            letter = hidden_letter(path.name)
-            rule = f"has a letter in its name that cannot be shown ({letter!a}); name another"
-            require(letter is None, option, path, rule)
-            path = path.parent
         os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except OSError as error:
-        raise OptionError(option, path, f"cannot be looked at ({error.strerror}); name another") from error
+        shown = one_line(str(path))  # the first of thousands of letters
+        raise OptionError(option, shown, f"cannot be named so ({error.strerror}); name another") from error
 
 
 def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OutputError
-from ganvas.files.write import WholeFile, write_text
+from ganvas.files.write import write_bytes, write_text
 from ganvas.functional.cache import cache_dir
 from ganvas.sweep.search.search_spec import Objective
 from ganvas.sweep.search.study_handle import RETRY_OF, StudyHandle
@@ -24,24 +25,33 @@ FOLDER = "search"  # in the sweep's folder
 _FEWEST = 4  # complete trials that say something of importance: the best two of them against all
 
 
-def write_report(handle: StudyHandle, folder: Path) -> Iterator[str]:
+def report_lines(handle: StudyHandle) -> list[str]:
+    """What the study found, for a terminal."""
+    found = summary(handle)
+    failures = [one for one in _told(handle) if one.state == TrialState.FAIL]
+    return [
+        _counted(found),
+        *_best_lines(handle, found),
+        *(
+            f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
+            for one in failures[:5]
+        ),
+    ]
+
+
+def write_report(handle: StudyHandle, folder: Path) -> str:
     """Writes search/trials.csv, search.json and, where matplotlib is there, history.png and importance.png.
 
     Args:
         folder: the sweep's.
 
-    Yields:
-        lines for the terminal; what was found before anything is written.
+    Returns:
+        a line for a terminal, where they are.
 
     Raises:
         OutputError: ``SWEEP``: a file cannot be written.
     """
-    found = summary(handle)
-    yield from [_counted(found), *_best_lines(handle, found)]
-    failed = [one for one in _told(handle) if one.state == TrialState.FAIL]
-    for one in failed[:5]:
-        yield f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
-    place = folder / FOLDER
+    place, found = folder / FOLDER, summary(handle)
     try:
         place.mkdir(exist_ok=True)
         write_csv(place / "trials.csv", rows(handle), hidden=())
@@ -50,7 +60,7 @@ def write_report(handle: StudyHandle, folder: Path) -> Iterator[str]:
     except OSError as error:
         raise OutputError("SWEEP", place, error, "make room; ganvas sweep best writes it again") from error
     extra = f"tables: {place}; images need an extra (pip install 'ganvas[plot]')"
-    yield f"images and tables: {place}" if drawn else extra
+    return f"images and tables: {place}" if drawn else extra
 
 
 def summary(handle: StudyHandle) -> dict[str, Any]:
@@ -193,8 +203,9 @@ def _draw(handle: StudyHandle, found: dict[str, Any], place: Path) -> bool:
 
 
 def _save(pyplot: Any, path: Path) -> None:
-    with WholeFile(path) as file:
-        pyplot.savefig(file, format="png", bbox_inches="tight")
+    content = io.BytesIO()
+    pyplot.savefig(content, format="png", bbox_inches="tight")
+    write_bytes(path, content.getvalue())
 
 
 def _value(place: int, sign: int = 1) -> Callable[[FrozenTrial], float]:

@@ -23,7 +23,7 @@ def best_of_search(sweep: Manifest, *, as_json: bool, save: str | None, config_d
     spec = stored(sweep)
     assert spec is not None
     from ganvas.sweep.search.check import open_study
-    from ganvas.sweep.search.report import summary, write_report
+    from ganvas.sweep.search.report import report_lines, summary, write_report
 
     handle = open_study(spec, sweep.folder)
     found = summary(handle)
@@ -31,8 +31,9 @@ def best_of_search(sweep: Manifest, *, as_json: bool, save: str | None, config_d
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        for line in write_report(handle, sweep.folder):
+        for line in report_lines(handle):
             print(line)
+        print(write_report(handle, sweep.folder))
     if save is not None:
         first = found["best"][0]
         job = _job_of(sweep, first, spec.owner)

@@ -17,6 +17,7 @@ _PACKAGED, _USERS = "packaged", "user"
 
 def freeze(sweep: Path, config_dir: str | None) -> None:
     """Copies every YAML of the packaged groups, and of the user's, into the sweep; no code."""
+    sweep.mkdir(parents=True, exist_ok=True)
     with new_folder(sweep / FOLDER) as place:
         _copy(packaged_conf(), place, _PACKAGED)
         if config_dir is not None:

@@ -200,15 +200,15 @@ class Search:
 
     def finish(self) -> tuple[list[str], bool]:
         """Writes the report; returns what to say of it, and whether it is written and no trial failed."""
-        from ganvas.sweep.search.report import failed, write_report
+        from ganvas.sweep.search.report import failed, report_lines, write_report
 
         try:
             if self._source is None:
                 return [], True
-            lines: list[str] = []
-            all_well = not failed(self._source.handle)
+            handle = self._source.handle
+            lines, all_well = report_lines(handle), not failed(handle)
             try:
-                lines += write_report(self._source.handle, self.sweep.folder)
+                lines.append(write_report(handle, self.sweep.folder))
             except OutputError as error:
                 print(one_line(str(error), 4000), file=sys.stderr)
                 all_well = False
