@@ -13,14 +13,16 @@ from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
+from ganvas.files.remove import is_rest
 from ganvas.files.text import hidden_letter, one_line
-from ganvas.files.write import try_folder, write_text
+from ganvas.files.write import new_folder, try_folder, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.redact import redacted, scrubbed
 
 # What others may have written into status.json, or it counts as broken.
 _STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
+RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
 
 _LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
@@ -137,7 +139,7 @@ def check_name_fits(path: Path, option: str) -> None:
 
 
 def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:
-    """Makes the folder (it must not exist) and writes run.yaml and status.json.
+    """Makes the folder (it must not exist) with run.yaml and status.json, all of it or nothing.
 
     Args:
         abilities: what the recipe can do (see ganvas.run.folder.usable), for those who do not build it.
@@ -145,24 +147,27 @@ def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None =
     Raises:
         OptionError: the folder exists, or cannot be made.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=False)
-    except FileExistsError:
-        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own") from None
-    except OSError as error:
-        raise OptionError("paths.output_dir", path.parent, f"cannot be written ({error.strerror})") from None
-    for name in ("checkpoints", "tensorboard", "samples"):
-        (path / name).mkdir()
-    folder = RunFolder(path)
-    write_run(path, run)
+    if os.path.lexists(path):
+        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own")
     listed: dict[str, Any] = {} if abilities is None else {"abilities": list(abilities)}
-    listed |= {
-        "choices": dict(run.get("ganvas", {}).get("choices") or {}),
-        "run_yaml_bytes": (path / "run.yaml").stat().st_size,
-    }
-    began = timestamp()
-    folder.write_status(state="running", examples_seen=0, error=None, started=began, **listed)
-    return folder
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(path) as place:
+            for name in ("checkpoints", "tensorboard", "samples"):
+                (place.path / name).mkdir()
+            write_run(place.path, run)
+            listed |= {
+                "choices": dict(run.get("ganvas", {}).get("choices") or {}),
+                "run_yaml_bytes": (place.path / "run.yaml").stat().st_size,
+            }
+            began = timestamp()
+            RunFolder(place.path).write_status(
+                state="running", examples_seen=0, error=None, started=began, **listed
+            )
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror}); make room, or name another folder"
+        raise OptionError("paths.output_dir", path.parent, reason) from error
+    return RunFolder(path)
 
 
 def write_run(path: Path, run: dict[str, Any]) -> None:
@@ -172,8 +177,9 @@ def write_run(path: Path, run: dict[str, Any]) -> None:
 
 def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
-    patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
-    found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
+    patterns = ["*/" * depth + "run.yaml" for depth in range(1, RUN_DEPTH + 1)]
+    there = (path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists())
+    found = [path for path in there if not is_rest(path)]
     return [RunFolder(path) for path in sorted(found, key=lambda path: (started(path), path.name))]
 
 
