@@ -27,7 +27,10 @@ _TINY = (
     *("~callback.health", "callback.evaluation.num_samples=32", "trainer.val_every_examples=32"),
 )
 _MODELS = {
-    "gan": ("model=mlp_gan", *(f"model.{part}.hidden_dim=4" for part in ("generator", "discriminator"))),
+    "gan": (
+        *("model=mlp_gan", "model.generator.hidden_dim=4", "model.discriminator.hidden_dim=4"),
+        "callback.checkpoint.monitor=loss/generator",  # and so there is a scores.json
+    ),
     "vqvae": ("model=mlp_vqvae", "model.num_embeddings=8", "model.embedding_dim=2"),
 }
 _QUIET = ("accelerator=cpu", "logger=none", "callback=none")

@@ -29,6 +29,7 @@ _OF_BOTH = (
 )
 # The run is complete and the budget is that of the command line: nothing is trained.
 _RESUME = command("resume", "run", "trainer.max_examples=64", writes=("run/*",))
+_TRAIN = command("resume", "run", "trainer.max_examples=96", writes=("run/*",))  # a batch more
 _LIGHT = (
     command("runs", "ls", "--output-dir", "."),
     command("runs", "ls", "--output-dir", ".", "--json"),
@@ -63,7 +64,12 @@ def plot_reader() -> Reader:
 
 def weights_reader(model: str, draws: random.Random) -> Reader:
     """A command that reads a run's weights."""
-    return draws.choice((*_WEIGHTS[model], *_OF_BOTH, _RESUME))
+    return draws.choice((*_WEIGHTS[model], *_OF_BOTH, _RESUME, _TRAIN, _TRAIN))
+
+
+def trains_on() -> Reader:
+    """One batch more."""
+    return _TRAIN
 
 
 def any_reader_of_a_run(model: str, draws: random.Random) -> Reader:
