@@ -23,6 +23,7 @@ class Row:
     title: str
     tried: int = 0
     held: int = 0
+    done: int = 0  # ended by exit code 0: the damage was harmless, mended or passed over
     cost: float = 0.0
     longest: float = 0.0
 
@@ -63,15 +64,16 @@ class Table:
         row.longest = max(row.longest, verdict.seconds)
         if verdict.wrong is None:
             row.held += 1
+            row.done += verdict.code == 0
             return None
         again = f"--seed {self.seed} --only {ended.subject} --number {ended.number}"
         return f"NOT HELD {ended.subject} {self.seed} {ended.number}: {verdict.wrong}   [run.py {again}]"
 
     def show(self) -> None:
-        print(f"\n{'class':16} {'tried':>7} {'held':>7} {'mean ms':>8} {'longest s':>9}")
+        print(f"\n{'class':16} {'tried':>7} {'held':>7} {'code 0':>7} {'mean ms':>8} {'longest s':>9}")
         for name, row in self.rows.items():
             mean = 1000 * row.cost / max(row.tried, 1)
-            print(f"{name:16} {row.tried:>7} {row.held:>7} {mean:>8.0f} {row.longest:>9.2f}")
+            print(f"{name:16} {row.tried:>7} {row.held:>7} {row.done:>7} {mean:>8.0f} {row.longest:>9.2f}")
         print(
             f"{'all':16} {self.tried:>7} {self.held:>7}\n"
             f"{time.monotonic() - self.began:.0f} s on {os.cpu_count()} cores, seed {self.seed}"
@@ -79,9 +81,10 @@ class Table:
 
     def markdown(self) -> str:
         """The section of docs/faults.md."""
-        lines = ["| files | tried | held | longest, s |", "|---|---:|---:|---:|"]
+        lines = ["| files | tried | held | of them code 0 | longest, s |", "|---|---:|---:|---:|---:|"]
         lines += [
-            f"| {row.title} | {row.tried} | {row.held} | {row.longest:.1f} |" for row in self.rows.values()
+            f"| {row.title} | {row.tried} | {row.held} | {row.done} | {row.longest:.1f} |"
+            for row in self.rows.values()
         ]
         return _TEXT.read_text().format(
             table="\n".join(lines),
