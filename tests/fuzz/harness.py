@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from judge import LONGEST, Verdict, judge
+from judge import LONGEST, Verdict, innermost, judge
 from subject import Subject, draws_of
 from world import World
 
@@ -190,7 +190,11 @@ def _serve(
 def one_try(subject: Subject, world: World, seed: int, number: int, folder: Path) -> Verdict:
     """Try ``number`` of a class, in an empty folder."""
     os.chdir(folder)
-    return judge(subject.lay(world, folder, draws_of(subject.name, seed, number)), folder)
+    try:
+        reader = subject.lay(world, folder, draws_of(subject.name, seed, number))
+    except Exception as error:
+        return Verdict(f"the files could not be laid out: {innermost(error)}", -1, 0.0)
+    return judge(reader, folder)
 
 
 def remove(folder: Path) -> None:

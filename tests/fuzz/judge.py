@@ -80,14 +80,14 @@ def _end(reader: Reader) -> int:
     if reader.call is None:
         return main(reader.words)
     try:
-        reader.call()
+        code = reader.call()
     except OptionError as error:
         print(one_line(" ".join(str(error).split()), 4000), file=sys.stderr)
         return 2
     except NonFiniteError as error:
         print(one_line(" ".join(str(error).split()), 4000), file=sys.stderr)
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _wrong(code: int, out: str, err: str, crash: str, seen: list[str], seconds: float) -> str | None:
@@ -108,8 +108,12 @@ def _wrong(code: int, out: str, err: str, crash: str, seen: list[str], seconds: 
     return None if odd is None else f"prints {odd!r}: {(out + err)[:300]!r}"
 
 
-def _innermost(text: str) -> str:
+def innermost(error: BaseException) -> str:
     """The error and where it was raised, on one line."""
+    return _innermost("".join(traceback.format_exception(error)))
+
+
+def _innermost(text: str) -> str:
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text)
     own = [frame for frame in frames if "/ganvas/" in frame[0] or "/fuzz/" in frame[0]] or frames
     lines = text.strip().splitlines()

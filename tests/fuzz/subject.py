@@ -18,7 +18,8 @@ class Reader:
     Attributes:
         words: of a command line, in the folder of the try.
         writes: patterns of names in that folder that the command may make, change and remove.
-        call: what is called instead of a command; an OptionError is exit code 2.
+        call: what is called instead of a command; an OptionError is exit code 2, a number that
+            comes back is the exit code.
         finite: an .npz that must hold finite numbers where the command ends with 0.
         programs: the programs that it may start.
         prints: what it must print where it ends with 0; None: anything.

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from data_sets import expecting, image_folder, reading
 from mutate import place, raw
+from mutate.arrays import other_array
 from mutate.files import damage_bytes, damage_json
 from PIL import Image
 from subject import Reader, Subject
@@ -107,35 +108,13 @@ def _lay_cache(world: World, folder: Path, draws: random.Random) -> Reader:
     if chance < 0.3:
         damage_json(about, draws)
     elif chance < 0.5:
-        array.write_bytes(_other_array(np.load(array), draws))
+        np.save(array, other_array(np.load(array), draws))
     elif chance < 0.55:
         place.replaced(folder / "image_cache", draws)
     else:
         damage_bytes(draws.choice((array, array, about)), draws)
     # A cache that is no folder is the user's to mend: the option that names it is refused.
     return Reader(writes=_CACHE, call=expecting(lambda: image_folder("images"), world.sound["images"]))
-
-
-def _other_array(array: np.ndarray, draws: random.Random) -> bytes:
-    """A sound .npy that holds something else."""
-    made = draws.choice(
-        (
-            lambda: array[::-1],
-            lambda: array[:0],
-            lambda: array[:-1],
-            lambda: array.astype(np.float32),
-            lambda: array.astype(">u2"),
-            lambda: np.asfortranarray(array),
-            lambda: array.reshape(-1),
-            lambda: np.array(3, dtype=np.uint8),
-            lambda: np.array(["x"]),
-            lambda: np.zeros((2**40, 0), dtype=np.uint8),
-            lambda: array.view(np.int8),
-        )
-    )()
-    file = io.BytesIO()
-    np.save(file, made)
-    return file.getvalue()
 
 
 SUBJECTS = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from data_sets import expecting, reading, web_dataset
 from mutate import plain, raw
+from mutate.arrays import other_array
 from mutate.files import damage_bytes, dumps
 from subject import Reader, Subject
 from world import World
@@ -160,6 +161,28 @@ _LABELS = (
 )
 
 
+def _lay_array(world: World, folder: Path, draws: random.Random) -> Reader:
+    """Images that are .npy, one of them damaged."""
+    world.copy("shards", folder / "shards")
+    for path in sorted((folder / "shards").rglob("*.tar")):
+        _rewrite(path, draws, _to_arrays)
+    return _reader(draws)
+
+
+def _to_arrays(members: list[Member], draws: random.Random) -> None:
+    sound = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    odd = draws.randrange(len(members))
+    for at, (one, _) in enumerate(members):
+        if not one.name.endswith(".png"):
+            continue
+        one.name = one.name.replace(".png", ".npy")
+        file = io.BytesIO()
+        np.save(file, other_array(sound, draws) if at == odd and draws.random() < 0.5 else sound)
+        data = raw.damaged(file.getvalue(), draws) if at == odd and draws.random() < 0.5 else file.getvalue()
+        one.size = len(data)
+        members[at] = (one, data)
+
+
 def _lay_index(world: World, folder: Path, draws: random.Random) -> Reader:
     """Sound shards beside a damaged index of them."""
     world.copy("shards", folder / "shards")
@@ -209,5 +232,6 @@ def _change_column(columns: dict[str, np.ndarray], draws: random.Random) -> None
 SUBJECTS = [
     Subject("shard", "shards (tar): members, headers, bytes", _lay_shard),
     Subject("shard_label", "labels in shards (.cls and .json)", _lay_label),
+    Subject("shard_array", "images in shards that are .npy", _lay_array),
     Subject("shard_index", "the index of shards (.npz)", _lay_index),
 ]
