@@ -25,6 +25,7 @@ from ganvas.files.text import one_line
 
 LONGEST = 5.0  # seconds, without those in which other processes had the processor
 _LONGEST_LINE = 4100  # letters; cli/main.py cuts an error after 4,000
+_MOST_LINES = 3
 _WARNING = re.compile(r"^\S+:\d+: \w*Warning: ", re.MULTILINE)
 
 
@@ -102,7 +103,8 @@ def _wrong(code: int, out: str, err: str, crash: str, seen: list[str], seconds: 
         return f"took {seconds:.1f} s"
     if _WARNING.search(err):
         return f"a warning of Python's: {err[:300]}"
-    if code and (len(lines) != 1 or len(err) > _LONGEST_LINE):
+    # A line of its own may say what was passed over before the one that says what is wrong.
+    if code and (not 1 <= len(lines) <= _MOST_LINES or max(map(len, lines)) > _LONGEST_LINE):
         return f"code {code} with {len(lines)} lines, {len(err)} letters: {err[:300]!r}"
     odd = next((letter for letter in out + err if not letter.isprintable() and letter not in "\n\t"), None)
     return None if odd is None else f"prints {odd!r}: {(out + err)[:300]!r}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 from pathlib import Path
 
 from data_sets import image_folder, reading
@@ -48,7 +47,7 @@ def _lay_tree(world: World, folder: Path, draws: random.Random) -> Reader:
                     parents=True
                 )
             elif kind == 3:
-                shutil.copytree(root / "cats", path.with_name(draws.choice(_NAMES)))
+                world.copy("images/cats", path.with_name(draws.choice(_NAMES)))
             elif kind == 4 and path.is_file():
                 place.replaced(path, draws)
             else:

@@ -187,8 +187,8 @@ def _lay_index(world: World, folder: Path, draws: random.Random) -> Reader:
     """Sound shards beside a damaged index of them."""
     world.copy("shards", folder / "shards")
     world.copy("shard_index", folder / "shard_index")
-    path = draws.choice(sorted((folder / "shard_index").glob("*.npz")))
-    if draws.random() < 0.4:
+    path = draws.choice(sorted(one for one in (folder / "shard_index").iterdir() if one.is_file()))
+    if draws.random() < 0.4 or path.suffix != ".npz":
         damage_bytes(path, draws)
     else:
         with np.load(path) as stored:

@@ -9,13 +9,13 @@ from mutate.files import damage_bytes, damage_json, damage_lines
 from subject import Reader, Subject, command
 from world import World
 
-_SAVED = ("best.yaml", ".best.yaml.*")
+_SAVED = ("experiment", "experiment/*")
 _GRID = (
     command("sweep", "status", "s", "--output-dir", "."),
     command("sweep", "status", "s", "--json"),
     command("sweep", "best", "s"),
     command("sweep", "best", "s", "--json"),
-    command("sweep", "best", "s", "--save", "best.yaml", writes=_SAVED),
+    command("sweep", "best", "s", "--save", "experiment/best.yaml", writes=_SAVED),
     command("sweep", "ls", "--output-dir", "."),
     command("sweep", "ls", "--output-dir", ".", "--json"),
     command("runs", "ls", "--output-dir", "."),
@@ -26,7 +26,7 @@ _SEARCH = (
     command("sweep", "status", "s"),
     command("sweep", "best", "s", writes=_REPORTS),
     command("sweep", "best", "s", "--json", writes=_REPORTS),
-    command("sweep", "best", "s", "--save", "best.yaml", writes=(*_REPORTS, *_SAVED)),
+    command("sweep", "best", "s", "--save", "experiment/best.yaml", writes=(*_REPORTS, *_SAVED)),
 )
 
 
