@@ -22,8 +22,9 @@ _VALUES = [
     *("x" * 5000, "0x" + "f" * 6000, "9" * 5000, "[" * 3000, "{a:" * 500, "a" + "/b" * 200),
 ]
 _SENSIBLE = """seed=1,2 model=mlp_vqvae model=dcgan data=toy data=digits trainer=smoke
-        model.latent_dim=2,4 name=x hydra/sweeper=optuna model.latent_dim=interval(1,9) optimized_metric=evaluation/fid sweep.repeats=2
-        +x=1 model/ema=none ~callback.preview callback=none hydra.sweeper.n_trials=3""".split()
+        model.latent_dim=2,4 name=x hydra/sweeper=optuna model.latent_dim=interval(1,9)
+        optimized_metric=evaluation/fid sweep.repeats=2 +x=1 model/ema=none ~callback.preview
+        callback=none hydra.sweeper.n_trials=3""".split()
 _SIGNS = "[ ] { } , ' \" \\ $ ( ) : =".split()
 PROBED = ("outputs",)  # and whether that could be made
 GIT = ("git",)  # which commit is planned
