@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -12,6 +13,22 @@ _FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, or runs
 def one_line(text: str, longest: int = 200) -> str:
     """The text without what moves a terminal's cursor, cut off."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def screen_size() -> tuple[int | None, int | None]:
+    """Columns and lines as COLUMNS and LINES ask for them, for rich, which takes whatever digits they hold.
+
+    None where the variable is not set: rich asks the terminal, also later.
+    """
+    return _asked("COLUMNS", 80), _asked("LINES", 25)
+
+
+def _asked(name: str, usual: int) -> int | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    fits = text.isascii() and text.isdigit() and len(text) <= 4 and int(text) > 0
+    return int(text) if fits else usual
 
 
 def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
