@@ -32,7 +32,12 @@ class OptionError(ValueError):
         super().__init__(f"{option}={shown}: {why}")
 
     def under(self, prefix: str) -> OptionError:
-        """The same error with the option's path completed, e.g. ``under("model.quantizer")``."""
+        """The same error with the option's path completed, e.g. ``under("model.quantizer")``.
+
+        A name in capitals (RUN, a variable of the environment) is no key of a part and stays as it is.
+        """
+        if self.option.isupper():
+            return self
         return OptionError(f"{prefix}.{self.option}" if prefix else self.option, self.value, self.reason)
 
 

@@ -11,7 +11,6 @@ import copy
 import math
 import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch

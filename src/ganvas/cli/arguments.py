@@ -8,14 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, OutputError, require
+from ganvas.files.folders import expanded
 from ganvas.files.text import one_line
 from ganvas.files.write import WholeFile, is_free, parents
+from ganvas.run.config.places import ALLOW
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
@@ -67,7 +70,12 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if _building:
             raise ParserBuilt(self)
-        return super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self.arguments:  # a shell leaves the ~ of --out=~/x alone
+            value = getattr(found, action.dest, None)
+            if action.option_strings and isinstance(value, str | Path) and str(value).startswith("~"):
+                setattr(found, action.dest, type(value)(expanded(value, action.option_strings[0])))
+        return found, rest
 
     def error(self, message: str) -> Any:
         found = re.match(r"unrecognized arguments: ([\w-]+)=(\S*)", message)
@@ -91,6 +99,7 @@ def run_parser(command: str, description: str | None) -> Parser:
     parser.set_defaults(command=command)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     add_own_code(parser)
+    add_places(parser)
     return parser
 
 
@@ -99,6 +108,15 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
     parser.add_argument(
         "--allow-imports", nargs="*", default=[], metavar="MODULE", help="your own modules that may be named"
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The option by which a command line takes a RUN or a SWEEP for its user's own."""
+    parser.add_argument(
+        ALLOW,
+        action="store_true",
+        help="it is your own: folders to be written and addresses that it names may lie anywhere",
     )
 
 
@@ -119,6 +137,7 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     folder = find_usable(arguments.run, Path(arguments.output_dir), need)
     if arguments.config_dir is not None:
         make_importable(check_config_dir(arguments.config_dir))
+    folder = replace(folder, allows_places=arguments.allow_places)
     return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]
 
 

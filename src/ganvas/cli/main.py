@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.errors import OutputError
+from ganvas.files.folders import current_folder
 from ganvas.files.text import one_line
 from ganvas.run.process.signals import Terminated, raise_terminated
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
@@ -113,6 +114,8 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
     try:
         if not _has_ranks(command):
             return 0
+        if not {"-h", "--help"} & set(argv):
+            current_folder()
         return int(importlib.import_module(module_of(command)).run(argv) or 0)
     except OptionError as error:
         if debug:
@@ -178,9 +181,15 @@ def _is_told_by_another(error: Exception) -> bool:
 
 def _has_ranks(command: str) -> bool:
     """Whether every rank runs a command; of the others the first one does all the work."""
+    if command in ("train", "resume", "job"):
+        return True
+    from ganvas.errors import OptionError
     from ganvas.run.distributed.rank_info import find_rank
 
-    return command in ("train", "resume", "job") or find_rank().is_first
+    try:
+        return find_rank().is_first
+    except OptionError:  # an environment that only ranks care for
+        return True
 
 
 def entry() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -19,6 +20,22 @@ def one_line(text: str, longest: int = 200) -> str:
 def hidden_letter(text: str) -> str | None:
     """The first letter that moves a cursor, ends a line or is no character at all; None without one."""
     return next((letter for letter in text if unicodedata.category(letter) in _HIDDEN), None)
+
+
+def screen_size() -> tuple[int | None, int | None]:
+    """Columns and lines as COLUMNS and LINES ask for them, for rich, which takes whatever digits they hold.
+
+    None where the variable is not set: rich asks the terminal, also later.
+    """
+    return _asked("COLUMNS", 80), _asked("LINES", 25)
+
+
+def _asked(name: str, usual: int) -> int | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    fits = text.isascii() and text.isdigit() and len(text) <= 4 and int(text) > 0
+    return int(text) if fits else usual
 
 
 def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_origin, get_type_hints
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.files.write import write_text
 from ganvas.functional.instant import timestamp
+from ganvas.run.folder.links import check_flat
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job
 from ganvas.sweep.tree import changed, changes, config_key, placed
@@ -144,6 +145,7 @@ class Manifest:
         Raises:
             OptionError: ``SWEEP`` where there is none, or its sweep.json is damaged or of another version.
         """
+        check_flat(folder, "SWEEP", inner=("jobs", "search"))
         value = _load(folder)
         try:
             jobs = value["jobs"]

@@ -1,4 +1,4 @@
-"""Where config groups lie, packaged and the user's own, and the modules that the latter bring along."""
+"""Where the user's own config groups lie, and the modules that they bring along."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ import sys
 from pathlib import Path
 
 from ganvas.errors import require
-
-
-def packaged_conf() -> Path:
-    """The folder of the packaged config groups: inside the wheel, or at the top of a checkout.
-
-    There ``ganvas/conf`` is a link to it, for Hydra's ``initialize_config_module`` (some systems have none).
-    """
-    package = Path(__file__).resolve().parents[2]
-    shipped = package / "conf"
-    return shipped.resolve() if shipped.is_dir() else package.parents[1] / "conf"
+from ganvas.files.folders import expanded
 
 
 def check_config_dir(config_dir: str) -> Path:
@@ -24,7 +15,7 @@ def check_config_dir(config_dir: str) -> Path:
     Raises:
         OptionError: ``--config-dir``: there is no such folder.
     """
-    folder = Path(config_dir)
+    folder = expanded(config_dir, "--config-dir")
     require(folder.is_dir(), "--config-dir", config_dir, "there is no such folder; name that of your YAMLs")
     return folder.resolve()
 
@@ -44,7 +35,7 @@ def user_modules(config_dir: str | None) -> list[str]:
     """
     if config_dir is None:
         return []
-    folder = Path(config_dir)
+    folder = expanded(config_dir, "--config-dir")
     beside = [path.stem for path in folder.resolve().parent.glob("*.py")]
     packages = [path.parent.name for path in folder.resolve().parent.glob("*/__init__.py")]
     inside = [path.stem for path in folder.rglob("*.py")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import tarfile
 import threading
@@ -25,6 +26,10 @@ from ganvas.errors import OptionError
 
 _MAX_OPEN = 256  # shards held open by a process; systems allow 1,024 files
 _MAX_THREADS = 8  # that decode where no worker process does
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _NPY = b"\x93NUMPY"
 
 
@@ -139,15 +144,7 @@ class ShardImages:
     def _decode(self, content: bytes) -> ImageArray:
         if not content.startswith(_NPY):
             return decode(io.BytesIO(content), self.how)
-        array = np.load(io.BytesIO(content))  # no objects: numpy refuses them
-        if (
-            array.dtype != np.uint8
-            or array.ndim not in (2, 3)
-            or (array.ndim == 3 and array.shape[2] not in (1, 3, 4))
-        ):
-            raise ValueError(
-                f"an .npy of {array.dtype} {list(array.shape)}; it must be uint8 [H, W] or [H, W, C]"
-            )
+        array = _array(content, self.how.max_pixels)
         image = Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
         return to_square(image, self.how)
 
@@ -180,3 +177,24 @@ class ShardImages:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _array(content: bytes, max_pixels: int) -> ImageArray:
+    """An .npy of uint8 [H, W] or [H, W, C]; its header is believed where the bytes are there alone.
+
+    Raises:
+        ValueError: it is none, or of more pixels.
+    """
+    file = io.BytesIO(content)
+    read_header = _HEADERS.get(np.lib.format.read_magic(file))
+    if read_header is None:
+        raise ValueError("an .npy of an unknown version")
+    shape, _, dtype = read_header(file)
+    if dtype != np.uint8 or len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(f"an .npy of {dtype} {list(shape)}; it must be uint8 [H, W] or [H, W, C]")
+    if shape[0] * shape[1] > max_pixels:
+        raise ValueError(f"{shape[0] * shape[1]} pixels, above the limit of {max_pixels}; see max_pixels")
+    if min(shape) < 1 or len(content) - file.tell() < math.prod(shape):
+        raise ValueError(f"an .npy that says {list(shape)} and holds {len(content) - file.tell()} bytes")
+    array: ImageArray = np.load(io.BytesIO(content), allow_pickle=False)
+    return array

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir
 from ganvas.functional.download import RemoteFile, download, require_mirrors
@@ -80,7 +81,7 @@ class Inception:
 
     def _find(self) -> Path:
         if self.weights is not None:
-            return Path(self.weights).expanduser()
+            return expanded(self.weights, "weights")
         folder = cache_dir() / "weights"
         if (folder / FILE.name).is_file():
             return folder / FILE.name

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,15 @@ _LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk; self-contained: nothing outside it is needed to read it."""
+    """One run on disk; self-contained: nothing outside it is needed to read it.
+
+    Attributes:
+        path: the folder.
+        allows_places: whether the command line lets it name folders to write and addresses beyond its own.
+    """
 
     path: Path
+    allows_places: bool = field(default=False, compare=False)
 
     @property
     def checkpoints(self) -> Path:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.session import hydra_session
+from ganvas.files.folders import packaged_conf
 from ganvas.files.write import Workshop, new_folder
 
 FOLDER = "conf"  # in the sweep's folder
