@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganvas.errors import OptionError
+
+
+class Absent(Exception):
+    """No file is there, or in a folder that is not ours to read."""
+
+
+@contextlib.contextmanager
+def absent_or() -> Iterator[None]:
+    """Tells a cache that is not there, an :class:`Absent`, from one that is there and damaged."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise Absent from error
+
+
+def clear(*paths: Path) -> None:
+    """Removes what stands under a cache's name and is no file, so that one can be written: a pipe, a link to
+    a device, an empty folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for path in paths:
+        if not os.path.lexists(path) or path.is_file():
+            continue
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
 
 
 def places(root: Path, cache_dir: str | None) -> list[Path]:
