@@ -14,6 +14,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -114,6 +115,21 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
     with contextlib.suppress(OSError):
         sync_folder(path.parent)
+
+
+def make_way(path: Path) -> None:
+    """Removes what stands under a cache's name and is no file, so that the cache can be made anew: a pipe, a
+    link to a device, an empty folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if not os.path.lexists(path) or path.is_file():
+        return
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def temporary_name(path: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,22 +22,6 @@ def absent_or() -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise Absent from error
-
-
-def clear(*paths: Path) -> None:
-    """Removes what stands under a cache's name and is no file, so that one can be written: a pipe, a link to
-    a device, an empty folder.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    for path in paths:
-        if not os.path.lexists(path) or path.is_file():
-            continue
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            path.rmdir()
-        else:
-            path.unlink(missing_ok=True)
 
 
 def places(root: Path, cache_dir: str | None) -> list[Path]:

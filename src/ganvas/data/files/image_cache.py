@@ -25,14 +25,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.files.cache_folder import Absent, absent_or, clear, places, writable
+from ganvas.data.files.cache_folder import Absent, absent_or, places, writable
 from ganvas.data.files.damaged import Damage, refuse
 from ganvas.data.files.decode import Decoding, ImageArray, decode, why
 from ganvas.data.files.formats import formats
 from ganvas.errors import OptionError, require
 from ganvas.files.read import open_regular, read_bytes
 from ganvas.files.sealed import checksums_of, seal, unseal
-from ganvas.files.write import WholeFile
+from ganvas.files.write import WholeFile, make_way
 
 _CHUNK = 1024  # images decoded before they are written
 _VERSION = 2  # raised when decoding changes
@@ -97,7 +97,8 @@ def cached_images(
             f"{free / 1e9:.1f} free; choose a smaller size, or another cache_dir"
         )
         require(needed <= free, "image_size", how.image_size, reason)
-        clear(place / f"{name}.npy", place / f"{name}.json")
+        for suffix in (".npy", ".json"):
+            make_way(place / f"{name}{suffix}")
         with WholeFile(place / f"{name}.npy") as file:
             damage = _write(file, paths, how, root)
             if damage and (on_damaged == "stop" or len(damage) == len(paths)):

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.data.files.cache_folder import Absent, absent_or, clear, places, writable
+from ganvas.data.files.cache_folder import Absent, absent_or, places, writable
 from ganvas.data.files.damaged import Damage
 from ganvas.data.shard.index import ShardIndex
 from ganvas.errors import OptionError
 from ganvas.files.read import read_bytes
 from ganvas.files.sealed import seal, unseal
-from ganvas.files.write import WholeFile
+from ganvas.files.write import WholeFile, make_way
 
 _VERSION = 3  # raised when the index changes
 _HEADER = 512  # bytes of a tar's header; an image lies behind one
@@ -131,7 +131,7 @@ class IndexFile:
             return  # a shard was changed while it was read: the name is of what it was before
         try:
             folder, _ = writable(self.folders)
-            clear(folder / self.name)
+            make_way(folder / self.name)
             with WholeFile(folder / self.name) as file:
                 file.write(seal(about, b"".join(columns)))
             self.folder = folder
