@@ -538,6 +538,29 @@ def test_patterns(tmp_path, pattern, names):
     assert expand(pattern, option="shards", root=tmp_path) == [tmp_path / name for name in names]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("{a,b}" * 25 + ".tar", "names 1,048,576 shards or more, and at most 1,000,000 are taken"),
+        ("{000..999}-{000..999}-{000..999}.tar", "names 1,000,000,000 shards or more"),
+        ("{0..999999999999}.tar", "names 1,000,000,000,000 shards"),
+        ("{" + "9" * 4500 + ".." + "9" * 4500 + "}.tar", "has a number of 4,500 digits"),
+        ("0.." + "1" * 4500, "has a number of 4,500 digits"),
+        ("{0..999999}{a,b}.tar", "names 2,000,000 shards or more"),
+        ("{,}" * 10000, "has 30,000 letters"),
+        ("1..1" * 2400 + "{", "has a brace that is no range"),
+        ("a{0..1}b{c.tar", "has a brace that is no range"),
+        ("a}b{0..1}.tar", "has a brace that is no range"),
+        ("{,}" * 3000, "names 1,048,576 shards or more"),
+    ],
+)
+def test_names_are_counted_before_they_are_made(tmp_path, pattern, reason):
+    with pytest.raises(OptionError) as caught:
+        expand(pattern, option="shards", root=tmp_path)
+    assert caught.value.option == "shards"
+    assert reason in caught.value.reason
+
+
 def test_a_glob_is_sorted_and_names_are_taken_once(tmp_path):
     for name in ("b", "a", "c"):
         (tmp_path / f"{name}.tar").touch()

@@ -66,10 +66,10 @@ def _read(path: Path, manifest: str) -> dict[str, Tensor]:
             raise ValueError("it holds other tensors")
         tensors = {name: file.get_tensor(name) for name in sorted(names)}
     data = parse_json(manifest).get("data", {})
-    count = data.get("samples", len(tensors["features"]))
+    count = data.get("samples", tensors["features"].shape[:1].numel())
     for name, value in tensors.items():
         kind, axes = _TENSORS[name]
-        if value.dtype != kind or value.ndim != axes or not len(value) or len(value) != count:
+        if value.dtype != kind or value.ndim != axes or not value.numel() or len(value) != count:
             raise ValueError(f"its {name} are {value.dtype} {list(value.shape)}")
     if stored.get("sha256") != _sha256(tensors):
         raise ValueError("its sha256 is wrong")
