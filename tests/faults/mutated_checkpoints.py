@@ -1,4 +1,4 @@
-"""Every tensor, number and entry of a checkpoint replaced by what ganvas would not write there, its hash right.
+"""Every tensor, number and entry of a checkpoint replaced by what ganvas would not write, its hash right.
 
 The checkpoint of a tiny run is walked leaf by leaf: each leaf has its own set of replacements, each table loses
 an entry and gets one more. A try survives where the command refuses it in one line and leaves every file as it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganvas.errors import OptionError
@@ -13,6 +14,19 @@ from ganvas.files.write import try_folder
 from ganvas.functional.cache import cache_dir as users_folder
 
 _NAME = re.compile(r"[0-9a-f]{32}\.npy|shards-[0-9a-f]{32}\.npz")  # of image_cache.py and shard/index.py
+
+
+class Absent(Exception):
+    """No file is there, or in a folder that is not ours to read."""
+
+
+@contextlib.contextmanager
+def absent_or() -> Iterator[None]:
+    """Tells a cache that is not there, an :class:`Absent`, from one that is there and damaged."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise Absent from error
 
 
 def places(root: Path, cache_dir: str | None) -> list[Path]:
