@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ class ParserBuilt(Exception):
         super().__init__(parser.prog)
 
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,19}")
+_WHOLE_RULE = "must be a whole number below 2^63"
 _building = False
 
 
@@ -51,6 +54,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; a number is a whole one below 2^63, or a finite one."""
+        if options.get("type") in (int, float):
+            options["type"] = _NUMBERS[options["type"]]
         self.arguments.append(super().add_argument(*names, **options))
         return self.arguments[-1]
 
@@ -72,7 +78,41 @@ class Parser(argparse.ArgumentParser):
             key, value = found.groups()
             hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
             raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
-        raise OptionError(self.prog, "", f"{message}; {self.prog} --help says more")
+        short = re.sub(r"(\S{40})\S{200,}", r"\1...", message)
+        raise OptionError(self.prog, "", f"{short}; {self.prog} --help says more")
+
+
+def whole_number(text: str, option: str) -> int:
+    """The number that a word of the command line is.
+
+    Raises:
+        OptionError: ``option``: it is none, or not below 2^63.
+    """
+    require(_is_whole(text), option, text, _WHOLE_RULE)
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None and abs(int(text)) < 2**63
+
+
+def _whole(text: str) -> int:
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{_WHOLE_RULE}, not {text!r}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+    return value
+
+
+_NUMBERS: dict[Any, Any] = {int: _whole, float: _finite}
 
 
 def run_parser(command: str, description: str | None) -> Parser:

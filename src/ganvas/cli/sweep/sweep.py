@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
+from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, whole_number
 from ganvas.errors import OptionError, require
 from ganvas.sweep.find import all_sweeps, find_sweep
 from ganvas.sweep.manifest import Manifest
@@ -119,7 +119,8 @@ def _status(arguments: argparse.Namespace) -> None:
 def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
     from ganvas.cli.sweep.run import resume
 
-    numbers = [int(word) for word in arguments.overrides if word.isdigit()]
+    words = [word for word in arguments.overrides if word.isdigit()]
+    numbers = [whole_number(word, "JOB") for word in words]
     argv = [word for word in arguments.overrides if not word.isdigit()]
     if "=" in arguments.sweep:  # no SWEEP was given, only overrides
         argv, arguments.sweep = [arguments.sweep, *argv], "latest"
