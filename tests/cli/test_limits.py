@@ -14,15 +14,15 @@ DIGITS, MANY = "9" * 5000, "9" * 400
 HEX = "0x" + "f" * 5000
 TEN = [f"+k{number}=0,1,2,3,4,5,6,7,8,9" for number in range(20)]
 SEARCH = ["train", "-m", "hydra/sweeper=optuna"]
-_SECONDS = 4.0  # with the first import of Hydra
+_SECONDS = 8.0  # of CPU time, with the first import of Hydra or Optuna
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line that a command says of its words."""
     capsys.readouterr()
-    began = time.monotonic()
+    began = time.process_time()
     assert main(words) == 2
-    assert time.monotonic() - began < _SECONDS
+    assert time.process_time() - began < _SECONDS
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert len(said) < 700

@@ -65,6 +65,8 @@ def write_csv(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequenc
 def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
     """The variants that have a value to be ranked by, best first.
 
+    Of several metrics the one that most variants are ranked by; the others are left out.
+
     Returns:
         for each ``{"variant", "jobs", "differs", "metric", "mode", "value", "values"}``; ``value`` is the
         mean of its jobs' best values. A variant with a job that has no value is left out.
@@ -76,6 +78,9 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
     for variant, members in variants.items():
         best = [result.optimized for _, result in members if result.optimized is not None]
         if len(best) < len(members) or any(result.state in ("failed", "pruned") for _, result in members):
+            continue
+        ways = {(one["metric"], one["mode"]) for one in best}
+        if len(ways) > 1:  # nobody can tell which of these is better
             continue
         values = [float(one["value"]) for one in best]
         differs = members[0][0].differs
@@ -92,6 +97,8 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
                 "values": values,
             }
         )
+    usual = Counter((one["metric"], one["mode"]) for one in answer).most_common(1)
+    answer = [one for one in answer if (one["metric"], one["mode"]) == usual[0][0]]
     sign = 1 if answer and answer[0]["mode"] == "min" else -1
     return sorted(answer, key=lambda one: sign * one["value"])
 

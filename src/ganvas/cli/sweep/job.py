@@ -129,8 +129,11 @@ def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
 
 
 def _is_finished(record: Record) -> bool:
-    attempts = record.read().get("attempts") or [{}]
-    return isinstance(attempts[-1], dict) and attempts[-1].get("code") == 0
+    try:
+        attempts = record.read().get("attempts", [])
+    except ValueError:  # damaged: the job is begun again, and finds what its run has
+        return False
+    return bool(attempts) and attempts[-1].get("code") == 0
 
 
 def _clear(folder: Path) -> None:

@@ -14,7 +14,7 @@ from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.sweep.launchers import make_launcher
 from ganvas.cli.sweep.plan import hydra_section, plan_sweep
 from ganvas.cli.sweep.planned import Planned, engine_of, is_hydra_override
-from ganvas.cli.sweep.search.search import Search, extended, stored
+from ganvas.cli.sweep.search.search import AGAIN, Search, extended, stored
 from ganvas.cli.sweep.show import Watch, show_end
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.run.folder.lock import RunLock
@@ -100,7 +100,7 @@ def resume(
         secrets = _secrets_again(composer, sweep, [word for word in overrides if not is_hydra_override(word)])
         absent = [index for index in only if not 0 <= index < len(sweep.jobs)]
         require(not absent, "JOB", absent, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
-        wanted = (*RESUMABLE, "running", *(("failed", "refused") if failed else ()))
+        wanted = (*RESUMABLE, "running", *(("failed", "refused", "broken") if failed else ()))
         found = results(sweep)
         todo = [job for job, result in found if result.state in wanted and (not only or job.index in only)]
         source = _source(sweep, todo, overrides, config_dir, secrets)
@@ -122,7 +122,7 @@ def _source(
         return Grid(todo)
     asked = extended(sweep, asked, overrides)
     again = [word for word in overrides if not is_hydra_override(word)]
-    retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
+    retry = [job.index for job in todo if result_of(sweep, job).state in AGAIN]
     return Search(sweep, asked, config_dir=config_dir, secrets=secrets, again=again, retry=retry)
 
 

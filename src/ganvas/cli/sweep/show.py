@@ -19,6 +19,7 @@ from ganvas.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
 
 _FIXED = ("job", "overrides", "state", "exit_code", "examples_seen", "seconds", "folder", *HIDDEN)
 _AGAIN = 15.0  # seconds between two looks at the metrics of a running job: its file may be large
+_MOST_BROKEN = 5  # that are told one by one
 _GOOD = ("finished", "pruned")
 
 
@@ -124,10 +125,10 @@ def show_end(
     table = rows(sweep, found)
     write_csv(sweep.folder / "results.csv", table)
     print_jobs(table)
-    for line in best_lines(sweep, found):
+    for line in [*broken_lines(found), *best_lines(sweep, found)]:
         print(line)
     print(f"table: {sweep.folder / 'results.csv'}")
-    failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed")]
+    failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed", "broken")]
     if failed:
         print(
             f"{len(failed)} of {len(found)} jobs failed: {', '.join(map(str, failed[:20]))}"
@@ -172,6 +173,13 @@ def print_jobs(table: Sequence[Mapping[str, Any]], longest: int = 200) -> None:
     print_table(("job", "overrides", "state", "examples", "seconds", "metrics"), shown)
     if len(table) > longest:
         print(f"and {len(table) - longest} jobs more; results.csv has them all")
+
+
+def broken_lines(found: Sequence[tuple[Job, Result]]) -> list[str]:
+    """What is wrong with records that nobody can read; their jobs count for nothing."""
+    lines = [f"job {job.index}: {result.error}" for job, result in found if result.state == "broken"]
+    more = len(lines) - _MOST_BROKEN
+    return [*lines[:_MOST_BROKEN], *([f"and {more} jobs more are broken"] if more > 0 else [])]
 
 
 def say_counts(found: Sequence[tuple[Job, Result]]) -> str:

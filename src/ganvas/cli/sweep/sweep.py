@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -102,7 +103,7 @@ def _plan(argv: Sequence[str], arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    from ganvas.cli.sweep.show import best_lines, print_jobs, say_counts
+    from ganvas.cli.sweep.show import best_lines, broken_lines, print_jobs, say_counts
 
     sweep = _named(arguments)
     found = results(sweep)
@@ -111,7 +112,7 @@ def _status(arguments: argparse.Namespace) -> None:
         print(json.dumps({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1))
         return
     print_jobs(rows(sweep, found))
-    for line in best_lines(sweep, found):
+    for line in [*broken_lines(found), *best_lines(sweep, found)]:
         print(line)
     print(f"{say_counts(found)}; folder {sweep.folder}")
 
@@ -148,7 +149,12 @@ def _best(arguments: argparse.Namespace) -> None:
 
         best_of_search(sweep, as_json=arguments.json, save=arguments.save, config_dir=arguments.config_dir)
         return
-    ranked = ranking(results(sweep))
+    from ganvas.cli.sweep.show import broken_lines
+
+    found = results(sweep)
+    for line in broken_lines(found):
+        print(line, file=sys.stderr)
+    ranked = ranking(found)
     reason = (
         "has no job with a value to be ranked by; begin it with optimized_metric=evaluation/fid or the like"
     )

@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from ganvas.files.read import open_regular, read_bytes
+
+_PIECE = 1 << 20  # bytes that are hashed at a time
+_MOST = 10_000  # bytes of a sidecar; it has two lines at most
+
 
 def sidecar(path: Path) -> Path:
     """Where a file's hashes stand: its name with ``.sha256`` behind it, in the format of sha256sum."""
@@ -17,14 +22,18 @@ def checksums(path: Path) -> list[str]:
     There are two while a file is being replaced by another of its name: the new one's and the old one's.
     """
     try:
-        return [line.split()[0] for line in sidecar(path).read_text().splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
+        lines = read_bytes(sidecar(path), _MOST).decode().splitlines()
+    except (OSError, ValueError):
         return []
+    return [line.split()[0] for line in lines if line.strip()]
 
 
 def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def checksum_matches(path: Path) -> bool:

@@ -237,13 +237,13 @@ class _SweepJobs:
 
     def result(self, job: Job) -> Result:
         result = result_of(self.search.sweep, job)
-        return Result() if job.index in self.search.retry and result.state in _AGAIN else result
+        return Result() if job.index in self.search.retry and result.state in AGAIN else result
 
     def metrics(self, job: Job) -> Path:
         return self.search.sweep.run_dir(job) / "metrics.jsonl"
 
 
-_AGAIN = ("failed", "refused", "killed")
+AGAIN = ("failed", "refused", "killed", "broken")  # what a retry begins again
 
 
 def note(sweep: Manifest, spec: SearchSpec) -> None:
