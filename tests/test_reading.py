@@ -3,6 +3,7 @@ broken, never a traceback, never a letter that moves a cursor; and no reader bes
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import random
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forged_runs import CONFIG, forge
 
 from ganvas.cli.main import main
 from ganvas.sweep.manifest import Draft, Manifest
-from forged_runs import CONFIG, forge
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 ESCAPE = "\x1b]8;;http://x\x07\x1b[2J\u202e=1+1\n[red]"
@@ -163,3 +164,90 @@ def test_a_damaged_file_is_a_line_and_no_traceback(
         for words in commands:
             hold(words, f"{name}, {what}", capsys)
             assert path.read_bytes() == content
+
+
+def called(text: str) -> Iterator[tuple[int, str]]:
+    """(line, what it is) of each call that reads a file or parses what may come from one, or prints."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (
+                (node.lineno, f"import {one.name}") for one in node.names if one.name in ("csv", "rich")
+            )
+        if isinstance(node, ast.ImportFrom):
+            head = str(node.module).partition(".")[0]
+            yield from [(node.lineno, f"import {node.module}")] if head in ("csv", "rich") else []
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        last = name.rpartition(".")[2]
+        words = [
+            one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        ]
+        writes = any(word[:1] in ("w", "a", "x") and len(word) < 4 for word in words)
+        parses = name in ("json.load", "json.loads", "yaml.load", "yaml.safe_load", "csv.reader")
+        opens = (last in ("read_text", "read_bytes") and "." in name) or (last == "open" and not writes)
+        prints = name in ("print", "sys.stdout.write", "sys.stderr.write", "sys.__stderr__.write")
+        if (parses or opens or prints) and name not in ("os.open", "Image.open"):  # the latter: tests/data
+            yield node.lineno, name
+
+
+# Where a file is not read, JSON and YAML not parsed, and nothing printed by the doors of ganvas.files.
+_OWN = "the words of our own processes, through a pipe, a store or the environment"
+_PACKAGED = "files that ganvas itself brings along"
+ALLOWED = {
+    "files/": "the doors themselves",
+    "data/": "images, shards and their caches: files of other kinds, with doors and checks of their own",
+    "metric/features/": "weights, known by their sha256",
+    "metric/perceptual/": "weights, known by their sha256",
+    "metric/classifiers.py": "a file of safetensors, known by its sha256",
+    "compare/variants.py": "a text that was made a moment ago",
+    "compare/show/table.py": "a text that was made a moment ago",
+    "callback/evaluation.py": "a text that was made a moment ago",
+    "cli/trained/evaluate.py": "a text that was made a moment ago",
+    "cli/compose/refuse_unread.py": _PACKAGED,
+    "cli/compose/describe.py": "comments of a YAML that load_yaml has read before",
+    "cli/compose/explain.py": "what is wrong with a YAML that Hydra could not read",
+    "cli/options.py": _PACKAGED,
+    "cli/before_training/init.py": _PACKAGED,
+    "cli/sweep/job.py": _OWN,
+    "sweep/engine/node.py": _OWN,
+    "run/process/": _OWN,
+    "run/distributed/": _OWN,
+    "run/checkpoint/": "checkpoints, whose sha256 is known and whose archive is looked at",
+    "cli/terminal.py": "rich's only door",
+    "callback/progress.py": "a bar of numbers, by rich",
+    "cli/sweep/show.py": "rich.live, for the tables of cli/terminal.py",
+}
+
+
+def test_files_are_read_and_texts_are_shown_by_the_shared_doors_alone() -> None:
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).as_posix()
+        if not name.startswith(tuple(ALLOWED)):
+            found += [f"{name}:{line}: {what}" for line, what in called(path.read_text())]
+    assert found == []
+
+
+def test_no_text_is_printed_bare() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        bare = [line for line, what in called(path.read_text()) if what in ("print", "import csv")]
+        assert path == SOURCE / "files" / "text.py" or bare == [], (path, bare)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("json.loads(x)", "json.loads"),
+        ("yaml.safe_load(x)", "yaml.safe_load"),
+        ("path.read_text()", "path.read_text"),
+        ("open(x)", "open"),
+        ("path.open('rb')", "path.open"),
+        ("print(x)", "print"),
+        ("import csv", "import csv"),
+        ("from rich.table import Table", "import rich.table"),
+    ],
+)
+def test_what_is_no_shared_door_is_found(text: str, what: str) -> None:
+    assert [found for _, found in called(text)] == [what]
+    assert not list(called("path.open('wb')\nos.open(x, 0)\nparse_json(x)\nsay(x)"))

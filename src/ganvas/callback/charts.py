@@ -15,7 +15,8 @@ from ganvas.callback.evaluation import Evaluation, best_metrics, finished
 from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import OptionError
-from ganvas.files.plain import load_plain
+from ganvas.files.plain import MAX_BYTES, load_plain
+from ganvas.files.read import read_bytes
 
 log = logging.getLogger("ganvas")
 
@@ -63,7 +64,7 @@ class Charts(RunCallback):
                 writer = logger.experiment
                 writer.add_custom_scalars(charts)
                 if self.run_file.exists():
-                    text = self.run_file.read_text(encoding="utf-8")
+                    text = read_bytes(self.run_file, MAX_BYTES).decode(errors="replace")
                     writer.add_text("config", f"```yaml\n{text}\n```", 0)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:

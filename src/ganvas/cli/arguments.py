@@ -13,6 +13,7 @@ from typing import Any
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 from ganvas.files.write import WholeFile
 from ganvas.run.folder.run_folder import RunFolder, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
@@ -224,7 +225,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         check_sheet(out, image)
         with writing(out):
             save_image(out, image)
-    print(out)
+    say(out)
 
 
 def check_sheet(out: Path, image: Any, option: str = "--out") -> None:

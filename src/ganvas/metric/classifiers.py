@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ganvas.files.plain import parse_json
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir, put
 
@@ -68,7 +69,7 @@ def read_classifier(path: Path) -> StoredClassifier:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            about = parse_json((file.metadata() or {}).get(_KEY, "{}"))
     except SafetensorError as error:
         raise ValueError(f"it is no safetensors file ({error})") from error
     return StoredClassifier(tensors, about if isinstance(about, dict) else {}, sha256)

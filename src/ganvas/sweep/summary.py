@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.text import as_csv
 from ganvas.files.write import write_text
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
@@ -51,15 +50,11 @@ def _optimized(result: Result) -> dict[str, Any]:
     return {f"best {result.optimized['metric']}": result.optimized["value"], "mode": result.optimized["mode"]}
 
 
-def write_csv(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = HIDDEN) -> None:
+def write_table(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = HIDDEN) -> None:
     """A table as a file, whole or not at all; a column for whatever any row has, ``folder`` the last."""
     names = dict.fromkeys(name for row in table for name in row if name not in hidden)
-    text = io.StringIO(newline="")
     ordered = sorted(names, key=lambda name: name == "folder")
-    writer = csv.DictWriter(text, fieldnames=ordered, restval="", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(table)
-    write_text(path, text.getvalue())
+    write_text(path, as_csv(ordered, [[row.get(name) for name in ordered] for row in table]))
 
 
 def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganvas.cli.arguments import Parser
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_page
 
 _LEFT_OUT = ("__pycache__",)
 
@@ -24,11 +25,11 @@ def run(argv: Sequence[str]) -> int:
             target = folder / path.relative_to(starter())
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-            print(target)
+            say(target)
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); name another folder"
         raise OptionError("FOLDER", folder, reason) from error
-    print(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
+    say_page(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
     return 0
 
 

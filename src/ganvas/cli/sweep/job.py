@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
 from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
+from ganvas.files.text import say
 from ganvas.functional.instant import timestamp
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.lock import RunLock, is_held
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
     record = Record(sweep.folder, job.index)
     with _lock(sweep.folder / "jobs", record.lock_name):
         if _is_finished(record):
-            print(f"job {job.index} is finished already")
+            say(f"job {job.index} is finished already")
             return 0
         return _recorded(sweep, job, arguments, record)
 
@@ -148,7 +148,7 @@ def _lock(folder: Path, name: str) -> RunLock:
     """The job's lock, once an attempt that outlives its killed sweep for some seconds has let go."""
     until = time.monotonic() + _PATIENCE
     if is_held(folder, name):
-        print("waiting for the end of an earlier attempt", file=sys.stderr, flush=True)
+        say("waiting for the end of an earlier attempt", error=True, flush=True)
     while is_held(folder, name) and time.monotonic() < until:
         time.sleep(0.2)
     return RunLock(folder, name)

@@ -17,6 +17,7 @@ from ganvas.cli.sweep.planned import Planned, engine_of, is_hydra_override
 from ganvas.cli.sweep.search.search import AGAIN, Search, extended, stored
 from ganvas.cli.sweep.show import Watch, show_end
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.lock import RunLock
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.grid import Grid
@@ -53,7 +54,7 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> in
     if not (sweep.folder / FILE).exists():
         sweep.write()
     for note in planned.notes:
-        print(note, flush=True)
+        say(note, flush=True)
     try:
         lock = RunLock(sweep.folder)
         with lock, Watch(sweep) as watch:
@@ -66,7 +67,7 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> in
     own = own_code(config_dir, allow)
     code = show_end(sweep, results(sweep), stopped_by=pool.signal, own=own)
     for line in report:
-        print(line)
+        say(line)
     return code or int(not all_well)
 
 
@@ -105,7 +106,7 @@ def resume(
         todo = [job for job, result in found if result.state in wanted and (not only or job.index in only)]
         source = _source(sweep, todo, overrides, config_dir, secrets)
         if isinstance(source, Grid) and source.is_done():
-            print("nothing is left to do")
+            say("nothing is left to do")
             return show_end(sweep, found)
         return _drive(Planned(sweep, launcher, source, secrets), config_dir, allow)
 

@@ -13,8 +13,6 @@ SWEEP is a folder, the unique beginning of its name, or latest.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 
 from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, whole_number
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_json, say_page
 from ganvas.sweep.find import all_sweeps, find_sweep
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.summary import counts, ranking, results, rows
@@ -31,7 +30,7 @@ VERBS = ("plan", "run", "status", "resume", "retry", "best", "ls")
 
 def run(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}", end="")
+        say_page(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}")
         return 0
     command, rest = argv[0], list(argv[1:])
     if command not in VERBS:
@@ -109,12 +108,12 @@ def _status(arguments: argparse.Namespace) -> None:
     found = results(sweep)
     if arguments.json:
         jobs = [asdict(job) | asdict(result) for job, result in found]
-        print(json.dumps({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1))
+        say_json({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1)
         return
     print_jobs(rows(sweep, found))
     for line in [*broken_lines(found), *best_lines(sweep, found)]:
-        print(line)
-    print(f"{say_counts(found)}; folder {sweep.folder}")
+        say(line)
+    say(f"{say_counts(found)}; folder {sweep.folder}")
 
 
 def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
@@ -153,18 +152,18 @@ def _best(arguments: argparse.Namespace) -> None:
 
     found = results(sweep)
     for line in broken_lines(found):
-        print(line, file=sys.stderr)
+        say(line, error=True)
     ranked = ranking(found)
     reason = (
         "has no job with a value to be ranked by; begin it with optimized_metric=evaluation/fid or the like"
     )
     require(bool(ranked), "SWEEP", sweep.folder, reason)
     if arguments.json:
-        print(json.dumps(ranked, indent=1))
+        say_json(ranked, indent=1)
         return
     for place, one in enumerate(ranked[:10], start=1):
         jobs, differs = ", ".join(map(str, one["jobs"])), " ".join(one["differs"]) or "no override"
-        print(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
+        say(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
     if arguments.save is not None:
         from ganvas.cli.sweep.best_experiment import save_experiment
 
@@ -175,7 +174,7 @@ def _best(arguments: argparse.Namespace) -> None:
         command = save_experiment(
             Path(arguments.save), sweep, job, result=said, config_dir=arguments.config_dir
         )
-        print(f"{arguments.save}: {command}")
+        say(f"{arguments.save}: {command}")
 
 
 def _ls(arguments: argparse.Namespace) -> None:
@@ -190,12 +189,12 @@ def _ls(arguments: argparse.Namespace) -> None:
             told = {"counts": {}, "says": f"broken: {error.reason}"}
         listed.append({"sweep": folder.name, "folder": str(folder), **told})
     if arguments.json:
-        print(json.dumps(listed, indent=1))
+        say_json(listed, indent=1)
         return
     for one in listed:
-        print(f"{one['sweep']}  {one['says']}")
+        say(f"{one['sweep']}  {one['says']}")
     if not listed:
-        print(f"there is no sweep under {arguments.output_dir}; ganvas train -m makes one")
+        say(f"there is no sweep under {arguments.output_dir}; ganvas train -m makes one")
 
 
 def _named(arguments: argparse.Namespace) -> Manifest:

@@ -26,6 +26,7 @@ from typing import Any
 
 from ganvas.files.plain import load_object
 from ganvas.files.schema import is_count, is_finite, is_whole, listing, misfit
+from ganvas.files.text import say
 from ganvas.files.write import write_text
 from ganvas.run.process.child import without_launchers
 from ganvas.sweep.command import SECRETS, JobCommand
@@ -126,7 +127,7 @@ def _goes_back(batch: Path, number: int, code: int) -> bool:
     if not preempted and _seconds_left(about) <= asked["signal_delay_s"] + _SLACK:
         timeouts += 1
         if timeouts > asked["max_num_timeout"]:
-            print(f"not put back into the queue: its time was up {timeouts} times", flush=True)
+            say(f"not put back into the queue: its time was up {timeouts} times", flush=True)
             return False
     _note(batch, number, timeouts=timeouts)
     done = subprocess.run(["scontrol", "requeue", _own_id(os.environ)], check=False)
