@@ -1,7 +1,7 @@
 """Every tensor, number and entry of a checkpoint replaced by what ganvas would not write, its hash right.
 
-The checkpoint of a tiny run is walked leaf by leaf: each leaf has its own set of replacements, each table loses
-an entry and gets one more. A try survives where the command refuses it in one line and leaves every file as it
+The checkpoint of a tiny run is walked leaf by leaf: each has its own set of replacements, each table loses
+an entry and gets one more. A try survives where the command refuses it in one line and leaves each file as it
 was, or where the replacement is harmless: the command ends well, and what it leaves is finite.
 """
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +16,7 @@ from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, OutputError, require
 from ganvas.files.folders import expanded
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say
 from ganvas.files.write import WholeFile, is_free, parents
 from ganvas.run.config.places import ALLOW
 from ganvas.run.folder.redact import scrub
@@ -32,6 +32,8 @@ class ParserBuilt(Exception):
         super().__init__(parser.prog)
 
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,19}")
+_WHOLE_RULE = "must be a whole number below 2^63"
 _building = False
 
 
@@ -58,6 +60,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; a number is a whole one below 2^63, or a finite one."""
+        if options.get("type") in (int, float):
+            options["type"] = _NUMBERS[options["type"]]
         self.arguments.append(super().add_argument(*names, **options))
         return self.arguments[-1]
 
@@ -84,7 +89,41 @@ class Parser(argparse.ArgumentParser):
             key, value = found.groups()
             hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
             raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
-        raise OptionError(self.prog, "", f"{message}; {self.prog} --help says more")
+        short = re.sub(r"(\S{40})\S{200,}", r"\1...", message)
+        raise OptionError(self.prog, "", f"{short}; {self.prog} --help says more")
+
+
+def whole_number(text: str, option: str) -> int:
+    """The number that a word of the command line is.
+
+    Raises:
+        OptionError: ``option``: it is none, or not below 2^63.
+    """
+    require(_is_whole(text), option, text, _WHOLE_RULE)
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None and abs(int(text)) < 2**63
+
+
+def _whole(text: str) -> int:
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{_WHOLE_RULE}, not {text!r}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+    return value
+
+
+_NUMBERS: dict[Any, Any] = {int: _whole, float: _finite}
 
 
 def run_parser(command: str, description: str | None) -> Parser:
@@ -219,7 +258,7 @@ class Failures:
             with writing(out, option, **how):
                 yield
         except OutputError as error:
-            print(one_line(scrub(str(error)), 4000), file=sys.stderr)
+            say(one_line(scrub(str(error)), 4000), error=True)
             self.code = 1
 
 
@@ -241,7 +280,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         check_sheet(out, image)
         with writing(out):
             save_image(out, image)
-    print(out)
+    say(out)
 
 
 def check_sheet(out: Path, image: Any, option: str = "--out") -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf, open_dict
 
 from ganvas.cli.arguments import writing
@@ -18,7 +17,7 @@ from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.files.plain import dump_plain
+from ganvas.files.plain import dump_plain, parse_plain
 from ganvas.files.write import write_text
 from ganvas.run.config.places import check_training, confine
 from ganvas.run.folder.run_folder import check_name_fits, check_writable
@@ -166,7 +165,7 @@ def _replaced(tree: Any, old: str, new: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
+    return None if text == "None" else parse_plain(text) if text.startswith("[") else text
 
 
 def _overrides(choices: dict[str, Any]) -> list[str]:

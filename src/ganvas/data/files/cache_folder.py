@@ -13,7 +13,7 @@ from ganvas.files.folders import expanded
 from ganvas.files.write import try_folder
 from ganvas.functional.cache import cache_dir as users_folder
 
-_NAME = re.compile(r"[0-9a-f]{32}\.npy|shards-[0-9a-f]{32}\.npz")  # of image_cache.py and shard/index.py
+_NAME = re.compile(r"[0-9a-f]{32}\.npy|shards-[0-9a-f]{32}\.index")  # image_cache.py, index_file.py
 
 
 class Absent(Exception):

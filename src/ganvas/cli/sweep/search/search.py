@@ -7,7 +7,6 @@ they were when the search began (see :mod:`ganvas.cli.sweep.search.frozen`).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -25,7 +24,7 @@ from ganvas.cli.sweep.main_metric import main_metric
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
 from ganvas.cli.sweep.search.space import overrides_of, parse
 from ganvas.errors import REDACTED, OptionError, OutputError, require
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say
 from ganvas.run.config.build import bind
 from ganvas.run.config.places import ALLOW
 from ganvas.sweep.interface import Job, Result
@@ -216,7 +215,7 @@ class Search:
             try:
                 lines.append(write_report(handle, self.sweep.folder))
             except OutputError as error:
-                print(one_line(str(error), 4000), file=sys.stderr)
+                say(one_line(str(error), 4000), error=True)
                 all_well = False
             return lines, all_well
         finally:
@@ -251,13 +250,13 @@ class _SweepJobs:
 
     def result(self, job: Job) -> Result:
         result = result_of(self.search.sweep, job)
-        return Result() if job.index in self.search.retry and result.state in _AGAIN else result
+        return Result() if job.index in self.search.retry and result.state in AGAIN else result
 
     def metrics(self, job: Job) -> Path:
         return self.search.sweep.run_dir(job) / "metrics.jsonl"
 
 
-_AGAIN = ("failed", "refused", "killed")
+AGAIN = ("failed", "refused", "killed", "broken")  # what a retry begins again
 
 
 def note(sweep: Manifest, spec: SearchSpec) -> None:
