@@ -249,6 +249,10 @@ def test_the_command_line_allows(yard: Yard, capsys: pytest.CaptureFixture[str])
     words = ["allow_drift=true", "trainer.max_examples=192", f"data.cache_dir={given}"]
     assert main(["resume", str(yard.gan), *words]) == 0, capsys.readouterr()
     assert list(given.glob("*.npy"))
+    capsys.readouterr()
+    assert main(["train", "--allow-places", "seed=2"]) == 2
+    assert "--allow-places=: is about a RUN that is gone on with; add resume=RUN" in capsys.readouterr().err
+    assert main(["train", f"resume={yard.gan}", "--allow-places"]) == 0
 
 
 # ---- images that start programs ----
