@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ def evaluate(
     allow_places: bool = False,
 ) -> dict[str, Any]:
     """Evaluates a run, and appends metrics and protocol to its evaluations.jsonl (not with ``floor``).
+
+    Where that file cannot be written, a RuntimeWarning says so, and the metrics are returned all the same.
 
     Args:
         run: a :class:`Run`, its folder, the unique beginning of its name, ``latest`` or ``latest:KIND``.
@@ -86,4 +89,9 @@ def evaluate(
         allow_imports=allow,
         allow_places=allow_places or (isinstance(run, Run) and run.allows_places),
     )
-    return evaluate_run(arguments)
+    found = evaluate_run(arguments)
+    try:
+        found.record()
+    except OSError as error:
+        warnings.warn(f"{found.rows} cannot be written ({error.strerror})", RuntimeWarning, stacklevel=2)
+    return found.result

@@ -18,6 +18,7 @@ from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.resume import continue_run
 from ganvas.cli.train import train_composed
 from ganvas.errors import require
+from ganvas.files.text import say
 from ganvas.run.config.stored import relocate_paths
 from ganvas.run.folder.run_folder import new_folder_path
 from ganvas.run.folder.usable import NEEDS, find_usable
@@ -95,7 +96,7 @@ def resume(
 def _run_of(outcome: Outcome, allow: Sequence[str], config_dir: str | None, *, own: bool = True) -> Run:
     """The run as an object; one that this process has begun is its user's ``own``."""
     for note in outcome.notes:
-        print(note)
+        say(note)
     if outcome.state == "interrupted" and outcome.exit_code == 128 + signal.SIGINT:
         raise KeyboardInterrupt(f"stopped and saved; go on with ganvas.resume({str(outcome.folder.path)!r})")
     if outcome.exit_code and outcome.state != "interrupted":

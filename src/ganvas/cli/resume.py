@@ -14,6 +14,7 @@ from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.compose.unread import leaf_keys, unread
 from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError
+from ganvas.files.plain import parse_plain
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
 
@@ -151,8 +152,6 @@ def _check_read(config: dict[str, Any], overrides: Sequence[str]) -> None:
 
 
 def _override(config: dict[str, Any], override: str) -> None:
-    import yaml
-
     from ganvas.run.config.build import nearest
 
     key, sign, value = override.partition("=")
@@ -167,6 +166,6 @@ def _override(config: dict[str, Any], override: str) -> None:
         raise OptionError(key, value, "is a whole section; set a key in it" + nearest("", list(node)))
     try:
         # YAML 1.1 would read 10:00:00 as 36000; train's grammar takes it for text, and so does this.
-        parent[last] = value if _TIME.fullmatch(value) else yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise OptionError(key, value, "cannot be read; quote special characters") from error
+        parent[last] = value if _TIME.fullmatch(value) else parse_plain(value)
+    except ValueError as error:
+        raise OptionError(key, value, f"cannot be read ({error}); quote special characters") from error

@@ -126,6 +126,8 @@ class ImageFolder(OwnImages):
         )
 
     def _say_what_was_read(self, cached: CachedImages, count: int) -> None:
+        for reason in cached.not_believed:
+            self.note(f"{self.root}: {reason}; it is not used")
         done = "decoded once into" if cached.is_new else "read decoded from"
         self.note(f"{self.root}: {done} {cached.folder} (data.cache_dir)")
         if cached.damage:

@@ -25,7 +25,8 @@ from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
 from ganvas.data.shard.images import ShardImages
-from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
+from ganvas.data.shard.index import ShardIndex, index_shards
+from ganvas.data.shard.index_file import IndexFile
 from ganvas.data.shard.listing import expand, find_shards, passed_over
 from ganvas.data.shard.loader import ShardLoader
 from ganvas.errors import OptionError, require
@@ -95,6 +96,8 @@ class WebDataset(OwnImages):
             splits = self._stored(self._held_out(indexes))
             self._check(splits)
             self._say_what_is_there(found, indexes)
+            for reason in (reason for file in files.values() for reason in file.not_believed):
+                self.note(f"{self._named()[1]}: {reason}; it is not used")
             for stored in splits.values():
                 stored.x[:1]  # channels, size and kind are the options'; whether it is an image shows here
             for name in fresh:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ganvas.files.folders import expanded
-from ganvas.files.write import write_bytes
+from ganvas.files.write import make_way, write_bytes
 
 
 def cache_dir() -> Path:
@@ -25,8 +25,11 @@ def cache_dir() -> Path:
 def put(path: Path, content: bytes) -> None:
     """Writes a file that appears whole or not at all; several processes may do this at once.
 
+    What stands under its name and is no file goes.
+
     Raises:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_way(path)
     write_bytes(path, content)

@@ -21,6 +21,7 @@ from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.compose.unread import value_at
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import current_folder, expanded
+from ganvas.files.plain import too_large
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
@@ -119,6 +120,8 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     try:
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         remember(plain)
+        if (large := too_large(plain)) is not None:
+            raise OptionError(*large, "is beyond 64 bits; write a smaller number")
         for section in ("paths", "data", "model", "trainer", "accelerator"):
             require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
         place = plain["paths"]["output_dir"]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf, open_dict
 
+from ganvas.cli.arguments import writing
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import composed
 from ganvas.cli.compose.explain import key_of
@@ -17,10 +17,10 @@ from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.files.plain import dump_plain
+from ganvas.files.plain import dump_plain, parse_plain
 from ganvas.files.write import write_text
 from ganvas.run.config.places import check_training, confine
-from ganvas.run.folder.run_folder import check_writable
+from ganvas.run.folder.run_folder import check_name_fits, check_writable
 from ganvas.sweep.interface import Job
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.tree import RUN_DIR
@@ -52,8 +52,8 @@ def save_experiment(
         the command that trains it.
 
     Raises:
-        OptionError: ``--save``: the file is there, or cannot be written; or the config groups of now cannot
-            make this config.
+        OptionError: ``--save``: the file is there; or the config groups of now cannot make this config.
+        OutputError: it cannot be written.
     """
     check_out(out)
     wanted = sweep.config_of(job)
@@ -74,8 +74,9 @@ def save_experiment(
         f"# Result: {result}",
     ]
     body: dict[str, Any] = {"defaults": [{f"override /{key}": choice} for key, choice in choices.items()]}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, "\n".join(head) + "\n" + dump_plain((body if choices else {}) | values))
+    text = "\n".join(head) + "\n" + dump_plain((body if choices else {}) | values)
+    with writing(out, "--save"):
+        write_text(out, text)
     return command
 
 
@@ -86,6 +87,7 @@ def check_out(out: Path) -> None:
     require(
         fits, "--save", out, f"must be a .yaml in a folder named experiment, where Hydra looks; {example}"
     )
+    check_name_fits(out, "--save")
     require(not out.exists(), "--save", out, "is there already; name another file")
     check_writable(out.parent, "--save")
 
@@ -163,7 +165,7 @@ def _replaced(tree: Any, old: str, new: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
+    return None if text == "None" else parse_plain(text) if text.startswith("[") else text
 
 
 def _overrides(choices: dict[str, Any]) -> list[str]:

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
 from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
+from ganvas.files.text import say
 from ganvas.functional.instant import timestamp
 from ganvas.run.config.places import check_training, confine
 from ganvas.run.distributed.rank_info import find_rank
@@ -56,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     record = Record(sweep.folder, job.index)
     with _lock(sweep.folder / "jobs", record.lock_name):
         if _is_finished(record):
-            print(f"job {job.index} is finished already")
+            say(f"job {job.index} is finished already")
             return 0
         return _recorded(sweep, job, arguments, record)
 
@@ -134,8 +134,11 @@ def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
 
 
 def _is_finished(record: Record) -> bool:
-    attempts = record.read().get("attempts") or [{}]
-    return isinstance(attempts[-1], dict) and attempts[-1].get("code") == 0
+    try:
+        attempts = record.read().get("attempts", [])
+    except ValueError:  # damaged: the job is begun again, and finds what its run has
+        return False
+    return bool(attempts) and attempts[-1].get("code") == 0
 
 
 def _clear(folder: Path) -> None:
@@ -150,7 +153,7 @@ def _lock(folder: Path, name: str) -> RunLock:
     """The job's lock, once an attempt that outlives its killed sweep for some seconds has let go."""
     until = time.monotonic() + _PATIENCE
     if is_held(folder, name):
-        print("waiting for the end of an earlier attempt", file=sys.stderr, flush=True)
+        say("waiting for the end of an earlier attempt", error=True, flush=True)
     while is_held(folder, name) and time.monotonic() < until:
         time.sleep(0.2)
     return RunLock(folder, name)

@@ -14,9 +14,10 @@ from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.sweep.launchers import make_launcher
 from ganvas.cli.sweep.plan import hydra_section, plan_sweep
 from ganvas.cli.sweep.planned import Planned, engine_of, is_hydra_override
-from ganvas.cli.sweep.search.search import Search, extended, stored
+from ganvas.cli.sweep.search.search import AGAIN, Search, extended, stored
 from ganvas.cli.sweep.show import Watch, show_end
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.lock import RunLock
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.grid import Grid
@@ -53,7 +54,7 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str], *, al
     if not (sweep.folder / FILE).exists():
         sweep.write()
     for note in planned.notes:
-        print(note, flush=True)
+        say(note, flush=True)
     try:
         lock = RunLock(sweep.folder)
         with lock, Watch(sweep) as watch:
@@ -66,7 +67,7 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str], *, al
     own = own_code(config_dir, allow)
     code = show_end(sweep, results(sweep), stopped_by=pool.signal, own=own)
     for line in report:
-        print(line)
+        say(line)
     return code or int(not all_well)
 
 
@@ -103,12 +104,12 @@ def resume(
         secrets = _secrets_again(composer, sweep, again, allows_places=allows_places)
         absent = [index for index in only if not 0 <= index < len(sweep.jobs)]
         require(not absent, "JOB", absent, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
-        wanted = (*RESUMABLE, "running", *(("failed", "refused") if failed else ()))
+        wanted = (*RESUMABLE, "running", *(("failed", "refused", "broken") if failed else ()))
         found = results(sweep)
         todo = [job for job, result in found if result.state in wanted and (not only or job.index in only)]
         source = _source(sweep, todo, overrides, config_dir, secrets, allows_places=allows_places)
         if isinstance(source, Grid) and source.is_done():
-            print("nothing is left to do")
+            say("nothing is left to do")
             return show_end(sweep, found)
         return _drive(
             Planned(sweep, launcher, source, secrets), config_dir, allow, allows_places=allows_places
@@ -129,7 +130,7 @@ def _source(
         return Grid(todo)
     asked = extended(sweep, asked, overrides)
     again = [word for word in overrides if not is_hydra_override(word)]
-    retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
+    retry = [job.index for job in todo if result_of(sweep, job).state in AGAIN]
     return Search(
         sweep,
         asked,

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganvas.errors import OptionError
 from ganvas.files.folders import expanded
+from ganvas.files.write import try_folder
 from ganvas.functional.cache import cache_dir as users_folder
 
-_NAME = re.compile(r"[0-9a-f]{32}\.npy|shards-[0-9a-f]{32}\.npz")  # of image_cache.py and shard/index.py
+_NAME = re.compile(r"[0-9a-f]{32}\.npy|shards-[0-9a-f]{32}\.index")  # image_cache.py, index_file.py
+
+
+class Absent(Exception):
+    """No file is there, or in a folder that is not ours to read."""
+
+
+@contextlib.contextmanager
+def absent_or() -> Iterator[None]:
+    """Tells a cache that is not there, an :class:`Absent`, from one that is there and damaged."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise Absent from error
 
 
 def places(root: Path, cache_dir: str | None) -> list[Path]:
@@ -43,8 +57,8 @@ def writable(folders: Sequence[Path]) -> tuple[Path, list[Path]]:
         made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
         try:
             place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                return place, made
+            try_folder(place)
+            return place, made
         except OSError as error:
             failure = error
     raise OptionError("cache_dir", str(folders[-1]), f"cannot be written ({failure}); name another folder")

@@ -19,7 +19,8 @@ from typing import Any
 from ganvas.data.files.cache_folder import beside, holds_caches
 from ganvas.errors import require
 from ganvas.files.folders import expanded, packaged_conf
-from ganvas.files.plain import load_plain
+from ganvas.files.plain import MAX_BYTES, load_plain
+from ganvas.files.read import read_bytes
 from ganvas.functional.cache import cache_dir
 
 ALLOW = "--allow-places"
@@ -104,7 +105,7 @@ def _packaged_mirrors() -> frozenset[str]:
     """Every address that the packaged config groups name; what comes from there has a pinned hash."""
     found: set[str] = set()
     for path in packaged_conf().rglob("*.yaml"):
-        if "\nmirrors:" in path.read_text():
+        if b"\nmirrors:" in read_bytes(path, MAX_BYTES):
             found.update(load_plain(path, "mirrors")["mirrors"])
     return frozenset(found)
 

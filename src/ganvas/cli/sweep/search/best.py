@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.sweep.best_experiment import save_experiment
 from ganvas.cli.sweep.search.search import stored
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_json
 from ganvas.sweep.interface import Job
 from ganvas.sweep.manifest import Manifest
 
@@ -28,16 +28,17 @@ def best_of_search(
     spec = stored(sweep, allows_places=allows_places)
     assert spec is not None
     from ganvas.sweep.search.check import open_study
-    from ganvas.sweep.search.report import summary, write_report
+    from ganvas.sweep.search.report import report_lines, summary, write_report
 
     handle = open_study(spec, sweep.folder)
     found = summary(handle)
     require(bool(found["best"]), "SWEEP", sweep.folder, "has no complete trial yet; ganvas sweep status")
     if as_json:
-        print(json.dumps(found, indent=1))
+        say_json(found, indent=1)
     else:
-        for line in write_report(handle, sweep.folder):
-            print(line)
+        for line in report_lines(handle):
+            say(line)
+        say(write_report(handle, sweep.folder))
     if save is not None:
         first = found["best"][0]
         job = _job_of(sweep, first, spec.owner)
@@ -48,7 +49,7 @@ def best_of_search(
             Path(save), sweep, job, result=said, config_dir=config_dir, allows_places=allows_places
         )
         if not as_json:
-            print(f"{save}: {command}")
+            say(f"{save}: {command}")
 
 
 def _job_of(sweep: Manifest, trial: dict[str, Any], owner: str) -> Job:

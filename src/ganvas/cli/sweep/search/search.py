@@ -23,7 +23,8 @@ from ganvas.cli.sweep.drafts import repeats
 from ganvas.cli.sweep.main_metric import main_metric
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
 from ganvas.cli.sweep.search.space import overrides_of, parse
-from ganvas.errors import REDACTED, OptionError, require
+from ganvas.errors import REDACTED, OptionError, OutputError, require
+from ganvas.files.text import one_line, say
 from ganvas.run.config.build import bind
 from ganvas.run.config.places import ALLOW
 from ganvas.sweep.interface import Job, Result
@@ -203,14 +204,20 @@ class Search:
             return method(*arguments)
 
     def finish(self) -> tuple[list[str], bool]:
-        """Writes the report; returns what to say of it, and whether no trial of this sweep failed."""
-        from ganvas.sweep.search.report import failed, write_report
+        """Writes the report; returns what to say of it, and whether it is written and no trial failed."""
+        from ganvas.sweep.search.report import failed, report_lines, write_report
 
         try:
             if self._source is None:
                 return [], True
-            lines = write_report(self._source.handle, self.sweep.folder)
-            return lines, not failed(self._source.handle)
+            handle = self._source.handle
+            lines, all_well = report_lines(handle), not failed(handle)
+            try:
+                lines.append(write_report(handle, self.sweep.folder))
+            except OutputError as error:
+                say(one_line(str(error), 4000), error=True)
+                all_well = False
+            return lines, all_well
         finally:
             self._stack.close()
 
@@ -243,13 +250,13 @@ class _SweepJobs:
 
     def result(self, job: Job) -> Result:
         result = result_of(self.search.sweep, job)
-        return Result() if job.index in self.search.retry and result.state in _AGAIN else result
+        return Result() if job.index in self.search.retry and result.state in AGAIN else result
 
     def metrics(self, job: Job) -> Path:
         return self.search.sweep.run_dir(job) / "metrics.jsonl"
 
 
-_AGAIN = ("failed", "refused", "killed")
+AGAIN = ("failed", "refused", "killed", "broken")  # what a retry begins again
 
 
 def note(sweep: Manifest, spec: SearchSpec) -> None:
