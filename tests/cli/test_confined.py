@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import socket
+import tarfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -248,6 +249,10 @@ def test_the_command_line_allows(yard: Yard, capsys: pytest.CaptureFixture[str])
     words = ["allow_drift=true", "trainer.max_examples=192", f"data.cache_dir={given}"]
     assert main(["resume", str(yard.gan), *words]) == 0, capsys.readouterr()
     assert list(given.glob("*.npy"))
+    capsys.readouterr()
+    assert main(["train", "--allow-places", "seed=2"]) == 2
+    assert "--allow-places=: is about a RUN that is gone on with; add resume=RUN" in capsys.readouterr().err
+    assert main(["train", f"resume={yard.gan}", "--allow-places"]) == 0
 
 
 # ---- images that start programs ----
@@ -324,9 +329,25 @@ def test_no_image_starts_a_program(yard: Yard, capsys: pytest.CaptureFixture[str
     bad_ones = 3 * len(bad)
     assert f"{bad_ones} of {bad_ones + 24} images cannot be read" in (run / "train.log").read_text()
     with audited() as more:
-        main(["shards", "data=image_folder", *data, skip, "--out", str(yard.mine / "shards")])
-    programs = [one for one in (*audit.started, *more.started) if "git" not in str(one[1][0])]
-    assert (programs, audit.connected, more.connected) == ([], [], [])
+        assert main(["shards", "data=image_folder", *data, skip, "--out", str(yard.mine / "shards")]) == 0
+    samples = run / "samples"
+    samples.mkdir(exist_ok=True)
+    for name in ("eps", "wmf", "svg"):  # what a page of a comparison shows
+        (samples / f"samples-000000064-{name}.png").write_bytes(bad[name])
+    packed = yard.mine / "packed"
+    packed.mkdir()
+    with tarfile.open(packed / "train.tar", "w") as tar:
+        for path in sorted(root.iterdir()):
+            tar.add(path, f"{path.stem}_{path.suffix[1:]}{path.suffix}")
+    data = ["data=webdataset", f"data.root={packed}", *data[1:], "data.num_workers=0", skip]
+    with audited() as shards:
+        assert main(["train", *data, *few, f"paths.run_dir={yard.mine}/run2"]) == 0, capsys.readouterr()
+        assert main(["evaluate", f"{yard.mine}/run2", "--num", "16", "--split", "train"]) == 0
+        assert main(["compare", str(run), str(run), "--no-rank", "--html", f"{yard.mine}/c.html"]) == 0
+    assert f"{bad_ones} images cannot be read" in (yard.mine / "run2" / "train.log").read_text()
+    seen = (audit, more, shards)
+    assert [one for each in seen for one in each.started if "git" not in str(one[1][0])] == []
+    assert [one for each in seen for one in each.connected] == []
     assert not list(Path().rglob("canary"))
     capsys.readouterr()
 

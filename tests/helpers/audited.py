@@ -50,13 +50,14 @@ class Audit:
     loaded: list[str] = field(default_factory=list)
 
     def beyond(self, *allowed: Path) -> list[Path]:
-        """What was written and lies in none of the allowed folders; nothing of Python's own caches."""
+        """What was written and lies in none of the allowed folders, but for Python's and torch's caches."""
         own = [Path(os.path.realpath(one)) for one in allowed]
         return sorted(
             path
             for path in self.written
             if not any(path.is_relative_to(one) for one in own)
             and "__pycache__" not in path.parts
+            and not any(part.startswith("torchinductor_") for part in path.parts)
             and not path.is_relative_to("/dev")
             and not path.is_relative_to("/proc")
         )

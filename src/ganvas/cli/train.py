@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, own_code
+from ganvas.cli.arguments import Parser, add_own_code, add_places, modules_and_overrides, own_code
 from ganvas.cli.compose.describe import groups
 from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.report import announce, report
@@ -31,6 +32,7 @@ often used: seed, name, resume=RUN, data.batch_size, data.root, data.image_size,
 --config-dir DIR   your own groups, beside the packaged ones; Python files there can be imported
 --config-name NAME the config that the groups are put into, of yours (train)
 --allow-imports MODULE ...   installed modules of your own that a _target_ may name
+--allow-places     with resume=RUN: it is your own, and may name folders to be written and addresses
 --cfg job          print the composed config and stop (--resolve with values put in)
 --info             what Hydra knows (searchpath, defaults-tree ...)
 --debug            show tracebacks
@@ -49,6 +51,13 @@ def run(argv: Sequence[str]) -> int:
     rest += more
     code: dict[str, Any] = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}
     code["allow"] = allow
+    require(
+        not arguments.allow_places
+        or (any(word.startswith("resume=") for word in rest) and not arguments.multirun),
+        "--allow-places",
+        "",
+        "is about a RUN that is gone on with; add resume=RUN, or leave it out",
+    )
     if any(word.startswith("-") for word in rest):
         from ganvas.cli.compose.hydra_command import hydra_command
 
@@ -68,7 +77,7 @@ def run(argv: Sequence[str]) -> int:
             "launcher out: a sweep's jobs start their own ranks",
         )
         return sweep(rest, **code)
-    return train(rest, **code)
+    return train(rest, **code, allows_places=arguments.allow_places)
 
 
 def train_parser() -> Parser:
@@ -77,6 +86,7 @@ def train_parser() -> Parser:
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--config-name", "-cn", default="train")
     add_own_code(parser)
+    add_places(parser)
     return parser
 
 
@@ -86,6 +96,7 @@ def train(
     config_dir: str | None = None,
     config_name: str = "train",
     allow: Sequence[str] = (),
+    allows_places: bool = False,
 ) -> int:
     """Composes and trains one experiment.
 
@@ -94,6 +105,7 @@ def train(
         config_dir: the user's own groups and parts.
         config_name: the config that they are put into.
         allow: the user's own modules that the config may name, beside those of its ``allow_imports``.
+        allows_places: whether a run that is resumed may name folders to be written and addresses.
     """
     from ganvas.cli.compose.experiment import compose
 
@@ -114,6 +126,7 @@ def train(
             folder = find_usable(str(config["resume"]), Path(config["paths"]["output_dir"]), need)
         except OptionError as error:
             raise OptionError("resume", error.value, error.reason) from error
+        folder = replace(folder, allows_places=allows_places)
         return resume(folder, others, [*allow, *user_modules(config_dir)], own=own)
     outcome = train_composed(composed, config_dir=config_dir, config_name=config_name, allow=allow)
     return report(outcome, own)

@@ -70,7 +70,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ganvas resume 10_gan trainer.max_e", "trainer.max_examples="),
         ("ganvas resume 10_gan model.generator_optimizer.", "model.generator_optimizer.lr="),
         ("ganvas train --cf", "--cfg"),
-        ("ganvas train --allow", "--allow-imports"),
+        ("ganvas train --allow-i", "--allow-imports"),
         ("ganvas train --allow-imports mine model=dcg", "model=dcgan"),
         ("ganvas train --config-dir own --config-name mine my", "my_key="),
         ("ganvas train --cfg ", "all hydra job"),

@@ -72,7 +72,7 @@ def check_training(config: dict[str, Any], folder: Path, written: Collection[str
         for path, value in _texts(config.get(section), section):
             if path in written or _is_among_mirrors(path):
                 continue
-            how = f"where that is wanted, give {path}={value}"
+            how = f"where that is wanted, give {path}={value}, or {ALLOW}"
             name = path.rpartition(".")[2].partition("[")[0]
             address = _ADDRESS.match(value) is not None or "://" in value
             require(not address, path, value, f"is an address, and a stored run names none; {how}")
@@ -149,7 +149,7 @@ def _is_own(path: Any, folder: Path, *, data: bool = False) -> bool:
 
 
 def _is_among_mirrors(path: str) -> bool:
-    return re.search(r"\.mirrors\[\d+\]$", path) is not None
+    return re.search(r"\.mirrors(\[\d+\])?$", path) is not None
 
 
 def _only_read(path: str) -> bool:

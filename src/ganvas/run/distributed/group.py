@@ -40,7 +40,7 @@ _LEAVE = 10.0  # seconds that a rank waits for the others to leave
 _OF_OTHERS = re.compile(r"gloo|nccl|connection|timed? ?out|peer|broken pipe|socket|store", re.IGNORECASE)
 # What may differ between the machines of a run: where things lie there.
 _ALLOWED_TO_DIFFER = re.compile(
-    r"^(?:paths\..*|data\.(?:root|num_workers|mirrors)|allow_imports.*|accelerator\.devices)$"
+    r"^(?:paths\..*|data\.(?:root|cache_dir|num_workers|mirrors)|allow_imports.*|accelerator\.devices)$"
 )
 
 
