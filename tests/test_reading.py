@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import csv
 import json
+import logging
 import random
 import unicodedata
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 from forged_runs import CONFIG, forge
 
 from ganvas.cli.main import main
+from ganvas.run.folder.train_log import train_log
 from ganvas.sweep.manifest import Draft, Manifest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
@@ -164,6 +167,58 @@ def test_a_damaged_file_is_a_line_and_no_traceback(
         for words in commands:
             hold(words, f"{name}, {what}", capsys)
             assert path.read_bytes() == content
+
+
+def test_names_and_records_of_anyone_are_shown_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = ESCAPE.replace("/", "").replace("\ud800", "")
+    for number in range(2):
+        metrics = {f"=fid{ESCAPE}": 1.0 + number, "fid": -2.5 - number}
+        forge(
+            tmp_path / "outputs" / "x" / f"{number}{name}",
+            seed=number,
+            changes={"model.generator.hidden_dim": number},
+            choices={"model": f"@{number}{ESCAPE}"},
+            protocol={"split": ESCAPE, ESCAPE: "=1"},
+            metrics=metrics,
+            status={
+                "metrics": metrics,
+                "protocols": {"fid": ESCAPE},
+                "error": ESCAPE,
+                "write_errors": [ESCAPE],
+            },
+            curves=[{"examples": 64, f"loss/{ESCAPE}": 1.0}],
+        )
+    first, second = f"outputs/x/0{name}", f"outputs/x/1{name}"
+    for words in (
+        ["runs", "ls", first],
+        ["runs", "show", first],
+        ["runs", "show", first, "--json"],
+        ["runs", "diff", first, second],
+        ["compare", "outputs/x", "--csv", "t.csv", "--html", "t.html"],
+        ["compare", "outputs/x", "--json"],
+        ["runs", "show", f"nobody{ESCAPE}"],
+        ["runs", "rm", second, "--yes"],
+    ):
+        hold(words, "names", capsys)
+    assert not (tmp_path / second).exists()
+    table = (tmp_path / "t.csv").read_text()
+    with (tmp_path / "t.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "@"))] == []
+    assert "-2.5" in cells  # a number stays one
+    for text in (table, (tmp_path / "t.html").read_text()):
+        assert {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs")} <= {"\n", "\t"}
+
+
+def test_a_warning_on_a_terminal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with train_log(tmp_path / "train.log"):
+        logging.getLogger("ganvas").warning("a file of the name %s", ESCAPE)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert {one for one in said if unicodedata.category(one) in ("Cc", "Cf", "Cs")} == {"\n"}
 
 
 def called(text: str) -> Iterator[tuple[int, str]]:
