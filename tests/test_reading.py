@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from forged_runs import CONFIG, forge
 
+from ganvas.callback.evaluation import best_metrics
 from ganvas.cli.main import main
 from ganvas.run.folder.train_log import train_log
 from ganvas.sweep.manifest import Draft, Manifest
@@ -211,6 +212,19 @@ def test_names_and_records_of_anyone_are_shown_as_text(
     assert "-2.5" in cells  # a number stays one
     for text in (table, (tmp_path / "t.html").read_text()):
         assert {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs")} <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize("row", [3, {}, {"examples": "x"}, {"examples": 3, "metrics": ["fid"]}, ESCAPE])
+def test_rows_of_another_kind_are_passed_over_in_python(row: Any, tmp_path: Path) -> None:
+    sound = {"source": "run", "examples": 64, "metrics": {"fid": 2.0}, "better": {"fid": "min"}}
+    odd = [row, {"source": "run", "examples": 65, "metrics": {"fid": "x"}, "better": ["fid"]}]
+    run = forge(
+        tmp_path / "r", rows=[sound, *odd], curves=[{"examples": 64, "a": 1.5}, {"examples": 65, "a": "x"}]
+    )
+    found = ganvas.Run(run)
+    assert found.evaluations == [sound]
+    assert found.history == {"examples": [64, 65], "a": [1.5, None]}
+    assert best_metrics([sound, *odd]) == {"fid": {"value": 2.0, "examples": 64}}
 
 
 def test_a_warning_on_a_terminal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
