@@ -37,7 +37,12 @@ class OptionError(ValueError):
         super().__init__(f"{named}={shown}: {why}")
 
     def under(self, prefix: str) -> OptionError:
-        """The same error with the option's path completed, e.g. ``under("model.quantizer")``."""
+        """The same error with the option's path completed, e.g. ``under("model.quantizer")``.
+
+        A name in capitals (RUN, a variable of the environment) is no key of a part and stays as it is.
+        """
+        if self.option.isupper():
+            return self
         return OptionError(f"{prefix}.{self.option}" if prefix else self.option, self.value, self.reason)
 
 
@@ -57,6 +62,27 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
     """Raises :class:`OptionError` unless ``condition`` holds."""
     if not condition:
         raise OptionError(option, value, reason)
+
+
+class OutputError(OSError):
+    """A file or folder that was asked for cannot be written: a full disk, say; what stood there is as it was.
+
+    Args:
+        option: what named it, e.g. ``--out``.
+        value: the file or folder.
+        error: what the system said.
+        remedy: what the user can do.
+    """
+
+    def __init__(
+        self, option: str, value: object, error: OSError, remedy: str = "name another, or make room"
+    ) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.option, self.value, self.remedy = option, value, remedy
+
+    def __str__(self) -> str:
+        said = self.strerror or self.errno or "no reason is known"
+        return f"{self.option}={self.value}: cannot be written ({said}); {self.remedy}"
 
 
 class NonFiniteError(ArithmeticError):

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ganvas.files.text import as_csv, one_line, say, say_json, say_page
+from ganvas.files.text import as_csv, one_line, say, say_json, say_page, screen_size
 
 
 def test_a_line_moves_no_cursor() -> None:
@@ -37,3 +37,14 @@ def test_what_is_said_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> Non
 def test_json_is_strict_and_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     say_json({"a": [math.nan, math.inf, 1.5], "b": "\x1b\u202e\ud800"})
     assert capsys.readouterr().out == '{"a": [null, null, 1.5], "b": "\\u001b\\u202e\\ud800"}\n'
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "0", "1.5", "9" * 5000, "99999999999", "\u00b2", " 80"])
+def test_a_size_of_the_screen_that_is_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich takes digits of any number, and of any kind that ``str.isdigit`` knows."""
+    monkeypatch.setenv("COLUMNS", text)
+    monkeypatch.setenv("LINES", text)
+    assert screen_size() == (80, 25)
+    monkeypatch.setenv("COLUMNS", "132")
+    monkeypatch.delenv("LINES")
+    assert screen_size() == (132, None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.arguments import Parser, check_out, writing
+from ganvas.cli.arguments import Failures, Parser, check_out
 from ganvas.cli.terminal import console, print_table, print_wrapped
 from ganvas.files.text import say, say_page
 from ganvas.files.write import write_text
@@ -43,22 +43,26 @@ def run(argv: Sequence[str]) -> int:
         filters=filters,
         rank=not arguments.no_rank,
     )
-    if arguments.csv:
-        _write("--csv", Path(arguments.csv), as_csv(*results))
-    if arguments.html:
-        from ganvas.compare.show.page import page
-
-        _write("--html", Path(arguments.html), page(*results))
     if arguments.json == _STDOUT:
         say_page(as_json(*results))
-        return 0
-    if arguments.json:
-        _write("--json", Path(arguments.json), as_json(*results))
-    for number, result in enumerate(results):
-        _print(result, several=len(results) > 1, last=number == len(results) - 1)
-    for out in filter(None, outputs.values()):
-        say(out)
-    return 0
+    else:
+        for number, result in enumerate(results):
+            _print(result, several=len(results) > 1, last=number == len(results) - 1)
+    makers = {"--csv": as_csv, "--json": as_json}
+    if arguments.html is not None:
+        from ganvas.compare.show.page import page
+
+        makers["--html"] = page
+    failures = Failures()
+    for option, out in outputs.items():
+        if out is None or out == _STDOUT:
+            continue
+        text = makers[option](*results)
+        with failures.told(Path(out), option):
+            write_text(out, text)
+            if arguments.json != _STDOUT:
+                say(out)
+    return failures.code
 
 
 def _parser() -> Parser:
@@ -95,11 +99,6 @@ def _parser() -> Parser:
     )
     parser.add_argument("--html", metavar="FILE", help="one page with table, samples, curves and protocol")
     return parser
-
-
-def _write(option: str, path: Path, text: str) -> None:
-    with writing(path, option):
-        write_text(path, text)
 
 
 def _print(result: Comparison, *, several: bool, last: bool) -> None:

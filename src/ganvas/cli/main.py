@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -10,13 +11,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
+from ganvas.errors import OutputError
+from ganvas.files.folders import current_folder
 from ganvas.files.text import one_line, say, say_page
+from ganvas.run.process.signals import Terminated, raise_terminated
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
 
 if TYPE_CHECKING:
     from ganvas.errors import OptionError
 
 _LAST_WORDS = 8.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE)
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
 
 _HELP = """ganvas: experiments with GANs and vector-quantized autoencoders
@@ -54,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:  # before its command ran, or as it wrote its last words
         return _interrupted()
+    except Terminated as ended:  # what it had begun to write is gone
+        say(f"ended by {ended.name}", error=True)
+        return ended.code
 
 
 def _interrupted() -> int:
@@ -104,6 +112,8 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
     try:
         if not _has_ranks(command):
             return 0
+        if not {"-h", "--help"} & set(argv):
+            current_folder()
         return int(importlib.import_module(module_of(command)).run(argv) or 0)
     except OptionError as error:
         if debug:
@@ -125,8 +135,27 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
         if isinstance(error, RankError) or not _is_told_by_another(error):
             say(scrub(" ".join(str(error).split())), error=True)
         return 1
+    except OSError as error:
+        if debug or error is lost_output() or not _is_of_a_disk(error):
+            raise
+        say(one_line(scrub(" ".join(_said_of(error).split())), _LONGEST), error=True)
+        return 1
     except KeyboardInterrupt:
         return _interrupted()
+
+
+def _is_of_a_disk(error: OSError) -> bool:
+    """Whether a disk or a file failed, which is not ours; what else a system call says may be."""
+    return isinstance(error, OutputError) or error.errno in _OF_A_DISK
+
+
+def _said_of(error: OSError) -> str:
+    if isinstance(error, OutputError):
+        return str(error)
+    where = "a file" if error.filename is None else os.fsdecode(error.filename)
+    return (
+        f"{where}: cannot be read or written ({error.strerror}); make room, or mend its disk or permissions"
+    )
 
 
 def _how_for_a_run(command: str, error: OptionError) -> str:
@@ -150,9 +179,15 @@ def _is_told_by_another(error: Exception) -> bool:
 
 def _has_ranks(command: str) -> bool:
     """Whether every rank runs a command; of the others the first one does all the work."""
+    if command in ("train", "resume", "job"):
+        return True
+    from ganvas.errors import OptionError
     from ganvas.run.distributed.rank_info import find_rank
 
-    return command in ("train", "resume", "job") or find_rank().is_first
+    try:
+        return find_rank().is_first
+    except OptionError:  # an environment that only ranks care for
+        return True
 
 
 def entry() -> None:
@@ -161,6 +196,8 @@ def entry() -> None:
         code = _entry()
     except KeyboardInterrupt:
         code = _interrupted()
+    except Terminated as ended:
+        code = ended.code
     sys.exit(code)
 
 
@@ -170,6 +207,8 @@ def _entry() -> int:
     from ganvas.run.process.spinning import bound_spinning
 
     prepare_streams(sys.argv[1] if sys.argv[1:] else None)
+    if not _heeds_signals(sys.argv[1:]):
+        raise_terminated()
     watch_parent()
     bound_spinning()
     take_import_path_of_environment()
@@ -181,6 +220,14 @@ def _entry() -> int:
         say(f"stdout: could not be written ({lost.strerror})", error=True)
         code = 1
     return _end_of_rank(code)
+
+
+def _heeds_signals(argv: Sequence[str]) -> bool:
+    """Whether a command handles SIGTERM itself: it saves its state, or hands the signal on."""
+    return bool(argv) and (
+        argv[0] in ("train", "resume", "job")
+        or (argv[0] == "sweep" and argv[1:2] in (["run"], ["resume"], ["retry"]))
+    )
 
 
 def _end_of_rank(code: int) -> int:

@@ -88,15 +88,18 @@ def continue_run(
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
             ``allow_drift``), another process writes it, or an override names a key that it does not have.
     """
-    from ganvas.run.config.stored import check_places, read_stored, relocate_paths
+    from ganvas.run.config.places import check_training
+    from ganvas.run.config.stored import read_stored, relocate_paths
 
-    run = read_stored(folder, allow)
+    written = [override.partition("=")[0] for override in overrides]
+    run = read_stored(folder, allow, trains=True, written=written)
     config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         for word in _with_copies(config, override):
             _override(config, word)
     _check_read(config, overrides)
-    check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
+    if not folder.allows_places:
+        check_training(config, folder.path, written)
     if secrets is not None:
         config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
+from ganvas.cli.arguments import Parser, add_own_code, check_new_folder, modules_and_overrides
 from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
@@ -34,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
     add_own_code(parser)
     arguments = parser.parse_intermixed_args(list(argv))
     modules, more = modules_and_overrides(arguments.allow_imports)
+    check_new_folder(arguments.out)
 
     from ganvas.cli.compose.experiment import compose
     from ganvas.cli.compose.refuse_unread import check_hydra_overrides, refuse, written_unread

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, screen_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,8 @@ def command_line(*words: object) -> str:
 def console() -> Console:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
+    width, height = screen_size()
+    return Console(width=width if sys.stdout.isatty() else _WIDE, height=height)
 
 
 def make_table(

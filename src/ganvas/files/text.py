@@ -6,18 +6,42 @@ import csv
 import io
 import json
 import math
+import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 # What a spreadsheet computes, or runs; the last four are the wide ones of Chinese and Japanese keyboards.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of surrogate pairs (no UTF-8), ends of lines
 _LONGEST = 20_000  # letters of a line
 
 
 def one_line(text: str, longest: int = 200) -> str:
     """The text without what moves a terminal's cursor, cut off."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def hidden_letter(text: str) -> str | None:
+    """The first letter that moves a cursor, ends a line or is no character at all; None without one."""
+    return next((letter for letter in text if unicodedata.category(letter) in _HIDDEN), None)
+
+
+def screen_size() -> tuple[int | None, int | None]:
+    """Columns and lines as COLUMNS and LINES ask for them, for rich, which takes whatever digits they hold.
+
+    None where the variable is not set: rich asks the terminal, also later.
+    """
+    return _asked("COLUMNS", 80), _asked("LINES", 25)
+
+
+def _asked(name: str, usual: int) -> int | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    fits = text.isascii() and text.isdigit() and len(text) <= 4 and int(text) > 0
+    return int(text) if fits else usual
 
 
 def say(*texts: object, error: bool = False, flush: bool = False) -> None:

@@ -14,6 +14,7 @@ from ganvas.files.plain import load_json
 from ganvas.files.schema import Kind, anything, is_text, listing, mapping, maybe, misfit, section
 from ganvas.files.write import write_text
 from ganvas.functional.instant import timestamp
+from ganvas.run.folder.links import check_flat
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job
 from ganvas.sweep.tree import changed, changes, config_key, placed
@@ -166,6 +167,7 @@ class Manifest:
         Raises:
             OptionError: ``SWEEP`` where there is none, or its sweep.json is damaged or of another version.
         """
+        check_flat(folder, "SWEEP", inner=("jobs", "search"))
         value = _load(folder)
         try:
             jobs = value["jobs"]

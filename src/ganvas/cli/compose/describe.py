@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ganvas.cli.compose.folders import packaged_conf
+from ganvas.files.folders import packaged_conf
 from ganvas.files.plain import load_yaml
 from ganvas.run.config.allowed import RESERVED
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.resolvers import oc
 
-from ganvas.cli.compose.folders import check_config_dir, make_importable, packaged_conf
+from ganvas.cli.compose.folders import check_config_dir, make_importable
 from ganvas.cli.compose.hydra_internals import open_hydra
 from ganvas.errors import OptionError
+from ganvas.files.folders import packaged_conf
 from ganvas.files.plain import load_yaml
+from ganvas.run.config.places import ALLOW
 
 
 @contextmanager
@@ -37,6 +40,26 @@ def hydra_session(
         make_importable(users)
     with open_hydra(packaged or packaged_conf(), users) as hydra:
         yield hydra
+
+
+@contextmanager
+def without_environment() -> Iterator[None]:
+    """Inside, ``${oc.env:NAME}`` gives what the packaged groups read alone: config groups are of another's.
+
+    Raises:
+        ValueError: where another name is resolved (Hydra reports it by the key).
+    """
+    OmegaConf.register_new_resolver("oc.env", _packaged_variable, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def _packaged_variable(name: str, *default: str | None) -> str | None:
+    if name != "GANVAS_DATA":
+        raise ValueError(f"the environment's {name} is not given to a stored sweep; {ALLOW} allows it")
+    return oc.env(name, *default)
 
 
 def _check_yamls(users: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser, add_own_code, own_code
+from ganvas.cli.arguments import Parser, add_own_code, add_places, own_code
 from ganvas.cli.compose.folders import make_importable, user_modules
 from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
@@ -25,6 +25,7 @@ from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
 from ganvas.files.text import say
 from ganvas.functional.instant import timestamp
+from ganvas.run.config.places import check_training, confine
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RunFolder
@@ -43,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("sweep", metavar="SWEEP", help="the sweep's folder")
     parser.add_argument("index", metavar="INDEX", type=int, help="the job's number, from 0")
     add_own_code(parser)
+    add_places(parser)
     arguments = parser.parse_args(list(argv))
     sweep = Manifest.read(Path(arguments.sweep))
     if not 0 <= arguments.index < len(sweep.jobs):
@@ -88,11 +90,14 @@ def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     allow = [*arguments.allow_imports, *user_modules(arguments.config_dir)]
     own = own_code(arguments.config_dir, arguments.allow_imports)
     config = _with_secrets(sweep.config_of(job))
-    folder = RunFolder(sweep.run_dir(job))
+    folder = RunFolder(sweep.run_dir(job), arguments.allow_places)
     if (folder.path / "run.yaml").exists():
         return resume(folder, [], allow, secrets=config, own=own)
     from ganvas.run.start import train
 
+    if not arguments.allow_places:
+        confine(config, folder.path)
+        check_training(config, folder.path)
     if find_rank().is_first:
         _clear(folder.path)
     config["allow_imports"] = allow

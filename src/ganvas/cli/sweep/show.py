@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from ganvas.cli.arguments import Failures
 from ganvas.cli.terminal import command_line, format_metrics, make_table, print_table
 from ganvas.files.text import one_line, say
 from ganvas.run.config.optimized import optimized
@@ -121,11 +122,13 @@ def show_end(
         own: the words that bring the user's own code to the next command.
     """
     table = rows(sweep, found)
-    write_table(sweep.folder / "results.csv", table)
     print_jobs(table)
     for line in [*broken_lines(found), *best_lines(sweep, found)]:
         say(line)
-    say(f"table: {sweep.folder / 'results.csv'}")
+    failures, out = Failures(), sweep.folder / "results.csv"
+    with failures.told(out, "SWEEP", remedy="make room; ganvas sweep status shows the same"):
+        write_table(out, table)
+        say(f"table: {out}")
     failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed", "broken")]
     if failed:
         say(
@@ -140,7 +143,7 @@ def show_end(
         say(f"begin them again with: {command_line('sweep', 'retry', sweep.folder, *own)}")
     if stopped_by is not None:
         return 128 + stopped_by
-    return 1 if failed or left else 0
+    return 1 if failed or left else failures.code
 
 
 def best_lines(sweep: Manifest, found: Sequence[tuple[Job, Result]]) -> list[str]:

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides, whole_number
+from ganvas.cli.arguments import Parser, add_own_code, add_places, modules_and_overrides, whole_number
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say, say_json, say_page
 from ganvas.sweep.find import all_sweeps, find_sweep
@@ -58,6 +58,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--output-dir", default="outputs", help="where sweeps are looked for (./outputs)")
     if command in ("plan", "run", "resume", "retry", "best"):
         add_own_code(parser)
+    if command in ("resume", "retry", "best"):
+        add_places(parser)
     if command == "best":
         parser.add_argument("--save", metavar="FILE", help="write the best as an experiment of your own")
     if command in ("plan", "run"):
@@ -130,6 +132,7 @@ def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
         argv,
         config_dir=arguments.config_dir,
         allow=arguments.allow_imports,
+        allows_places=arguments.allow_places,
         failed=failed,
         only=numbers,
     )
@@ -146,7 +149,13 @@ def _best(arguments: argparse.Namespace) -> None:
     if KEY in sweep.about:
         from ganvas.cli.sweep.search.best import best_of_search
 
-        best_of_search(sweep, as_json=arguments.json, save=arguments.save, config_dir=arguments.config_dir)
+        best_of_search(
+            sweep,
+            as_json=arguments.json,
+            save=arguments.save,
+            config_dir=arguments.config_dir,
+            allows_places=arguments.allow_places,
+        )
         return
     from ganvas.cli.sweep.show import broken_lines
 
@@ -172,7 +181,12 @@ def _best(arguments: argparse.Namespace) -> None:
         said = f"{best['metric']} {best['value']:.6g}{values}"
         job = sweep.jobs[best["jobs"][0]]
         command = save_experiment(
-            Path(arguments.save), sweep, job, result=said, config_dir=arguments.config_dir
+            Path(arguments.save),
+            sweep,
+            job,
+            result=said,
+            config_dir=arguments.config_dir,
+            allows_places=arguments.allow_places,
         )
         say(f"{arguments.save}: {command}")
 

@@ -70,8 +70,8 @@ def run(argv: Sequence[str]) -> int:
     distances, numbers = nearest_rows(features(made), rows, arguments.k)
     neighbours = _pick(data, numbers)  # [N, k, C, H, W]
     tensors = {"images": made, "neighbours": neighbours, "numbers": numbers, "distances": distances}
-    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours, scale=arguments.scale))
     _print_distances(distances[:, 0], made[0].numel(), arguments.features)
+    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours, scale=arguments.scale))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 from ganvas.compare.show.svg import Line
 from ganvas.errors import OptionError
 from ganvas.files.text import one_line
+from ganvas.files.write import write_bytes
 from ganvas.functional.cache import cache_dir
 
 # Eight colours that people with any colour vision tell apart on white, each with a contrast of 3 or more.
@@ -74,7 +76,9 @@ def draw(
         if said:
             figure.supxlabel("\n".join(said), x=0.01, ha="left", fontsize=9)
         _legend(figure, labels, "outside upper left" if said else "outside lower left")
-        figure.savefig(out)
+        content = io.BytesIO()  # of a file that fails, matplotlib makes errors of another kind
+        figure.savefig(content, format=out.suffix[1:])
+    write_bytes(out, content.getvalue())
 
 
 def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ganvas.files.read import open_regular, read_bytes
 
-_PIECE = 1 << 20  # bytes that are hashed at a time
-_MOST = 10_000  # bytes of a sidecar; it has two lines at most
+_MAX_SIDECAR = 4096  # bytes; two hashes and two names have some 600
 
 
 def sidecar(path: Path) -> Path:
@@ -17,23 +16,25 @@ def sidecar(path: Path) -> Path:
 
 
 def checksums(path: Path) -> list[str]:
-    """The hashes in a file's sidecar, empty where there is none.
+    """The hashes in a file's sidecar, empty where there is none, or what is there is no sidecar.
 
     There are two while a file is being replaced by another of its name: the new one's and the old one's.
     """
     try:
-        lines = read_bytes(sidecar(path), _MOST).decode().splitlines()
+        text = read_bytes(sidecar(path), _MAX_SIDECAR).decode()
     except (OSError, ValueError):
         return []
-    return [line.split()[0] for line in lines if line.strip()]
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
 def sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
+    """The sha256 of a regular file.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
     with open_regular(path) as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checksum_matches(path: Path) -> bool:

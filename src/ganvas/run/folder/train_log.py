@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ def _is_no_advertisement(record: logging.LogRecord) -> bool:
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk takes lines of the log, not the terminal."""
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk again, at the last lines
+            super().close()
 
 
 class _Line(ScrubbingFormatter):
