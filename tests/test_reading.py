@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from forged_runs import CONFIG, forge
 
+from ganvas.api.run import Run
 from ganvas.callback.evaluation import best_metrics
 from ganvas.cli.main import main
+from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.train_log import train_log
 from ganvas.sweep.manifest import Draft, Manifest
 
@@ -214,14 +216,16 @@ def test_names_and_records_of_anyone_are_shown_as_text(
         assert {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs")} <= {"\n", "\t"}
 
 
-@pytest.mark.parametrize("row", [3, {}, {"examples": "x"}, {"examples": 3, "metrics": ["fid"]}, ESCAPE])
+@pytest.mark.parametrize(
+    "row", [3, {}, {"examples": "x"}, {"examples": 3, "metrics": ["fid"]}, ESCAPE], ids=range(5)
+)
 def test_rows_of_another_kind_are_passed_over_in_python(row: Any, tmp_path: Path) -> None:
     sound = {"source": "run", "examples": 64, "metrics": {"fid": 2.0}, "better": {"fid": "min"}}
     odd = [row, {"source": "run", "examples": 65, "metrics": {"fid": "x"}, "better": ["fid"]}]
     run = forge(
         tmp_path / "r", rows=[sound, *odd], curves=[{"examples": 64, "a": 1.5}, {"examples": 65, "a": "x"}]
     )
-    found = ganvas.Run(run)
+    found = Run(RunFolder(run))
     assert found.evaluations == [sound]
     assert found.history == {"examples": [64, 65], "a": [1.5, None]}
     assert best_metrics([sound, *odd]) == {"fid": {"value": 2.0, "examples": 64}}
@@ -266,9 +270,6 @@ _PACKAGED = "files that ganvas itself brings along"
 ALLOWED = {
     "files/": "the doors themselves",
     "data/": "images, shards and their caches: files of other kinds, with doors and checks of their own",
-    "metric/features/": "weights, known by their sha256",
-    "metric/perceptual/": "weights, known by their sha256",
-    "metric/classifiers.py": "a file of safetensors, known by its sha256",
     "compare/variants.py": "a text that was made a moment ago",
     "compare/show/table.py": "a text that was made a moment ago",
     "callback/evaluation.py": "a text that was made a moment ago",
