@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import csv
 import json
+import logging
 import random
 import unicodedata
 from collections.abc import Iterator
@@ -15,7 +17,11 @@ from typing import Any
 import pytest
 from forged_runs import CONFIG, forge
 
+from ganvas.api.run import Run
+from ganvas.callback.evaluation import best_metrics
 from ganvas.cli.main import main
+from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.train_log import train_log
 from ganvas.sweep.manifest import Draft, Manifest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
@@ -166,6 +172,73 @@ def test_a_damaged_file_is_a_line_and_no_traceback(
             assert path.read_bytes() == content
 
 
+def test_names_and_records_of_anyone_are_shown_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = ESCAPE.replace("/", "").replace("\ud800", "")
+    for number in range(2):
+        metrics = {f"=fid{ESCAPE}": 1.0 + number, "fid": -2.5 - number}
+        forge(
+            tmp_path / "outputs" / "x" / f"{number}{name}",
+            seed=number,
+            changes={"model.generator.hidden_dim": number},
+            choices={"model": f"@{number}{ESCAPE}"},
+            protocol={"split": ESCAPE, ESCAPE: "=1"},
+            metrics=metrics,
+            status={
+                "metrics": metrics,
+                "protocols": {"fid": ESCAPE},
+                "error": ESCAPE,
+                "write_errors": [ESCAPE],
+            },
+            curves=[{"examples": 64, f"loss/{ESCAPE}": 1.0}],
+        )
+    first, second = f"outputs/x/0{name}", f"outputs/x/1{name}"
+    for words in (
+        ["runs", "ls", first],
+        ["runs", "show", first],
+        ["runs", "show", first, "--json"],
+        ["runs", "diff", first, second],
+        ["compare", "outputs/x", "--csv", "t.csv", "--html", "t.html"],
+        ["compare", "outputs/x", "--json"],
+        ["runs", "show", f"nobody{ESCAPE}"],
+        ["runs", "rm", second, "--yes"],
+    ):
+        hold(words, "names", capsys)
+    assert not (tmp_path / second).exists()
+    table = (tmp_path / "t.csv").read_text()
+    with (tmp_path / "t.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "@"))] == []
+    assert "-2.5" in cells  # a number stays one
+    for text in (table, (tmp_path / "t.html").read_text()):
+        assert {one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs")} <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    "row", [3, {}, {"examples": "x"}, {"examples": 3, "metrics": ["fid"]}, ESCAPE], ids=range(5)
+)
+def test_rows_of_another_kind_are_passed_over_in_python(row: Any, tmp_path: Path) -> None:
+    sound = {"source": "run", "examples": 64, "metrics": {"fid": 2.0}, "better": {"fid": "min"}}
+    odd = [row, {"source": "run", "examples": 65, "metrics": {"fid": "x"}, "better": ["fid"]}]
+    run = forge(
+        tmp_path / "r", rows=[sound, *odd], curves=[{"examples": 64, "a": 1.5}, {"examples": 65, "a": "x"}]
+    )
+    found = Run(RunFolder(run))
+    assert found.evaluations == [sound]
+    assert found.history == {"examples": [64, 65], "a": [1.5, None]}
+    assert best_metrics([sound, *odd]) == {"fid": {"value": 2.0, "examples": 64}}
+
+
+def test_a_warning_on_a_terminal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with train_log(tmp_path / "train.log"):
+        logging.getLogger("ganvas").warning("a file of the name %s", ESCAPE)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert {one for one in said if unicodedata.category(one) in ("Cc", "Cf", "Cs")} == {"\n"}
+
+
 def called(text: str) -> Iterator[tuple[int, str]]:
     """(line, what it is) of each call that reads a file or parses what may come from one, or prints."""
     for node in ast.walk(ast.parse(text)):
@@ -197,9 +270,6 @@ _PACKAGED = "files that ganvas itself brings along"
 ALLOWED = {
     "files/": "the doors themselves",
     "data/": "images, shards and their caches: files of other kinds, with doors and checks of their own",
-    "metric/features/": "weights, known by their sha256",
-    "metric/perceptual/": "weights, known by their sha256",
-    "metric/classifiers.py": "a file of safetensors, known by its sha256",
     "compare/variants.py": "a text that was made a moment ago",
     "compare/show/table.py": "a text that was made a moment ago",
     "callback/evaluation.py": "a text that was made a moment ago",

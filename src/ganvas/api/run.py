@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.api.state import call, preserved_state
-from ganvas.callback.rows import read_rows
+from ganvas.callback.rows import is_evaluation, read_rows
 from ganvas.cli.runs.listing import describe
 from ganvas.errors import OptionError, require
+from ganvas.files.schema import is_count, is_number
 from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Run:
     @property
     def evaluations(self) -> list[dict[str, Any]]:
         """evaluations.jsonl: ``examples``, ``metrics`` and their ``protocol``, oldest first."""
-        return read_rows(self.path / "evaluations.jsonl")
+        return [row for row in read_rows(self.path / "evaluations.jsonl") if is_evaluation(row)]
 
     # ---- what was trained ----
 
@@ -305,5 +306,7 @@ class Run:
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """What is no number is None, and a row that counts no examples is left out: it may be anybody's."""
+    rows = [row for row in rows if is_count(row.get("examples"))]
     tags = dict.fromkeys(["examples", *(tag for row in rows for tag in row)])
-    return {tag: [row.get(tag) for row in rows] for tag in tags}
+    return {tag: [row[tag] if is_number(row.get(tag)) else None for row in rows] for tag in tags}

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
+from ganvas.callback.rows import is_evaluation
 from ganvas.callback.run_state import RunCallback, RunState, datamodule_of, is_fast_dev_run
 from ganvas.errors import OptionError, require
 from ganvas.functional.checked_values import table, whole
@@ -160,11 +161,11 @@ def best_metrics(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
     """
     best: dict[str, dict[str, float | int]] = {}
     for row in rows:
-        if not isinstance(row, dict) or row.get("source") != "run":
+        if not is_evaluation(row) or row.get("source") != "run":
             continue
         for name, way in (row.get("better") or {}).items():
-            value = (row.get("metrics") or {}).get(name)
-            if not isinstance(value, int | float) or not math.isfinite(value):
+            value = row["metrics"].get(name)
+            if value is None or not math.isfinite(value):
                 continue
             sign = 1 if way == "min" else -1
             if name not in best or sign * value < sign * best[name]["value"]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.files.rows import RowReader
+from ganvas.files.schema import anything, is_count, is_number, mapping, maybe, misfit, one_of
 
 log = logging.getLogger("ganvas")
 
@@ -56,6 +57,15 @@ class Rows:
         finally:
             os.close(handle)
         self._pending.clear()
+
+
+_EVALUATION = {"examples": is_count, "metrics": mapping(maybe(is_number))}
+_MAY = {"better": maybe(mapping(one_of("min", "max"))), "protocol": maybe(mapping(anything))}
+
+
+def is_evaluation(row: Any) -> bool:
+    """Whether a row is one of evaluations.jsonl: ``examples``, ``metrics`` and, if any, ``better``."""
+    return misfit(row, _EVALUATION, _MAY) is None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

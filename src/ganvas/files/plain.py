@@ -24,8 +24,9 @@ MAX_EVENTS = 100_000  # values, keys, and beginnings and ends of sections
 _PLAIN = (str, bool, int, float, type(None))
 _LEAST, _MOST = -(2**63), 2**64 - 1  # of whole numbers; larger ones overflow a float, or cannot be printed
 _MOST_DIGITS = 20
-# What a JSON text is looked through for, since most have none of it: a long number, half a surrogate pair.
-_SUSPECT = re.compile(r"[0-9]{20}|\\u[dD]|[\ud800-\udfff]")
+# What JSON is looked through for, since most of it has none: a long number, half a surrogate pair.
+_DIGITS = bytes(ord("0") if 48 <= byte < 58 else ord(" ") for byte in range(256))
+_LONG, _ESCAPED = b"0" * _MOST_DIGITS, b"\\u"
 _MOST_DIGITS_WRITTEN = 4000  # of one number in a word of a command line; int() takes 4300
 _LONG_NUMBER = re.compile(rf"[0-9][0-9_]{{{_MOST_DIGITS_WRITTEN},}}")
 
@@ -131,14 +132,15 @@ def parse_json(content: bytes | str) -> Any:
     Raises:
         ValueError: it is none, too deep, or holds a whole number beyond 64 bits or half a surrogate pair.
     """
-    text = content if isinstance(content, str) else content.decode("utf-8-sig")
+    raw = content.encode() if isinstance(content, str) else content  # half a pair in a text fails here
+    text = raw.decode("utf-8-sig")
     try:
-        if _SUSPECT.search(text):
+        if _ESCAPED in raw or _LONG in raw.translate(_DIGITS):
             value = json.loads(text, parse_int=_whole_number)
             _check_plain(value)
         else:
             value = json.loads(text)
-            if text.count("{") + text.count("[") > MAX_DEPTH:
+            if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
                 _check_depth(value)
     except RecursionError as error:
         raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from error
@@ -194,7 +196,7 @@ def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = [one.values() if isinstance(one, dict) else one for one in level]
-        level = [one for values in inner for one in values if isinstance(one, dict | list)]
+        level = [one for values in inner for one in values if isinstance(one, (dict, list))]
         if not level:
             return
     raise ValueError(f"it is more than {MAX_DEPTH} levels deep")

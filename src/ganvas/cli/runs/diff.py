@@ -61,14 +61,16 @@ def metric_differences(first: RunFolder, second: RunFolder) -> list[tuple[str, A
 
 def _without_folder(config: dict[str, Any]) -> Any:
     """The config with a placeholder wherever it names the run's own folder."""
-    own = str((config.get("paths") or {}).get("run_dir"))
+    paths = config.get("paths")
+    own = paths.get("run_dir") if isinstance(paths, dict) else None
 
     def replaced(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: replaced(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [replaced(inner) for inner in value]
-        return value.replace(own, "<run>") if isinstance(value, str) else value
+        named = isinstance(value, str) and isinstance(own, str) and own != ""
+        return value.replace(own, "<run>") if named else value
 
     return replaced(config)
 

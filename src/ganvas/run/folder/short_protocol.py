@@ -34,7 +34,9 @@ def protocols_of_run(rows: Iterable[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         if isinstance(row, dict) and row.get("source") == "run" and isinstance(row.get("protocol"), dict):
-            found = {name: short_protocol(row["protocol"], name) for name in row.get("metrics") or {}}
+            metrics = row.get("metrics")
+            names = metrics if isinstance(metrics, dict) else ()
+            found = {name: short_protocol(row["protocol"], name) for name in names}
     return found
 
 

@@ -24,6 +24,7 @@ OPTION = "hydra.sweeper.storage"
 PRIVATE = "study.log"  # in the sweep's folder
 _MOST = 1_000_000_000  # bytes of a journal
 _LINE = {"op_code": is_count, "worker_id": is_text}
+_LINE_MAY = {"study_id": is_count, "trial_id": is_count}  # Optuna drops a line of a trial that is not there
 _BEGIN = b'{"op_code"'  # of each line of a journal
 # Seconds after which a lock counts as left behind by a kill: a sweep's own journal has no other writer.
 _PRIVATE_GRACE, _SHARED_GRACE = 5, 30
@@ -159,7 +160,7 @@ def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
             os.truncate(path, whole)
         for number, line in enumerate(data[:whole].splitlines(), start=1):
             try:
-                wrong = misfit(parse_json(line), _LINE)
+                wrong = misfit(parse_json(line), _LINE, _LINE_MAY)
             except ValueError as error:
                 wrong = str(error)
             require(wrong is None, OPTION, path, f"is damaged in line {number} ({wrong}); put a copy back")
