@@ -127,8 +127,22 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
         if isinstance(error, RankError) or not _is_told_by_another(error):
             print(scrub(" ".join(str(error).split())), file=sys.stderr)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        from ganvas.functional.memory import memory_error
+
+        told = memory_error(error, _how_for_memory(command))
+        if told is None or debug:
+            raise
+        print(scrub(one_line(str(told), _LONGEST)), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return _interrupted()
+
+
+def _how_for_memory(command: str) -> str:
+    if command in ("train", "resume", "job", "check"):
+        return "take a smaller data.batch_size, fewer or smaller samples, or smaller networks"
+    return "take fewer samples, or a smaller --batch-size"
 
 
 def _how_for_a_run(command: str, error: OptionError) -> str:
