@@ -145,6 +145,7 @@ def test_the_caches_place(root, tmp_path, monkeypatch):
     make(root, cache_dir=str(tmp_path / "mine")).prepare()
     assert len(caches(tmp_path / "mine")) == 1
     (tmp_path / ".images.ganvas").write_text("in the way")  # as good as a folder that cannot be written
+    monkeypatch.delenv("GANVAS_CACHE")  # which goes before it
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     make(root).prepare()
     assert len(caches(tmp_path / "user" / "ganvas")) == 1

@@ -177,6 +177,26 @@ def test_arrays(root, shape):
     assert levels(make(root, batch_size=1)) == [77]
 
 
+@pytest.mark.parametrize(
+    ("shape", "kind", "reason"),
+    [
+        ((2**20, 2**20), "|u1", "1099511627776 pixels, above the limit of"),
+        ((4000, 4000), "|u1", r"of \[4000, 4000\] whose data have 64 bytes"),
+        ((0, 8), "|u1", "it is 8 x 0 pixels large"),
+        ((8, 8), "|O", "an .npy of object"),
+        ((8, 8), "<f8", "an .npy of float64"),
+    ],
+)
+def test_an_array_that_is_not_what_its_header_says(root, shape, kind, reason):
+    """Nothing of the size is made before the bytes are seen; objects are never unpickled."""
+    file = io.BytesIO()
+    header = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    pack(root / "a.tar", [("a.npy", file.getvalue() + b"\0" * 64)])
+    with pytest.raises(OptionError, match=reason):
+        make(root, batch_size=1).split("train").x[:]
+
+
 def test_labels_of_json_and_the_choice_of_an_image(root):
     contents = []
     for number in range(4):

@@ -17,6 +17,7 @@ from ganvas.data.files.image_tree import LAYOUTS, ImageTree, describe, read_tree
 from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -71,7 +72,7 @@ class ImageFolder(OwnImages):
 
     def _root(self) -> Path:
         require(self.root is not None, "root", "null", "name a folder of images; data.root=/path")
-        root = Path(str(self.root)).expanduser()
+        root = expanded(str(self.root), "root")
         # os.path and not Path: a name that is too long is an error to the second.
         require(os.path.exists(root), "root", self.root, "does not exist; name a folder of images")
         require(root.is_dir(), "root", self.root, "is a file; name a folder of images")

@@ -30,6 +30,7 @@ from ganvas.data.shard.index_file import IndexFile
 from ganvas.data.shard.listing import expand, find_shards, passed_over
 from ganvas.data.shard.loader import ShardLoader
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -145,7 +146,7 @@ class WebDataset(OwnImages):
         named = {"train": self.shards, "val": self.val_shards, "test": self.test_shards}
         told = "name a folder of .tar shards, or the shards; data.root=/path"
         require(self.root is not None or self.shards is not None, "root", "null", told)
-        root = None if self.root is None else Path(self.root).expanduser()
+        root = None if self.root is None else expanded(self.root, "root")
         found = {name: list[Path]() for name in SPLITS}
         if root is not None and self.shards is None:
             found = find_shards(root)
@@ -159,7 +160,7 @@ class WebDataset(OwnImages):
 
     def _index_file(self, paths: Sequence[Path]) -> IndexFile:
         folder = (
-            Path(self.root).expanduser()
+            expanded(self.root, "root")
             if self.root is not None
             else Path(os.path.commonpath([path.absolute().parent for path in paths]))
         )
@@ -203,7 +204,7 @@ class WebDataset(OwnImages):
         classes = "no classes" if self.num_classes is None else f"{self.num_classes:,} classes"
         text = f"{total:,} images in {len(taken):,} shards, {classes}; {', '.join(counts)}"
         if self.root is not None and self.shards is None:
-            left_out = describe(passed_over(Path(self.root).expanduser(), taken))
+            left_out = describe(passed_over(expanded(self.root, "root"), taken))
             text += f"; passed over: {left_out or 'nothing'}"
         self.note(f"{self._named()[1]}: {text}")
         damage = [one for index in indexes.values() for one in index.damage]

@@ -15,6 +15,7 @@ from ganvas.cli.trained.from_latents import (
     load_generator,
 )
 from ganvas.errors import require
+from ganvas.files.text import say
 
 
 def run(argv: Sequence[str]) -> int:
@@ -64,5 +65,5 @@ def run(argv: Sequence[str]) -> int:
     check_sheet(out, drawn[0])
     with writing(out):
         save_animation(out, drawn, fps=arguments.fps)
-    print(out)
+    say(out)
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ganvas.data.files.split_names import SPLIT_NAMES, split_of
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 _RANGE = re.compile(
     r"\{([0-9]+)\.\.([0-9]+)\}|(?<![0-9])([0-9]+)\.\.([0-9]+)"
@@ -39,7 +40,7 @@ def expand(pattern: str, *, option: str, root: Path | None) -> list[Path]:
     held(not remote, "is no file of this machine; copy the shards to a disk that it sees, or mount them")
     paths = []
     for name in _braces(pattern, option):
-        path = Path(name).expanduser() if root is None else root / name
+        path = expanded(name, option) if root is None else root / name
         if glob.has_magic(str(path)):
             found = sorted(map(Path, glob.glob(str(path))))
             held(bool(found), f"no file is called like {name}; see what the folder holds")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
 from ganvas.functional.batch import DataFacts
 from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
 from ganvas.metric.interface import Features
@@ -79,7 +80,7 @@ class Classifier:
         }
 
     def _read(self, cached: Path, facts: DataFacts) -> StoredClassifier:
-        path = cached if self.weights is None else Path(self.weights).expanduser()
+        path = cached if self.weights is None else expanded(self.weights, "weights")
         try:
             return read_classifier(path)
         except FileNotFoundError as error:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
 from ganvas.files.read import read_bytes
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir
@@ -78,7 +79,7 @@ class Inception:
     def _content(self) -> bytes:
         """The file's; what is kept in the cache folder and is another file is downloaded again."""
         if self.weights is not None:
-            return _read(Path(self.weights).expanduser())
+            return _read(expanded(self.weights, "weights"))
         folder, wrong = cache_dir() / "weights", ""
         if os.path.lexists(folder / FILE.name):
             try:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 from ganvas.files.read import read_bytes
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.contracts import unlike
@@ -132,10 +133,10 @@ class LPIPS(torchmetrics.Metric):
             )
             raise OptionError("weights", "null", reason)
         own = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
-        heads = Path(self.heads).expanduser() if self.heads else own / f"{self.network}.pth"
+        heads = expanded(self.heads, "heads") if self.heads else own / f"{self.network}.pth"
         device = self.device
         for option, path, shapes in (
-            ("weights", Path(self.weights).expanduser(), _shapes_of_weights(plan)),
+            ("weights", expanded(self.weights, "weights"), _shapes_of_weights(plan)),
             ("heads", heads, _shapes_of_heads(plan)),
         ):
             held, self._sha256[f"{option}_sha256"] = _read(option, path)
