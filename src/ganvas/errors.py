@@ -1,4 +1,5 @@
-"""The errors that a run can end with and that are not ours: an option, numbers that diverged, a lost rank.
+"""The errors that a run can end with and that are not ours: an option, numbers that diverged, a lost rank,
+memory.
 
 Parts, data modules and metrics raise it with the name of their own constructor's argument; the command
 line puts the path of the part in front of it (``num_embeddings`` becomes ``model.quantizer.num_embeddings``)
@@ -104,3 +105,7 @@ class RollbackError(NonFiniteError):
 
 class RankError(RuntimeError):
     """A rank that died, hangs or failed ended the run of all; the text names it and its machine."""
+
+
+class OutOfMemoryError(MemoryError):
+    """Memory that a run or a command asked for and did not get; in one line."""

@@ -161,3 +161,10 @@ def test_a_current_folder_that_was_deleted(ganvas, tmp_path: Path, monkeypatch: 
 
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_memory_that_is_not_there_is_one_line_and_exit_code_1(ganvas) -> None:
+    told = ganvas("train", "data=stacked_digits", "data.num_train=9999999999999", code=1).stderr
+    assert told.startswith("the memory of this machine is not enough (240 TB more were asked for and ")
+    assert "; take a smaller data.batch_size" in told
+    assert told.count("\n") == 1

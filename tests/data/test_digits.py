@@ -39,8 +39,8 @@ def test_the_split_is_the_same_for_every_seed():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", gzip.compress(b"1,2,3\n"), gzip.compress(b"17," * 64 + b"0\n"), gzip.compress(b"nan"), None],
-    ids=["empty", "three numbers", "beyond 16", "no number", "a pipe"],
+    [b"", gzip.compress(b""), gzip.compress(b"1,2\n1\n"), gzip.compress((b"17," * 64 + b"0\n") * 1797), None],
+    ids=["empty", "blank", "ragged", "levels", "pipe"],
 )
 def test_a_file_of_other_digits_is_not_believed(tmp_path, monkeypatch, content):
     """scikit-learn is asked instead."""

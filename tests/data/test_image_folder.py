@@ -261,10 +261,10 @@ def test_an_unreadable_root(root):
 def test_an_unreadable_root_by_its_error(root, monkeypatch):
     write(root, [10])
 
-    def refuse(self):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(OptionError, match=r"root=.*cannot be read .*Permission denied"):
         make(root).prepare()
 
@@ -623,3 +623,11 @@ def test_a_folder_that_is_linked_twice_is_read_twice(root):
     module = make(root)
     assert levels(module) == [10, 10]
     assert module.split("train").label.tolist() == [0, 1]
+
+
+def test_a_link_to_itself_is_a_broken_one(root):
+    write(root, [10])
+    (root / "a.png").symlink_to("a.png")
+    with pytest.raises(OptionError, match=r"a\.png: is a broken link"):
+        make(root).prepare()
+    assert levels(make(root, on_damaged="skip")) == [10]

@@ -135,13 +135,30 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
         if isinstance(error, RankError) or not _is_told_by_another(error):
             say(scrub(" ".join(str(error).split())), error=True)
         return 1
-    except OSError as error:
-        if debug or error is lost_output() or not _is_of_a_disk(error):
+    except (OSError, MemoryError, RuntimeError) as error:
+        told = _of_the_machine(command, error)
+        if debug or told is None:
             raise
-        say(one_line(scrub(" ".join(_said_of(error).split())), _LONGEST), error=True)
+        say(one_line(scrub(" ".join(told.split())), _LONGEST), error=True)
         return 1
     except KeyboardInterrupt:
         return _interrupted()
+
+
+def _of_the_machine(command: str, error: Exception) -> str | None:
+    """One line for a disk, a file or the memory that failed; None for what is ours."""
+    if isinstance(error, OSError):
+        return None if error is lost_output() or not _is_of_a_disk(error) else _said_of(error)
+    from ganvas.functional.memory import memory_error
+
+    told = memory_error(error, _how_for_memory(command))
+    return None if told is None else str(told)
+
+
+def _how_for_memory(command: str) -> str:
+    if command in ("train", "resume", "job", "check"):
+        return "take a smaller data.batch_size, fewer or smaller samples, or smaller networks"
+    return "take fewer samples, or a smaller --batch-size"
 
 
 def _is_of_a_disk(error: OSError) -> bool:

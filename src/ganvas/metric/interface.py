@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -154,6 +155,11 @@ class SampleMetric(Metric):
             self.add_state(state, [], dist_reduce_fx="cat")
             self._widths[state] = (width, kind)
         self._open_rows(name)
+
+    def row_bytes(self, side: str) -> int:
+        """Bytes that are kept of each sample of a side, after :meth:`begin`."""
+        kept = (width for name, width in self._widths.items() if name.startswith(f"{side}_"))
+        return sum(math.prod(shape) * dtype.itemsize for shape, dtype in kept)
 
     def add_rows(self, name: str, number: Tensor, rows: Tensor) -> None:
         """Adds rows [B, *shape] with their numbers int64 [B].

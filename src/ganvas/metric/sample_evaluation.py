@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.memory import require_memory
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
@@ -103,6 +104,10 @@ class SampleEvaluation:
             metric.check_counts(counts, num_features)
         for metric in self.metrics.values():
             metric.begin(num_features, num_logits)
+        kept = sum(metric.row_bytes("generated") for metric in self.metrics.values())
+        what = f"{self.num_samples:,} generated samples in {num_features:,} features"
+        # Twice: the rows of all batches are joined in the end.
+        require_memory("num_samples", self.num_samples, 2 * kept * self.num_samples, what)
         self._sizes = num_features, num_logits
 
     def check_module(self, module: nn.Module) -> None:

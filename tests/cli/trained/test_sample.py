@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy
@@ -213,3 +214,29 @@ def test_bad_outputs(words: str, key: str, part: str, ganvas, outputs: Path, tmp
 )
 def test_points_are_no_images(words: str, key: str, part: str, ganvas, toy: Path, tmp_path: Path) -> None:
     refused(ganvas, tmp_path, ["sample", str(toy), *words.split()], key, part)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "reason"),
+    [
+        ("sample", ["--out", "x.npz"], "99,999,999,999 samples need some .* TB in ., which has .* free"),
+        ("sample", ["--out", "x/"], "99,999,999,999 samples need some 410 TB in x, which has .* free"),
+        ("interpolate", ["--out", "x.npz"], r"samples of \[1, 8, 8\] need .* PB of memory, and .* are free"),
+        ("walk", ["--out", "x.gif"], r"samples of \[1, 8, 8\] need .* PB of memory, and .* are free"),
+        ("neighbours", ["--out", "x.npz"], r"samples of \[1, 8, 8\] need .* TB of memory, and .* are free"),
+        (
+            "evaluate",
+            ["--metrics", "precision_recall"],
+            "samples in 64 features need .* TB of memory",
+        ),
+    ],
+)
+def test_more_than_fits_is_refused_before_it_is_made(
+    ganvas, outputs: Path, tmp_path: Path, command: str, words: list[str], reason: str
+) -> None:
+    told = ganvas(
+        command, "a_gan", "--output-dir", str(outputs), "--num", "99999999999", *words, code=2
+    ).stderr
+    assert re.match(rf"--num=99999999999: .*{reason}", told), told
+    assert told.count("\n") == 1
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(("x", ".x"))]

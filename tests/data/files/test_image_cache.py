@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganvas.data.files import image_cache
 from ganvas.data.image_folder import ImageFolder
 from ganvas.errors import OptionError
 from ganvas.files.sealed import seal, unseal
@@ -133,22 +133,19 @@ def test_a_bad_cache_is_made_anew_and_said(root: Path, case: str) -> None:
 
 def test_one_that_cannot_be_replaced_is_decoded_elsewhere(root: Path, monkeypatch) -> None:
     make(root).prepare()
-    cache = root.parent / ".images.ganvas"
-    (path,) = cache.glob("*.npy")
+    (path,) = (root.parent / ".images.ganvas").glob("*.npy")
     turn(-1)(path)
+    content = path.read_bytes()
     monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "user"))
-    temporary = tempfile.TemporaryFile
-
-    def refuse(dir: Path):
-        if dir == cache:
-            raise PermissionError(13, "no")
-        return temporary(dir=dir)
-
-    monkeypatch.setattr("ganvas.data.files.cache_folder.tempfile.TemporaryFile", refuse)
+    monkeypatch.delenv("GANVAS_CACHE", raising=False)
+    writable = image_cache.writable  # as if the first folder were of a medium that cannot be written
+    monkeypatch.setattr(image_cache, "writable", lambda folders: writable(folders[1:]))
     module = make(root)
     assert levels(module) == [10, 20, 30]
     assert list((root.parent / "user" / "ganvas").glob("*.npy"))
     assert any("has a wrong checksum; it is not used" in note for note in module.notes)
+    assert path.read_bytes() == content
+    assert levels(make(root)) == [10, 20, 30]
 
 
 def test_names_of_odd_bytes_and_great_length(root: Path) -> None:

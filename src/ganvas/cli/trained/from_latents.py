@@ -59,6 +59,21 @@ def load_generator(folder: RunFolder, allow: list[str], command: str) -> tuple[A
     return model, data
 
 
+def check_memory(model: Any, arguments: argparse.Namespace, count: int) -> None:
+    """Raises OptionError (``--num``) where ``count`` samples and their latents, held at once, do not fit.
+
+    One sample is made to see its size.
+    """
+    from ganvas.functional.memory import require_memory
+
+    one = model.sample(1, arguments.seed, ema=not arguments.raw, truncation=arguments.truncation)
+    latent = model.latents(1, arguments.seed)
+    each = (
+        8 * latent.shape[1] + 2 * 4 * one[0].numel()
+    )  # latents in float64; samples once more as they are joined
+    require_memory("--num", arguments.num, count * each, f"{count:,} samples of {list(one.shape[1:])}")
+
+
 def generate(model: Any, z: Tensor, label: Tensor | None, arguments: argparse.Namespace) -> Tensor:
     """Latents [N, D] and classes [N] (or None) to samples [N, ...] in [-1, 1], in batches, on the CPU."""
     import torch

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from ganvas.cli.arguments import check_out, named_run, save_samples
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
-from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.cli.trained.from_latents import (
+    check_common,
+    check_memory,
+    generate,
+    generator_parser,
+    load_generator,
+)
 from ganvas.errors import require
 
 
@@ -37,6 +43,7 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.callback.drawing.images import draw_rows
     from ganvas.functional.slerp import slerp
 
+    check_memory(model, arguments, num * steps)
     ends = model.latents(2 * num, arguments.seed, truncation=arguments.truncation).cpu()
     t = torch.arange(steps, dtype=torch.float64) / (steps - 1)  # 0 and 1 are exact
     z = slerp(ends[:num, None], ends[num:, None], t)  # [N, S, D]

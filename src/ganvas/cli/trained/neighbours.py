@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, check_out, check_split, named_run, save_samples
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
-from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.cli.trained.from_latents import (
+    check_common,
+    check_memory,
+    generate,
+    generator_parser,
+    load_generator,
+)
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
@@ -64,6 +70,7 @@ def run(argv: Sequence[str]) -> int:
     def features(x: Tensor) -> Tensor:
         return x.flatten(1) if extractor is None else extractor(x.to(model.device)).features.cpu()
 
+    check_memory(model, arguments, arguments.num * (arguments.k + 1))
     z = model.latents(arguments.num, arguments.seed, truncation=arguments.truncation)
     made = generate(model, z, model.sample_labels(arguments.num, arguments.seed), arguments)
     rows = (features(batch.x) for batch in data.batches("train", arguments.batch_size))

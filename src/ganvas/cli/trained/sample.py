@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, named_run, writing
-from ganvas.cli.trained.files.options import add_scale, add_target, check_scale, read_target
+from ganvas.cli.trained.files.options import Target, add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
+
+_LEAST = 4096  # bytes of a file on most disks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
     check_scale(scale, target.ending)
 
     from ganvas.cli.trained.files.samples import check_samples, open_samples
+    from ganvas.functional.memory import require_memory
     from ganvas.model.interface import FromLatents, Samples
     from ganvas.run.load import load_run
 
@@ -49,6 +53,9 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError("RUN", folder.path, NEEDS["sample"].reason)
     pieces = _pieces(model, arguments)
     first = next(pieces)
+    if first[1] is not None:  # classes are drawn all at once, and a few lists of them are made
+        require_memory("--num", num, 4 * first[1].itemsize * num, f"{num:,} classes")
+    _require_disk(target, first[0], num)
     labels = model.sample_labels(num, arguments.seed) if isinstance(model, FromLatents) else None
     check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
     channels = first[0].shape[1] if first[0].ndim == 4 else 1
@@ -59,6 +66,19 @@ def run(argv: Sequence[str]) -> int:
             file.append(x, label)
     say(target.path)
     return 0
+
+
+def _require_disk(target: Target, x: Tensor, num: int) -> None:
+    """Raises OptionError (``--num``) where the disk does not hold ``num`` samples like x [B, ...]."""
+    from ganvas.cli.arguments import as_array
+    from ganvas.functional.memory import require_disk
+
+    folder, each = target.path if target.is_folder else target.path.parent, float(_LEAST)
+    if target.ending == ".npz":
+        each = len(zlib.compress(as_array(x).tobytes())) / len(x)
+    elif not target.is_folder:
+        return  # of a grid no row may have more pixels than its format takes
+    require_disk("--num", num, int(num * each), folder, f"{num:,} samples")
 
 
 def _pieces(model: Any, arguments: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from ganvas.cli.arguments import check_num, check_out, check_sheet, named_run, writing
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
-from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
+from ganvas.cli.trained.from_latents import (
+    check_common,
+    check_memory,
+    generate,
+    generator_parser,
+    load_generator,
+)
 from ganvas.errors import require
 from ganvas.files.text import say
 
@@ -48,6 +54,7 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.callback.drawing.images import draw_walk
     from ganvas.functional.slerp import closed_walk
 
+    check_memory(model, arguments, num * frames)
     latents = model.latents(stops * num, arguments.seed, truncation=arguments.truncation).cpu()
     z = closed_walk(latents.unflatten(0, (stops, num)), frames)  # [frames, N, D]
     label = model.sample_labels(num, arguments.seed)

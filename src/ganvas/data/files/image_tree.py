@@ -5,11 +5,12 @@ A folder that can be read in two ways is refused; the reader chooses by a layout
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple, NoReturn
 
 from ganvas.data.files.formats import KNOWN, readable, remedy
@@ -140,7 +141,7 @@ class _Folder(NamedTuple):
 
     path: Path
     identity: tuple[int, int]
-    entries: Iterator[Path]
+    entries: Iterator[os.DirEntry[str]]
     found_before: int = 0
     empty_before: int = 0
 
@@ -168,17 +169,18 @@ class _Walk:
         above = {open_folders[0].identity}
         while open_folders:
             folder = open_folders[-1]
-            path = next(folder.entries, None)
-            if path is None:
+            entry = next(folder.entries, None)
+            if entry is None:
                 open_folders.pop()
                 above.discard(folder.identity)
                 if (
                     open_folders and len(found) == folder.found_before
                 ):  # counted once, whatever is empty in it
                     self.passed_over[_NO_IMAGES] = folder.empty_before + 1
-            elif path.name.startswith("."):
+            elif entry.name.startswith("."):
                 self.passed_over["hidden"] += 1
-            elif path.is_dir():
+            elif _is(entry, "dir"):
+                path = Path(entry.path)
                 here = _identity(path)
                 reason = "is a link to a folder that holds it; remove the link"
                 require(here not in above, "root", str(path), reason)
@@ -188,24 +190,25 @@ class _Walk:
                 above.add(here)
                 empty = self.passed_over[_NO_IMAGES]
                 open_folders.append(_Folder(path, here, _listed(path), len(found), empty))
-            elif self._is_image(path):
-                found.append(path)
+            elif self._is_image(entry):
+                found.append(Path(entry.path))
         return found
 
-    def _is_image(self, path: Path) -> bool:
+    def _is_image(self, entry: os.DirEntry[str]) -> bool:
         """Whether a file is named as an image; a pipe, a device or a broken link of that name is none."""
-        suffix = path.suffix.lower()
+        suffix = PurePath(entry.name).suffix.lower()
         if suffix not in readable():
             self.passed_over[suffix or "without a suffix"] += 1
             return False
-        if path.is_file():
+        if _is(entry, "file"):
             return True
         # A pipe would be waited for, and a broken link passed over in silence.
         if self.skip:
             self.passed_over[_NO_FILE] += 1
             return False
-        reason = "is a pipe or a device and no file" if path.exists() else "is a broken link"
-        raise OptionError("root", str(path), f"{reason}; remove it, or data.on_damaged=skip leaves it out")
+        is_there = os.path.exists(entry.path)
+        reason = "is a pipe or a device and no file" if is_there else "is a broken link"
+        raise OptionError("root", entry.path, f"{reason}; remove it, or data.on_damaged=skip leaves it out")
 
 
 def describe(passed_over: Counter[str]) -> str:
@@ -257,8 +260,19 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _listed(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.iterdir()))
+def _listed(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return iter(sorted(entries, key=lambda entry: entry.name))
+
+
+def _is(entry: os.DirEntry[str], kind: str) -> bool:
+    """Whether this is a ``dir`` or a ``file``, or a link to one; a link to itself is neither.
+
+    Of what is no link the folder says it, and nothing is asked for each of a million files.
+    """
+    if entry.is_symlink():
+        return os.path.isdir(entry.path) if kind == "dir" else os.path.isfile(entry.path)
+    return entry.is_dir() if kind == "dir" else entry.is_file()
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from ganvas.callback.evaluation import best_metrics
 from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunState
 from ganvas.errors import RankError
+from ganvas.functional.memory import memory_error
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.config.optimized import optimized
 from ganvas.run.distributed.group import Group
@@ -20,6 +21,10 @@ from ganvas.run.outcome import Outcome
 from ganvas.run.status_writer import status_values
 
 log = logging.getLogger("ganvas")
+
+_HOW_FOR_MEMORY = (
+    "take a smaller data.batch_size, more trainer.micro_batches, or smaller images and networks, and resume"
+)
 
 
 def end_run(
@@ -87,7 +92,7 @@ def _best(folder: RunFolder, config: dict[str, Any]) -> tuple[dict[str, Any], li
 def record_failure(folder: RunFolder, error: BaseException, group: Group) -> BaseException:
     """Notes in train.log and status.json why the run failed; returns the error that did it."""
     log.error("%s", "".join(traceback.format_exception(error)))
-    error = group.blame(error)
+    error = group.blame(memory_error(error, _HOW_FOR_MEMORY) or error)
     if find_rank().is_first:
         try:
             kind = "" if isinstance(error, RankError) else f"{type(error).__name__}: "
