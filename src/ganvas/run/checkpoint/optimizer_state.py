@@ -96,7 +96,7 @@ def _stepped(optimizer: Optimizer, weights: Mapping[nn.Parameter, Tensor], devic
                 held = optimizer.state.get(parameter)
                 if held:  # of those that keep something from the start on
                     twin.state[one] = {
-                        name: torch.zeros_like(one) if _has_shape(value, parameter) else copy.copy(value)
+                        name: torch.zeros_like(one) if _has_shape(value, parameter) else copy.deepcopy(value)
                         for name, value in held.items()
                     }
                 stand_ins[kind] = one
