@@ -90,7 +90,7 @@ def run(words: list[str]) -> tuple[int, str, str]:
 
 
 @functools.cache
-def base_run(model: str) -> Path:
+def base_run(model: str, callback: str = "none") -> Path:
     """A small trained run, made once; cases copy it."""
     folder = Path(tempfile.mkdtemp(prefix="ganvas-hostile-"))
     maker = os.getpid()
@@ -100,7 +100,7 @@ def base_run(model: str) -> Path:
             "train",
             f"model={model}",
             "trainer.max_examples=64",
-            "callback=none",
+            f"callback={callback}",
             "logger=none",
             f"paths.run_dir={folder}/run",
         ]
@@ -115,10 +115,10 @@ def warm() -> None:
         base_run(model)
 
 
-def forged_run(folder: Path, model: str = "mlp_gan") -> Path:
+def forged_run(folder: Path, model: str = "mlp_gan", callback: str = "none") -> Path:
     """A copy of a trained run at ``<folder>/run``."""
     path = folder / "run"
-    shutil.copytree(base_run(model), path)
+    shutil.copytree(base_run(model, callback), path)
     return path
 
 
