@@ -144,7 +144,7 @@ def _piped_lock(canary: Path, folder: Path) -> list[str]:
 
 CASES = [
     *_WRITTEN,
-    Case("yaml/endless", _endless, says="no file"),
+    Case("yaml/endless", _endless, says="regular file"),
     *_LINKS,
     *_STATUSES,
     Case("link/piped_lock", _piped_lock, code=0, says="killed"),
