@@ -26,6 +26,8 @@ from unittest import mock
 import torch
 import yaml
 
+Checkpoint = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Case:
@@ -88,7 +90,7 @@ def run(words: list[str]) -> tuple[int, str, str]:
 
 
 @functools.cache
-def base_run(model: str) -> Path:
+def base_run(model: str, callback: str = "none") -> Path:
     """A small trained run, made once; cases copy it."""
     folder = Path(tempfile.mkdtemp(prefix="ganvas-hostile-"))
     maker = os.getpid()
@@ -98,7 +100,7 @@ def base_run(model: str) -> Path:
             "train",
             f"model={model}",
             "trainer.max_examples=64",
-            "callback=none",
+            f"callback={callback}",
             "logger=none",
             f"paths.run_dir={folder}/run",
         ]
@@ -113,10 +115,10 @@ def warm() -> None:
         base_run(model)
 
 
-def forged_run(folder: Path, model: str = "mlp_gan") -> Path:
+def forged_run(folder: Path, model: str = "mlp_gan", callback: str = "none") -> Path:
     """A copy of a trained run at ``<folder>/run``."""
     path = folder / "run"
-    shutil.copytree(base_run(model), path)
+    shutil.copytree(base_run(model, callback), path)
     return path
 
 
@@ -152,6 +154,50 @@ def write_bytes(path: Path, data: bytes) -> None:
 def checkpoint_of(path: Path) -> Path:
     (file,) = path.glob("checkpoints/*.ckpt")
     return file
+
+
+def forged(
+    name: str, forge: Callable[[Path, Path], object], command: str, says: str = "", model: str = "mlp_gan"
+) -> Case:
+    """``forge(canary, run)`` writes the checkpoint."""
+
+    def prepare(canary: Path, folder: Path) -> list[str]:
+        path = forged_run(folder, model)
+        forge(canary, path)
+        return [command, str(path)]
+
+    return Case(f"checkpoint/{name}", prepare, says=says or "is no checkpoint of ganvas")
+
+
+def edited(
+    name: str, change: Callable[[Checkpoint], object], command: str, says: str = "", model: str = "mlp_gan"
+) -> Case:
+    return forged(name, lambda canary, run: edit_checkpoint(run, change), command, says, model)
+
+
+def put_at(*path: Any, value: Any) -> Callable[[Checkpoint], None]:
+    def change(checkpoint: Checkpoint) -> None:
+        node = checkpoint
+        for key in path[:-1]:
+            node = node[key]
+        node[path[-1]] = value
+
+    return change
+
+
+def without(key: str) -> Callable[[Checkpoint], None]:
+    return lambda checkpoint: checkpoint.__delitem__(key)
+
+
+def first_weight(change: Callable[[torch.Tensor], Any]) -> Callable[[Checkpoint], None]:
+    """Changes the generator's first tensor."""
+
+    def edit(checkpoint: Checkpoint) -> None:
+        state = checkpoint["state_dict"]
+        name = next(iter(state))
+        state[name] = change(state[name])
+
+    return edit
 
 
 class Payload:

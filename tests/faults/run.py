@@ -36,6 +36,7 @@ SECTIONS = (
     "ranks",
     "non_finite",
     "hostile_files",
+    "mutated_checkpoints",
     "drift",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ import pytest
 import torch
 
 from ganvas.errors import OptionError
+from ganvas.model.quantizer.vq import VectorQuantizer
+from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
+from ganvas.model.training.lightning_internals import fresh_loops
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_checkpoint, check_fits, load_checked, load_plain_archive
 
 PATH = Path("x.ckpt")
-PROGRESS = {
-    "total": {"ready": 1, "completed": 1},
-    "current": {"ready": 1, "completed": 1},
-    "is_last_batch": True,
-}
+STEPS = "epoch_loop.manual_optimization.optim_step_progress"
 
 
 def network() -> torch.nn.Module:
@@ -34,16 +34,18 @@ def stepped(model: torch.nn.Module, kind: Callable[..., torch.optim.Optimizer]) 
 
 
 def checkpoint(model: torch.nn.Module, *optimizers: torch.optim.Optimizer) -> dict[str, Any]:
+    loops = fresh_loops()
+    loops["fit_loop"][STEPS]["total"]["completed"] = 1
     return {
         "state_dict": model.state_dict(),
         "ganvas_clock": {"examples_seen": 64},
         "optimizer_states": [optimizer.state_dict() for optimizer in optimizers],
         "lr_schedulers": [],
-        "loops": {"fit_loop": {"epoch_progress": PROGRESS, "state_dict": {}}},
+        "loops": loops,
         "callbacks": {},
         "epoch": 0,
         "global_step": 1,
-        "pytorch-lightning_version": "2.6.6",
+        "pytorch-lightning_version": version("pytorch-lightning"),
     }
 
 
@@ -174,6 +176,107 @@ def test_scalers_are_those_of_torch() -> None:
         {"generator": state | {"scale": float("nan")}},
         {"generator": state | {"scale": "8"}},
         {"generator": state | {"more": 1.0}},
+        {"generator": state | {"scale": 0.0}},
+        {"generator": state | {"scale": True}},
+        {"generator": state | {"growth_factor": 0.5}},
+        {"generator": state | {"backoff_factor": 2.0}},
+        {"generator": state | {"growth_interval": 2000.0}},
+        {"generator": state | {"_growth_tracker": -1}},
     ):
         with pytest.raises(OptionError, match="its ganvas_scalers"):
             check_checkpoint(held | {"ganvas_scalers": wrong}, PATH)
+
+
+def test_lightnings_own_scaler_is_checked_too() -> None:
+    state = torch.amp.GradScaler("cpu").state_dict()
+    for key in ("MixedPrecision", "native_amp_scaling_state"):
+        check_checkpoint(checkpoint(network()) | {key: state}, PATH)
+        with pytest.raises(OptionError, match="scale is nan"):
+            check_checkpoint(checkpoint(network()) | {key: state | {"scale": float("nan")}}, PATH)
+
+
+def test_the_clocks_of_recipe_and_loops_agree() -> None:
+    held = checkpoint(network())
+    held["ganvas_clock"] |= {"batches_seen": 1}
+    check_checkpoint(held, PATH)
+    for change, says in (
+        ({"ganvas_clock": {"examples_seen": 64, "batches_seen": 2}}, "global_step counts 1 batches"),
+        ({"ganvas_clock": {"examples_seen": 0, "batches_seen": 1}}, "1 batches of 0 examples"),
+        ({"global_step": 2**53}, "counter global_step"),
+        ({"epoch": True}, "its epoch is a bool"),
+    ):
+        with pytest.raises(OptionError, match=says):
+            check_checkpoint(held | change, PATH)
+    held["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"] = 2**40
+    with pytest.raises(OptionError, match=r"epoch_progress counts 1099511627776"):
+        check_checkpoint(held, PATH)
+
+
+def test_loops_are_as_lightning_writes_them() -> None:
+    for name, change, says in (
+        ("epoch_progress", lambda state: state.pop("total"), "lacks total"),
+        ("epoch_progress", lambda state: state.update(more=1), "holds more"),
+        ("epoch_progress", lambda state: state["total"].update(ready=True), "no whole number"),
+        ("epoch_loop.batch_progress", lambda state: state.update(is_last_batch=1), "no yes or no"),
+        ("state_dict", lambda state: state.update(combined_loader=[{}, {}]), "state of one loader"),
+    ):
+        held = checkpoint(network())
+        change(held["loops"]["fit_loop"][name])
+        with pytest.raises(OptionError, match=says):
+            check_checkpoint(held, PATH)
+
+
+def test_what_an_older_lightning_did_not_write_may_be_missing() -> None:
+    held = checkpoint(network())
+    del held["loops"]["fit_loop"]["epoch_loop.state_dict"]
+    with pytest.raises(OptionError, match=r"hold no epoch_loop\.state_dict"):
+        check_checkpoint(held, PATH)
+    assert check_checkpoint(held | {"pytorch-lightning_version": "2.0.0"}, PATH)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_mean"])
+def test_what_is_not_finite_is_refused_by_its_name(name: str, value: float) -> None:
+    """Also where a sum of it all would hide it: infinities of both signs, numbers whose sum overflows."""
+    model = network()
+    held = checkpoint(model)
+    held["state_dict"]["0.weight"].fill_(3e38)
+    fits(held, network(), None)
+    held["state_dict"][name].view(-1)[0] = value
+    with pytest.raises(OptionError, match=rf"its {name} is not finite .* remove this checkpoint"):
+        fits(held, network(), None)
+
+
+def test_statistics_that_cannot_be() -> None:
+    for name, value in (("running_var", -0.1), ("num_batches_tracked", -1), ("num_batches_tracked", 2**53)):
+        held = checkpoint(network())
+        held["state_dict"][f"1.{name}"].fill_(value)
+        with pytest.raises(OptionError, match=rf"its 1\.{name} (is negative|counts more)"):
+            fits(held, network(), None)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(VectorQuantizer, "idle"), (EMAVectorQuantizer, "count")])
+def test_counts_of_a_quantizer_are_not_negative(kind: Callable[..., torch.nn.Module], name: str) -> None:
+    for each in (name, "batches"):
+        model = torch.nn.Sequential(kind(num_embeddings=4, embedding_dim=2))
+        held = checkpoint(model)
+        held["state_dict"][f"0.{each}"].sub_(2)
+        with pytest.raises(OptionError, match=rf"its 0\.{each} is negative"):
+            fits(held, model, None)
+
+
+def test_schedulers_of_lightnings_are_held_to_the_models() -> None:
+    def plan(step_size: int) -> torch.optim.lr_scheduler.StepLR:
+        return torch.optim.lr_scheduler.StepLR(torch.optim.SGD(network().parameters(), lr=0.1), step_size)
+
+    model = network()
+    held = checkpoint(model)
+    common = {"model": model, "clock": {"examples_seen": 0}, "optimizers": [], "precision": "32-true"}
+    with pytest.raises(OptionError, match="holds 0 lr_schedulers, the model has 1"):
+        check_fits(held, path=PATH, schedulers=[plan(3)], **common)
+    held["lr_schedulers"] = [plan(3).state_dict()]
+    check_fits(held, path=PATH, schedulers=[{"scheduler": plan(3)}], **common)
+    for change in ({"gamma": "x"}, {"base_lrs": [float("nan")]}, {"last_epoch": 2**63}, {"more": 1}):
+        held["lr_schedulers"] = [plan(3).state_dict() | change]
+        with pytest.raises(OptionError, match=f"in its lr_schedulers 0 {next(iter(change))}"):
+            check_fits(held, path=PATH, schedulers=[plan(3)], **common)

@@ -96,7 +96,7 @@ def _stepped(optimizer: Optimizer, weights: Mapping[nn.Parameter, Tensor], devic
                 held = optimizer.state.get(parameter)
                 if held:  # of those that keep something from the start on
                     twin.state[one] = {
-                        name: torch.zeros_like(one) if _has_shape(value, parameter) else copy.copy(value)
+                        name: torch.zeros_like(one) if _has_shape(value, parameter) else copy.deepcopy(value)
                         for name, value in held.items()
                     }
                 stand_ins[kind] = one
@@ -146,11 +146,16 @@ def _wrong_values(value: Tensor, name: Any) -> str | None:
         return "has gaps, or values in one place"
     if not (value.is_floating_point() or value.is_complex()):
         return None
-    if not is_finite(value):
+    if name in _AT_LEAST_0 and value.numel() and not value.is_complex():
+        ends = (value, value) if value.ndim == 0 else value.aminmax()  # one pass tells all three
+        low, high = (float(one) for one in ends)
+        if not math.isfinite(low) or not math.isfinite(high):
+            return "is not finite"
+        if low < 0:
+            return "is negative"
+    elif not is_finite(value):
         return "is not finite"
-    if name in _AT_LEAST_0 and value.numel() and value.min() < 0:
-        return "is negative"
-    if name == "step" and (value != value.round() or value >= MAX_COUNT):
+    if name == "step" and value.ndim == 0 and not (float(value).is_integer() and float(value) < MAX_COUNT):
         return "is no count of steps"
     return None
 
