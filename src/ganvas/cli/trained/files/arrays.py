@@ -16,6 +16,11 @@ from ganvas.cli.trained.files.interface import SampleFile
 from ganvas.files.write import WholeFile
 
 
+class _Zip(zipfile.ZipFile):
+    def __del__(self) -> None:
+        """One that is abandoned needs no end, and its file is closed."""
+
+
 class ArrayFile(SampleFile):
     """``images`` uint8 [N, H, W, C] (points as they are) and ``labels`` int64 [N], as numpy packs them."""
 
@@ -29,7 +34,7 @@ class ArrayFile(SampleFile):
     def append(self, x: Tensor, label: Tensor | None) -> None:
         rows = as_array(x)
         if self._archive is None:
-            self._archive = zipfile.ZipFile(self._file.file, "w", zipfile.ZIP_DEFLATED)
+            self._archive = _Zip(self._file.file, "w", zipfile.ZIP_DEFLATED)
             self._images = self._begin("images", rows)
         self._images.write(rows.tobytes())
         if label is not None:
