@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from ganvas.files.write import WholeFile, Workshop, is_free, new_folder, write_bytes, write_text
+from ganvas.files.write import (
+    WholeFile,
+    Workshop,
+    is_free,
+    new_folder,
+    sync_folder,
+    write_bytes,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -59,6 +68,22 @@ def test_a_disk_that_fails_late_leaves_the_older_file(
             write_text(tmp_path / "x", "new")
     assert (tmp_path / "x").read_text() == "old"
     assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_is_no_error(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_text(tmp_path / "x", "text")
+    sync_folder(tmp_path)
+    with new_folder(tmp_path / "made") as place:
+        place.write("y", b"y")
+    assert (tmp_path / "x").read_text() == "text"
+    assert (tmp_path / "made" / "y").read_bytes() == b"y"
 
 
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ganvas.files.read import NotRegularError
 
 _LONGEST = 100  # bytes of a name that stand in its temporary one; file systems allow 255
 _MODE = 0o666  # less the umask, as open() makes files
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # of folders on CIFS, of some FUSE file systems
 _HANDLE = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -71,7 +72,7 @@ class WholeFile:
         """Makes the bytes durable and gives them their name; nothing is left of them where that fails."""
         try:
             self.file.flush()
-            os.fsync(self.file.fileno())
+            sync_file(self.file.fileno())
             os.replace(self._part, self.path)
         except BaseException:
             self.abandon()
@@ -132,7 +133,7 @@ class Workshop:
         for folder, _, names in os.walk(self.path):
             for name in names:
                 with open(os.path.join(folder, name), "rb") as file:
-                    os.fsync(file.fileno())
+                    sync_file(file.fileno())
             sync_folder(Path(folder))
 
     def close(self) -> None:
@@ -229,16 +230,44 @@ def try_folder(folder: Path) -> None:
         pass
 
 
+def make_way(path: Path) -> None:
+    """Removes what stands under a cache's name and is no file, so that the cache can be made anew: a pipe, a
+    link to a device, an empty folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if not os.path.lexists(path) or path.is_file():
+        return
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
 def temporary_name(path: Path) -> Path:
     """Where ``path`` grows: hidden, in the same folder, of no other process and no other call."""
     return path.with_name(f"{_beginning(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def sync_file(handle: int, *, content_only: bool = False) -> None:
+    """Waits until a file is on its disk; where the file system knows no such call, it is taken as it is.
+
+    Args:
+        content_only: what else is told of the file (its dates) may come later.
+    """
+    try:
+        (os.fdatasync if content_only else os.fsync)(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, as fsync does for a file's bytes."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        sync_file(handle)
     finally:
         os.close(handle)
 
