@@ -167,6 +167,7 @@ def test_a_disk_that_fails_anywhere_is_one_line(
 
 NAMES = [
     ("x" * 300, "has a name of 3"),
+    ("a\0b", "holds a NUL byte"),
     ("a\nb", "has a letter in its name that cannot be shown ('\\n')"),
     ("a\x1b[2J", "has a letter in its name that cannot be shown ('\\x1b')"),
     ("a\udcff", "has a letter in its name that cannot be shown ('\\udcff')"),
