@@ -96,3 +96,26 @@ def test_an_interrupt_of_the_console_script_is_no_traceback(
 
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs", "show", "NAME"],
+        ["runs", "ls", "--output-dir", "NAME"],
+        ["sweep", "status", "NAME"],
+        ["compare", "NAME", "NAME"],
+        ["plot", "NAME"],
+        ["sample", "NAME"],
+        ["job", "NAME", "0"],
+        ["options", "--config-dir", "NAME"],
+        ["shards", "data=digits", "--out", "NAME"],
+    ],
+)
+@pytest.mark.parametrize("letter", ["x", "*"])
+def test_a_name_longer_than_any_files(words: list[str], letter: str, ganvas, tmp_path: Path) -> None:
+    done = ganvas(*(word.replace("NAME", letter * 300) for word in words), code=2)
+    (line,) = done.stderr.splitlines()
+    assert len(line) < 1000
+    assert letter * 50 in line
+    assert list(tmp_path.iterdir()) == []
