@@ -59,8 +59,8 @@ class Watch:
             path, _, flags = given
             changes = isinstance(flags, int) and flags & _CHANGES
             found = self._place(path, None, is_followed=True) if changes else None
-            nameless = isinstance(flags, int) and flags & os.O_TMPFILE == os.O_TMPFILE
-            if nameless and found is not None and os.path.join(found, "").startswith(f"{self.folder}/"):
+            inside = found is not None and f"{found}/".startswith(f"{self.folder}/")
+            if inside and os.path.isdir(found or ""):
                 return  # a file without a name, by which a folder is tried out
         elif event in _PLACES:
             followed = event in _FOLLOWED
