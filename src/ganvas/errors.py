@@ -11,6 +11,7 @@ import re
 
 _SECRET = {"key", "token", "password", "secret"}
 REDACTED = "<redacted>"
+_LONGEST = 300  # letters of a key or value that an error repeats in full
 
 
 class OptionError(ValueError):
@@ -26,14 +27,30 @@ class OptionError(ValueError):
 
     def __init__(self, option: str, value: object, reason: str) -> None:
         self.option, self.value, self.reason = option, value, reason
-        shown, why = str(value), reason
+        shown, why = _text(value), reason
         if shown and is_secret(option.rpartition(".")[2]):
             shown, why = REDACTED, reason.replace(shown, REDACTED)
-        super().__init__(f"{option}={shown}: {why}")
+        elif len(shown) > _LONGEST:
+            short = f"{shown[:40]}... ({len(shown):,} letters)"
+            shown, why = short, reason.replace(shown, short)
+        named = option if len(option) <= _LONGEST else f"{option[:40]}..."
+        super().__init__(f"{named}={shown}: {why}")
 
     def under(self, prefix: str) -> OptionError:
-        """The same error with the option's path completed, e.g. ``under("model.quantizer")``."""
+        """The same error with the option's path completed, e.g. ``under("model.quantizer")``.
+
+        A name in capitals (RUN, a variable of the environment) is no key of a part and stays as it is.
+        """
+        if self.option.isupper():
+            return self
         return OptionError(f"{prefix}.{self.option}" if prefix else self.option, self.value, self.reason)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a whole number of more than 4300 digits
+        return hex(value) if isinstance(value, int) else repr(type(value))
 
 
 def is_secret(key: object) -> bool:
@@ -45,6 +62,27 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
     """Raises :class:`OptionError` unless ``condition`` holds."""
     if not condition:
         raise OptionError(option, value, reason)
+
+
+class OutputError(OSError):
+    """A file or folder that was asked for cannot be written: a full disk, say; what stood there is as it was.
+
+    Args:
+        option: what named it, e.g. ``--out``.
+        value: the file or folder.
+        error: what the system said.
+        remedy: what the user can do.
+    """
+
+    def __init__(
+        self, option: str, value: object, error: OSError, remedy: str = "name another, or make room"
+    ) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.option, self.value, self.remedy = option, value, remedy
+
+    def __str__(self) -> str:
+        said = self.strerror or self.errno or "no reason is known"
+        return f"{self.option}={self.value}: cannot be written ({said}); {self.remedy}"
 
 
 class NonFiniteError(ArithmeticError):

@@ -236,3 +236,28 @@ def test_no_checkpoint_of_a_state_that_is_not_finite(where: str, tmp_path: Path)
 def test_refuses(tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"{option}={value}"):
         Checkpoint(run_dir=str(tmp_path), **(USUAL | {option: value}))
+
+
+def test_the_second_try_of_the_last_state_writes_what_the_first_one_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of training Lightning counts a cut epoch as a whole one: that is no state to go on from."""
+    real = io_module._write
+    left = iter([True])
+
+    def write(checkpoint: Any, path: Path) -> str:
+        if next(left, False):
+            raise OSError(5, "Input/output error")
+        return real(checkpoint, path)
+
+    torch.manual_seed(0)
+    fit(tmp_path / "whole", 2, every_examples=16)
+    monkeypatch.setattr(io_module, "_write", write)
+    torch.manual_seed(0)
+    assert fit(tmp_path / "again", 2, every_examples=16) == names(16)
+    whole, again = (
+        torch.load(tmp_path / run / "checkpoints" / names(16)[0], weights_only=True)
+        for run in ("whole", "again")
+    )
+    assert again["epoch"] == whole["epoch"] == 0
+    assert again["loops"] == whole["loops"]

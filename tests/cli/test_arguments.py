@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser, save_samples
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, OutputError
 
 
 def test_images_become_uint8_channels_last() -> None:
@@ -54,7 +54,7 @@ def test_arrays_are_whole_or_as_they_were(
 
     (tmp_path / "x.npz").write_text("old")
     monkeypatch.setattr(numpy, "savez_compressed", stopped)
-    with pytest.raises((OptionError, KeyboardInterrupt), match=r"cannot be written|^$"):
+    with pytest.raises((OutputError, KeyboardInterrupt), match=r"cannot be written|^$"):
         save_samples(tmp_path / "x.npz", {"images": torch.zeros(1, 1, 2, 2)}, lambda: None)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x.npz", "old")]
 

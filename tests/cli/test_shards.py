@@ -53,8 +53,8 @@ def test_colour_without_labels(tmp_path):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["data=digits", "--out", "there"], "--out=there: is there already; name a new folder"),
-        (["data=digits", "--out", "file/x"], "--out=file/x: cannot be written"),
+        (["data=digits", "--out", "there"], "--out=there: is not empty; name a new folder"),
+        (["data=digits", "--out", "file/x"], "--out=file/x: file is a file; name a folder"),
         (["data=toy", "--out", "new"], "data=toy: has samples of [2]"),
         (
             ["data=digits", "--out", "new", "--images-per-shard", "0"],

@@ -20,7 +20,7 @@ from typing import Any
 Action = Callable[[], None]
 
 CHECKPOINT = r"(\.ckpt(\.tmp)?|/staging/.*)$"  # plain Lightning stages in $TMPDIR, which is ./staging
-SIDECAR = r"\.ckpt\.sha256(\.tmp)?$"
+SIDECAR = r"\.ckpt\.sha256(\..*\.tmp)?$"
 STATUS = r"status\.json"
 
 

@@ -55,6 +55,26 @@ def test_goes_on_in_a_new_file(logger: TensorBoard, tmp_path: Path, monkeypatch:
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
 
 
+def test_what_lightning_takes_for_a_wrong_value_is_the_disk(
+    logger: TensorBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(122, "Disk quota exceeded")
+
+    logger.log_metrics({"loss": 1.0}, 8)
+    monkeypatch.setattr(logger.experiment, "add_scalar", full)
+    with pytest.raises(OSError, match="quota"):
+        logger.log_metrics({"loss": 1.0}, 16)
+    logger.log_metrics({"loss": 1.0}, 24)
+    logger.finalize("success")
+    assert steps(tmp_path / "tensorboard") == [8, 24]
+
+
+def test_a_value_that_is_none_stays_an_error(logger: TensorBoard) -> None:
+    with pytest.raises(ValueError, match="not supported"):
+        logger.log_metrics({"loss": "much"}, 8)  # type: ignore[dict-item]
+
+
 def _log_and_flush(logger: TensorBoard, *steps: int) -> None:
     for step in steps:
         logger.log_metrics({"loss": 1.0}, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,8 +35,11 @@ def evaluate(
     output_dir: str | os.PathLike[str] = "outputs",
     config_dir: str | os.PathLike[str] | None = None,
     allow_imports: Sequence[str] = (),
+    allow_places: bool = False,
 ) -> dict[str, Any]:
     """Evaluates a run, and appends metrics and protocol to its evaluations.jsonl (not with ``floor``).
+
+    Where that file cannot be written, a RuntimeWarning says so, and the metrics are returned all the same.
 
     Args:
         run: a :class:`Run`, its folder, the unique beginning of its name, ``latest`` or ``latest:KIND``.
@@ -53,6 +57,7 @@ def evaluate(
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups.
         allow_imports: modules of your own that the run may name.
+        allow_places: it is your own run: folders to be written and addresses that it names may lie anywhere.
 
     Returns:
         ``run`` (its name), ``metrics`` (name -> value, None where it is not finite) and ``protocol``.
@@ -82,5 +87,11 @@ def evaluate(
         output_dir=os.fspath(output_dir),
         config_dir=groups,
         allow_imports=allow,
+        allow_places=allow_places or (isinstance(run, Run) and run.allows_places),
     )
-    return evaluate_run(arguments)
+    found = evaluate_run(arguments)
+    try:
+        found.record()
+    except OSError as error:
+        warnings.warn(f"{found.rows} cannot be written ({error.strerror})", RuntimeWarning, stacklevel=2)
+    return found.result

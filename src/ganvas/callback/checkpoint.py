@@ -13,9 +13,14 @@ import pytorch_lightning as pl
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.run_state import RunCallback, is_fast_dev_run
 from ganvas.errors import NonFiniteError, RollbackError, require
+from ganvas.files.plain import load_json
+from ganvas.files.schema import is_finite, is_text, is_whole, mapping, misfit
+from ganvas.files.write import write_text
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
 from ganvas.model.training.lightning_internals import validation_is_due
+
+_SCORES = {"monitor": is_text, "sign": is_whole, "scores": mapping(is_finite)}  # of scores.json
 
 
 class Checkpoint(RunCallback):
@@ -108,8 +113,10 @@ class Checkpoint(RunCallback):
             self._end_batch(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.examples_seen > self._saved_at or max_over_ranks(int(self._failed)):
-            self.save(trainer, pl_module)  # the last state is worth a second try
+        if pl_module.examples_seen > self._saved_at:
+            self.save(trainer, pl_module)
+        elif max_over_ranks(int(self._failed)):  # the last state is worth a second try
+            self._save_again(trainer, pl_module)
         self._note_score(trainer, pl_module.examples_seen)  # of the evaluation at the end
         # A process before this one may have had it, and of some scalars the first rank alone knows.
         if trainer.is_global_zero and self.monitor is not None and not self._scores:
@@ -144,8 +151,23 @@ class Checkpoint(RunCallback):
         examples = int(pl_module.examples_seen)
         self._saved_at, self._in_time = examples, time.monotonic()
         trainer.save_checkpoint(self.folder / f"{examples:012d}.ckpt")
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self._note_saved(trainer, examples)
+
+    def _save_again(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Writes the state of the last batch, from which nothing has moved since it could not be written.
+
+        Lightning has counted the cut epoch as a whole one by now: the state of now would be another one.
+        """
+        held = getattr(trainer.strategy.checkpoint_io, "unsaved", None)
+        if not max_over_ranks(int(held is not None)):  # another one's way of writing
+            self.save(trainer, pl_module)
+        elif held is not None:
+            trainer.strategy.checkpoint_io.save_checkpoint(*held)
+            self._note_saved(trainer, int(pl_module.examples_seen))
+
+    def _note_saved(self, trainer: pl.Trainer, examples: int) -> None:
+        """What the first rank does once the file is written, or could not be."""
         error = getattr(trainer.strategy.checkpoint_io, "error", None)
         self._failed = error is not None
         if error is not None:
@@ -188,18 +210,17 @@ class Checkpoint(RunCallback):
         self._scores[examples] = score
         rows = {str(number): value for number, value in sorted(self._scores.items())}
         with self.state.tolerate_write_errors("checkpoints/scores.json"):
-            part = self.folder / ".scores.json.part"
-            part.write_text(json.dumps({"monitor": self.monitor, "sign": self.sign, "scores": rows}))
-            part.replace(self.folder / "scores.json")
+            held = {"monitor": self.monitor, "sign": self.sign, "scores": rows}
+            write_text(self.folder / "scores.json", json.dumps(held))
 
     def _read_scores(self, examples: int) -> dict[int, float]:
         """The scores up to now that an earlier process of the run noted under the same monitor."""
         try:
-            held = json.loads((self.folder / "scores.json").read_text())
-            if (held["monitor"], held["sign"]) != (self.monitor, self.sign):
+            held = load_json(self.folder / "scores.json")
+            if misfit(held, _SCORES) or (held["monitor"], held["sign"]) != (self.monitor, self.sign):
                 return {}
             return {int(key): float(value) for key, value in held["scores"].items() if int(key) <= examples}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError):
             return {}
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
-from ganvas.errors import OptionError, require
-from ganvas.files.write import WholeFile
-from ganvas.run.folder.run_folder import RunFolder, check_writable
+from ganvas.errors import OptionError, OutputError, require
+from ganvas.files.folders import expanded
+from ganvas.files.text import one_line, say
+from ganvas.files.write import WholeFile, is_free, parents
+from ganvas.run.config.places import ALLOW
+from ganvas.run.folder.redact import scrub
+from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
 
 
@@ -25,6 +32,8 @@ class ParserBuilt(Exception):
         super().__init__(parser.prog)
 
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,19}")
+_WHOLE_RULE = "must be a whole number below 2^63"
 _building = False
 
 
@@ -51,6 +60,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; a number is a whole one below 2^63, or a finite one."""
+        if options.get("type") in (int, float):
+            options["type"] = _NUMBERS[options["type"]]
         self.arguments.append(super().add_argument(*names, **options))
         return self.arguments[-1]
 
@@ -63,7 +75,12 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if _building:
             raise ParserBuilt(self)
-        return super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self.arguments:  # a shell leaves the ~ of --out=~/x alone
+            value = getattr(found, action.dest, None)
+            if action.option_strings and isinstance(value, str | Path) and str(value).startswith("~"):
+                setattr(found, action.dest, type(value)(expanded(value, action.option_strings[0])))
+        return found, rest
 
     def error(self, message: str) -> Any:
         found = re.match(r"unrecognized arguments: ([\w-]+)=(\S*)", message)
@@ -72,7 +89,41 @@ class Parser(argparse.ArgumentParser):
             key, value = found.groups()
             hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
             raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
-        raise OptionError(self.prog, "", f"{message}; {self.prog} --help says more")
+        short = re.sub(r"(\S{40})\S{200,}", r"\1...", message)
+        raise OptionError(self.prog, "", f"{short}; {self.prog} --help says more")
+
+
+def whole_number(text: str, option: str) -> int:
+    """The number that a word of the command line is.
+
+    Raises:
+        OptionError: ``option``: it is none, or not below 2^63.
+    """
+    require(_is_whole(text), option, text, _WHOLE_RULE)
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None and abs(int(text)) < 2**63
+
+
+def _whole(text: str) -> int:
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{_WHOLE_RULE}, not {text!r}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+    return value
+
+
+_NUMBERS: dict[Any, Any] = {int: _whole, float: _finite}
 
 
 def run_parser(command: str, description: str | None) -> Parser:
@@ -87,6 +138,7 @@ def run_parser(command: str, description: str | None) -> Parser:
     parser.set_defaults(command=command)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     add_own_code(parser)
+    add_places(parser)
     return parser
 
 
@@ -95,6 +147,15 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
     parser.add_argument(
         "--allow-imports", nargs="*", default=[], metavar="MODULE", help="your own modules that may be named"
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The option by which a command line takes a RUN or a SWEEP for its user's own."""
+    parser.add_argument(
+        ALLOW,
+        action="store_true",
+        help="it is your own: folders to be written and addresses that it names may lie anywhere",
     )
 
 
@@ -115,6 +176,7 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     folder = find_usable(arguments.run, Path(arguments.output_dir), need)
     if arguments.config_dir is not None:
         make_importable(check_config_dir(arguments.config_dir))
+    folder = replace(folder, allows_places=arguments.allow_places)
     return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]
 
 
@@ -144,26 +206,60 @@ def check_num(num: int | None, option: str = "--num") -> None:
 
 
 def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:
-    """Raises OptionError unless the file can be written and its ending is known."""
+    """Raises OptionError unless the file's ending is known and nothing that can be seen is in its way."""
+    check_name_fits(out, option)
     rule = f"must end in {', '.join(suffixes[:-1])}{' or ' if suffixes[1:] else ''}{suffixes[-1]}"
     require(out.suffix in suffixes, option, out, rule)
     check_format(out.suffix, option, out)
     require(not out.is_dir(), option, out, "is a folder; name a file")
+    require(not out.exists() or out.is_file(), option, out, "is a pipe or a device; name a file")
+    may = not out.exists() or os.access(out, os.W_OK)
+    require(may, option, out, "is write-protected; name another file, or lift that")
     check_writable(out.parent if str(out.parent) else Path(), option)
 
 
+def check_new_folder(out: Path, option: str = "--out") -> None:
+    """Raises OptionError unless a new folder can be made there, or an empty one is there to be filled."""
+    check_writable(out, option)
+    there = "is not empty" if out.is_dir() else "is there already"
+    require(is_free(out), option, out, f"{there}; name a new folder")
+
+
 @contextmanager
-def writing(out: Path, option: str = "--out") -> Iterator[None]:
+def writing(out: Path, option: str = "--out", remedy: str = "name another, or make room") -> Iterator[None]:
     """Makes the file's folder; what the system says against writing there becomes one line.
 
     Raises:
-        OptionError: ``option``: the file cannot be written.
+        OutputError: ``option``: the file cannot be written; no folder that was made for it stays empty.
     """
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with parents(out):
+            yield
+    except OutputError:
+        raise
     except OSError as error:
-        raise OptionError(option, out, f"cannot be written ({error.strerror}); name another file") from error
+        raise OutputError(option, out, error, remedy) from error
+
+
+class Failures:
+    """What could not be written of several files: a line each, and the command goes on.
+
+    Attributes:
+        code: its exit code in the end: 1 where something could not be written.
+    """
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    @contextmanager
+    def told(self, out: Path, option: str = "--out", **how: str) -> Iterator[None]:
+        """As :func:`writing`, but that an OutputError ends here."""
+        try:
+            with writing(out, option, **how):
+                yield
+        except OutputError as error:
+            say(one_line(scrub(str(error)), 4000), error=True)
+            self.code = 1
 
 
 def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -> None:
@@ -184,7 +280,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         check_sheet(out, image)
         with writing(out):
             save_image(out, image)
-    print(out)
+    say(out)
 
 
 def check_sheet(out: Path, image: Any, option: str = "--out") -> None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.arguments import Parser, check_out, writing
-from ganvas.cli.terminal import console, printable
+from ganvas.cli.arguments import Failures, Parser, check_out
+from ganvas.cli.terminal import console, print_table, print_wrapped
+from ganvas.files.text import say, say_page
 from ganvas.files.write import write_text
 
 if TYPE_CHECKING:
@@ -42,22 +43,26 @@ def run(argv: Sequence[str]) -> int:
         filters=filters,
         rank=not arguments.no_rank,
     )
-    if arguments.csv:
-        _write("--csv", Path(arguments.csv), as_csv(*results))
-    if arguments.html:
+    if arguments.json == _STDOUT:
+        say_page(as_json(*results))
+    else:
+        for number, result in enumerate(results):
+            _print(result, several=len(results) > 1, last=number == len(results) - 1)
+    makers = {"--csv": as_csv, "--json": as_json}
+    if arguments.html is not None:
         from ganvas.compare.show.page import page
 
-        _write("--html", Path(arguments.html), page(*results))
-    if arguments.json == _STDOUT:
-        print(as_json(*results), end="")
-        return 0
-    if arguments.json:
-        _write("--json", Path(arguments.json), as_json(*results))
-    for number, result in enumerate(results):
-        _print(result, several=len(results) > 1, last=number == len(results) - 1)
-    for out in filter(None, outputs.values()):
-        print(printable(out, 4096))
-    return 0
+        makers["--html"] = page
+    failures = Failures()
+    for option, out in outputs.items():
+        if out is None or out == _STDOUT:
+            continue
+        text = makers[option](*results)
+        with failures.told(Path(out), option):
+            write_text(out, text)
+            if arguments.json != _STDOUT:
+                say(out)
+    return failures.code
 
 
 def _parser() -> Parser:
@@ -96,15 +101,8 @@ def _parser() -> Parser:
     return parser
 
 
-def _write(option: str, path: Path, text: str) -> None:
-    with writing(path, option):
-        write_text(path, text)
-
-
 def _print(result: Comparison, *, several: bool, last: bool) -> None:
     """The table for people; metrics and keys of the protocol beyond what fits are in the files."""
-    from rich.table import Table
-
     from ganvas.compare.comparison import protocol_values
     from ganvas.compare.show.table import (
         against_above,
@@ -115,26 +113,22 @@ def _print(result: Comparison, *, several: bool, last: bool) -> None:
         title,
     )
 
-    screen = console()
-    metrics = result.metrics[: 2 if screen.width < 120 else 3]
+    metrics = result.metrics[: 2 if console().width < 120 else 3]
     rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
     columns = [*rank, "variant", "seeds", "examples", *(heading(result, name) for name in metrics)]
-    table = Table(
-        title=printable(title(result)) if several else None, title_justify="left", title_style="bold"
-    )
-    for column in (*columns, *above, *result.differing):
-        table.add_column(printable(column), overflow="fold")  # nothing is cut off
+    rows = []
     for one in result.variants:
         cells = [one.label, str(len(one.members)), examples(one)]
         cells += [mean_and_half(one.summaries.get(name)) for name in metrics]
         if result.ranked:
             cells = [str(one.rank or "-"), *cells, against_above(one)]
-        table.add_row(*map(printable, [*cells, *protocol_values(one, result.differing)]))
-    screen.print(table)
+        rows.append([*cells, *protocol_values(one, result.differing)])
+    columns += [*above, *result.differing]
+    print_table(columns, rows, title=title(result) if several else None, fold=True)
     hidden = result.metrics[len(metrics) :]
     more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
     for note in (*result.notes, *more):
-        screen.print(printable(note, 500))
+        print_wrapped(note)
     lines = protocol_lines(result)
     # How each metric is computed (ddof, dtype, border ...) is the same for ganvas' metrics of one version.
     short = [(key, value) for key, value in lines if not key.startswith("metrics.") or ".features." in key]
@@ -143,10 +137,10 @@ def _print(result: Comparison, *, several: bool, last: bool) -> None:
         f"; {len(lines) - len(short)} more keys are in --json and --html" if len(short) < len(lines) else ""
     )
     if lines:
-        screen.print(printable(f"protocol: {text}{rest}", 2000))
+        print_wrapped(f"protocol: {text}{rest}", 2000)
     if last:
-        screen.print(
+        print_wrapped(
             "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
         )
     else:
-        screen.print()
+        say()

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
-from ganvas.files.text import one_line
+from ganvas.errors import OutputError
+from ganvas.files.folders import current_folder
+from ganvas.files.text import one_line, say, say_page
+from ganvas.run.process.signals import Terminated, raise_terminated
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
 
 if TYPE_CHECKING:
     from ganvas.errors import OptionError
 
 _LAST_WORDS = 8.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE)
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
 
 _HELP = """ganvas: experiments with GANs and vector-quantized autoencoders
@@ -51,14 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         if is_reader_gone(error):
             return 141
-        print(f"stdout: cannot be written ({error.strerror}); send it elsewhere", file=sys.stderr)
+        say(f"stdout: cannot be written ({error.strerror}); send it elsewhere", error=True)
         return 1
     except KeyboardInterrupt:  # before its command ran, or as it wrote its last words
         return _interrupted()
+    except Terminated as ended:  # what it had begun to write is gone
+        say(f"ended by {ended.name}", error=True)
+        return ended.code
 
 
 def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
+    say("interrupted", error=True)
     return 130
 
 
@@ -66,21 +73,19 @@ def _main(argv: list[str]) -> int:
     if argv and argv[0] in ("-sc", "--shell-completion"):
         argv = ["completion", *argv[1:]]
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(
-            _HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end=""
-        )
+        say_page(_HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())))
         return 0
     if "--version" in argv:
         from ganvas.version import __version__
 
-        print(__version__)
+        say(__version__)
         return 0
     if argv[0] not in COMMANDS:
         import difflib
 
         near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(COMMANDS)
-        print(f"command={argv[0]}: there is no such command; {hint}", file=sys.stderr)
+        say(f"command={argv[0]}: there is no such command; {hint}", error=True)
         return 2
     try:
         return _guarded(argv[0], argv[1:])
@@ -114,17 +119,19 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
     try:
         if not _has_ranks(command):
             return 0
+        if not {"-h", "--help"} & set(argv):
+            current_folder()
         return int(importlib.import_module(module_of(command)).run(argv) or 0)
     except OptionError as error:
         if debug:
             import traceback
 
-            print(scrub(traceback.format_exc()), end="", file=sys.stderr)
+            say_page(scrub(traceback.format_exc()), error=True)
             return 2
         if not _is_told_by_another(error):
             # It may quote a file of anyone's: nothing in it moves a terminal's cursor.
             text = f"{error}{_how_for_a_run(command, error)}"
-            print(one_line(" ".join(scrub(text).split()), _LONGEST), file=sys.stderr)
+            say(one_line(" ".join(scrub(text).split()), _LONGEST), error=True)
         return 2
     except (NonFiniteError, RankError) as error:
         if debug:
@@ -133,10 +140,29 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
             traceback.print_exc()
             return 1
         if isinstance(error, RankError) or not _is_told_by_another(error):
-            print(scrub(" ".join(str(error).split())), file=sys.stderr)
+            say(scrub(" ".join(str(error).split())), error=True)
+        return 1
+    except OSError as error:
+        if debug or error is lost_output() or not _is_of_a_disk(error):
+            raise
+        say(one_line(scrub(" ".join(_said_of(error).split())), _LONGEST), error=True)
         return 1
     except KeyboardInterrupt:
         return _interrupted()
+
+
+def _is_of_a_disk(error: OSError) -> bool:
+    """Whether a disk or a file failed, which is not ours; what else a system call says may be."""
+    return isinstance(error, OutputError) or error.errno in _OF_A_DISK
+
+
+def _said_of(error: OSError) -> str:
+    if isinstance(error, OutputError):
+        return str(error)
+    where = "a file" if error.filename is None else os.fsdecode(error.filename)
+    return (
+        f"{where}: cannot be read or written ({error.strerror}); make room, or mend its disk or permissions"
+    )
 
 
 def _how_for_a_run(command: str, error: OptionError) -> str:
@@ -160,9 +186,15 @@ def _is_told_by_another(error: Exception) -> bool:
 
 def _has_ranks(command: str) -> bool:
     """Whether every rank runs a command; of the others the first one does all the work."""
+    if command in ("train", "resume", "job"):
+        return True
+    from ganvas.errors import OptionError
     from ganvas.run.distributed.rank_info import find_rank
 
-    return command in ("train", "resume", "job") or find_rank().is_first
+    try:
+        return find_rank().is_first
+    except OptionError:  # an environment that only ranks care for
+        return True
 
 
 def entry() -> None:
@@ -171,6 +203,8 @@ def entry() -> None:
         code = _entry()
     except KeyboardInterrupt:
         code = _interrupted()
+    except Terminated as ended:
+        code = ended.code
     sys.exit(code)
 
 
@@ -180,6 +214,8 @@ def _entry() -> int:
     from ganvas.run.process.spinning import bound_spinning
 
     prepare_streams(sys.argv[1] if sys.argv[1:] else None)
+    if not _heeds_signals(sys.argv[1:]):
+        raise_terminated()
     watch_parent()
     bound_spinning()
     take_import_path_of_environment()
@@ -188,9 +224,17 @@ def _entry() -> int:
     code = main()
     lost = lost_output()
     if lost is not None and not is_reader_gone(lost) and code == 0:
-        print(f"stdout: could not be written ({lost.strerror})", file=sys.stderr)
+        say(f"stdout: could not be written ({lost.strerror})", error=True)
         code = 1
     return _end_of_rank(code)
+
+
+def _heeds_signals(argv: Sequence[str]) -> bool:
+    """Whether a command handles SIGTERM itself: it saves its state, or hands the signal on."""
+    return bool(argv) and (
+        argv[0] in ("train", "resume", "job")
+        or (argv[0] == "sweep" and argv[1:2] in (["run"], ["resume"], ["retry"]))
+    )
 
 
 def _end_of_rank(code: int) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
+from ganvas.cli.arguments import Parser, add_own_code, check_new_folder, modules_and_overrides
 from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 
 _EPILOG = """examples:
   ganvas shards data=image_folder data.root=images data.image_size=64 --out shards
@@ -33,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
     add_own_code(parser)
     arguments = parser.parse_intermixed_args(list(argv))
     modules, more = modules_and_overrides(arguments.allow_imports)
+    check_new_folder(arguments.out)
 
     from ganvas.cli.compose.experiment import compose
     from ganvas.cli.compose.refuse_unread import check_hydra_overrides, refuse, written_unread
@@ -61,5 +63,5 @@ def run(argv: Sequence[str]) -> int:
         written = write_shards(data, arguments.out, images_per_shard=arguments.images_per_shard)
     except OptionError as error:
         raise composed.named_as_written(error) from error
-    print(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in written.items()) + " shards")
+    say(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in written.items()) + " shards")
     return 0

@@ -1,9 +1,10 @@
 """Every file that ganvas writes for somebody to read: whole under its name, or as it was.
 
 A temporary file in the same folder gets the bytes, they are made durable, and a rename gives them their
-name. Until then a reader sees the older file; after an error, Ctrl-C or a full disk too. Files that grow
-while others look (logs, rows, TensorBoard's) and checkpoints (``ganvas.run.checkpoint.io``) have writers of
-their own.
+name. Until then a reader sees the older file; after an error, Ctrl-C, SIGTERM (see
+``ganvas.run.process.signals``) or a full disk too. What a SIGKILL leaves, the next writer of the name
+removes. Files that grow while others look (logs, rows, TensorBoard's) and checkpoints
+(``ganvas.run.checkpoint.io``) have writers of their own; tests/test_files.py lists them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,16 +26,21 @@ from ganvas.files.read import NotRegularError
 
 _LONGEST = 100  # bytes of a name that stand in its temporary one; file systems allow 255
 _MODE = 0o666  # less the umask, as open() makes files
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # of folders on CIFS, of some FUSE file systems
+_HANDLE = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class WholeFile:
     """A file that is written in pieces to :attr:`file`, and is there once :meth:`commit` has returned.
 
-    As a block (``with WholeFile(path) as file``) it commits where the block ends well, and abandons else.
-    The folder must be there. A temporary file that a killed process left for the same name is removed.
+    As a block (``with WholeFile(path) as file``) it commits where the block ends well, and abandons else;
+    so does one that is let go. The folder must be there. A temporary file that a killed process left for the
+    same name is removed.
 
     Args:
-        path: the file; an older one is replaced, a link is followed.
+        path: the file; an older one is replaced and its permissions kept, a link is followed.
+        is_strict: an OSError says too where only the durability of the name is not known, as some network
+            file systems have it.
 
     Attributes:
         file: what takes the bytes; it can seek.
@@ -40,39 +49,44 @@ class WholeFile:
         OSError: the folder cannot be written, or ``path`` is a folder, a pipe or a device.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, is_strict: bool = False) -> None:
+        self.is_strict = is_strict
         self.path = Path(os.path.realpath(path))
-        if self.path.exists() and not self.path.is_file():
+        try:
+            there = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            there = None
+        if there is not None and not stat.S_ISREG(there):
             raise NotRegularError(errno.EINVAL, "is no regular file", str(path))
         _remove_left(self.path)
-        self._part = temporary_name(self.path)
-        handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-        while not _claim(
-            handle, self._part
-        ):  # taken for one that was left, and removed, before it was locked
-            os.close(handle)
-            handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        self._part, handle = _claimed(self.path, _new_file)
         self.file: BinaryIO = os.fdopen(handle, "w+b")
+        self._drop = weakref.finalize(self, _drop, self._part, os.getpid(), self.file.close)
+        if there is not None:
+            with contextlib.suppress(OSError):  # a file system without permissions
+                os.fchmod(handle, there & 0o777)
 
     def commit(self) -> None:
         """Makes the bytes durable and gives them their name; nothing is left of them where that fails."""
         try:
             self.file.flush()
-            os.fsync(self.file.fileno())
+            sync_file(self.file.fileno())
             os.replace(self._part, self.path)
         except BaseException:
             self.abandon()
             raise
+        self._drop.detach()
         with contextlib.suppress(OSError):  # it is whole under its name already
             self.file.close()
+        try:
             sync_folder(self.path.parent)
+        except OSError:
+            if self.is_strict:
+                raise
 
     def abandon(self) -> None:
         """Removes what was written; the older file stays."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._part)
-        with contextlib.suppress(OSError, ValueError):  # a full disk, at the last buffer
-            self.file.close()
+        self._drop()
 
     def __enter__(self) -> BinaryIO:
         return self.file
@@ -82,6 +96,45 @@ class WholeFile:
             self.commit()
         else:
             self.abandon()
+
+
+class Workshop:
+    """A hidden folder in which files are made that get their names later, all at once; see :meth:`close`.
+
+    One that a killed process left for the same name is removed.
+
+    Args:
+        path: beside it the folder lies, named after it.
+
+    Attributes:
+        path: the folder.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _remove_left(path)
+        self.path, handle = _claimed(path, _new_folder)
+        self._drop = weakref.finalize(self, _drop, self.path, os.getpid(), lambda: os.close(handle))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file of the folder; nobody else looks, so that it need not be whole at any time."""
+        place = self.path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+    def sync(self) -> None:
+        """Makes all that is in it durable."""
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    sync_file(file.fileno())
+            sync_folder(Path(folder))
+
+    def close(self) -> None:
+        """Removes the folder, and what is still in it."""
+        self._drop()
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -96,24 +149,96 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, that gets its name where the block ends well and is removed else.
+def new_folder(path: Path) -> Iterator[Workshop]:
+    """A folder to fill, whose files are durable and have their names where the block ends well; else none is.
+
+    A folder that is there and empty (a mount point, the current one) stays the same and takes them; folders
+    that it lies in are made.
 
     Raises:
-        OSError: ``path`` is there already, or cannot be made.
+        OSError: ``path`` is there already and not empty, or cannot be made.
     """
-    if os.path.lexists(path):
+    if not is_free(path):
         raise FileExistsError(errno.EEXIST, "exists", str(path))
-    part = temporary_name(path)
-    part.mkdir()
+    with parents(path):
+        yield from _filled(path)
+
+
+def _filled(path: Path) -> Iterator[Workshop]:
+    is_there = os.path.lexists(path)
+    shop = Workshop(path / path.resolve().name if is_there else path)
+    moved: list[Path] = []
     try:
-        yield part
-        os.rename(part, path)
+        yield shop
+        shop.sync()
+        if is_there:
+            for part in sorted(shop.path.iterdir()):
+                moved.append(path / part.name)
+                os.rename(part, moved[-1])
+        else:
+            os.rename(shop.path, path)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        for one in moved:
+            _remove(one)
         raise
+    finally:
+        shop.close()
     with contextlib.suppress(OSError):
-        sync_folder(path.parent)
+        sync_folder(path if is_there else path.parent)
+
+
+@contextlib.contextmanager
+def parents(path: Path) -> Iterator[None]:
+    """Makes the folders that ``path`` lies in; those that were not there go again where the block fails."""
+    made = [folder for folder in path.parents if not os.path.lexists(folder)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):  # others have put something there
+                folder.rmdir()
+        raise
+
+
+def is_free(path: Path) -> bool:
+    """Whether :func:`new_folder` may make it: nothing is there, or an empty folder.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    if not os.path.lexists(path):
+        return True
+    if not path.is_dir():
+        return False
+    _remove_left(path / path.resolve().name)
+    return not any(path.iterdir())
+
+
+def try_folder(folder: Path) -> None:
+    """Raises OSError unless files can be written in a folder that is there.
+
+    os.access says yes to root on a read-only file system's every folder: it is tried for real.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def make_way(path: Path) -> None:
+    """Removes what stands under a cache's name and is no file, so that the cache can be made anew: a pipe, a
+    link to a device, an empty folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if not os.path.lexists(path) or path.is_file():
+        return
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def temporary_name(path: Path) -> Path:
@@ -121,11 +246,24 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f"{_beginning(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
+def sync_file(handle: int, *, content_only: bool = False) -> None:
+    """Waits until a file is on its disk; where the file system knows no such call, it is taken as it is.
+
+    Args:
+        content_only: what else is told of the file (its dates) may come later.
+    """
+    try:
+        (os.fdatasync if content_only else os.fsync)(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, as fsync does for a file's bytes."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        sync_file(handle)
     finally:
         os.close(handle)
 
@@ -134,23 +272,42 @@ def _beginning(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}."
 
 
-def _claim(handle: int, path: Path) -> bool:
-    """Locks a new file for as long as this process lives, by which others tell it from one that was left.
+def _new_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
 
-    False where another process has just removed it.
+
+def _new_folder(path: Path) -> int:
+    os.mkdir(path)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | _HANDLE)
+
+
+def _claimed(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new temporary file or folder of ``path``, locked for as long as this process lives.
+
+    By that lock others tell it from one that was left; one that they had removed before it was locked is
+    made again.
     """
+    part = temporary_name(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # another one holds it for the moment in which it looks
-    except OSError:
-        return True  # a file system without locks: nobody removes anything there
-    try:
-        return os.stat(path).st_ino == os.fstat(handle).st_ino
-    except FileNotFoundError:
-        return False
+        while True:
+            handle = make(part)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)  # another one holds it for the moment in which it looks
+            except OSError:
+                return part, handle  # a file system without locks: nobody removes anything there
+            try:
+                if os.stat(part).st_ino == os.fstat(handle).st_ino:
+                    return part, handle
+            except FileNotFoundError:
+                pass
+            os.close(handle)
+    except BaseException:
+        _remove(part)
+        raise
 
 
 def _remove_left(path: Path) -> None:
-    """Removes temporary files of ``path`` whose processes were killed."""
+    """Removes temporary files and folders of ``path`` whose processes were killed."""
     beginning = _beginning(path)
     try:
         names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(beginning)]
@@ -160,9 +317,25 @@ def _remove_left(path: Path) -> None:
         if not name.endswith(".tmp"):
             continue
         with contextlib.suppress(OSError):
-            handle = os.open(path.with_name(name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = os.open(path.with_name(name), os.O_RDONLY | _HANDLE)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody writes it
-                os.unlink(path.with_name(name))
+                _remove(path.with_name(name))
             finally:
                 os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+
+
+def _drop(part: Path, process: int, close: Callable[[], None]) -> None:
+    """Removes a temporary file or folder, unless this is a child that got it by a fork."""
+    if os.getpid() == process:
+        _remove(part)
+        with contextlib.suppress(OSError, ValueError):  # a full disk, at the last buffer
+            close()

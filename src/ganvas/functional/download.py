@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
-import os
-import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ganvas.errors import OptionError, require
+from ganvas.files.write import WholeFile
 
 TIMEOUT = 8.0  # seconds without a byte before a mirror is given up
 _BLOCK = 1 << 18  # bytes read at a time
@@ -94,17 +92,8 @@ def download(
 def _fetch(file: RemoteFile, *, address: str, folder: Path, timeout: float) -> Path:
     with _open(address, timeout) as response:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "wb") as target:
-                _copy(file, response, target)
-                target.flush()
-                os.fsync(target.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp gives 0600: a shared folder should stay readable
-            os.replace(temporary, folder / file.name)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+        with WholeFile(folder / file.name) as target:
+            _copy(file, response, target)
     return folder / file.name
 
 

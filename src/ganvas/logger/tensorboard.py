@@ -31,6 +31,11 @@ class TensorBoard(TensorBoardLogger):
         except OSError:
             self.reopen()
             raise
+        except ValueError as error:  # Lightning takes what the writer raises for a fault of the value
+            if not isinstance(error.__cause__, OSError):
+                raise
+            self.reopen()
+            raise error.__cause__ from None
 
     def shown_tag(self, tag: str) -> str:
         """The name of a scalar in TensorBoard: of ``loss/...`` with a capital, all others as they are.

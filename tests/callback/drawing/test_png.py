@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ganvas.callback.drawing.png import PngRows
+from ganvas.files.read import NotRegularError
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -38,6 +39,6 @@ def test_nothing_is_left_of_a_file_that_was_not_ended(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_file_that_cannot_be_ended(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
     rows = torch.zeros(1, 3, 5, dtype=torch.uint8)
-    with pytest.raises(IsADirectoryError), PngRows(tmp_path / "x.png", width=5, height=3, channels=1) as file:
+    with pytest.raises(NotRegularError), PngRows(tmp_path / "x.png", width=5, height=3, channels=1) as file:
         file.append(rows)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganvas.run.folder.lock import RunLock
+from ganvas.run.folder.run_folder import all_runs
 
 
 @pytest.fixture
@@ -69,3 +70,12 @@ def test_links_are_not_followed(ganvas, runs: Path, tmp_path: Path) -> None:
     assert "is a link" in ganvas("runs", "rm", "linked", "--yes", code=2).stderr
     ganvas("runs", "rm", "a_gan", "--yes")
     assert (kept / "data").read_text() == "x"
+
+
+@pytest.mark.parametrize("command", [("ls",), ("rm", "b_vqvae", "--yes")])
+def test_what_a_killed_one_left_is_no_run_and_goes_with_the_next(command, ganvas, runs: Path) -> None:
+    left = runs / ".a_gan.0123456789abcdef.removed"
+    (runs / "a_gan").rename(left)
+    assert [run.path.name for run in all_runs(runs.parent)] == ["b_vqvae"]
+    assert "a_gan" not in ganvas("runs", *command).stdout
+    assert not left.exists()

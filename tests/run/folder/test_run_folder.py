@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +55,51 @@ def test_create_never_takes_a_folder_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^paths.output_dir="):
         create(tmp_path / "file" / "x", RUN)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_disk_that_fails_midway_leaves_no_folder(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _at_rename_or_folder(number, patch, _fail)
+        with pytest.raises(OptionError, match=r"paths.output_dir=.*Input/output error"):
+            create(tmp_path / "train" / "a", RUN)
+    assert os.listdir(tmp_path / "train") == []
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_one_that_is_killed_midway_leaves_no_run_and_the_name_free(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (pid := os.fork()) == 0:
+        _at_rename_or_folder(number, monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        create(tmp_path / "train" / "a", RUN)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert all_runs(tmp_path) == []
+    create(tmp_path / "train" / "a", RUN)
+    assert os.listdir(tmp_path / "train") == ["a"]
+
+
+def _at_rename_or_folder(number: int, patch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+    """At the n-th: the folder's own, three in it, and files and folders that get their names."""
+    count = iter(range(100))
+
+    def reached(real: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(path: Any, *args: Any, **options: Any) -> Any:
+            if os.path.basename(path) != "train" and next(count) == number:
+                action()
+            return real(path, *args, **options)
+
+        return wrapped
+
+    for name in ("mkdir", "replace", "rename"):
+        patch.setattr(os, name, reached(getattr(os, name)))
+
+
+def _fail() -> None:
+    raise OSError(5, "Input/output error")
 
 
 def test_redaction_hides_secrets_and_nothing_else() -> None:
@@ -185,7 +234,7 @@ def test_check_writable_believes_a_try_alone(tmp_path: Path, monkeypatch: pytest
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "touch", fail)
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
     with pytest.raises(OptionError, match="cannot be written"):
         check_writable(tmp_path / "a", "o")
 

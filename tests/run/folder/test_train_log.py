@@ -37,3 +37,20 @@ def test_advertisements_stay_out_and_the_rest_does_not(
         "a Tip: of our own",
     ]
     assert capsys.readouterr().err == ""
+
+
+def test_a_disk_that_is_full_at_the_last_line_is_no_error(tmp_path: Path, monkeypatch) -> None:
+    with train_log(tmp_path / "train.log"):
+        logging.getLogger("ganvas").info("a line")
+        handler = next(one for one in logging.getLogger().handlers if "LogFile" in type(one).__name__)
+        stream = handler.stream  # type: ignore[attr-defined]
+
+        class Full:
+            def flush(self) -> None:
+                raise OSError(122, "Disk quota exceeded")
+
+            close = flush
+
+        monkeypatch.setattr(handler, "stream", Full())
+    stream.close()
+    assert "a line" in (tmp_path / "train.log").read_text()

@@ -10,7 +10,7 @@ import pytest
 from fake_jobs import FakeJobs, numbers
 from PIL import Image
 
-from ganvas.sweep.search.report import failed, importance, summary, write_report
+from ganvas.sweep.search.report import failed, importance, report_lines, summary, write_report
 from ganvas.sweep.search.space import Space, choice, interval
 from ganvas.sweep.search.study import StudySource
 
@@ -38,7 +38,8 @@ def test_what_mattered_mattered(played: StudySource) -> None:
 
 
 def test_the_tables(played: StudySource, tmp_path: Path) -> None:
-    lines = write_report(played.handle, tmp_path)
+    lines = report_lines(played.handle)
+    assert write_report(played.handle, tmp_path).endswith(f"{tmp_path}/search")
     with (tmp_path / "search" / "trials.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     values = {int(row["trial"]): float(row["m"]) for row in table if row["m"]}
@@ -79,8 +80,7 @@ def test_without_matplotlib_there_are_tables(
     played: StudySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("optuna.visualization.matplotlib.is_available", lambda: False)
-    lines = write_report(played.handle, tmp_path)
-    assert "pip install 'ganvas[plot]'" in lines[-1]
+    assert "pip install 'ganvas[plot]'" in write_report(played.handle, tmp_path)
     assert {path.name for path in (tmp_path / "search").iterdir()} == {"trials.csv", "search.json"}
 
 

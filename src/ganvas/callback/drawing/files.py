@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ganvas.errors import require
+from ganvas.files.write import WholeFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,12 +47,13 @@ def write(path: str | Path, image: Image, **how: Any) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        image.save(part, **_FORMATS[path.suffix], **how)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with WholeFile(path) as file:
+        save_into(file, path.suffix, image, **how)
+
+
+def save_into(file: BinaryIO, ending: str, image: Image, **how: Any) -> None:
+    """Writes Pillow's image to a file that is open for it, in the format of an ending."""
+    image.save(file, **_FORMATS[ending], **how)
 
 
 def to_image(image: Tensor) -> Image:

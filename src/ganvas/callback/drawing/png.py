@@ -10,6 +10,8 @@ from types import TracebackType
 import numpy as np
 from torch import Tensor
 
+from ganvas.files.write import WholeFile
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SUB = 1  # the filter of every row: each byte less the one a pixel to the left (PNG, section 9.2)
 _COLOUR_TYPE = {1: 0, 3: 2}  # by channels: grey, RGB
@@ -27,8 +29,8 @@ class PngRows:
 
     def __init__(self, path: Path, *, width: int, height: int, channels: int) -> None:
         self.path, self.width, self.height, self.channels = path, width, height, channels
-        self._part = path.with_name(f".{path.name}.part")
-        self._file = self._part.open("wb")
+        self._whole = WholeFile(path)
+        self._file = self._whole.file
         self._packer = zlib.compressobj()
         self._rows = 0
         self._file.write(_SIGNATURE)
@@ -51,8 +53,7 @@ class PngRows:
         assert self._rows == self.height, (self._rows, self.height)
         self._chunk(b"IDAT", self._packer.flush())
         self._file.write(_chunk(b"IEND", b""))
-        self._file.close()
-        self._part.replace(self.path)
+        self._whole.commit()
 
     def __enter__(self) -> PngRows:
         return self
@@ -62,8 +63,7 @@ class PngRows:
             if kind is None:
                 self.close()
         finally:
-            self._part.unlink(missing_ok=True)
-            self._file.close()
+            self._whole.abandon()  # unless it has its name
 
     def _chunk(self, name: bytes, content: bytes) -> None:
         if content:

@@ -6,29 +6,26 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser
-from ganvas.errors import OptionError, require
+from ganvas.cli.arguments import Parser, check_new_folder, writing
+from ganvas.files.text import say, say_page
+from ganvas.files.write import new_folder
 
 _LEFT_OUT = ("__pycache__",)
 
 
 def run(argv: Sequence[str]) -> int:
-    """Writes the project's files; nothing that is there is touched."""
+    """Writes the project's files, all or none; nothing that is there is touched."""
     parser = Parser(prog="ganvas init", description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="where the project begins: a new or an empty folder")
     folder = Path(parser.parse_args(list(argv)).folder)
-    try:
-        there = list(folder.iterdir()) if folder.exists() else []
-        require(not there, "FOLDER", folder, "is not empty; name a new folder")
-        for path in starter_files():
-            target = folder / path.relative_to(starter())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-            print(target)
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror}); name another folder"
-        raise OptionError("FOLDER", folder, reason) from error
-    print(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
+    check_new_folder(folder, "FOLDER")
+    names = [path.relative_to(starter()) for path in starter_files()]
+    with writing(folder, "FOLDER"), new_folder(folder) as place:
+        for name in names:
+            place.write(str(name), (starter() / name).read_bytes())
+    for name in names:
+        say(folder / name)
+    say_page(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from ganvas.cli.runs.listing import describe
 from ganvas.cli.runs.show import bytes_of, format_bytes
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
-from ganvas.files.text import one_line
+from ganvas.files.remove import clear_removed, remove_folder
+from ganvas.files.text import one_line, say
 from ganvas.run.folder.lock import RunLock, is_held
-from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.run_folder import RUN_DEPTH, RunFolder
 
 
 def run(argv: Sequence[str]) -> int:
@@ -24,20 +24,22 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     arguments = parser.parse_args(list(argv))
-    folders = find_runs(arguments.run, Path(arguments.output_dir))
+    place = Path(arguments.output_dir)
+    clear_removed(place, RUN_DEPTH)  # of one that was killed
+    folders = find_runs(arguments.run, place)
     for folder in folders:
         check_removable(folder)
     require(arguments.yes or sys.stdin.isatty(), "--yes", "", "is needed where nobody can be asked")
     for folder in folders:
         told = describe(folder)
         size = format_bytes(bytes_of(folder.path))
-        print(f"{one_line(str(folder.path))}   {told['state']}, {told['examples_seen']:,} examples, {size}")
+        say(f"{one_line(str(folder.path))}   {told['state']}, {told['examples_seen']:,} examples, {size}")
     if not arguments.yes and not _agreed(len(folders)):
-        print("nothing was deleted")
+        say("nothing was deleted")
         return 1
     for folder in folders:
         remove(folder)
-    print(f"deleted: {len(folders)}")
+    say(f"deleted: {len(folders)}")
     return 0
 
 
@@ -50,7 +52,7 @@ def check_removable(folder: RunFolder) -> None:
 
 
 def remove(folder: RunFolder) -> None:
-    """Deletes a run's folder while no other process may write it.
+    """Deletes a run's folder while no other process may write it; killed meanwhile, it leaves no run.
 
     Raises:
         OptionError: another process holds it, or something in it cannot be deleted.
@@ -59,9 +61,7 @@ def remove(folder: RunFolder) -> None:
     try:
         with RunLock(folder.path):
             # What makes it a run goes last: a deletion that fails halfway can be asked for again.
-            for path in sorted(folder.path.iterdir(), key=lambda path: path.name == "run.yaml"):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            folder.path.rmdir()
+            remove_folder(folder.path, last="run.yaml")
     except OSError as error:
         reason = f"cannot be deleted ({error.strerror}: {error.filename})"
         raise OptionError("RUN", folder.path, reason) from error

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf, open_dict
 
+from ganvas.cli.arguments import writing
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import composed
 from ganvas.cli.compose.explain import key_of
@@ -17,9 +17,10 @@ from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.files.plain import dump_plain
+from ganvas.files.plain import dump_plain, parse_plain
 from ganvas.files.write import write_text
-from ganvas.run.folder.run_folder import check_writable
+from ganvas.run.config.places import check_training, confine
+from ganvas.run.folder.run_folder import check_name_fits, check_writable
 from ganvas.sweep.interface import Job
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.tree import RUN_DIR
@@ -30,25 +31,37 @@ _NO_CHOICE = ("experiment", "debug", "local/", "local")
 _ROUNDS = 4  # of choices that bring groups with them, and of values that bring others along
 
 
-def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config_dir: str | None) -> str:
+def save_experiment(
+    out: Path,
+    sweep: Manifest,
+    job: Job,
+    *,
+    result: str,
+    config_dir: str | None,
+    allows_places: bool = False,
+) -> str:
     """Writes a job's config as ``experiment/<name>.yaml``.
 
     Args:
         out: the file, in a folder named experiment.
         result: what the job reached, a line for the file's head.
         config_dir: the user's own groups, which the job may have used.
+        allows_places: whether folders to be written and addresses that the job names may lie anywhere.
 
     Returns:
         the command that trains it.
 
     Raises:
-        OptionError: ``--save``: the file is there, or cannot be written; or the config groups of now cannot
-            make this config.
+        OptionError: ``--save``: the file is there; or the config groups of now cannot make this config.
+        OutputError: it cannot be written.
     """
     check_out(out)
+    wanted = sweep.config_of(job)
+    if not allows_places:
+        wanted = _confined(wanted, sweep.run_dir(job))
     name = str(sweep.about.get("config_name", "train"))
     with hydra_session(config_dir) as hydra:
-        choices, values = _told(Composer(hydra, name), sweep, job)
+        choices, values = _told(Composer(hydra, name), sweep, job, wanted)
     folder = out.resolve().parent.parent
     shown = out.parent.parent if str(out.parent.parent) != "." else Path(".")
     command = command_line("train", f"experiment={out.stem}", "--config-dir", shown)
@@ -61,8 +74,9 @@ def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config
         f"# Result: {result}",
     ]
     body: dict[str, Any] = {"defaults": [{f"override /{key}": choice} for key, choice in choices.items()]}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, "\n".join(head) + "\n" + dump_plain((body if choices else {}) | values))
+    text = "\n".join(head) + "\n" + dump_plain((body if choices else {}) | values)
+    with writing(out, "--save"):
+        write_text(out, text)
     return command
 
 
@@ -73,13 +87,28 @@ def check_out(out: Path) -> None:
     require(
         fits, "--save", out, f"must be a .yaml in a folder named experiment, where Hydra looks; {example}"
     )
+    check_name_fits(out, "--save")
     require(not out.exists(), "--save", out, "is there already; name another file")
     check_writable(out.parent, "--save")
 
 
-def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+def _confined(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The config without what a sweep may not name; a cache without a folder stays without one."""
+    made = copy.deepcopy(config)
+    confine(made, folder)
+    check_training(made, folder)
+    data = config.get("data")
+    if isinstance(data, dict) and data.get("cache_dir") is None:
+        made["data"].pop("cache_dir", None)
+        made["data"] |= {key: value for key, value in data.items() if key == "cache_dir"}
+    return made
+
+
+def _told(
+    composer: Composer, sweep: Manifest, job: Job, config: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The choices of groups and the values that make the job's config of the config groups of now."""
-    wanted = _replaced(sweep.config_of(job), str(sweep.run_dir(job)), RUN_DIR)
+    wanted = _replaced(config, str(sweep.run_dir(job)), RUN_DIR)
     choices = _choices(composer, sweep.choices_of(job) | _lists(composer, sweep.overrides_of(job)))
     base = composer.base(_overrides(choices))
     written = {key_of(word).partition("@")[0] for word in sweep.overrides_of(job)}
@@ -136,7 +165,7 @@ def _replaced(tree: Any, old: str, new: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
+    return None if text == "None" else parse_plain(text) if text.startswith("[") else text
 
 
 def _overrides(choices: dict[str, Any]) -> list[str]:

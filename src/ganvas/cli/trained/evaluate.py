@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ganvas.cli.arguments import check_num, check_split, named_run, run_parser
+from ganvas.cli.arguments import Failures, check_num, check_split, named_run, run_parser
 from ganvas.cli.trained.evaluate_options import check_options
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say, say_json
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.usable import NEEDS
 
@@ -39,24 +38,49 @@ def run(argv: Sequence[str]) -> int:
     for folder in folders:
         arguments.run = str(folder.path)
         try:
-            _evaluate_one(arguments)
+            code = _evaluate_one(arguments) or code
         except OptionError as error:
-            print(one_line(f"{folder.path}: {scrub(str(error))}", 4000), file=sys.stderr)
+            say(one_line(f"{folder.path}: {scrub(str(error))}", 4000), error=True)
             code = 2
     return code
 
 
 def _evaluate_one(arguments: argparse.Namespace) -> int:
-    result = evaluate(arguments)
+    found = evaluate(arguments)
     if arguments.json:
-        print(json.dumps(result))
+        say_json(found.result)
     else:
-        _print(result)
-    return 0
+        _print(found.result)
+    failures = Failures()
+    remedy = "make room; the metrics are printed and in no file"
+    with failures.told(found.rows, "RUN", remedy=remedy):
+        found.record()
+    return failures.code
 
 
-def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
-    """``run``, ``metrics`` and ``protocol``, recorded in the run; arguments as of :func:`evaluate_parser`."""
+class Evaluated(NamedTuple):
+    """What an evaluation found.
+
+    Attributes:
+        result: ``run``, ``metrics`` and ``protocol``.
+        row: of the run's evaluations.jsonl; None where it is no evaluation of the run (``--floor``).
+        rows: that file.
+    """
+
+    result: dict[str, Any]
+    row: dict[str, Any] | None
+    rows: Path
+
+    def record(self) -> None:
+        """Appends the row; raises OSError where that cannot be written."""
+        from ganvas.callback.rows import Rows
+
+        if self.row is not None:
+            Rows(self.rows).append(json.loads(json.dumps(self.row)))
+
+
+def evaluate(arguments: argparse.Namespace) -> Evaluated:
+    """Computes, and records nothing; arguments as of :func:`evaluate_parser`."""
     num = _NUM if arguments.num is None else arguments.num
     check_num(num)
     check_num(arguments.batch_size, "--batch-size")
@@ -73,7 +97,6 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.metrics:
         chosen.append(f"metric/samples=[{','.join(arguments.metrics)}]")
 
-    from ganvas.callback.rows import Rows
     from ganvas.run.config.stored import read_stored
     from ganvas.run.load import load_run
 
@@ -97,9 +120,7 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
         "protocol": evaluation_result.protocol,
         "better": evaluation_result.better,
     }
-    if not arguments.floor:
-        Rows(folder.path / "evaluations.jsonl").append(json.loads(json.dumps(row)))
-    return result
+    return Evaluated(result, None if arguments.floor else row, folder.path / "evaluations.jsonl")
 
 
 def evaluate_parser() -> argparse.ArgumentParser:
@@ -191,12 +212,12 @@ def _evaluate(
 
 
 def _print(result: dict[str, Any]) -> None:
-    print(result["run"])
+    say(result["run"])
     for name, value in sorted(result["metrics"].items()):
-        print(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
-    print("protocol")
+        say(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
+    say("protocol")
     for name, value in _flat("", result["protocol"]):
-        print(f"  {name:40} {value}")
+        say(f"  {name:40} {value}")
 
 
 def _flat(path: str, node: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
@@ -11,6 +12,8 @@ from typing import Any
 
 from ganvas.compare.show.svg import Line
 from ganvas.errors import OptionError
+from ganvas.files.text import one_line
+from ganvas.files.write import write_bytes
 from ganvas.functional.cache import cache_dir
 
 # Eight colours that people with any colour vision tell apart on white, each with a contrast of 3 or more.
@@ -73,7 +76,9 @@ def draw(
         if said:
             figure.supxlabel("\n".join(said), x=0.01, ha="left", fontsize=9)
         _legend(figure, labels, "outside upper left" if said else "outside lower left")
-        figure.savefig(out)
+        content = io.BytesIO()  # of a file that fails, matplotlib makes errors of another kind
+        figure.savefig(content, format=out.suffix[1:])
+    write_bytes(out, content.getvalue())
 
 
 def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
@@ -81,11 +86,11 @@ def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
     for line in lines:
         marker = "o" if len(line.curve[0]) <= _FEW else None
         axis.plot(*line.curve, **_style(line.variant), marker=marker, markersize=4)
-    axis.set_title(tag, fontsize=10)
+    axis.set_title(one_line(tag), fontsize=10)
     axis.tick_params(labelbottom=lowest)
     if lowest:
         axis.set_xlabel("examples seen")
-    axis.set_ylabel(tag.rpartition("/")[2])
+    axis.set_ylabel(one_line(tag.rpartition("/")[2]))
     axis.grid(alpha=0.3)
     axis.xaxis.set_major_formatter(_examples)
 
@@ -110,7 +115,7 @@ def _style(variant: int) -> dict[str, Any]:
 
 def _clean(label: str) -> str:
     """matplotlib leaves labels that begin with an underscore out of legends."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in label[:120])
+    text = one_line(label, 120)
     return f" {text}" if text.startswith("_") else text
 
 

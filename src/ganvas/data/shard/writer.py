@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
-from ganvas.errors import OptionError, require
+from ganvas.errors import OutputError, require
+from ganvas.files.write import WholeFile, is_free, new_folder
 
 
 def write_shards(data: TensorDataModule, out: Path, *, images_per_shard: int) -> dict[str, int]:
@@ -33,33 +31,26 @@ def write_shards(data: TensorDataModule, out: Path, *, images_per_shard: int) ->
 
     Raises:
         OptionError: ``--out`` or ``--images-per-shard``; ``data`` where the samples are no such images.
+        OutputError: ``--out``: it cannot be written.
     """
     require(
         images_per_shard >= 1, "--images-per-shard", images_per_shard, "must be at least 1; 10000 is usual"
     )
-    taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
-    require(not taken, "--out", out, "is there already; name a new folder")
+    require(is_free(out), "--out", out, "is not empty; name a new folder")
     shape = data.sample_shape
     images = len(shape) == 3 and shape[0] in (1, 3) and not data.split("train").x.is_floating_point()
     reason = f"has samples of {list(shape)}, and shards hold images of 1 or 3 channels, stored as uint8"
     require(images, "data", type(data).__name__, f"{reason}; choose other data")
     written = {}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-        try:
+        with new_folder(out) as folder:
             for name in SPLITS:
                 written[name] = 0
                 for number, start in enumerate(range(0, data.num_samples(name), images_per_shard)):
-                    _write(data, name, start, images_per_shard, folder / f"{name}-{number:06}.tar")
+                    _write(data, name, start, images_per_shard, folder.path / f"{name}-{number:06}.tar")
                     written[name] += 1
-            folder.chmod(0o755)
-            os.replace(folder, out)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        reason = f"cannot be written ({error.strerror or error}); name another folder"
-        raise OptionError("--out", out, reason) from error
+        raise OutputError("--out", out, error) from error
     return written
 
 
@@ -67,7 +58,8 @@ def _write(data: TensorDataModule, name: str, start: int, count: int, path: Path
     split = data.split(name)
     rows = slice(start, min(start + count, len(split)))
     labels = None if split.label is None else split.label[rows].tolist()
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+    kind = tarfile.USTAR_FORMAT
+    with WholeFile(path) as file, tarfile.open(fileobj=file, mode="w", format=kind) as archive:
         for place, content in enumerate(_encoded(split.x[rows])):
             _add(archive, f"{start + place:09}.png", content)
             if labels is not None:

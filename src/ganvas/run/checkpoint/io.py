@@ -18,7 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from ganvas.errors import OptionError
-from ganvas.files.write import sync_folder
+from ganvas.files.write import WholeFile, sync_file, sync_folder
 from ganvas.run.folder.checksum import checksum_matches, checksums, sidecar
 
 _HASH_BESIDE = 1 << 20  # bytes from which hashing in a second thread pays
@@ -31,12 +31,15 @@ class DurableCheckpointIO(CheckpointIO):
     Attributes:
         error: why the last save left no file, None where it did: a full disk must not end a run, and
             under DDP the ranks that write nothing wait for the one that does.
+        unsaved: what the last save got (the checkpoint and its path) where it left no file; its tensors are
+            those of the run, which go on to change.
     """
 
     error: OSError | None = None
+    unsaved: tuple[dict[str, Any], Path] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        path, self.error = Path(path), None
+        path, self.error, self.unsaved = Path(path), None, None
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ class DurableCheckpointIO(CheckpointIO):
             if old:
                 _write_sidecar(path, [digest])
         except OSError as error:
-            self.error = error
+            self.error, self.unsaved = error, (checkpoint, path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -99,7 +102,8 @@ class _HashingFile:
             self._unsynced += len(view)
             if self._unsynced >= _SYNC_EVERY and (self._sync is None or self._sync.done()):
                 self._collect()
-                self._sync, self._unsynced = self.syncing.submit(os.fdatasync, self.raw.fileno()), 0
+                self._sync = self.syncing.submit(sync_file, self.raw.fileno(), content_only=True)
+                self._unsynced = 0
         return len(view)
 
     def _collect(self) -> None:
@@ -116,7 +120,7 @@ class _HashingFile:
         self._collect()
         if self.error is not None:
             raise self.error
-        os.fsync(self.raw.fileno())
+        sync_file(self.raw.fileno())
         return self.hash.hexdigest()
 
 
@@ -128,15 +132,6 @@ def _write(checkpoint: dict[str, Any], path: Path) -> str:
 
 
 def _write_sidecar(path: Path, digests: Sequence[str]) -> None:
-    target = sidecar(path)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        with temporary.open("w") as file:
-            file.writelines(f"{digest}  {path.name}\n" for digest in digests)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    text = "".join(f"{digest}  {path.name}\n" for digest in digests)
+    with WholeFile(sidecar(path), is_strict=True) as file:
+        file.write(text.encode())

@@ -7,26 +7,60 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
-from ganvas.files.write import write_text
+from ganvas.files.remove import is_rest
+from ganvas.files.schema import (
+    Kind,
+    is_count,
+    is_finite,
+    is_number,
+    is_text,
+    listing,
+    mapping,
+    maybe,
+    misfit,
+    one_of,
+    section,
+)
+from ganvas.files.text import hidden_letter, one_line
+from ganvas.files.write import new_folder, try_folder, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.redact import redacted, scrubbed
 
-# What others may have written into status.json, or it counts as broken.
-_STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
+_BEST = {"metric": is_text, "value": maybe(is_finite), "examples": maybe(is_count)}
+_ALSO = {"also": listing(section(_BEST)), "reported": listing(is_text)}
+_OPTIMIZED = section(_BEST | {"mode": maybe(one_of("min", "max"))}, _ALSO)
+# What others may have written into status.json, or it counts as broken; a job's record holds some of it too.
+SUMMARY: dict[str, Kind] = {
+    "examples_seen": is_count,
+    "seconds": maybe(is_finite),
+    "metrics": maybe(mapping(maybe(is_number))),
+    "protocols": maybe(mapping(is_text)),
+    "optimized": maybe(_OPTIMIZED),
+}
+_STATUS = SUMMARY | {"state": is_text, "error": maybe(is_text), "started": is_text, "updated": is_text}
+RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
+
+_LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk; self-contained: nothing outside it is needed to read it."""
+    """One run on disk; self-contained: nothing outside it is needed to read it.
+
+    Attributes:
+        path: the folder.
+        allows_places: whether the command line lets it name folders to write and addresses beyond its own.
+    """
 
     path: Path
+    allows_places: bool = field(default=False, compare=False)
 
     @property
     def checkpoints(self) -> Path:
@@ -35,10 +69,7 @@ class RunFolder:
     def read_status(self) -> dict[str, Any]:
         """status.json, or an empty dict where it is absent or broken."""
         status = load_object(self.path / "status.json")
-        sound = all(isinstance(status[name], kind) for name, kind in _STATUS.items() if name in status)
-        metrics = status.get("metrics") if sound else None
-        numbers = all(isinstance(value, int | float | None) for value in (metrics or {}).values())
-        return status if sound and numbers else {}
+        return status if misfit(status, {}, _STATUS) is None else {}
 
     def write_status(self, **values: Any) -> None:
         """Updates status.json atomically."""
@@ -100,30 +131,41 @@ def new_folder_path(config: dict[str, Any], choices: dict[str, str]) -> Path:
 
 def check_writable(path: Path, option: str) -> None:
     """Raises OptionError unless a folder at ``path`` could be made, without making it."""
+    check_name_fits(path, option)
     parent = path
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir():
         raise OptionError(option, path, f"{parent} is a file; name a folder")
-    if not _can_write(parent):
-        raise OptionError(option, path, f"{parent} cannot be written; name a folder of your own")
-
-
-def _can_write(folder: Path) -> bool:
-    """os.access says yes to root on a read-only file system's every folder: try for real."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    probe = folder / f".ganvas-{os.getpid()}"
     try:
-        probe.touch()
-        probe.unlink()
-    except OSError:
-        return False
-    return True
+        try_folder(parent)
+    except OSError as error:
+        reason = f"{parent} cannot be written ({error.strerror}); name a folder of your own"
+        raise OptionError(option, path, reason) from error
+
+
+def check_name_fits(path: Path, option: str) -> None:
+    """Raises OptionError where a new file or folder cannot, or should not, have this name."""
+    require("\0" not in str(path), option, path, "holds a NUL byte; name another")
+    for new in (path, *path.parents):
+        if os.path.lexists(new):
+            break
+        long, letter = len(os.fsencode(new.name)), hidden_letter(new.name)
+        rule = f"has a name of {long} bytes, and file systems take 255; name another"
+        require(long <= _LONGEST_NAME, option, path, rule)
+        rule = f"has a letter in its name that cannot be shown ({letter!a}); name another"
+        require(letter is None, option, path, rule)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        shown = one_line(str(path))  # the first of thousands of letters
+        raise OptionError(option, shown, f"cannot be named so ({error.strerror}); name another") from error
 
 
 def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:
-    """Makes the folder (it must not exist) and writes run.yaml and status.json.
+    """Makes the folder (it must not exist) with run.yaml and status.json, all of it or nothing.
 
     Args:
         abilities: what the recipe can do (see ganvas.run.folder.usable), for those who do not build it.
@@ -131,24 +173,27 @@ def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None =
     Raises:
         OptionError: the folder exists, or cannot be made.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=False)
-    except FileExistsError:
-        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own") from None
-    except OSError as error:
-        raise OptionError("paths.output_dir", path.parent, f"cannot be written ({error.strerror})") from None
-    for name in ("checkpoints", "tensorboard", "samples"):
-        (path / name).mkdir()
-    folder = RunFolder(path)
-    write_run(path, run)
+    if os.path.lexists(path):
+        raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own")
     listed: dict[str, Any] = {} if abilities is None else {"abilities": list(abilities)}
-    listed |= {
-        "choices": dict(run.get("ganvas", {}).get("choices") or {}),
-        "run_yaml_bytes": (path / "run.yaml").stat().st_size,
-    }
-    began = timestamp()
-    folder.write_status(state="running", examples_seen=0, error=None, started=began, **listed)
-    return folder
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(path) as place:
+            for name in ("checkpoints", "tensorboard", "samples"):
+                (place.path / name).mkdir()
+            write_run(place.path, run)
+            listed |= {
+                "choices": dict(run.get("ganvas", {}).get("choices") or {}),
+                "run_yaml_bytes": (place.path / "run.yaml").stat().st_size,
+            }
+            began = timestamp()
+            RunFolder(place.path).write_status(
+                state="running", examples_seen=0, error=None, started=began, **listed
+            )
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror}); make room, or name another folder"
+        raise OptionError("paths.output_dir", path.parent, reason) from error
+    return RunFolder(path)
 
 
 def write_run(path: Path, run: dict[str, Any]) -> None:
@@ -158,8 +203,9 @@ def write_run(path: Path, run: dict[str, Any]) -> None:
 
 def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
-    patterns = ("*/run.yaml", "*/*/run.yaml", "*/*/*/run.yaml")
-    found = [path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists()]
+    patterns = ["*/" * depth + "run.yaml" for depth in range(1, RUN_DEPTH + 1)]
+    there = (path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists())
+    found = [path for path in there if not is_rest(path)]
     return [RunFolder(path) for path in sorted(found, key=lambda path: (started(path), path.name))]
 
 

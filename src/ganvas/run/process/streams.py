@@ -85,7 +85,7 @@ def _stream(number: int, like: TextIO | None, *, is_steady: bool) -> TextIO:
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),  # as Python has it
         encoding=getattr(like, "encoding", None) or "utf-8",
-        errors="backslashreplace" if number == 2 else getattr(like, "errors", None),
+        errors="backslashreplace" if number == 2 else "replace",  # a name that is no text is no error
         line_buffering=number == 2 or os.isatty(number),
         write_through=unbuffered,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -13,39 +14,53 @@ from typing import Any
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from ganvas.files.write import write_text
+from ganvas.errors import OutputError
+from ganvas.files.write import write_bytes, write_text
 from ganvas.functional.cache import cache_dir
 from ganvas.sweep.search.search_spec import Objective
 from ganvas.sweep.search.study_handle import RETRY_OF, StudyHandle
-from ganvas.sweep.summary import write_csv
+from ganvas.sweep.summary import write_table
 
 FOLDER = "search"  # in the sweep's folder
 _FEWEST = 4  # complete trials that say something of importance: the best two of them against all
 
 
-def write_report(handle: StudyHandle, folder: Path) -> list[str]:
+def report_lines(handle: StudyHandle) -> list[str]:
+    """What the study found, for a terminal."""
+    found = summary(handle)
+    failures = [one for one in _told(handle) if one.state == TrialState.FAIL]
+    return [
+        _counted(found),
+        *_best_lines(handle, found),
+        *(
+            f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
+            for one in failures[:5]
+        ),
+    ]
+
+
+def write_report(handle: StudyHandle, folder: Path) -> str:
     """Writes search/trials.csv, search.json and, where matplotlib is there, history.png and importance.png.
 
     Args:
         folder: the sweep's.
 
     Returns:
-        lines for the terminal.
+        a line for a terminal, where they are.
+
+    Raises:
+        OutputError: ``SWEEP``: a file cannot be written.
     """
-    place = folder / FOLDER
-    place.mkdir(exist_ok=True)
-    found = summary(handle)
-    write_csv(place / "trials.csv", rows(handle), hidden=())
-    write_text(place / "search.json", json.dumps(found, indent=1) + "\n")
-    said = [_counted(found), *_best_lines(handle, found)]
-    said += [
-        f"trial {one.number} failed: {one.user_attrs.get('error', 'no reason is known')}"
-        for one in _told(handle)
-        if one.state == TrialState.FAIL
-    ][:5]
-    drawn = _draw(handle, found, place)
+    place, found = folder / FOLDER, summary(handle)
+    try:
+        place.mkdir(exist_ok=True)
+        write_table(place / "trials.csv", rows(handle), hidden=())
+        write_text(place / "search.json", json.dumps(found, indent=1) + "\n")
+        drawn = _draw(handle, found, place)
+    except OSError as error:
+        raise OutputError("SWEEP", place, error, "make room; ganvas sweep best writes it again") from error
     extra = f"tables: {place}; images need an extra (pip install 'ganvas[plot]')"
-    return [*said, f"images and tables: {place}" if drawn else extra]
+    return f"images and tables: {place}" if drawn else extra
 
 
 def summary(handle: StudyHandle) -> dict[str, Any]:
@@ -177,14 +192,20 @@ def _draw(handle: StudyHandle, found: dict[str, Any], place: Path) -> bool:
                     plots.plot_optimization_history(
                         handle.study(), target=target, target_name=objective.metric
                     )
-                    pyplot.savefig(place / f"history{file}", bbox_inches="tight")
+                    _save(pyplot, place / f"history{file}")
                 if found["importance"][objective.metric]:
                     plots.plot_param_importances(
                         handle.study(), target=_value(number, objective.sign), target_name=objective.metric
                     )
-                    pyplot.savefig(place / f"importance{file}", bbox_inches="tight")
+                    _save(pyplot, place / f"importance{file}")
             pyplot.close("all")
     return True
+
+
+def _save(pyplot: Any, path: Path) -> None:
+    content = io.BytesIO()
+    pyplot.savefig(content, format="png", bbox_inches="tight")
+    write_bytes(path, content.getvalue())
 
 
 def _value(place: int, sign: int = 1) -> Callable[[FrozenTrial], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import numpy
@@ -14,6 +15,7 @@ from torch import Tensor
 from ganvas.cli.trained.files.options import Target
 from ganvas.cli.trained.files.samples import check_samples, open_samples
 from ganvas.errors import OptionError
+from ganvas.files.write import temporary_name
 from ganvas.functional.images import to_uint8
 
 
@@ -112,9 +114,11 @@ def test_nothing_is_left_of_files_that_cannot_be_named(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_no_sample(tmp_path: Path) -> None:
-    (tmp_path / ".samples.part").mkdir()
-    (tmp_path / ".samples.part" / "0.png").write_text("torn")
+    left = temporary_name(tmp_path / "samples")
+    left.mkdir()
+    (left / "0.png").write_text("torn")
     assert write(tmp_path, made(2, 1, 2, 2)) == ["000000.png", "000001.png"]
+    assert sorted(os.listdir(tmp_path)) == ["000000.png", "000001.png"]
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 4, 4), (4, 4, 4), (1, 3, 4, 4)])

@@ -20,6 +20,7 @@ from ganvas.cli.trained.files import grid
 from ganvas.cli.trained.files.options import Target
 from ganvas.cli.trained.files.samples import check_samples, open_samples
 from ganvas.errors import OptionError
+from ganvas.files.read import NotRegularError
 from ganvas.functional.images import to_uint8
 
 
@@ -156,7 +157,7 @@ def test_nothing_is_left_of_a_file_that_cannot_be_ended(
     monkeypatch.setattr(grid, "_WHOLE", most)
     target = Target(tmp_path / name, Path(name).suffix, is_folder=False)
     (tmp_path / name).mkdir()
-    with pytest.raises(IsADirectoryError), open_samples(target, 9) as file:
+    with pytest.raises(NotRegularError), open_samples(target, 9) as file:
         file.append(made(9, 3, 4, 4), None)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.session import hydra_session
+from ganvas.files.folders import packaged_conf
+from ganvas.files.plain import MAX_BYTES
+from ganvas.files.read import read_bytes
+from ganvas.files.write import Workshop, new_folder
 
 FOLDER = "conf"  # in the sweep's folder
 _PACKAGED, _USERS = "packaged", "user"
@@ -17,9 +19,11 @@ _PACKAGED, _USERS = "packaged", "user"
 
 def freeze(sweep: Path, config_dir: str | None) -> None:
     """Copies every YAML of the packaged groups, and of the user's, into the sweep; no code."""
-    _copy(packaged_conf(), sweep / FOLDER / _PACKAGED)
-    if config_dir is not None:
-        _copy(Path(config_dir), sweep / FOLDER / _USERS)
+    sweep.mkdir(parents=True, exist_ok=True)
+    with new_folder(sweep / FOLDER) as place:
+        _copy(packaged_conf(), place, _PACKAGED)
+        if config_dir is not None:
+            _copy(Path(config_dir), place, _USERS)
 
 
 @contextmanager
@@ -32,12 +36,10 @@ def frozen_session(sweep: Path) -> Iterator[Any]:
         yield hydra
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+def _copy(source: Path, place: Workshop, name: str) -> None:
+    (place.path / name).mkdir()
     for path in _yamls(source):
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+        place.write(f"{name}/{path.relative_to(source)}", read_bytes(path, MAX_BYTES))
 
 
 def _yamls(folder: Path) -> Iterator[Path]:

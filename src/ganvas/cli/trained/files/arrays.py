@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganvas.cli.arguments import as_array
 from ganvas.cli.trained.files.interface import SampleFile
+from ganvas.files.write import WholeFile
 
 
 class ArrayFile(SampleFile):
@@ -20,8 +21,8 @@ class ArrayFile(SampleFile):
 
     def __init__(self, out: Path, num: int) -> None:
         super().__init__(out, num)
-        self.part = out.with_name(f".{out.name}.part")
-        self._archive = zipfile.ZipFile(self.part, "w", zipfile.ZIP_DEFLATED)
+        self._file = WholeFile(out)
+        self._archive = zipfile.ZipFile(self._file.file, "w", zipfile.ZIP_DEFLATED)
         self._images: Any = None
         self._labels: list[Tensor] = []
 
@@ -40,14 +41,14 @@ class ArrayFile(SampleFile):
             with self._begin("labels", labels) as entry:
                 entry.write(labels.tobytes())
         self._archive.close()
-        self.part.replace(self.out)
+        self._file.commit()
 
     def abandon(self) -> None:
-        with suppress(OSError, ValueError):  # of a full disk, again
-            if self._images is not None:
-                self._images.close()
-            self._archive.close()
-        self.part.unlink(missing_ok=True)
+        for part in (self._images, self._archive):
+            with suppress(OSError, ValueError):  # of a full disk, again
+                if part is not None:
+                    part.close()
+        self._file.abandon()
 
     def _begin(self, name: str, rows: Any) -> Any:
         """The entry of an array of ``num`` rows like these, its head written."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
+import io
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.files import check_size, save_image
+from ganvas.callback.drawing.files import check_size, save_into, to_image
 from ganvas.callback.drawing.images import levels
 from ganvas.cli.trained.files.interface import SampleFile
 from ganvas.cli.trained.files.options import images_in
 from ganvas.errors import OptionError, require
+from ganvas.files.write import Workshop
 from ganvas.functional.images import enlarge
 
 _DIGITS, _CLASS_DIGITS = 6, 3  # at least; names sort as their numbers do
@@ -62,32 +63,41 @@ class SampleFolder(SampleFile):
         super().__init__(out, num)
         self.ending, self.scale = ending, scale or 1
         self._is_new = not out.exists()
-        self._part = out / ".samples.part"
-        shutil.rmtree(self._part, ignore_errors=True)  # of a process that was killed
-        self._part.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
+        self._shop = Workshop(out / "samples")
         self._labels: list[Tensor] = []
         self._count = 0
+        self._made: list[Path] = []  # what was not there before
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
         for image in levels(x):
-            save_image(self._part / f"{self._count}{self.ending}", enlarge(image, self.scale))
+            content = io.BytesIO()
+            save_into(content, self.ending, to_image(enlarge(image, self.scale)))
+            self._shop.write(f"{self._count}{self.ending}", content.getvalue())
             self._count += 1
         if label is not None:
             self._labels.append(label.cpu())
 
     def close(self) -> None:
         labels = torch.cat(self._labels) if self._labels else None
-        for i, name in enumerate(_names(self._count, labels, num=self.num, ending=self.ending)):
-            path = self.out / name
-            path.parent.mkdir(exist_ok=True)
-            (self._part / f"{i}{self.ending}").replace(path)
-        self._part.rmdir()
+        paths = [self.out / name for name in _names(self._count, labels, num=self.num, ending=self.ending)]
+        self._shop.sync()
+        for folder in sorted({path.parent for path in paths} - {self.out}):
+            if not folder.is_dir():
+                folder.mkdir()
+                self._made.append(folder)
+        for i, path in enumerate(paths):
+            is_new = not path.exists()
+            (self._shop.path / f"{i}{self.ending}").replace(path)
+            if is_new:
+                self._made.append(path)
+        self._shop.close()
 
     def abandon(self) -> None:
-        shutil.rmtree(self._part, ignore_errors=True)
-        if self._is_new:
+        self._shop.close()
+        for path in reversed([self.out, *self._made] if self._is_new else self._made):
             with suppress(OSError):  # others have put something there
-                self.out.rmdir()
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _names(count: int, labels: Tensor | None, *, num: int, ending: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ganvas.callback.drawing.files import IMAGES, check_format
 from ganvas.cli.arguments import check_num, check_out
 from ganvas.errors import OptionError, require
-from ganvas.run.folder.run_folder import check_writable
+from ganvas.run.folder.run_folder import check_name_fits, check_writable
 
 _MOST_PIXELS = 2**28  # 0.8 GB in colours
 FORMATS = tuple(ending[1:] for ending in IMAGES)  # of the files in a folder
@@ -93,6 +93,7 @@ def read_target(arguments: argparse.Namespace, default: Path) -> Target:
     """
     text = str(default) if arguments.out is None else arguments.out
     path = Path(text)
+    check_name_fits(path, "--out")
     is_folder = arguments.out is not None and (text.endswith(("/", os.sep)) or path.is_dir())
     if not is_folder:
         for name in ("format", "overwrite"):
