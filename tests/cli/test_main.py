@@ -168,3 +168,26 @@ def test_memory_that_is_not_there_is_one_line_and_exit_code_1(ganvas) -> None:
     assert told.startswith("the memory of this machine is not enough (240 TB more were asked for and ")
     assert "; take a smaller data.batch_size" in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs", "show", "NAME"],
+        ["runs", "ls", "--output-dir", "NAME"],
+        ["sweep", "status", "NAME"],
+        ["compare", "NAME", "NAME"],
+        ["plot", "NAME"],
+        ["sample", "NAME"],
+        ["job", "NAME", "0"],
+        ["options", "--config-dir", "NAME"],
+        ["shards", "data=digits", "--out", "NAME"],
+    ],
+)
+@pytest.mark.parametrize("letter", ["x", "*"])
+def test_a_name_longer_than_any_files(words: list[str], letter: str, ganvas, tmp_path: Path) -> None:
+    done = ganvas(*(word.replace("NAME", letter * 300) for word in words), code=2)
+    (line,) = done.stderr.splitlines()
+    assert len(line) < 1000
+    assert letter * 50 in line
+    assert list(tmp_path.iterdir()) == []

@@ -33,3 +33,16 @@ def test_what_blocks_or_never_ends_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "none")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_limit_beyond_the_memory_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "file", 2**50) == b"12345"
+
+
+def test_a_file_that_says_no_size_is_read_to_its_end(tmp_path: Path) -> None:
+    content = read_bytes("/proc/self/maps", 10**7)
+    assert os.stat("/proc/self/maps").st_size == 0
+    assert len(content) > 2000
+    with pytest.raises(TooLargeError, match="more than 1,000 bytes"):
+        read_bytes("/proc/self/maps", 1000)

@@ -99,7 +99,9 @@ class Child:
         if used - self._used < LONGEST + 1 and self._idle < IDLE_POLLS:
             return None
         os.kill(self.pid, signal.SIGUSR2)  # faulthandler says where it is
-        time.sleep(0.2)
+        until = time.monotonic() + 2
+        while self.log.stat().st_size == 0 and time.monotonic() < until:
+            time.sleep(0.05)
         what = "waits for ever" if waits else "computes for ever"
         verdict = Verdict(f"{what}: {self._stood()}", -1, time.monotonic() - self._began)
         ended = self._ended(verdict)

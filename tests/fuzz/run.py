@@ -68,8 +68,11 @@ def main() -> int:
             workers=arguments.workers,
             goes_on=lambda begun: table.next_class(begun, seconds=limit, tries=arguments.tries),
         )
-        for ended in running:
-            note(ended, table, arguments.failures)
+        try:
+            for ended in running:
+                note(ended, table, arguments.failures)
+        except KeyboardInterrupt:  # Ctrl-C ends a long run with what it has
+            running.close()
         table.show()
         if arguments.markdown:
             table.write(arguments.markdown)

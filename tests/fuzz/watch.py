@@ -59,6 +59,9 @@ class Watch:
             path, _, flags = given
             changes = isinstance(flags, int) and flags & _CHANGES
             found = self._place(path, None, is_followed=True) if changes else None
+            inside = found is not None and f"{found}/".startswith(f"{self.folder}/")
+            if inside and os.path.isdir(found or ""):
+                return  # a file without a name, by which a folder is tried out
         elif event in _PLACES:
             followed = event in _FOLLOWED
             places = (

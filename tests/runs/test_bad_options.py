@@ -128,6 +128,13 @@ def test_train_refuses(case: str, ganvas, there: Path) -> None:
         ({"data/x": "\udcff\udcfe"}, ["data=x"], "data", ["=x: ", "data/x.yaml is no text (UTF-8)"]),
         ({"data/x": "a: 1\n"}, ["data=x"], "data.sample_shape", ["cannot be resolved"]),
         ({"data/x": "defaults: [nope]\n"}, ["data=x"], "data", ["=nope: ", "there is no such option"]),
+        (
+            {"data/x": "defaults: [{digits: {a: 1}}]\n"},
+            ["data=x"],
+            "data",
+            ["=x: ", "data/x.yaml is none", "write - group: option"],
+        ),
+        ({}, [f"data={'x' * 6000}"], "data", ["=xxx", "no file has so long a name"]),
     ],
     ids=[
         "cycle",
@@ -139,9 +146,12 @@ def test_train_refuses(case: str, ganvas, there: Path) -> None:
         "no_text",
         "missing_keys",
         "missing_default",
+        "defaults_that_are_none",
+        "long_name",
     ],
 )
 def test_a_users_own_yaml(files, words: list[str], key: str, parts: list[str], ganvas, there: Path) -> None:
+    (there / "conf").mkdir()
     for name, text in files.items():
         path = there / "conf" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)

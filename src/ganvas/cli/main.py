@@ -87,7 +87,14 @@ def _main(argv: list[str]) -> int:
         hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(COMMANDS)
         say(f"command={argv[0]}: there is no such command; {hint}", error=True)
         return 2
-    return _guarded(argv[0], argv[1:])
+    try:
+        return _guarded(argv[0], argv[1:])
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or "--debug" in argv:
+            raise
+        name = one_line(os.fsdecode(error.filename or ""), 100)
+        print(f"name={name}: is longer than a file's name can be; give a shorter one", file=sys.stderr)
+        return 2
 
 
 def _guarded(command: str, argv: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,12 +40,13 @@ def find_runs(
 def _fitting(name: str, output_dir: Path, need: Need) -> list[RunFolder]:
     if "://" in name or name == "":
         return [find_usable(name, output_dir, need)]  # which refuses it
-    if glob.has_magic(name) and not Path(name).exists():
+    # os.path and not Path: a name that is too long is an error to the second.
+    if glob.has_magic(name) and not os.path.exists(name):
         return globbed(name, output_dir)
     for folder in (Path(name), *_folders_named(name, output_dir)):
-        if (folder / "run.yaml").exists():
+        if os.path.exists(folder / "run.yaml"):
             return [RunFolder(folder)]
-        inside = all_runs(folder) if folder.is_dir() else []
+        inside = all_runs(folder) if os.path.isdir(folder) else []
         if inside:
             return inside
     return [find_usable(name, output_dir, need)]

@@ -11,6 +11,8 @@ import os
 import stat
 from io import BufferedReader
 
+_PIECE = 1 << 20  # bytes
+
 
 class NotRegularError(OSError):
     """A pipe, a device, a socket or a folder stands where a file was expected."""
@@ -46,7 +48,11 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
         OSError, ValueError: see :func:`open_regular`.
     """
     with open_regular(path) as file:
-        content = file.read(most + 1)
+        # What is asked for is allocated before it is read, and the limit may be larger than the memory.
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, most) + 1)
+        while len(content) <= most and (more := file.read(min(most + 1 - len(content), _PIECE))):
+            content += more  # it grows, or says no size
     if len(content) > most:
         raise TooLargeError(errno.EFBIG, f"has more than {most:,} bytes", os.fspath(path))
     return content

@@ -180,6 +180,10 @@ def test_the_same_job_twice_is_one_job(ganvas, tmp_path: Path) -> None:
     assert [job["differs"] for job in listed["jobs"]] == [["seed=1"], ["seed=2"]]
 
 
+def test_a_name_that_is_a_number_names_a_folder(ganvas) -> None:
+    assert "folder: outputs/1/" in ganvas("sweep", "plan", "seed=1,2", "name=1", *SMOKE).stdout
+
+
 def make_sweep(folder: Path, number: int, finished: int) -> Manifest:
     """A sweep of ``number`` jobs on disk; the first ``finished`` of them are."""
     with hydra_session(None) as hydra:

@@ -94,7 +94,7 @@ def _near(at: Step, others: list[Step], draws: random.Random) -> None:
     if isinstance(value, bool):
         at[0][at[1]] = not value
     elif isinstance(value, int | float):
-        at[0][at[1]] = draws.choice((*ODD_NUMBERS[:-3], -value, value * 1000, value + 1, value / 3))
+        at[0][at[1]] = draws.choice((*ODD_NUMBERS[:-3], -value, value * 1000, value + 1, value // 3))
     elif isinstance(value, str):
         cut = draws.randrange(len(value) + 1)
         at[0][at[1]] = value[:cut] + draws.choice(ODD_TEXTS)[:400] + value[cut:]

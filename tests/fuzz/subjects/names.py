@@ -15,21 +15,8 @@ from world import World
 from subjects.readers import light_reader
 
 _NAMES = [
-    *"a.b 0 -x ~ = @x ${x} * ? [a] .hidden %s nul CON train val Test a=1 latest latest:gan".split(),
-    *(
-        "\x1b[2J",
-        "a\nb",
-        "a b",
-        " ",
-        "\udc80",
-        "é",
-        "\u202ex",
-        "x" * 250,
-        "=1+1",
-        "<b>x</b>",
-        "[bold]x[/bold]",
-        "'\"\\",
-    ),
+    *"a.b 0 -x ~ = @x ${x} * ? [a] .hidden %s nul CON train val Test a=1 latest latest:gan <b>x".split(),
+    *("\x1b[2J", "a\nb", "a b", " ", "\udc80", "é", "\u202ex", "x" * 250, "=1+1", "[bold]x", "'\"\\"),
 ]
 
 

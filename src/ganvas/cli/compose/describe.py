@@ -58,7 +58,7 @@ def file_of(group: str, option: str, config_dir: str | None = None) -> Path | No
 def headline(path: Path) -> str:
     """The comment at the file's top, in one line."""
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         if not line.startswith("#"):
             break
         if "@package" not in line:

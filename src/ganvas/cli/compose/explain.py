@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,17 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
         raise OptionError(key_of(group), group.partition("=")[2], reason) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, hydra, overrides) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        longest = max(overrides, key=len, default="config=")
+        reason = "no file has so long a name; ganvas options lists what there is"
+        raise OptionError(key_of(longest), longest.partition("=")[2][:100], reason) from error
     except (ValueError, TypeError) as error:  # Hydra's own for model=null, model=5 and model=[1]
+        if " in defaults : " in str(error):
+            path = next((path for path in _yaml_files(hydra) if not _has_defaults(path)), Path())
+            reason = f"the defaults list of {path} is none ({first_line(error)}); write - group: option"
+            raise OptionError(*_chosen_by(path, hydra), reason) from error
         odd = any(_is_group(hydra, key) and _no_word(v) for key, v in values_written(overrides).items())
         if not odd and "Config group override" not in str(error):
             raise
@@ -61,6 +72,17 @@ def _is_text(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return all(byte >= 32 or byte in b"\t\n\r" for byte in content)
+
+
+def _has_defaults(path: Path) -> bool:
+    """Whether the file's defaults list, where it has one, is one of options by name."""
+    tree = yaml.safe_load(path.read_bytes())
+    listed = tree.get("defaults", []) if isinstance(tree, dict) else []
+    if not isinstance(listed, list):
+        return False
+    values = [value for one in listed for value in (one.values() if isinstance(one, dict) else [one])]
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return all(text is None or isinstance(text, str) for text in texts)
 
 
 def _chosen_by(path: Path, hydra: Any) -> tuple[str, str]:

@@ -62,7 +62,7 @@ def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any])
         check_writable(folder, "hydra.sweep.dir")
         return folder
     digest = hashlib.sha256(f"{list(overrides)}{time.time_ns()}".encode()).hexdigest()[:6]
-    place = Path(config["paths"]["output_dir"], config["name"])
+    place = Path(config["paths"]["output_dir"], str(config["name"]))  # name=1 is a number to Hydra
     folder = place / f"{folder_stamp()}_sweep-{digest}"
     check_writable(folder, "paths.output_dir")
     return folder
