@@ -81,7 +81,7 @@ COMMANDS = {
         "conf/experiment/best.yaml",
         done="is there already",
     ),
-    "init": Command(("init", "mine"), "mine", done="is there already"),
+    "init": Command(("init", "mine"), "mine", done="name a new folder"),
 }
 
 
