@@ -30,6 +30,7 @@ class ParserBuilt(Exception):
 
 
 _building = False
+_REMEDY = "name another, or make room"
 
 
 @contextmanager
@@ -168,14 +169,19 @@ def check_new_folder(out: Path, option: str = "--out") -> None:
 
 
 @contextmanager
-def writing(out: Path, option: str = "--out", remedy: str = "name another, or make room") -> Iterator[None]:
+def writing(
+    out: Path, option: str = "--out", remedy: str = _REMEDY, *, is_folder: bool = False
+) -> Iterator[None]:
     """Makes the file's folder; what the system says against writing there becomes one line.
+
+    Args:
+        is_folder: ``out`` is a folder of files, and made itself.
 
     Raises:
         OutputError: ``option``: the file cannot be written; no folder that was made for it stays empty.
     """
     try:
-        with parents(out):
+        with parents(out / "file" if is_folder else out):
             yield
     except OutputError:
         raise
@@ -194,10 +200,10 @@ class Failures:
         self.code = 0
 
     @contextmanager
-    def told(self, out: Path, option: str = "--out", **how: str) -> Iterator[None]:
+    def told(self, out: Path, option: str, remedy: str = _REMEDY) -> Iterator[None]:
         """As :func:`writing`, but that an OutputError ends here."""
         try:
-            with writing(out, option, **how):
+            with writing(out, option, remedy):
                 yield
         except OutputError as error:
             print(one_line(scrub(str(error)), 4000), file=sys.stderr)

@@ -59,9 +59,11 @@ class WholeFile:
         if there is not None and not stat.S_ISREG(there):
             raise NotRegularError(errno.EINVAL, "is no regular file", str(path))
         _remove_left(self.path)
-        self._part, handle = _claimed(self.path, _new_file)
+        self._part, closing = temporary_name(self.path), list[Callable[[], None]]()
+        self._drop = weakref.finalize(self, _drop, self._part, os.getpid(), closing)  # before it is there
+        handle = _claimed(self._part, _new_file)
         self.file: BinaryIO = os.fdopen(handle, "w+b")
-        self._drop = weakref.finalize(self, _drop, self._part, os.getpid(), self.file.close)
+        closing.append(self.file.close)
         if there is not None:
             with contextlib.suppress(OSError):  # a file system without permissions
                 os.fchmod(handle, there & 0o777)
@@ -115,8 +117,10 @@ class Workshop:
 
     def __init__(self, path: Path) -> None:
         _remove_left(path)
-        self.path, handle = _claimed(path, _new_folder)
-        self._drop = weakref.finalize(self, _drop, self.path, os.getpid(), lambda: os.close(handle))
+        self.path, closing = temporary_name(path), list[Callable[[], None]]()
+        self._drop = weakref.finalize(self, _drop, self.path, os.getpid(), closing)  # before it is there
+        handle = _claimed(self.path, _new_folder)
+        closing.append(lambda: os.close(handle))
 
     def write(self, name: str, content: bytes) -> None:
         """Writes a file of the folder; nobody else looks, so that it need not be whole at any time."""
@@ -266,23 +270,22 @@ def _new_folder(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | _HANDLE)
 
 
-def _claimed(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
-    """A new temporary file or folder of ``path``, locked for as long as this process lives.
+def _claimed(part: Path, make: Callable[[Path], int]) -> int:
+    """The handle of a new temporary file or folder, locked for as long as this process lives.
 
     By that lock others tell it from one that was left; one that they had removed before it was locked is
     made again.
     """
-    part = temporary_name(path)
     try:
         while True:
             handle = make(part)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)  # another one holds it for the moment in which it looks
             except OSError:
-                return part, handle  # a file system without locks: nobody removes anything there
+                return handle  # a file system without locks: nobody removes anything there
             try:
                 if os.stat(part).st_ino == os.fstat(handle).st_ino:
-                    return part, handle
+                    return handle
             except FileNotFoundError:
                 pass
             os.close(handle)
@@ -318,9 +321,10 @@ def _remove(path: Path) -> None:
             os.unlink(path)
 
 
-def _drop(part: Path, process: int, close: Callable[[], None]) -> None:
+def _drop(part: Path, process: int, closing: list[Callable[[], None]]) -> None:
     """Removes a temporary file or folder, unless this is a child that got it by a fork."""
     if os.getpid() == process:
         _remove(part)
-        with contextlib.suppress(OSError, ValueError):  # a full disk, at the last buffer
-            close()
+        for close in closing:
+            with contextlib.suppress(OSError, ValueError):  # a full disk, at the last buffer
+                close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ import yaml
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import compose
 from ganvas.cli.compose.session import hydra_session
+from ganvas.cli.sweep.show import show_end
 from ganvas.sweep.manifest import Draft, Manifest
+from ganvas.sweep.summary import results
 
 SMOKE = ("trainer=smoke", "callback=minimal", "logger=none", "callback.evaluation.num_samples=64")
 
@@ -252,3 +257,27 @@ def test_a_sweep_that_runs_is_not_run_again(ganvas, tmp_path: Path) -> None:
     with RunLock(tmp_path / "there"):
         done = ganvas("sweep", "resume", "there", code=2)
     assert done.stderr.startswith("SWEEP=there: is being written by process ")
+
+
+def test_a_full_disk_takes_no_ranking(ganvas, tmp_path: Path) -> None:
+    """What was found is printed, and the file that could not be written is told in a line."""
+    folder = tmp_path / "outputs" / "x" / "20260101-000000_sweep-a"
+    sweep = make_sweep(folder, 8, 6)
+    told = ganvas("sweep", "best", str(folder)).stdout
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    out = "conf/experiment/best.yaml"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        done = ganvas("sweep", "best", str(folder), "--save", out, code=1)
+        with redirect_stdout(StringIO()) as shown, redirect_stderr(StringIO()) as error:
+            code = show_end(sweep, results(sweep)[:6])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.stdout == told
+    assert done.stderr == f"--save={out}: cannot be written (File too large); name another, or make room\n"
+    assert not (tmp_path / "conf").exists()
+    line = f"SWEEP={folder}/results.csv: cannot be written (File too large); make room; ganvas sweep status"
+    assert error.getvalue() == f"{line} shows the same\n"
+    assert "best: job 3 (seed=3), evaluation/fid 1" in shown.getvalue()
+    assert code == 1
+    assert not (folder / "results.csv").exists()

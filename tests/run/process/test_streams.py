@@ -102,3 +102,40 @@ def test_training_whose_output_no_disk_takes_is_whole_and_says_so(
     assert lines[-2:] == ["stdout: could not be written (No space left on device)", "code 1"]
     (path,) = tmp_path.rglob("status.json")
     assert json.loads(path.read_text())["state"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.real_processes
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1:strict", "utf-8"])
+def test_what_a_stream_cannot_hold_is_a_question_mark(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    name = os.fsdecode(b"\xc3\xa4\xe2\x82\xac")  # an umlaut and a euro sign
+    for words in (["init", name], ["shards", "data=digits", "--out", f"{name}2"], ["runs", "ls"], ["--help"]):
+        command = [sys.executable, "-P", "-m", "ganvas", *words]
+        done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        if words[0] == "init":
+            shown = {"ascii": b"??", "latin-1:strict": b"\xe4?", "utf-8": b"\xc3\xa4\xe2\x82\xac"}
+            assert done.stdout.startswith(shown[encoding] + b"/README.md")
+    bad = subprocess.run(
+        [*command[:4], "init", os.fsdecode(b"a\xff")], capture_output=True, timeout=300, check=False
+    )
+    assert (bad.returncode, bad.stdout) == (2, b"")
+    assert bad.stderr.count(b"\n") == 1
+
+
+@pytest.mark.slow
+def test_outputs_are_whole_where_nobody_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there, and the exit code says that its name was not printed."""
+    monkeypatch.chdir(tmp_path)
+    for number, (redirect, said) in enumerate(
+        [("> /dev/full", "stdout: cannot be written (No space left on device)"), (">&-", "")]
+    ):
+        lines = ganvas("init", f"new{number}", redirect=redirect).stderr.splitlines()
+        assert all(line.startswith("stdout: ") for line in lines[:-1])
+        assert lines[-1] == f"code {int(bool(said))}"
+        assert not said or lines[0].startswith(said)
+        assert (tmp_path / f"new{number}" / "README.md").stat().st_size > 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from fake_jobs import FakeJobs, numbers
 from PIL import Image
 
+from ganvas.errors import OutputError
 from ganvas.sweep.search.report import failed, importance, report_lines, summary, write_report
 from ganvas.sweep.search.space import Space, choice, interval
 from ganvas.sweep.search.study import StudySource
@@ -82,6 +84,25 @@ def test_without_matplotlib_there_are_tables(
     monkeypatch.setattr("optuna.visualization.matplotlib.is_available", lambda: False)
     assert "pip install 'ganvas[plot]'" in write_report(played.handle, tmp_path)
     assert {path.name for path in (tmp_path / "search").iterdir()} == {"trials.csv", "search.json"}
+
+
+def test_a_disk_that_fails_is_told_by_name(
+    played: StudySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "search.json").write_text("old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError) as raised:
+        write_report(played.handle, tmp_path)
+    said = "cannot be written (No space left on device); make room; ganvas sweep best writes it again"
+    assert str(raised.value) == f"SWEEP={tmp_path}/search: {said}"
+    assert [(path.name, path.read_text()) for path in (tmp_path / "search").iterdir()] == [
+        ("search.json", "old")
+    ]
 
 
 def test_of_several_objectives_those_that_none_beats(

@@ -124,7 +124,8 @@ def check_name_fits(path: Path, option: str) -> None:
     for new in (path, *path.parents):
         if os.path.lexists(new):
             break
-        long, letter = len(os.fsencode(new.name)), hidden_letter(new.name)
+        name = os.fsencode(new.name)
+        long, letter = len(name), hidden_letter(name.decode("utf-8", "surrogateescape"))
         rule = f"has a name of {long} bytes, and file systems take 255; name another"
         require(long <= _LONGEST_NAME, option, path, rule)
         rule = f"has a letter in its name that cannot be shown ({letter!a}); name another"

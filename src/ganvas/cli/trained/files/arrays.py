@@ -16,25 +16,32 @@ from ganvas.cli.trained.files.interface import SampleFile
 from ganvas.files.write import WholeFile
 
 
+class _Zip(zipfile.ZipFile):
+    def __del__(self) -> None:
+        """One that is abandoned needs no end, and its file is closed."""
+
+
 class ArrayFile(SampleFile):
     """``images`` uint8 [N, H, W, C] (points as they are) and ``labels`` int64 [N], as numpy packs them."""
 
     def __init__(self, out: Path, num: int) -> None:
         super().__init__(out, num)
         self._file = WholeFile(out)
-        self._archive = zipfile.ZipFile(self._file.file, "w", zipfile.ZIP_DEFLATED)
+        self._archive: zipfile.ZipFile | None = None  # made inside of the block, which closes it
         self._images: Any = None
         self._labels: list[Tensor] = []
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
         rows = as_array(x)
-        if self._images is None:
+        if self._archive is None:
+            self._archive = _Zip(self._file.file, "w", zipfile.ZIP_DEFLATED)
             self._images = self._begin("images", rows)
         self._images.write(rows.tobytes())
         if label is not None:
             self._labels.append(label.cpu())
 
     def close(self) -> None:
+        assert self._archive is not None
         self._images.close()
         if self._labels:
             labels = as_array(torch.cat(self._labels))
@@ -52,6 +59,7 @@ class ArrayFile(SampleFile):
 
     def _begin(self, name: str, rows: Any) -> Any:
         """The entry of an array of ``num`` rows like these, its head written."""
+        assert self._archive is not None
         entry = self._archive.open(f"{name}.npy", "w", force_zip64=True)
         head = {
             "descr": numpy.lib.format.dtype_to_descr(rows.dtype),

@@ -63,11 +63,15 @@ class SampleFolder(SampleFile):
         super().__init__(out, num)
         self.ending, self.scale = ending, scale or 1
         self._is_new = not out.exists()
-        out.mkdir(parents=True, exist_ok=True)
-        self._shop = Workshop(out / "samples")
         self._labels: list[Tensor] = []
         self._count = 0
         self._made: list[Path] = []  # what was not there before
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self._shop = Workshop(out / "samples")
+        except BaseException:
+            self._remove_made()
+            raise
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
         for image in levels(x):
@@ -95,6 +99,9 @@ class SampleFolder(SampleFile):
 
     def abandon(self) -> None:
         self._shop.close()
+        self._remove_made()
+
+    def _remove_made(self) -> None:
         for path in reversed([self.out, *self._made] if self._is_new else self._made):
             with suppress(OSError):  # others have put something there
                 path.rmdir() if path.is_dir() else path.unlink()
