@@ -73,7 +73,7 @@ COMMANDS = {
     "plot-svg": _drawn("plot", A, out="new.svg"),
     "export": _drawn("export", A, out="new.safetensors"),
     "shards": Command(
-        ("shards", "data=digits", "--out", "made", "--images-per-shard", "400"), "made", done="name a new folder"
+        ("shards", "data=digits", "--out", "made", "--images-per-shard", "400"), "made", done="a new folder"
     ),
     "runs-rm": Command(("runs", "rm", _B, "--yes"), done="RUN="),
     "sweep-best": Command(

@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
     if is_grid and channels not in (1, 3):
         print(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", file=sys.stderr)
     with (
-        writing(target.path, is_folder=target.is_folder),
+        writing(target.path),
         open_samples(target, num, columns=columns, scale=scale) as file,
     ):
         for x, label in itertools.chain([first], pieces):
