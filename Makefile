@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 OUT ?= outputs
 WORKERS ?= 2 # processes that run the tests side by side
 
-.PHONY: setup train test test-rest test-all test-faults test-faults-nightly test-faults-mutations check wheel \
-	gpu-wheels clean
+.PHONY: setup train test test-rest test-all test-faults test-faults-nightly test-faults-mutations test-fuzz \
+	test-fuzz-nightly check wheel gpu-wheels clean
 
 setup: $(VENV)/.installed
 
@@ -50,6 +50,14 @@ test-faults-nightly: setup
 
 test-faults-mutations: setup
 	$(BIN)/python tests/faults/mutation.py
+
+# Damaged files of every kind, read by commands; 60 s of a fixed seed, and hours of another one each night.
+FUZZ_HOURS ?= 4
+test-fuzz: setup
+	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1
+
+test-fuzz-nightly: setup
+	$(BIN)/python tests/fuzz/run.py --seconds $$(($(FUZZ_HOURS) * 3600)) --seed $$(date +%s)
 
 check: setup
 	$(BIN)/ruff check .

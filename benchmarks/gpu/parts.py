@@ -18,7 +18,7 @@ from comparison import TOLERANCE, TOLERANCE_FLOAT64, compared
 from torch import Tensor, nn
 
 from ganvas.cli.compose.experiment import compose
-from ganvas.cli.compose.folders import packaged_conf
+from ganvas.files.folders import packaged_conf
 from ganvas.functional.random import Draws
 from ganvas.run.config.build import build
 from runs import NUM_CLASSES, Bench, train

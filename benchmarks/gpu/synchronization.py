@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganvas.cli.compose.folders import packaged_conf
+from ganvas.files.folders import packaged_conf
 from runs import Bench, train
 
 FIRST, LAST = 3, 5  # the watched batches: what happens once (state, buffers, cuDNN) is over by then

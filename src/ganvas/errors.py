@@ -11,6 +11,7 @@ import re
 
 _SECRET = {"key", "token", "password", "secret"}
 REDACTED = "<redacted>"
+_LONGEST = 300  # letters of a key or value that an error repeats in full
 
 
 class OptionError(ValueError):
@@ -26,14 +27,30 @@ class OptionError(ValueError):
 
     def __init__(self, option: str, value: object, reason: str) -> None:
         self.option, self.value, self.reason = option, value, reason
-        shown, why = str(value), reason
+        shown, why = _text(value), reason
         if shown and is_secret(option.rpartition(".")[2]):
             shown, why = REDACTED, reason.replace(shown, REDACTED)
-        super().__init__(f"{option}={shown}: {why}")
+        elif len(shown) > _LONGEST:
+            short = f"{shown[:40]}... ({len(shown):,} letters)"
+            shown, why = short, reason.replace(shown, short)
+        named = option if len(option) <= _LONGEST else f"{option[:40]}..."
+        super().__init__(f"{named}={shown}: {why}")
 
     def under(self, prefix: str) -> OptionError:
-        """The same error with the option's path completed, e.g. ``under("model.quantizer")``."""
+        """The same error with the option's path completed, e.g. ``under("model.quantizer")``.
+
+        A name in capitals (RUN, a variable of the environment) is no key of a part and stays as it is.
+        """
+        if self.option.isupper():
+            return self
         return OptionError(f"{prefix}.{self.option}" if prefix else self.option, self.value, self.reason)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a whole number of more than 4300 digits
+        return hex(value) if isinstance(value, int) else repr(type(value))
 
 
 def is_secret(key: object) -> bool:

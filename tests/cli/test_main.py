@@ -94,5 +94,70 @@ def test_an_interrupt_of_the_console_script_is_no_traceback(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+_LAUNCHERS = {
+    "SLURM_STEP_NUM_TASKS": {},
+    "RANK": {"WORLD_SIZE": "1", "LOCAL_RANK": "0"},
+    "WORLD_SIZE": {"RANK": "0", "LOCAL_RANK": "0"},
+    "MASTER_PORT": {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"},
+}
+
+
+@pytest.mark.parametrize("text", ["x", "99999999", "-1"])
+@pytest.mark.parametrize("name", _LAUNCHERS)
+def test_a_launchers_words_matter_where_ranks_do(
+    name: str, text: str, ganvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in (_LAUNCHERS[name] | {name: text}).items():
+        monkeypatch.setenv(key, value)
+    assert "usage" in ganvas("--help").stdout
+    assert ganvas("runs", "ls").stdout.startswith("there is no run")
+    if (name, text) in (("SLURM_STEP_NUM_TASKS", "99999999"), ("WORLD_SIZE", "99999999")):
+        return  # a number that a launcher could set
+    done = ganvas("train", "trainer.max_examples=64", code=2)
+    assert done.stderr.startswith(f"{name}={text}: ")
+    assert done.stderr.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["runs", "ls", "--output-dir", "~nosuchuser"], "--output-dir"),
+        (["sample", "latest", "--out=~nosuchuser/x.png"], "--out"),
+        (["train", "--config-dir", "~nosuchuser"], "--config-dir"),
+        (["train", 'paths.output_dir="~nosuchuser"'], "paths.output_dir"),
+        (["train", "-m", "seed=1,2", 'hydra.sweep.dir="~nosuchuser"'], "hydra.sweep.dir"),
+    ],
+)
+def test_the_home_folder_of_nobody(words: list[str], option: str, ganvas, tmp_path: Path) -> None:
+    """Nothing is made, least of all a folder that is called ~nosuchuser."""
+    said = ganvas(*words, code=2).stderr
+    assert said.replace('"', "").startswith(f"{option}=~nosuchuser")
+    assert "there is no user nosuchuser; write the folder out" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_home_stands_for_the_users_folder(ganvas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves --output-dir=~/x and paths.output_dir=~/x as they are."""
+    from ganvas.cli.compose.experiment import compose
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert "home/runs" in ganvas("runs", "ls", "--output-dir=~/runs").stdout
+    paths = compose(['paths.output_dir="~/runs"']).config["paths"]
+    assert paths["output_dir"] == str(tmp_path / "home/runs")
+    assert paths["run_dir"].startswith(f"{tmp_path}/home/runs/train/")
+
+
+def test_a_current_folder_that_was_deleted(ganvas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "usage" in ganvas("--help").stdout
+    ganvas("train", "--help")
+    for words in (["runs", "ls"], ["train"], ["sample", "latest"]):
+        assert ": the current folder was deleted; cd to" in ganvas(*words, code=2).stderr
+
+
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt

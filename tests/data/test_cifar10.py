@@ -198,3 +198,14 @@ def test_missing_root(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="is a file"):
         make(tmp_path / "file").prepare()
+
+
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "data_batch_3"])
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path, put, name):
+    for batch in CIFAR10.batch_md5 if name.startswith("data") else ():
+        (tmp_path / batch).write_bytes(b"")
+    (tmp_path / name).unlink(missing_ok=True)
+    put(tmp_path / name)
+    with pytest.raises(OptionError, match=r"cannot be read as CIFAR-10 .*is no regular file"):
+        CIFAR10(root=str(tmp_path), num_val=1).prepare()

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import gzip
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from ganvas.data import digits
 from ganvas.data.digits import Digits
+from ganvas.errors import OptionError
 
 
 def test_all_digits_are_there_once_in_eight_bits():
@@ -27,3 +35,26 @@ def test_all_digits_are_there_once_in_eight_bits():
 def test_the_split_is_the_same_for_every_seed():
     assert Digits(seed=1).fingerprint() == Digits(seed=2).fingerprint()
     assert set(Digits().split("val").label.tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b"1,2,3\n"), gzip.compress(b"17," * 64 + b"0\n"), gzip.compress(b"nan"), None],
+    ids=["empty", "three numbers", "beyond 16", "no number", "a folder"],
+)
+def test_a_file_of_other_digits_is_not_believed(tmp_path, monkeypatch, content):
+    """scikit-learn is asked instead."""
+    path = tmp_path / "datasets" / "data" / "digits.csv.gz"
+    path.parent.mkdir(parents=True)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    monkeypatch.setattr(
+        digits, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    )
+    assert len(Digits().split("train")) == 1437
+    asked = SimpleNamespace(data=np.zeros((1797, 64)), target=np.full(1797, 10))
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: asked)
+    with pytest.raises(OptionError, match=r"data=digits: scikit-learn's file holds other digits"):
+        Digits().prepare()

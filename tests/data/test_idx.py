@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import struct
 from pathlib import Path
 
@@ -125,3 +126,31 @@ def test_arguments_out_of_range(tmp_path, options, option):
     with pytest.raises(OptionError) as caught:
         make(tmp_path, **options).prepare()
     assert caught.value.option == option
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path, put, zipped):
+    write(tmp_path, zipped={"test-images"})
+    (tmp_path / "test-images.gz").unlink()
+    path = tmp_path / ("test-images.gz" if zipped else "test-images")
+    put(path)
+    with pytest.raises(OptionError, match=rf"^root={path}: cannot be read .*is no regular file"):
+        make(tmp_path).prepare()
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_a_file_can_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganvas.data.idx.MAX_BYTES", 1_000)
+    write(tmp_path)
+    (tmp_path / "test-images").unlink()
+    with gzip.open(tmp_path / "test-images.gz", "wb") as file:
+        for _ in range(10):
+            file.write(bytes(1_000_000))
+    with pytest.raises(OptionError, match=r"test-images.gz: is not Small's file of this name"):
+        make(tmp_path).prepare()
+
+
+def test_a_root_of_any_name_is_refused_in_words():
+    for root in ("x" * 300, "a\0b"):
+        with pytest.raises(OptionError, match=r"^root="):
+            make(root).prepare()

@@ -145,6 +145,7 @@ def test_the_caches_place(root, tmp_path, monkeypatch):
     make(root, cache_dir=str(tmp_path / "mine")).prepare()
     assert len(caches(tmp_path / "mine")) == 1
     (tmp_path / ".images.ganvas").write_text("in the way")  # as good as a folder that cannot be written
+    monkeypatch.delenv("GANVAS_CACHE")  # which goes before it
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     make(root).prepare()
     assert len(caches(tmp_path / "user" / "ganvas")) == 1
@@ -572,3 +573,53 @@ def test_folders_without_images_are_said(root):
     module = make(root)
     module.prepare()
     assert module.notes[0].endswith("passed over: 2 folders without images")
+
+
+# ---- folders that are made to be endless ----
+
+
+@pytest.fixture
+def deep(root):
+    """1,500 folders in each other, which pytest itself could not remove."""
+    folders = [root / "cat"]
+    for _ in range(1500):
+        folders.append(Path(f"{folders[-1]}/d"))
+    folders[0].mkdir(parents=True)
+    for folder in folders[1:]:
+        folder.mkdir()
+    yield folders[-1]
+    for folder in reversed(folders):
+        for file in folder.glob("*.png"):
+            file.unlink()
+        folder.rmdir()
+
+
+def test_1500_nested_folders(root, deep):
+    write(root / "dog", [30])
+    write(deep, [10])
+    module = make(root)
+    assert levels(module) == [10, 30]
+    assert module.class_names == ["cat", "dog"]
+
+
+def test_links_that_lead_to_one_folder_on_many_ways(root):
+    """25 folders with two links each to the next: 33 million ways to one image."""
+    write(root / "end", [10, 20])
+    below = root / "end"
+    for number in range(25):
+        folder = root.parent / f"step{number}"
+        folder.mkdir()
+        for name in ("a", "b"):
+            (folder / name).symlink_to(below)
+        below = folder
+    (root / "start").symlink_to(below)
+    with pytest.raises(OptionError, match=r"is reached by more than 64 links; remove them"):
+        make(root).prepare()
+
+
+def test_a_folder_that_is_linked_twice_is_read_twice(root):
+    write(root / "a", [10])
+    (root / "b").symlink_to(root / "a")
+    module = make(root)
+    assert levels(module) == [10, 10]
+    assert module.split("train").label.tolist() == [0, 1]

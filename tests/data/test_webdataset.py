@@ -177,6 +177,26 @@ def test_arrays(root, shape):
     assert levels(make(root, batch_size=1)) == [77]
 
 
+@pytest.mark.parametrize(
+    ("shape", "kind", "reason"),
+    [
+        ((2**20, 2**20), "|u1", "1099511627776 pixels, above the limit of"),
+        ((4000, 4000), "|u1", r"says \[4000, 4000\] and holds 64 bytes"),
+        ((0, 8), "|u1", "says .0, 8. and holds"),
+        ((8, 8), "|O", "an .npy of object"),
+        ((8, 8), "<f8", "an .npy of float64"),
+    ],
+)
+def test_an_array_that_is_not_what_its_header_says(root, shape, kind, reason):
+    """Nothing of the size is made before the bytes are seen; objects are never unpickled."""
+    file = io.BytesIO()
+    header = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    pack(root / "a.tar", [("a.npy", file.getvalue() + b"\0" * 64)])
+    with pytest.raises(OptionError, match=reason):
+        make(root, batch_size=1).split("train").x[:]
+
+
 def test_labels_of_json_and_the_choice_of_an_image(root):
     contents = []
     for number in range(4):
@@ -306,7 +326,7 @@ def test_headers_are_read_once(root, monkeypatch):
     first = make(root)
     first.prepare()
     (kept,) = (root.parent / ".images.ganvas").iterdir()
-    assert kept.suffix == ".npz"
+    assert kept.suffix == ".index"
     monkeypatch.setattr(shard_index, "members", None)  # a call would fail
     again = make(root)
     assert levels(again) == list(range(7))
@@ -392,12 +412,42 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "key_twice": (lambda path: pack(path, [*sample(3), *sample(4), *sample(3)]), "key 00003 twice (.png)"),
     "no_image": (lambda path: pack(path, [("a.cls", b"1")]), "has no image of key a (there are: .cls)"),
     "two_images": (lambda path: pack(path, [("a.png", b""), ("a.jpg", b"")]), "than one image of key a"),
-    "label": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"cat")]), "label \"b'cat'\" of key a"),
+    "label": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"cat")]), "label 'cat' of key a"),
     "negative": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"-1")]), "has the label '-1' of key a"),
     "json": (lambda path: pack(path, [("a.png", png(1)), ("a.json", b"{")]), "of key a; a class is a whole"),
     "unlabelled": (lambda path: pack(path, [("a.png", png(1))]), "train-001.tar, key a: has no label"),
-    "folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read (Is a directory)"),
+    "folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read (is no regular file)"),
+    "pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "cannot be read (is no regular file)"),
+    "device": (lambda path: (path.unlink(), path.symlink_to("/dev/zero")), "(is no regular file)"),
+    "pax_length": (lambda path: _pax(path, b"9" * 5000 + b" path=a\n"), "has a broken extended header"),
+    "pax_sign": (lambda path: _pax(path, b"+9 path=a\n"), "has a broken extended header"),
+    "pax_size": (lambda path: _pax(path, b"5011 size=" + b"9" * 5000 + b"\n"), "is no whole number"),
+    "pax_negative": (lambda path: _pax(path, b"11 size=-1\n"), "b'-1' is no whole number"),
+    "octal": (lambda path: _field(path, 124, b"-0000000001\0"), "is no number"),
+    "octal_prefix": (lambda path: _field(path, 124, b"0o000000001\0"), "is no number"),
+    "binary_size": (lambda path: _field(path, 124, b"\x80" + b"\xff" * 11), "inside of 00003.png"),
+    "digits": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"1" * 5000)]), "has the label '1111"),
+    "underscore": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"1_0")]), "has the label '1_0'"),
+    "deep": (lambda path: pack(path, [("a.png", b""), ("a.json", b"[" * 9999)]), "has the label '[[[["),
+    "big": (lambda path: pack(path, [("a.png", b""), ("a.cls", b"1" * 2**20 + b"1")]), "of 1048577 bytes"),
 }
+
+
+def _field(path: Path, place: int, content: bytes) -> None:
+    """Puts a field into the first header, whose checksum is right again."""
+    whole = bytearray(path.read_bytes())
+    whole[place : place + len(content)] = content
+    whole[148:156] = b" " * 8
+    whole[148:156] = b"%06o\0 " % sum(whole[:512])
+    path.write_bytes(whole)
+
+
+def _pax(path: Path, record: bytes) -> None:
+    """An archive with this extended header before its first member."""
+    member = tarfile.TarInfo("pax")
+    member.type, member.size = tarfile.XHDTYPE, len(record)
+    padding = b"\0" * (-len(record) % 512)
+    path.write_bytes(member.tobuf(tarfile.USTAR_FORMAT) + record + padding + path.read_bytes())
 
 
 @pytest.mark.parametrize("case", DAMAGE)
@@ -506,6 +556,29 @@ def test_roots_that_cannot_be_taken(root, tmp_path):
 )
 def test_patterns(tmp_path, pattern, names):
     assert expand(pattern, option="shards", root=tmp_path) == [tmp_path / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("{a,b}" * 25 + ".tar", "names 1,048,576 shards or more, and at most 1,000,000 are taken"),
+        ("{000..999}-{000..999}-{000..999}.tar", "names 1,000,000,000 shards or more"),
+        ("{0..999999999999}.tar", "names 1,000,000,000,000 shards"),
+        ("{" + "9" * 4500 + ".." + "9" * 4500 + "}.tar", "has a number of 4,500 digits"),
+        ("0.." + "1" * 4500, "has a number of 4,500 digits"),
+        ("{0..999999}{a,b}.tar", "names 2,000,000 shards or more"),
+        ("{,}" * 10000, "has 30,000 letters"),
+        ("1..1" * 2400 + "{", "has a brace that is no range"),
+        ("a{0..1}b{c.tar", "has a brace that is no range"),
+        ("a}b{0..1}.tar", "has a brace that is no range"),
+        ("{,}" * 3000, "names 1,048,576 shards or more"),
+    ],
+)
+def test_names_are_counted_before_they_are_made(tmp_path, pattern, reason):
+    with pytest.raises(OptionError) as caught:
+        expand(pattern, option="shards", root=tmp_path)
+    assert caught.value.option == "shards"
+    assert reason in caught.value.reason
 
 
 def test_a_glob_is_sorted_and_names_are_taken_once(tmp_path):
@@ -652,3 +725,54 @@ def test_an_option_of_decoding_is_that_of_a_folder_and_of_the_datas_identity(roo
     assert got.fingerprint()["train_sha256"] != usual.fingerprint()["train_sha256"]
     same_pixels = torch.equal(got.split("train").x[:], usual.split("train").x[:])
     assert same_pixels == (option == "max_pixels")
+
+
+# ---- images that are none ----
+
+
+def npy(shape: object, data: bytes = b"", kind: str = "'|u1'") -> bytes:
+    """An .npy file with any header."""
+    header = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.npy", npy("(0, 0)"), "it is 0 x 0 pixels large"),
+        ("a.npy", npy("(0, 5, 3)"), "it is 5 x 0 pixels large"),
+        ("a.npy", npy("(-8, -8)", b"1" * 64), "it is -8 x -8 pixels large"),
+        ("a.npy", npy("(1000000, 1000000)"), "above the limit of"),
+        ("a.npy", npy("(4000, 4000, 4)", b"1"), "whose data have 1 bytes"),
+        ("a.npy", npy("(True, 1)", b"1"), "it must be uint8"),
+        ("a.npy", npy("(8, 8)", b"1" * 64, "'|O'"), "it must be uint8"),
+        ("a.npy", npy("(" * 500 + ")" * 500), "cannot be read as an image"),
+        ("a.npy", b"\x93NUMPY\x09\x00", "an .npy of version"),
+        ("a.png", b"P5 0 5 255\n", "cannot be read as an image"),
+        ("a.png", b"GIF89a\0\0\0\0\0\0\0;", "cannot be read as an image"),
+    ],
+)
+def test_an_image_of_no_or_absurd_size_is_named(root, name, content, reason):
+    pack(root / "train.tar", [(name, content)])
+    with pytest.raises(OptionError, match=r"shard train\.tar, key a: cannot be read as an image") as caught:
+        make(root, batch_size=1).split("train").x[:1]
+    assert reason in caught.value.reason
+    assert "division" not in caught.value.reason
+
+
+def test_an_npy_by_columns(root):
+    array = np.asfortranarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    file = io.BytesIO()
+    np.save(file, array)
+    pack(root / "train.tar", [("a.npy", file.getvalue())])
+    assert make(root, batch_size=1).split("train").x[:1][0, 0].tolist() == array.tolist()
+
+
+def test_a_member_larger_than_any_image_is_not_read(root):
+    pack(root / "train.tar", [("a.png", png(1))])
+    module = make(root, batch_size=1)
+    module.prepare()
+    index = module.split("train").x.index
+    index.length[:] = 2**40
+    with pytest.raises(OptionError, match=r"key a: has 1,099,511,627,776 bytes, more than .*max_pixels"):
+        module.split("train").x[:1]

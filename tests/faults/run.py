@@ -160,6 +160,7 @@ def cells(row: Row) -> list[str]:
     return [row.module.TITLE, *ours, *theirs, f"{row.seconds:.0f}", f"{row.processor:.0f}"]
 
 
+_FUZZ = "<!-- What follows is written by tests/fuzz/run.py"  # and stays as it is
 _HEAD = ["fault", "tried", "survived", "tried (plain)", "survived (plain)", "seconds", "processor s"]
 _LINE = "{:38} {:>6} {:>9} {:>14} {:>17} {:>8} {:>12}"
 
@@ -200,6 +201,7 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
     cores = f"{os.cpu_count()} cores, {platform.machine()}, CPU alone, one thread a process"
     command = "make test-faults-nightly" if plan.nightly else "make test-faults"
     path.parent.mkdir(parents=True, exist_ok=True)
+    _, mark, fuzzed = (path.read_text() if path.exists() else "").partition(_FUZZ)
     path.write_text(
         text.format(
             table="\n".join(lines),
@@ -211,6 +213,7 @@ def write_markdown(path: Path, table: list[Row], plan: Plan) -> None:
             command=command,
             seed=plan.seed,
         )
+        + (f"\n{mark}{fuzzed}" if mark else "")
     )
     print(f"table in {path}")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ganvas.errors import OptionError
 from ganvas.functional.cache import cache_dir, put
 
 
@@ -17,6 +18,17 @@ def test_the_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_dir() == tmp_path / "home" / ".cache" / "ganvas"
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["GANVAS_CACHE", "XDG_CACHE_HOME"])
+def test_a_cache_in_nobodys_home(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANVAS_CACHE")
+    monkeypatch.setenv(name, "~nosuchuser/x")
+    with pytest.raises(OptionError, match=f"^{name}=~nosuchuser/x: there is no user nosuchuser"):
+        cache_dir()
+    monkeypatch.setenv("HOME", "/homes/me")
+    monkeypatch.setenv(name, "~/x")
+    assert cache_dir().is_relative_to("/homes/me/x")
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ganvas.functional.batch import DataFacts
@@ -52,3 +54,31 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     path.write_bytes(b"no safetensors")
     with pytest.raises(ValueError, match="it is no safetensors file"):
         read_classifier(path)
+
+
+def test_a_turned_bit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    write_classifier(path, nn.Linear(3, 2), {"accuracy": 0.5})
+    content = path.read_bytes()
+    for place in (-1, -9, content.index(b"0.5") + 2):
+        turned = bytearray(content)
+        turned[place] ^= 1
+        path.write_bytes(turned)
+        with pytest.raises(ValueError, match="its sha256 is wrong"):
+            read_classifier(path)
+
+
+def test_a_file_of_another_maker_needs_no_hash_of_ours(tmp_path: Path) -> None:
+    save_file({"weight": torch.ones(2)}, tmp_path / "weights.safetensors")
+    assert read_classifier(tmp_path / "weights.safetensors").about == {}
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    os.mkfifo(path)
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for one in (path, tmp_path / "link"):
+        with pytest.raises(OSError, match="is no regular file"):
+            read_classifier(one)
+    write_classifier(path, nn.Linear(3, 2), {})
+    assert read_classifier(path).tensors.keys() == {"weight", "bias"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
-from ganvas.sweep.summary import counts, ranking, rows, write_csv
+from ganvas.sweep.summary import counts, ranking, rows, write_table
 
 
 def pair(
@@ -58,7 +58,7 @@ def test_the_table_has_a_column_for_every_metric(tmp_path: Path) -> None:
     job, result = pair(0, 0, 2.5)
     other = Job(index=1, key="k", name="001_y", differs=["a=b c,d"], variant=1)
     table = rows(sweep, [(job, result), (other, Result(state="refused", code=2, metrics={"psnr": 3.0}))])
-    write_csv(tmp_path / "results.csv", table)
+    write_table(tmp_path / "results.csv", table)
     with (tmp_path / "results.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert list(first)[-1] == "folder"

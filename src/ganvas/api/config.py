@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ganvas.api.state import light_call
 from ganvas.cli.compose.experiment import Composed
 from ganvas.cli.compose.experiment import compose as compose_experiment
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 
 class Config(dict[str, Any]):
@@ -58,7 +58,7 @@ def compose(
         OptionError: an override that names no key or option (with the nearest one), or does not parse.
     """
     require(not isinstance(overrides, str), "overrides", overrides, 'must be a list, e.g. ["model=dcgan"]')
-    folder = None if config_dir is None else str(Path(config_dir).expanduser())
+    folder = None if config_dir is None else str(expanded(config_dir, "config_dir"))
     composed = compose_experiment(list(overrides), config_dir=folder, config_name=config_name)
     return Config(composed, folder, config_name)
 

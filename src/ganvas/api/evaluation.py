@@ -35,6 +35,7 @@ def evaluate(
     output_dir: str | os.PathLike[str] = "outputs",
     config_dir: str | os.PathLike[str] | None = None,
     allow_imports: Sequence[str] = (),
+    allow_places: bool = False,
 ) -> dict[str, Any]:
     """Evaluates a run, and appends metrics and protocol to its evaluations.jsonl (not with ``floor``).
 
@@ -56,6 +57,7 @@ def evaluate(
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups.
         allow_imports: modules of your own that the run may name.
+        allow_places: it is your own run: folders to be written and addresses that it names may lie anywhere.
 
     Returns:
         ``run`` (its name), ``metrics`` (name -> value, None where it is not finite) and ``protocol``.
@@ -85,6 +87,7 @@ def evaluate(
         output_dir=os.fspath(output_dir),
         config_dir=groups,
         allow_imports=allow,
+        allow_places=allow_places or (isinstance(run, Run) and run.allows_places),
     )
     found = evaluate_run(arguments)
     try:

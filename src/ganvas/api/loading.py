@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def load(
     allow_imports: Sequence[str] = (),
     weights: str = "average",
     device: Any = None,
+    allow_places: bool = False,
 ) -> Run:
     """A run with the weights of its newest valid checkpoint.
 
@@ -33,6 +35,7 @@ def load(
         allow_imports: modules of your own that it may name.
         weights: ``average`` (where the recipe has one) or ``raw``.
         device: None takes the first GPU, or the CPU.
+        allow_places: it is your own run: folders to be written and addresses that it names may lie anywhere.
 
     Raises:
         OptionError: none or several fit, no valid checkpoint, or it names code that is not allowed.
@@ -40,6 +43,8 @@ def load(
     folder = find_usable(os.fspath(run), Path(output_dir))
     groups, allow = code_of(run, config_dir, allow_imports)
     allow += importable(groups)
+    own = allow_places or (isinstance(run, Run) and run.allows_places)
+    folder = replace(folder, allows_places=own)
     found = Run(folder, allow=allow, config_dir=groups, weights=weights, device=device)
     found.model  # noqa: B018  # what is wrong with it shows here
     return found

@@ -77,6 +77,11 @@ class Run:
         return list(self._allow)
 
     @property
+    def allows_places(self) -> bool:
+        """Whether it may name folders to be written and addresses beyond its own."""
+        return self._folder.allows_places
+
+    @property
     def config(self) -> dict[str, Any]:
         """The config of run.yaml, as plain values."""
         config: dict[str, Any] = self._folder.read_run()["config"]

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ganvas.api.config import Config, as_config
@@ -17,6 +18,7 @@ from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.resume import continue_run
 from ganvas.cli.train import train_composed
 from ganvas.errors import require
+from ganvas.files.text import say
 from ganvas.run.config.stored import relocate_paths
 from ganvas.run.folder.run_folder import new_folder_path
 from ganvas.run.folder.usable import NEEDS, find_usable
@@ -65,6 +67,7 @@ def resume(
     output_dir: str | os.PathLike[str] = "outputs",
     config_dir: str | os.PathLike[str] | None = None,
     allow_imports: Sequence[str] = (),
+    allow_places: bool = False,
 ) -> Run:
     """Continues a run in its own folder from its newest whole checkpoint, as ``ganvas resume`` does.
 
@@ -74,6 +77,7 @@ def resume(
         output_dir: where runs are looked for by name.
         config_dir: the folder of your own config groups that it was trained with.
         allow_imports: modules of your own that it may name.
+        allow_places: it is your own run: folders to be written and addresses that it names may lie anywhere.
 
     Raises:
         as :func:`train`; OptionError also where the run would be trained otherwise than it was.
@@ -84,14 +88,17 @@ def resume(
     allow += importable(groups)
     need = NEEDS["resume with overrides" if overrides else "resume"]
     folder = find_usable(os.fspath(run), Path(output_dir), need)
-    return _run_of(continue_run(folder, list(overrides), allow, quiet=True), allow, groups)
+    own = allow_places or (isinstance(run, Run) and run.allows_places)
+    folder = replace(folder, allows_places=own)
+    return _run_of(continue_run(folder, list(overrides), allow, quiet=True), allow, groups, own=own)
 
 
-def _run_of(outcome: Outcome, allow: Sequence[str], config_dir: str | None) -> Run:
+def _run_of(outcome: Outcome, allow: Sequence[str], config_dir: str | None, *, own: bool = True) -> Run:
+    """The run as an object; one that this process has begun is its user's ``own``."""
     for note in outcome.notes:
-        print(note)
+        say(note)
     if outcome.state == "interrupted" and outcome.exit_code == 128 + signal.SIGINT:
         raise KeyboardInterrupt(f"stopped and saved; go on with ganvas.resume({str(outcome.folder.path)!r})")
     if outcome.exit_code and outcome.state != "interrupted":
         raise RuntimeError("; ".join(outcome.notes) or f"the run {outcome.state}: {outcome.folder.path}")
-    return Run(outcome.folder, allow=allow, config_dir=config_dir)
+    return Run(replace(outcome.folder, allows_places=own), allow=allow, config_dir=config_dir)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.evaluation import Evaluation, best_metrics, finished
 from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunCallback
+from ganvas.errors import OptionError
+from ganvas.files.plain import MAX_BYTES, load_plain
+from ganvas.files.read import read_bytes
+
+log = logging.getLogger("ganvas")
 
 # Titles name the lines in their order: TensorBoard gives all lines of one run one colour, and tells them
 # apart by their marks. A chart of which a recipe reports no tag is left out.
@@ -59,13 +64,17 @@ class Charts(RunCallback):
                 writer = logger.experiment
                 writer.add_custom_scalars(charts)
                 if self.run_file.exists():
-                    text = self.run_file.read_text(encoding="utf-8")
+                    text = read_bytes(self.run_file, MAX_BYTES).decode(errors="replace")
                     writer.add_text("config", f"```yaml\n{text}\n```", 0)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
         if finished(trainer, pl_module, self.state) and self.run_file.exists():
-            config = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))["config"]
+            try:
+                config = load_plain(self.run_file, "RUN")["config"]
+            except (OptionError, KeyError, TypeError) as error:  # somebody else wrote it; the run is done
+                log.warning("no row of HPARAMS: run.yaml holds no config (%s)", error)
+                return
             best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
             examples, results = int(pl_module.examples_seen), _results(pl_module.metrics, best)
             curves = [f"evaluation/{name}" for name in results] if _has_curves(trainer) else []

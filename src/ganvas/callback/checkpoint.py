@@ -13,10 +13,14 @@ import pytorch_lightning as pl
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.run_state import RunCallback, is_fast_dev_run
 from ganvas.errors import NonFiniteError, RollbackError, require
+from ganvas.files.plain import load_json
+from ganvas.files.schema import is_finite, is_text, is_whole, mapping, misfit
 from ganvas.files.write import write_text
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.functional.finite import non_finite_name
 from ganvas.model.training.lightning_internals import validation_is_due
+
+_SCORES = {"monitor": is_text, "sign": is_whole, "scores": mapping(is_finite)}  # of scores.json
 
 
 class Checkpoint(RunCallback):
@@ -212,11 +216,11 @@ class Checkpoint(RunCallback):
     def _read_scores(self, examples: int) -> dict[int, float]:
         """The scores up to now that an earlier process of the run noted under the same monitor."""
         try:
-            held = json.loads((self.folder / "scores.json").read_text())
-            if (held["monitor"], held["sign"]) != (self.monitor, self.sign):
+            held = load_json(self.folder / "scores.json")
+            if misfit(held, _SCORES) or (held["monitor"], held["sign"]) != (self.monitor, self.sign):
                 return {}
             return {int(key): float(value) for key, value in held["scores"].items() if int(key) <= examples}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError):
             return {}
 
 

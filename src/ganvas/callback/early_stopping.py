@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from ganvas.callback.agenda import Due
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
+from ganvas.functional.checked_values import number, whole
 from ganvas.functional.distributed import max_over_ranks
 
 log = logging.getLogger("ganvas")
@@ -47,8 +48,11 @@ class EarlyStopping(RunCallback):
         return {"best": self._best, "best_at": self._best_at, "newest_at": self._newest_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best = float(state_dict["best"])
-        self._best_at, self._newest_at = int(state_dict["best_at"]), int(state_dict["newest_at"])
+        best = number(state_dict, "best", finite=False)
+        best_at, newest_at = whole(state_dict, "best_at"), whole(state_dict, "newest_at")
+        if best_at > newest_at:
+            raise ValueError(f"best_at is {best_at}, after the newest value at {newest_at}")
+        self._best, self._best_at, self._newest_at = best, best_at, newest_at
 
     def ends_after(self, waited: int) -> bool:
         """Whether so many examples without a better value are the end."""

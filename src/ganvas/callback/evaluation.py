@@ -14,6 +14,7 @@ from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
 from ganvas.callback.run_state import RunCallback, RunState, datamodule_of, is_fast_dev_run
 from ganvas.errors import OptionError, require
+from ganvas.functional.checked_values import table, whole
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import EvaluationResult
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
@@ -88,7 +89,11 @@ class Evaluation(RunCallback):
         return {"evaluated_at": self._evaluated_at, "metrics": self._metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._evaluated_at, self._metrics = int(state_dict["evaluated_at"]), dict(state_dict["metrics"])
+        values = table(state_dict, "metrics")
+        for name, value in values.items():  # one that could not be had is NaN
+            if type(value) not in (int, float):
+                raise ValueError(f"metrics.{name} is no number")
+        self._evaluated_at, self._metrics = whole(state_dict, "evaluated_at", -1), values
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._started_at = int(pl_module.examples_seen)

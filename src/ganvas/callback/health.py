@@ -18,6 +18,7 @@ from ganvas.callback.evaluation import finished
 from ganvas.callback.record import read_scalars, record
 from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
+from ganvas.functional.checked_values import items, number, table, text, whole
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 
@@ -77,9 +78,9 @@ class Health(RunCallback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._history.load_state_dict(state_dict["history"])
-        self._findings = [dict(finding) for finding in state_dict["findings"]]
-        self._measured_at = int(state_dict["measured_at"])
+        self._history.load_state_dict(table(state_dict, "history"))
+        self._findings = [_checked_finding(finding) for finding in items(state_dict, "findings")]
+        self._measured_at = whole(state_dict, "measured_at", -1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self.state.findings[:] = self._findings
@@ -174,6 +175,20 @@ def in_words(finding: Mapping[str, Any]) -> str:
     """A finding as one line."""
     value, threshold = finding["value"], finding["threshold"]
     return f"{finding['says']} (limit {threshold:g}, seen {value:.4g}); try {finding['try']}"
+
+
+def _checked_finding(finding: Any) -> dict[str, Any]:
+    """A finding that a checkpoint brings.
+
+    Raises:
+        ValueError: it is of another kind than :meth:`Health._say` makes.
+    """
+    for key in ("name", "says", "try"):
+        text(finding, key)
+    for key in ("value", "threshold"):
+        number(finding, key)
+    whole(finding, "examples")
+    return {key: finding[key] for key in ("name", "examples", "value", "threshold", "says", "try")}
 
 
 def _multiples(every: int, first: int, last: int) -> int:

@@ -90,5 +90,6 @@ def _is_better(place: Path, about: dict[str, Any]) -> bool:
     except (OSError, ValueError):
         return False
     mine, other = about["accuracy"], there.get("accuracy")
-    comparable = mine is not None and isinstance(other, float) and there.get("split") == about["split"]
-    return comparable and other >= mine
+    if not (isinstance(mine, float) and isinstance(other, float)):
+        return False
+    return there.get("split") == about["split"] and mine <= other <= 1

@@ -18,6 +18,7 @@ from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
 from ganvas.callback.evaluation import finished
 from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
+from ganvas.functional.checked_values import whole
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
@@ -64,7 +65,7 @@ class Preview(RunCallback):
         return {"shown_at": self._shown_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._shown_at = int(state_dict["shown_at"])
+        self._shown_at = whole(state_dict, "shown_at", -1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if int(pl_module.examples_seen) == 0:

@@ -13,6 +13,7 @@ from ganvas.callback.agenda import Due
 from ganvas.callback.record import read_scalars
 from ganvas.callback.run_state import RunCallback
 from ganvas.errors import require
+from ganvas.files.text import screen_size
 
 _WIDE = 160  # columns that take a bar of 40 and the losses of every recipe in one line
 _BESIDE_BAR = 90  # columns of all else, with one loss a line
@@ -45,7 +46,8 @@ class Progress(RunCallback):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        screen = Console(stderr=True)
+        width, height = screen_size()
+        screen = Console(stderr=True, width=width, height=height)
         self._is_narrow, bar = screen.width < _WIDE, min(40, screen.width - _BESIDE_BAR)
         self._bar = Progress(
             TextColumn("{task.fields[examples]}"),

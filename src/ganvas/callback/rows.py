@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ganvas.files.rows import RowReader
+
+log = logging.getLogger("ganvas")
 
 
 class Rows:
@@ -54,19 +59,19 @@ class Rows:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file; a line that is no JSON object is passed over, an absent file has none."""
+    """The rows of a file; an absent file has none.
+
+    A line that is no JSON object is passed over, and said in the log; the last may be half a row of a kill.
+    """
+    reader = RowReader(path, whole=True)
     try:
-        lines = path.read_bytes().splitlines()
+        values = list(reader)
     except OSError:
         return []
-    rows = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
+    rows = [row for row in values if isinstance(row, dict)]
+    lost = len(values) - len(rows) + reader.skipped
+    if lost:
+        log.warning("%s: %d lines are no rows and are passed over", path, lost)
     return rows
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, OutputError, require
-from ganvas.files.text import one_line
+from ganvas.files.folders import expanded
+from ganvas.files.text import one_line, say
 from ganvas.files.write import WholeFile, is_free, parents
+from ganvas.run.config.places import ALLOW
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable
@@ -29,6 +32,8 @@ class ParserBuilt(Exception):
         super().__init__(parser.prog)
 
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,19}")
+_WHOLE_RULE = "must be a whole number below 2^63"
 _building = False
 _REMEDY = "name another, or make room"
 
@@ -56,6 +61,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; a number is a whole one below 2^63, or a finite one."""
+        if options.get("type") in (int, float):
+            options["type"] = _NUMBERS[options["type"]]
         self.arguments.append(super().add_argument(*names, **options))
         return self.arguments[-1]
 
@@ -68,7 +76,12 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if _building:
             raise ParserBuilt(self)
-        return super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self.arguments:  # a shell leaves the ~ of --out=~/x alone
+            value = getattr(found, action.dest, None)
+            if action.option_strings and isinstance(value, str | Path) and str(value).startswith("~"):
+                setattr(found, action.dest, type(value)(expanded(value, action.option_strings[0])))
+        return found, rest
 
     def error(self, message: str) -> Any:
         found = re.match(r"unrecognized arguments: ([\w-]+)=(\S*)", message)
@@ -77,7 +90,41 @@ class Parser(argparse.ArgumentParser):
             key, value = found.groups()
             hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
             raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
-        raise OptionError(self.prog, "", f"{message}; {self.prog} --help says more")
+        short = re.sub(r"(\S{40})\S{200,}", r"\1...", message)
+        raise OptionError(self.prog, "", f"{short}; {self.prog} --help says more")
+
+
+def whole_number(text: str, option: str) -> int:
+    """The number that a word of the command line is.
+
+    Raises:
+        OptionError: ``option``: it is none, or not below 2^63.
+    """
+    require(_is_whole(text), option, text, _WHOLE_RULE)
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None and abs(int(text)) < 2**63
+
+
+def _whole(text: str) -> int:
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{_WHOLE_RULE}, not {text!r}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+    return value
+
+
+_NUMBERS: dict[Any, Any] = {int: _whole, float: _finite}
 
 
 def run_parser(command: str, description: str | None) -> Parser:
@@ -92,6 +139,7 @@ def run_parser(command: str, description: str | None) -> Parser:
     parser.set_defaults(command=command)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     add_own_code(parser)
+    add_places(parser)
     return parser
 
 
@@ -100,6 +148,15 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-dir", "-cd", help="your own groups and parts")
     parser.add_argument(
         "--allow-imports", nargs="*", default=[], metavar="MODULE", help="your own modules that may be named"
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The option by which a command line takes a RUN or a SWEEP for its user's own."""
+    parser.add_argument(
+        ALLOW,
+        action="store_true",
+        help="it is your own: folders to be written and addresses that it names may lie anywhere",
     )
 
 
@@ -120,6 +177,7 @@ def named_run(arguments: argparse.Namespace) -> tuple[RunFolder, list[str]]:
     folder = find_usable(arguments.run, Path(arguments.output_dir), need)
     if arguments.config_dir is not None:
         make_importable(check_config_dir(arguments.config_dir))
+    folder = replace(folder, allows_places=arguments.allow_places)
     return folder, [*arguments.allow_imports, *user_modules(arguments.config_dir)]
 
 
@@ -201,7 +259,7 @@ class Failures:
             with writing(out, option, remedy):
                 yield
         except OutputError as error:
-            print(one_line(scrub(str(error)), 4000), file=sys.stderr)
+            say(one_line(scrub(str(error)), 4000), error=True)
             self.code = 1
 
 
@@ -223,7 +281,7 @@ def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -
         check_sheet(out, image)
         with writing(out):
             save_image(out, image)
-    print(out)
+    say(out)
 
 
 def check_sheet(out: Path, image: Any, option: str = "--out") -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas.cli.arguments import Failures, Parser, check_out
-from ganvas.cli.terminal import console, printable
+from ganvas.cli.terminal import console, print_table, print_wrapped
+from ganvas.files.text import say, say_page
 from ganvas.files.write import write_text
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         rank=not arguments.no_rank,
     )
     if arguments.json == _STDOUT:
-        print(as_json(*results), end="")
+        say_page(as_json(*results))
     else:
         for number, result in enumerate(results):
             _print(result, several=len(results) > 1, last=number == len(results) - 1)
@@ -60,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         with failures.told(Path(out), option):
             write_text(out, text)
             if arguments.json != _STDOUT:
-                print(printable(out, 4096))
+                say(out)
     return failures.code
 
 
@@ -102,8 +103,6 @@ def _parser() -> Parser:
 
 def _print(result: Comparison, *, several: bool, last: bool) -> None:
     """The table for people; metrics and keys of the protocol beyond what fits are in the files."""
-    from rich.table import Table
-
     from ganvas.compare.comparison import protocol_values
     from ganvas.compare.show.table import (
         against_above,
@@ -114,26 +113,22 @@ def _print(result: Comparison, *, several: bool, last: bool) -> None:
         title,
     )
 
-    screen = console()
-    metrics = result.metrics[: 2 if screen.width < 120 else 3]
+    metrics = result.metrics[: 2 if console().width < 120 else 3]
     rank, above = (["rank"], ["against the rank above"]) if result.ranked else ([], [])
     columns = [*rank, "variant", "seeds", "examples", *(heading(result, name) for name in metrics)]
-    table = Table(
-        title=printable(title(result)) if several else None, title_justify="left", title_style="bold"
-    )
-    for column in (*columns, *above, *result.differing):
-        table.add_column(printable(column), overflow="fold")  # nothing is cut off
+    rows = []
     for one in result.variants:
         cells = [one.label, str(len(one.members)), examples(one)]
         cells += [mean_and_half(one.summaries.get(name)) for name in metrics]
         if result.ranked:
             cells = [str(one.rank or "-"), *cells, against_above(one)]
-        table.add_row(*map(printable, [*cells, *protocol_values(one, result.differing)]))
-    screen.print(table)
+        rows.append([*cells, *protocol_values(one, result.differing)])
+    columns += [*above, *result.differing]
+    print_table(columns, rows, title=title(result) if several else None, fold=True)
     hidden = result.metrics[len(metrics) :]
     more = [f"Also there, in --csv, --json and --html: {', '.join(hidden)}."] if hidden else []
     for note in (*result.notes, *more):
-        screen.print(printable(note, 500))
+        print_wrapped(note)
     lines = protocol_lines(result)
     # How each metric is computed (ddof, dtype, border ...) is the same for ganvas' metrics of one version.
     short = [(key, value) for key, value in lines if not key.startswith("metrics.") or ".features." in key]
@@ -142,10 +137,10 @@ def _print(result: Comparison, *, several: bool, last: bool) -> None:
         f"; {len(lines) - len(short)} more keys are in --json and --html" if len(short) < len(lines) else ""
     )
     if lines:
-        screen.print(printable(f"protocol: {text}{rest}", 2000))
+        print_wrapped(f"protocol: {text}{rest}", 2000)
     if last:
-        screen.print(
+        print_wrapped(
             "mean ± half of the 95 % interval over seeds (Student's t); neighbours by Welch's test at 5 %"
         )
     else:
-        screen.print()
+        say()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.errors import OutputError
-from ganvas.files.text import one_line
+from ganvas.files.folders import current_folder
+from ganvas.files.text import one_line, say, say_page
 from ganvas.run.process.signals import Terminated, raise_terminated
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
 
@@ -54,17 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         if is_reader_gone(error):
             return 141
-        print(f"stdout: cannot be written ({error.strerror}); send it elsewhere", file=sys.stderr)
+        say(f"stdout: cannot be written ({error.strerror}); send it elsewhere", error=True)
         return 1
     except KeyboardInterrupt:  # before its command ran, or as it wrote its last words
         return _interrupted()
     except Terminated as ended:  # what it had begun to write is gone
-        print(f"ended by {ended.name}", file=sys.stderr)
+        say(f"ended by {ended.name}", error=True)
         return ended.code
 
 
 def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
+    say("interrupted", error=True)
     return 130
 
 
@@ -72,21 +73,19 @@ def _main(argv: list[str]) -> int:
     if argv and argv[0] in ("-sc", "--shell-completion"):
         argv = ["completion", *argv[1:]]
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(
-            _HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end=""
-        )
+        say_page(_HELP.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())))
         return 0
     if "--version" in argv:
         from ganvas.version import __version__
 
-        print(__version__)
+        say(__version__)
         return 0
     if argv[0] not in COMMANDS:
         import difflib
 
         near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(COMMANDS)
-        print(f"command={argv[0]}: there is no such command; {hint}", file=sys.stderr)
+        say(f"command={argv[0]}: there is no such command; {hint}", error=True)
         return 2
     return _guarded(argv[0], argv[1:])
 
@@ -113,17 +112,19 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
     try:
         if not _has_ranks(command):
             return 0
+        if not {"-h", "--help"} & set(argv):
+            current_folder()
         return int(importlib.import_module(module_of(command)).run(argv) or 0)
     except OptionError as error:
         if debug:
             import traceback
 
-            print(scrub(traceback.format_exc()), end="", file=sys.stderr)
+            say_page(scrub(traceback.format_exc()), error=True)
             return 2
         if not _is_told_by_another(error):
             # It may quote a file of anyone's: nothing in it moves a terminal's cursor.
             text = f"{error}{_how_for_a_run(command, error)}"
-            print(one_line(" ".join(scrub(text).split()), _LONGEST), file=sys.stderr)
+            say(one_line(" ".join(scrub(text).split()), _LONGEST), error=True)
         return 2
     except (NonFiniteError, RankError) as error:
         if debug:
@@ -132,12 +133,12 @@ def _run(command: str, argv: list[str], *, debug: bool) -> int:
             traceback.print_exc()
             return 1
         if isinstance(error, RankError) or not _is_told_by_another(error):
-            print(scrub(" ".join(str(error).split())), file=sys.stderr)
+            say(scrub(" ".join(str(error).split())), error=True)
         return 1
     except OSError as error:
         if debug or error is lost_output() or not _is_of_a_disk(error):
             raise
-        print(one_line(scrub(" ".join(_said_of(error).split())), _LONGEST), file=sys.stderr)
+        say(one_line(scrub(" ".join(_said_of(error).split())), _LONGEST), error=True)
         return 1
     except KeyboardInterrupt:
         return _interrupted()
@@ -178,9 +179,15 @@ def _is_told_by_another(error: Exception) -> bool:
 
 def _has_ranks(command: str) -> bool:
     """Whether every rank runs a command; of the others the first one does all the work."""
+    if command in ("train", "resume", "job"):
+        return True
+    from ganvas.errors import OptionError
     from ganvas.run.distributed.rank_info import find_rank
 
-    return command in ("train", "resume", "job") or find_rank().is_first
+    try:
+        return find_rank().is_first
+    except OptionError:  # an environment that only ranks care for
+        return True
 
 
 def entry() -> None:
@@ -210,7 +217,7 @@ def _entry() -> int:
     code = main()
     lost = lost_output()
     if lost is not None and not is_reader_gone(lost) and code == 0:
-        print(f"stdout: could not be written ({lost.strerror})", file=sys.stderr)
+        say(f"stdout: could not be written ({lost.strerror})", error=True)
         code = 1
     return _end_of_rank(code)
 

@@ -22,6 +22,7 @@ from ganvas.cli.compose.folders import check_config_dir
 from ganvas.cli.compose.nearest import near
 from ganvas.cli.compose.unread import leaf_keys, unread, value_at
 from ganvas.errors import OptionError
+from ganvas.files.text import say, say_page
 from ganvas.run.config.allowed import RESERVED
 
 
@@ -41,10 +42,11 @@ def run(argv: Sequence[str]) -> int:
     there = groups(arguments.config_dir)
     if not arguments.group:
         for group, options in there.items():
-            print(f"{group:28} {', '.join(options)}")
+            say(f"{group:28} {', '.join(options)}")
         return 0
     for number, word in enumerate(arguments.group):
-        print(end="\n" if number else "")
+        if number:
+            say()
         _print(word, there, arguments.config_dir)
     return 0
 
@@ -60,13 +62,13 @@ def _print(word: str, there: dict[str, list[str]], config_dir: str | None) -> No
     if option and option not in there[group]:
         raise OptionError(group, option, f"there is no such option{near(option, there[group])}")
     where = places(group)
-    print(f"{group}: {', '.join(there[group])}")
+    say(f"{group}: {', '.join(there[group])}")
     if where != [group.replace("/", ".")]:
-        print("chosen by " + ", ".join(f"{group}@{place}=..." for place in where))
+        say("chosen by " + ", ".join(f"{group}@{place}=..." for place in where))
     for name in [option] if option else there[group]:
         path = file_of(group, name, config_dir)
         if path is not None:
-            print(f"\n{group}={name}  {headline(path)}".rstrip())
+            say_page(f"\n{group}={name}  {headline(path)}".rstrip())
             _print_file(path, where[0])
 
 
@@ -75,11 +77,11 @@ def _print_file(path: Path, place: str) -> None:
     head = "" if is_global else place.replace(".", "/")
     parts = [_said(one, head) for one in defaults_of(path) if one != "_self_"]
     if parts:
-        print(f"  made of: {', '.join(parts)}")
+        say(f"  made of: {', '.join(parts)}")
     rows = described(path)
     shown = [row if is_global else Described(f"{place}.{row.key}", row.value, row.comment) for row in rows]
     for line in lines(shown):
-        print(line)
+        say(line)
 
 
 def _said(entry: object, head: str) -> str:
@@ -120,14 +122,14 @@ def print_experiment(overrides: Sequence[str], *, config_dir: str | None, config
         shown = [key for key in keys if key.partition(".")[0] == section and key not in passed_over]
         said = {key: _with_source(comments.get(key, ""), value_at(composed.tree, key)) for key in shown}
         rows = [Described(key, value_at(composed.config, key), said[key]) for key in shown]
-        print(f"\n{section}")
+        say_page(f"\n{section}")
         for group, place, option in chosen:
             if group.partition("/")[0] == section:
                 name = group if place == group.replace("/", ".") else f"{group}@{place}"
                 others = [other for other in there.get(group, []) if other != option]
-                print(f"  {name}={option}" + (f"  (or {', '.join(others)})" if others else ""))
+                say(f"  {name}={option}" + (f"  (or {', '.join(others)})" if others else ""))
         for line in lines(rows):
-            print(line)
+            say(line)
 
 
 def _place_of(choice: str) -> tuple[str, str]:

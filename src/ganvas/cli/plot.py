@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, check_out, writing
 from ganvas.errors import require
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say
 
 if TYPE_CHECKING:
     from ganvas.compare.curves import Curve
@@ -72,8 +71,8 @@ def run(argv: Sequence[str]) -> int:
     with writing(out):
         draw(panels, labels, out, numbers)
     for note in notes:
-        print(one_line(note), file=sys.stderr)
-    print(out)
+        say(one_line(note), error=True)
+    say(out)
     return 0
 
 

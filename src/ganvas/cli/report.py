@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.terminal import command_line, format_metric
+from ganvas.files.text import say
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.short_protocol import noted_protocols
 
@@ -25,8 +25,8 @@ def announce(config: Mapping[str, Any], choices: Mapping[str, Any], *, seen: int
         return
     what = f"{choices.get('model', 'a model')} on {choices.get('data', 'data')}"
     goes_on = f", on from {seen:,}" if seen else ""
-    print(f"{what}: {_budget(config['trainer'])}{goes_on}, seed {config.get('seed')}")
-    print(f"folder: {config['paths']['run_dir']}", flush=True)
+    say(f"{what}: {_budget(config['trainer'])}{goes_on}, seed {config.get('seed')}")
+    say(f"folder: {config['paths']['run_dir']}", flush=True)
 
 
 def _budget(trainer: Mapping[str, Any]) -> str:
@@ -53,13 +53,13 @@ def report(outcome: Any, own: Sequence[str] = ()) -> int:
     if outcome.is_quiet or not find_rank().is_first:
         return int(outcome.exit_code)
     for note in outcome.notes:
-        print(note, file=sys.stderr if outcome.exit_code else sys.stdout)
-    print(f"{outcome.state}: {folder}")
+        say(note, error=bool(outcome.exit_code))
+    say(f"{outcome.state}: {folder}")
     protocols = noted_protocols(outcome.folder.read_status())
     for name, value in sorted(outcome.metrics.items()):
-        print(f"  {format_metric(name, value, protocols.get(name), width=24)}")
+        say(f"  {format_metric(name, value, protocols.get(name), width=24)}")
     if outcome.state == "interrupted":
-        print(f"go on with: {command_line('resume', folder, *own)}")
+        say(f"go on with: {command_line('resume', folder, *own)}")
         return int(outcome.exit_code)
     there = {
         "images": _filled(folder / "samples", "*.png"),
@@ -68,9 +68,9 @@ def report(outcome: Any, own: Sequence[str] = ()) -> int:
     }
     lines = [f"{name}: {path}" for name, path in there.items() if path is not None]
     if lines:
-        print("   ".join(lines))
+        say("   ".join(lines))
     if _filled(folder / "tensorboard", "events.*"):
-        print(f"watch:    tensorboard --logdir {shlex.quote(str(folder.parent))}")
+        say(f"watch:    tensorboard --logdir {shlex.quote(str(folder.parent))}")
     return int(outcome.exit_code)
 
 

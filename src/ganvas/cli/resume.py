@@ -14,6 +14,7 @@ from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.compose.unread import leaf_keys, unread
 from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError
+from ganvas.files.plain import parse_plain
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
 
@@ -87,15 +88,18 @@ def continue_run(
         OptionError: all its checkpoints are damaged, it would train otherwise than it did (see
             ``allow_drift``), another process writes it, or an override names a key that it does not have.
     """
-    from ganvas.run.config.stored import check_places, read_stored, relocate_paths
+    from ganvas.run.config.places import check_training
+    from ganvas.run.config.stored import read_stored, relocate_paths
 
-    run = read_stored(folder, allow)
+    written = [override.partition("=")[0] for override in overrides]
+    run = read_stored(folder, allow, trains=True, written=written)
     config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         for word in _with_copies(config, override):
             _override(config, word)
     _check_read(config, overrides)
-    check_places(config, folder.path, [override.partition("=")[0] for override in overrides])
+    if not folder.allows_places:
+        check_training(config, folder.path, written)
     if secrets is not None:
         config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)
@@ -148,8 +152,6 @@ def _check_read(config: dict[str, Any], overrides: Sequence[str]) -> None:
 
 
 def _override(config: dict[str, Any], override: str) -> None:
-    import yaml
-
     from ganvas.run.config.build import nearest
 
     key, sign, value = override.partition("=")
@@ -164,6 +166,6 @@ def _override(config: dict[str, Any], override: str) -> None:
         raise OptionError(key, value, "is a whole section; set a key in it" + nearest("", list(node)))
     try:
         # YAML 1.1 would read 10:00:00 as 36000; train's grammar takes it for text, and so does this.
-        parent[last] = value if _TIME.fullmatch(value) else yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise OptionError(key, value, "cannot be read; quote special characters") from error
+        parent[last] = value if _TIME.fullmatch(value) else parse_plain(value)
+    except ValueError as error:
+        raise OptionError(key, value, f"cannot be read ({error}); quote special characters") from error

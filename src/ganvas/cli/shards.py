@@ -8,6 +8,7 @@ from pathlib import Path
 from ganvas.cli.arguments import Parser, add_own_code, check_new_folder, modules_and_overrides
 from ganvas.cli.compose.folders import user_modules
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 
 _EPILOG = """examples:
   ganvas shards data=image_folder data.root=images data.image_size=64 --out shards
@@ -62,5 +63,5 @@ def run(argv: Sequence[str]) -> int:
         written = write_shards(data, arguments.out, images_per_shard=arguments.images_per_shard)
     except OptionError as error:
         raise composed.named_as_written(error) from error
-    print(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in written.items()) + " shards")
+    say(f"{arguments.out}: " + ", ".join(f"{count} {name}" for name, count in written.items()) + " shards")
     return 0

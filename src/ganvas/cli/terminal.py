@@ -7,17 +7,18 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, screen_size
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 _WIDE = 160  # letters, where nobody's terminal limits a table
 
 
 def printable(text: str, longest: int = 200) -> Text:
-    """The same for rich, which reads no markup in it."""
+    """:func:`one_line` for rich, which reads no markup in it."""
     from rich.text import Text
 
     return Text(one_line(text, longest))
@@ -31,22 +32,45 @@ def command_line(*words: object) -> str:
 def console() -> Console:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
+    width, height = screen_size()
+    return Console(width=width if sys.stdout.isatty() else _WIDE, height=height)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, keep_first: bool = False) -> None:
-    """A table of short lines.
+def make_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    caption: str | None = None,
+    keep_first: bool = False,
+    fold: bool = False,
+) -> Table:
+    """A table of short lines; this file alone gives texts to rich.
 
     Args:
         keep_first: the first column is not wrapped: it is there to be copied.
+        fold: nothing is cut off.
     """
     from rich.table import Table
 
-    table = Table(*columns)
+    heading = None if title is None else printable(title)
+    table = Table(title=heading, title_justify="left", title_style="bold", caption=caption)
+    for column in columns:
+        table.add_column(printable(column), overflow="fold" if fold else "ellipsis")
     table.columns[0].no_wrap = keep_first
     for row in rows:
         table.add_row(*map(printable, row))
-    console().print(table)
+    return table
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], **how: Any) -> None:
+    """Prints :func:`make_table`'s."""
+    console().print(make_table(columns, rows, **how))
+
+
+def print_wrapped(text: str, longest: int = 500) -> None:
+    """Prints a text in lines that end between words."""
+    console().print(printable(text, longest))
 
 
 def format_metrics(metrics: dict[str, Any], protocols: Mapping[str, str] | None = None) -> str:

@@ -11,6 +11,7 @@ from ganvas.cli.compose.describe import groups
 from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_page
 
 if TYPE_CHECKING:
     from ganvas.cli.compose.experiment import Composed
@@ -183,11 +184,11 @@ def _help(argv: Sequence[str]) -> int:
     if overrides:
         from ganvas.cli.options import print_experiment
 
-        print("usage: ganvas train [overrides]; below each key with its value, as these overrides compose it")
+        say("usage: ganvas train [overrides]; below each key with its value, as these overrides compose it")
         print_experiment(overrides, config_dir=arguments.config_dir, config_name=arguments.config_name)
         return 0
     there = groups(arguments.config_dir)
     shown = {group: ", ".join(options) for group, options in there.items() if not group.startswith("hydra")}
     rows = [f"  {group:28} {options}" for group, options in shown.items()]
-    print(_HELP.format(groups="\n".join(rows)), end="")
+    say_page(_HELP.format(groups="\n".join(rows)))
     return 0

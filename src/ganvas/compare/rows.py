@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.rows import RowReader
+from ganvas.files.schema import is_count, is_number
 from ganvas.run.folder.run_folder import RunFolder
 
 MAX_BYTES = 64_000_000  # of a file of rows; a run's has some 100,000
 _MAX_DEPTH = 16  # of a protocol
 _MAX_LEAVES = 2000
 _MAX_NAME = 100  # letters of a metric's or tag's name
-_MAX_EXAMPLES = 2**63
 
 # Keys of a protocol that say which weights were judged, and not how: they never stand against a comparison.
 NOT_COMPARED = frozenset({"examples_seen", "examples", "run", "checkpoint", "seconds"})
@@ -91,7 +92,8 @@ def read_metrics(folder: RunFolder) -> RunMetrics:
 
 def read_lines(folder: Path, name: str, problems: list[str]) -> Iterator[Any]:
     """The JSON values in a run's file of rows, one a line; what is none is skipped, told in ``problems``."""
-    path, skipped = folder / name, 0
+    path = folder / name
+    reader = RowReader(path)
     if not path.exists():
         return
     try:
@@ -99,35 +101,26 @@ def read_lines(folder: Path, name: str, problems: list[str]) -> Iterator[Any]:
             raise OSError("it is no file of this run")
         if path.stat().st_size > MAX_BYTES:
             raise OSError(f"it has more than {MAX_BYTES // 1_000_000} MB")
-        text = path.read_text(encoding="utf-8", errors="replace")
+        yield from reader
     except OSError as error:
         problems.append(f"{name} cannot be read ({error.strerror or error})")
         return
-    for line in text.splitlines():
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError):
-            skipped += bool(line.strip())
-    if skipped:
-        problems.append(f"{skipped} lines of {name} are not JSON; skipped")
+    if reader.skipped:
+        problems.append(f"{reader.skipped} lines of {name} are not JSON; skipped")
 
 
 def number(value: Any) -> float | None:
     """A metric: NaN for null and what is not finite, None for what is no number."""
     if value is None:
         return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return None
-    try:
-        return float(value) if math.isfinite(value) else math.nan
-    except OverflowError:  # an integer of a thousand digits
-        return math.nan
+    return float(value) if math.isfinite(value) else math.nan
 
 
 def examples_of(value: Any) -> int | None:
     """The examples of a row, or None where they are no count."""
-    sound = isinstance(value, dict) and type(value.get("examples")) is int
-    return value["examples"] if sound and 0 <= value["examples"] < _MAX_EXAMPLES else None
+    return value["examples"] if isinstance(value, dict) and is_count(value.get("examples")) else None
 
 
 def _row(value: Any) -> Row | None:

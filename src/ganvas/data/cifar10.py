@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
 import tarfile
 import zlib
@@ -22,6 +23,7 @@ from numpy._core.multiarray import _reconstruct  # numpy pickles by it
 from ganvas.data.kinds.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.files.read import open_regular, read_bytes
 from ganvas.functional.download import RemoteFile, download
 
 _ADMITTED = {"_reconstruct", "ndarray", "dtype"}  # what a pickled array names
@@ -92,18 +94,18 @@ class CIFAR10(DownloadedDataModule):
     def _read(self, root: Path) -> dict[str, bytes]:
         """The batches' checked contents."""
         for folder in (root / self.folder, root):
-            if all((folder / name).is_file() for name in self.batch_md5):
-                contents = {name: (folder / name).read_bytes() for name in self.batch_md5}
+            if all(os.path.exists(folder / name) for name in self.batch_md5):
+                contents = {name: read_bytes(folder / name, _MAX_MEMBER) for name in self.batch_md5}
                 for name, md5 in self.batch_md5.items():
                     found = hashlib.md5(contents[name], usedforsecurity=False).hexdigest()
                     self._require_same(found == md5, folder / name)
                 return contents
         path = root / self.archive
-        if path.is_file():
-            with path.open("rb") as file:
-                self._require_same(
-                    hashlib.file_digest(file, "sha256").hexdigest() == self.archive_sha256, path
-                )
+        if os.path.exists(path):
+            with open_regular(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                same = size <= _MAX_BYTES and hashlib.file_digest(file, "sha256").hexdigest()
+                self._require_same(same == self.archive_sha256, path)
         else:
             remote = RemoteFile(self.archive, self.archive_sha256, _MAX_BYTES)
             (path,) = download([remote], folder=root, mirrors=self.mirrors or [])

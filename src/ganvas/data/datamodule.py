@@ -19,6 +19,7 @@ from ganvas.data.loading.loader import TensorLoader, from_the_start
 from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.files.text import one_line
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.images import to_float
 
@@ -120,7 +121,7 @@ class TensorDataModule(LightningDataModule):
 
     def note(self, text: str) -> None:
         """Says what was found and what was left out: at once to who listens, and for the log of a run."""
-        text = "".join(letter if letter.isprintable() else "?" for letter in text)  # names may be anything
+        text = one_line(text, len(text))  # names may be anything
         self.notes.append(text)
         log.info("%s", text)
 

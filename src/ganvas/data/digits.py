@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +15,11 @@ from numpy.typing import NDArray
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.loading.stored import Stored, hold_out
+from ganvas.errors import require
+from ganvas.files.read import open_regular
 
+_SHAPE = (1797, 65)  # images; levels and the class of each
+_MAX_BYTES = 1_000_000  # of the table as text, which has 264,712
 _NUM_HELD_OUT = 180  # images in val, and as many in test
 
 
@@ -45,9 +52,28 @@ def _read_table() -> NDArray[np.float64]:
     package = find_spec("sklearn")
     for folder in (package and package.submodule_search_locations) or ():
         path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if path.is_file():
-            return np.loadtxt(path, delimiter=",")
+        try:
+            with open_regular(path) as file:
+                text = gzip.GzipFile(fileobj=file).read(_MAX_BYTES)
+            if not text.strip():
+                continue  # numpy would warn
+            table = np.loadtxt(io.BytesIO(text), delimiter=",")
+            if _are_digits(table):
+                return table
+        except (OSError, EOFError, zlib.error, ValueError):
+            continue
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return np.column_stack([digits.data, digits.target])
+    table = np.column_stack([digits.data, digits.target])
+    reason = "holds other digits than it is known to, or is damaged; install scikit-learn again"
+    require(_are_digits(table), "data", "digits", f"scikit-learn's file {reason}")
+    return table
+
+
+def _are_digits(table: NDArray[np.float64]) -> bool:
+    """Whether these are so many images of levels 0 .. 16 and classes 0 .. 9."""
+    if table.shape != _SHAPE or not np.isfinite(table).all() or (table != np.round(table)).any():
+        return False
+    levels, classes = table[:, :64], table[:, 64]
+    return bool(levels.min() >= 0 and levels.max() <= 16 and classes.min() >= 0 and classes.max() <= 9)

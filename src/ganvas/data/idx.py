@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from torch import Tensor
 from ganvas.data.kinds.downloaded import DownloadedDataModule
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.files.read import open_regular
 from ganvas.functional.download import RemoteFile, download
 
 MAX_BYTES = 64_000_000  # of one file's content; the largest of MNIST's has 47,040,016
@@ -61,7 +63,7 @@ class IdxDataModule(DownloadedDataModule):
         found: dict[str, Path] = {}
         for name in self.contents:
             for path in (folder / (name + suffix) for folder in folders for suffix in ("", ".gz")):
-                if path.is_file():
+                if os.path.exists(path):  # a pipe or a folder of this name is told as such when it is read
                     found[name] = path
                     break
         missing = [name for name in self.contents if name not in found]
@@ -82,8 +84,9 @@ def read_idx(path: Path, *, sha256: str, title: str) -> Tensor:
         OptionError: unreadable, or its content's sha256 is not the one given.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        with open_regular(path) as opened:
+            file = gzip.GzipFile(fileobj=opened) if path.suffix == ".gz" else opened
+            content = file.read(MAX_BYTES + 1)  # of what a .gz unpacks to, too
     except (OSError, EOFError, zlib.error) as error:
         reason = f"cannot be read ({error}); delete it and it is downloaded again"
         raise OptionError("root", str(path), reason) from error

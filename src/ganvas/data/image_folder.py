@@ -17,6 +17,7 @@ from ganvas.data.files.image_tree import LAYOUTS, ImageTree, describe, read_tree
 from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -71,7 +72,7 @@ class ImageFolder(OwnImages):
 
     def _root(self) -> Path:
         require(self.root is not None, "root", "null", "name a folder of images; data.root=/path")
-        root = Path(str(self.root)).expanduser()
+        root = expanded(str(self.root), "root")
         # os.path and not Path: a name that is too long is an error to the second.
         require(os.path.exists(root), "root", self.root, "does not exist; name a folder of images")
         require(root.is_dir(), "root", self.root, "is a file; name a folder of images")
@@ -125,6 +126,8 @@ class ImageFolder(OwnImages):
         )
 
     def _say_what_was_read(self, cached: CachedImages, count: int) -> None:
+        for reason in cached.not_believed:
+            self.note(f"{self.root}: {reason}; it is not used")
         done = "decoded once into" if cached.is_new else "read decoded from"
         self.note(f"{self.root}: {done} {cached.folder} (data.cache_dir)")
         if cached.damage:

@@ -25,10 +25,12 @@ from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
 from ganvas.data.shard.images import ShardImages
-from ganvas.data.shard.index import IndexFile, ShardIndex, index_shards
+from ganvas.data.shard.index import ShardIndex, index_shards
+from ganvas.data.shard.index_file import IndexFile
 from ganvas.data.shard.listing import expand, find_shards, passed_over
 from ganvas.data.shard.loader import ShardLoader
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -94,6 +96,8 @@ class WebDataset(OwnImages):
             splits = self._stored(self._held_out(indexes))
             self._check(splits)
             self._say_what_is_there(found, indexes)
+            for reason in (reason for file in files.values() for reason in file.not_believed):
+                self.note(f"{self._named()[1]}: {reason}; it is not used")
             for stored in splits.values():
                 stored.x[:1]  # channels, size and kind are the options'; whether it is an image shows here
             for name in fresh:
@@ -142,7 +146,7 @@ class WebDataset(OwnImages):
         named = {"train": self.shards, "val": self.val_shards, "test": self.test_shards}
         told = "name a folder of .tar shards, or the shards; data.root=/path"
         require(self.root is not None or self.shards is not None, "root", "null", told)
-        root = None if self.root is None else Path(self.root).expanduser()
+        root = None if self.root is None else expanded(self.root, "root")
         found = {name: list[Path]() for name in SPLITS}
         if root is not None and self.shards is None:
             found = find_shards(root)
@@ -156,7 +160,7 @@ class WebDataset(OwnImages):
 
     def _index_file(self, paths: Sequence[Path]) -> IndexFile:
         folder = (
-            Path(self.root).expanduser()
+            expanded(self.root, "root")
             if self.root is not None
             else Path(os.path.commonpath([path.absolute().parent for path in paths]))
         )
@@ -200,7 +204,7 @@ class WebDataset(OwnImages):
         classes = "no classes" if self.num_classes is None else f"{self.num_classes:,} classes"
         text = f"{total:,} images in {len(taken):,} shards, {classes}; {', '.join(counts)}"
         if self.root is not None and self.shards is None:
-            left_out = describe(passed_over(Path(self.root).expanduser(), taken))
+            left_out = describe(passed_over(expanded(self.root, "root"), taken))
             text += f"; passed over: {left_out or 'nothing'}"
         self.note(f"{self._named()[1]}: {text}")
         damage = [one for index in indexes.values() for one in index.damage]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from ganvas.errors import OptionError
 from ganvas.files.read import read_bytes
 
 try:
-    from yaml import CSafeLoader as _SafeLoader
+    from yaml import CSafeLoader as SafeLoader
 except ImportError:  # PyYAML without libyaml: the same values, more slowly
-    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]  # the same class in Python
+    from yaml import SafeLoader  # type: ignore[assignment]  # the same class in Python
 
 MAX_BYTES = 4_000_000  # of a file; a run.yaml has some 6,000
 MAX_DEPTH = 64
@@ -22,9 +24,13 @@ MAX_EVENTS = 100_000  # values, keys, and beginnings and ends of sections
 _PLAIN = (str, bool, int, float, type(None))
 _LEAST, _MOST = -(2**63), 2**64 - 1  # of whole numbers; larger ones overflow a float, or cannot be printed
 _MOST_DIGITS = 20
+# What a JSON text is looked through for, since most have none of it: a long number, half a surrogate pair.
+_SUSPECT = re.compile(r"[0-9]{20}|\\u[dD]|[\ud800-\udfff]")
+_MOST_DIGITS_WRITTEN = 4000  # of one number in a word of a command line; int() takes 4300
+_LONG_NUMBER = re.compile(rf"[0-9][0-9_]{{{_MOST_DIGITS_WRITTEN},}}")
 
 
-class _Loader(_SafeLoader):
+class _Loader(SafeLoader):
     """YAML's own values alone; what looks like a date stays text."""
 
     yaml_implicit_resolvers = {
@@ -39,6 +45,21 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def parse_plain(text: str) -> Any:
+    """The value of a YAML text, as :func:`load_plain` takes it.
+
+    Raises:
+        ValueError: it is none, too deep, or holds more than plain values.
+    """
+    try:
+        _check_events(text)
+        value = yaml.load(text, Loader=_Loader)
+        _check_plain(value)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+    return value
+
+
 def load_plain(path: Path, option: str) -> Any:
     """The value that a YAML file holds: dicts with text for keys, lists, text, numbers, booleans and null.
 
@@ -47,14 +68,56 @@ def load_plain(path: Path, option: str) -> Any:
             beyond plain values: tags, anchors, aliases (a few lines of them stand for terabytes).
     """
     try:
-        text = read_bytes(path, MAX_BYTES).decode()
-        _check_events(text)
-        value = yaml.load(text, Loader=_Loader)
-        _check_plain(value)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return parse_plain(read_bytes(path, MAX_BYTES).decode())
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OptionError(option, path, f"{path.name} cannot be read ({reason}); put a copy back") from error
-    return value
+
+
+def load_yaml(path: Path, option: str) -> Any:
+    """The value of a YAML file of the user's own, in which anchors may stand.
+
+    Raises:
+        OptionError: the option, with the file's name: unreadable, no YAML, too deep, or too large once each
+            alias is what it stands for; a circle of aliases too.
+    """
+    try:
+        text = read_bytes(path, MAX_BYTES).decode()
+        node = yaml.compose(text, Loader=SafeLoader)
+        if node is not None and _size(node, {}, 1) > MAX_EVENTS:
+            raise ValueError("it holds too many values, its aliases written out")
+        return yaml.load(text, Loader=SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        deep = f"it is more than {MAX_DEPTH} levels deep"
+        reason = deep if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+        raise OptionError(option, path, f"{path.name} cannot be read ({reason}); mend the file") from error
+
+
+def check_word(text: str) -> None:
+    """Looks at a value of a command line before a grammar reads it.
+
+    Raises:
+        ValueError: its brackets are more than :data:`MAX_DEPTH` deep, or a number has thousands of digits.
+    """
+    if _LONG_NUMBER.search(text):
+        raise ValueError(f"holds a number of more than {_MOST_DIGITS_WRITTEN} digits")
+    if sum(map(text.count, "[{(")) > MAX_DEPTH:
+        depth = 0
+        for letter in text:
+            depth += (letter in "[{(") - (letter in "]})")
+            if depth > MAX_DEPTH:
+                raise ValueError(f"is more than {MAX_DEPTH} levels deep")
+
+
+def too_large(tree: Any, path: str = "") -> tuple[str, str] | None:
+    """The dotted key of a whole number beyond 64 bits in a tree of plain values, and the number as text."""
+    if isinstance(tree, dict | list):
+        pairs: Iterable[tuple[Any, Any]] = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        found = (too_large(value, f"{path}.{key}".lstrip(".")) for key, value in pairs)
+        return next((one for one in found if one is not None), None)
+    if not isinstance(tree, int) or _LEAST <= tree <= _MOST:
+        return None
+    return path, str(tree) if tree.bit_length() < _MOST_DIGITS_WRITTEN else hex(tree)
 
 
 def dump_plain(value: Any) -> str:
@@ -68,9 +131,15 @@ def parse_json(content: bytes | str) -> Any:
     Raises:
         ValueError: it is none, too deep, or holds a whole number beyond 64 bits or half a surrogate pair.
     """
+    text = content if isinstance(content, str) else content.decode("utf-8-sig")
     try:
-        value = json.loads(content, parse_int=_whole_number)
-        _check_plain(value)
+        if _SUSPECT.search(text):
+            value = json.loads(text, parse_int=_whole_number)
+            _check_plain(value)
+        else:
+            value = json.loads(text)
+            if text.count("{") + text.count("[") > MAX_DEPTH:
+                _check_depth(value)
     except RecursionError as error:
         raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from error
     return value
@@ -102,6 +171,33 @@ def _whole_number(text: str) -> int:
     if len(text) > _MOST_DIGITS:
         raise ValueError(f"it holds a whole number of {len(text)} digits")
     return int(text)
+
+
+def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """How many values a node holds, those behind aliases counted each time."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if known.get(id(node)) == 0:
+        raise ValueError("an alias in it leads back to where it stands")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
+    if id(node) not in known:
+        known[id(node)] = 0  # being counted
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = [one for pair in node.value for one in pair] if pairs else node.value
+        known[id(node)] = 1 + sum(_size(one, known, depth + 1) for one in inner)
+    return known[id(node)]
+
+
+def _check_depth(value: Any) -> None:
+    """Level by level: nothing is called for each of the values of a large file."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for values in inner for one in values if isinstance(one, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
 
 
 def _check_events(text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import BinaryIO
+from io import BufferedReader
 
 
 class NotRegularError(OSError):
@@ -20,7 +20,7 @@ class TooLargeError(OSError):
     """A file holds more than whoever reads it takes."""
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Opens a file to read its bytes, without waiting for a pipe's other end; links are followed.
 
     Raises:

@@ -230,6 +230,21 @@ def try_folder(folder: Path) -> None:
         pass
 
 
+def make_way(path: Path) -> None:
+    """Removes what stands under a cache's name and is no file, so that the cache can be made anew: a pipe, a
+    link to a device, an empty folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if not os.path.lexists(path) or path.is_file():
+        return
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
 def temporary_name(path: Path) -> Path:
     """Where ``path`` grows: hidden, in the same folder, of no other process and no other call."""
     return path.with_name(f"{_beginning(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp")

@@ -16,9 +16,15 @@ def non_finite_name(state: Mapping[Any, Any]) -> str | None:
             of a list goes by its number: ``optimizer_states.0.state.3.exp_avg``.
     """
     for name, tensor in _floating(state, ""):
-        if not bool(tensor.isfinite().all()):
+        if not is_finite(tensor):
             return name
     return None
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether a floating or complex tensor holds neither NaN nor infinity."""
+    # A sum is finite only where all its terms are, and takes one pass; one that overflows says nothing.
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def _floating(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:

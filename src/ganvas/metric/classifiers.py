@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ganvas.files.plain import parse_json
+from ganvas.files.read import open_regular
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir, put
 
-_KEY = "ganvas_classifier"  # of the header
+_KEY, _SHA256 = "ganvas_classifier", "ganvas_sha256"  # of the header
+_MAX_BYTES = 1 << 32  # of a file
 
 
 class StoredClassifier(NamedTuple):
@@ -53,7 +58,7 @@ def write_classifier(path: Path, network: nn.Module, about: Mapping[str, Any]) -
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     text = json.dumps(dict(about), sort_keys=True)
-    put(path, save(tensors, metadata={_KEY: text}))
+    put(path, save(tensors, metadata={_KEY: text, _SHA256: _sha256(text, tensors)}))
     put(path.with_name("about.json"), json.dumps(dict(about), indent=2, sort_keys=True).encode())
 
 
@@ -61,14 +66,30 @@ def read_classifier(path: Path) -> StoredClassifier:
     """A file that :func:`write_classifier` wrote, or any safetensors file: then ``about`` is empty.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no safetensors file.
+        OSError: it cannot be read, or is no regular file.
+        ValueError: it is no safetensors file, or not what :func:`write_classifier` wrote.
     """
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-    except SafetensorError as error:
-        raise ValueError(f"it is no safetensors file ({error})") from error
+    with open_regular(path) as opened:
+        if os.fstat(opened.fileno()).st_size > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES:,} bytes")
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+        except SafetensorError as error:
+            raise ValueError(f"it is no safetensors file ({error})") from error
+    text = header.get(_KEY, "{}")
+    if _SHA256 in header and header[_SHA256] != _sha256(text, tensors):
+        raise ValueError("it is damaged, its sha256 is wrong")
+    about = parse_json(text)
     return StoredClassifier(tensors, about if isinstance(about, dict) else {}, sha256)
+
+
+def _sha256(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name].contiguous()
+        digest.update(f"\n{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.view(-1).view(torch.uint8).numpy().data if value.numel() else b"")
+    return digest.hexdigest()

@@ -54,7 +54,7 @@ def _joined(seen: list[Observation]) -> dict[str, Tensor]:
     for name in ("logits", "label"):
         column = [getattr(one, name) for one in seen]
         if all(value is not None for value in column):
-            columns[name] = column
+            columns[name] = column if name == "label" else [value.float() for value in column]
     return {name: torch.cat(column) for name, column in columns.items()}
 
 

@@ -148,12 +148,18 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None
 
 def _continue(parts: Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
     resume_plan = ResumePlan.find(folder, overrides)
-    resume_plan.check(parts.model, parts.machine.precision)
+    _check(resume_plan, parts, folder)
     world = environment(parts.data, processes(parts.machine))
     resume_plan.compare(parts.config, world, old=folder.read_run())
     if resume_plan.drift:
         run["ganvas"]["environment"] = world
     return resume_plan
+
+
+def _check(resume_plan: ResumePlan, parts: Parts, folder: RunFolder) -> None:
+    """Raises OptionError where the checkpoint is not one that these parts, and the run's own, go on from."""
+    own = StopOnSignal(folder, DeferredValidation())
+    resume_plan.check(parts.model, parts.machine.precision, [own, *parts.callbacks])
 
 
 def _what_would_go_on(parts: Parts, resume_plan: ResumePlan, folder: RunFolder) -> str | None:
@@ -184,7 +190,7 @@ def _roll_back(
     parts.model.rollbacks = number
     resume_plan = group.in_turn(lambda: ResumePlan.find(folder))
     resume_plan.news.append(f"rollback {number}: {error}")
-    resume_plan.check(parts.model, parts.machine.precision)
+    _check(resume_plan, parts, folder)
     check_seen_by_all(resume_plan, group)
     return parts, resume_plan
 

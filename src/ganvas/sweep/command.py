@@ -33,16 +33,19 @@ class JobCommand:
         config_dir: the user's own config groups and parts; their modules may be imported.
         secrets: job index -> key -> value, for keys that sweep.json hides.
         allow: the user's other modules that a job's config may name.
+        allows_places: whether the places and addresses in sweep.json are the user's own: this command line's.
     """
 
     sweep: Path
     config_dir: str | None = None
     secrets: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
+    allows_places: bool = False
 
     def argv(self, index: int) -> list[str]:
         """``python -m ganvas job SWEEP INDEX ...``"""
         own = ["--config-dir", str(Path(self.config_dir).resolve())] if self.config_dir else []
+        own += ["--allow-places"] if self.allows_places else []
         own += ["--allow-imports", *self.allow] if self.allow else []
         return python_module("ganvas", "job", str(self.sweep.resolve()), str(index), *own)
 

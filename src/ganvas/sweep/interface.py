@@ -41,8 +41,8 @@ class Result:
 
     Attributes:
         state: ``waiting``, ``running``, ``finished``, ``interrupted`` (stopped, can go on), ``timeout``
-            (the same, by the sweep's own clock), ``pruned``, ``failed``, ``refused`` (its options do not fit)
-            or ``killed``.
+            (the same, by the sweep's own clock), ``pruned``, ``failed``, ``killed``, ``refused`` (its
+            options do not fit) or ``broken`` (its record cannot be read).
         code: exit code of its last attempt; None while there is none.
         attempts: how often it was begun.
         examples_seen: progress.

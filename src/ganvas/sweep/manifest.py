@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.files.plain import load_json
+from ganvas.files.schema import Kind, anything, is_text, listing, mapping, maybe, misfit, section
 from ganvas.files.write import write_text
 from ganvas.functional.instant import timestamp
+from ganvas.run.folder.links import check_flat
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job
 from ganvas.sweep.tree import changed, changes, config_key, placed
@@ -20,6 +23,14 @@ FILE = "sweep.json"
 _VERSION = 1
 _TREES = ("config", "choices", "origins")
 _MAX_BYTES = 1_000_000_000
+_SECTIONS = ("paths", "data", "model", "trainer", "accelerator", "callback", "logger", "sweep")
+_KINDS: dict[str, Kind] = {
+    "config": section({}, {name: maybe(mapping(anything)) for name in _SECTIONS}),
+    "choices": mapping(is_text),
+    "origins": mapping(listing(is_text)),
+}
+_FIRST = {name: mapping(anything) for name in _TREES}
+_ABOUT = {"sweep_overrides": listing(is_text), "shared": listing(is_text), "config_name": is_text}
 _FIELDS = {name: get_origin(hint) or hint for name, hint in get_type_hints(Job).items()}
 
 
@@ -76,7 +87,19 @@ class Manifest:
         return self._tree("origins", job)
 
     def _tree(self, name: str, job: Job) -> dict[str, Any]:
-        return changed(self.first[name], self._changes[job.index].get(name) or {})
+        """The first job's with what differs; anybody may have written either.
+
+        Raises:
+            OptionError: ``SWEEP``: it is no tree of such a kind.
+        """
+        try:
+            tree = changed(self.first[name], self._changes[job.index].get(name) or {})
+            sound = _KINDS[name](tree)
+        except (TypeError, AttributeError) as error:
+            raise _damaged(self.folder, f"a change in job {job.index} leads nowhere") from error
+        if not sound:
+            raise _damaged(self.folder, f"the {name} of job {job.index} is of another kind")
+        return tree
 
     def hides_secrets(self) -> bool:
         """Whether any job's config lacks something that was not to be written."""
@@ -144,6 +167,7 @@ class Manifest:
         Raises:
             OptionError: ``SWEEP`` where there is none, or its sweep.json is damaged or of another version.
         """
+        check_flat(folder, "SWEEP", inner=("jobs", "search"))
         value = _load(folder)
         try:
             jobs = value["jobs"]
@@ -151,15 +175,19 @@ class Manifest:
                 Job(**{name: _of_kind(job[name], kind) for name, kind in _FIELDS.items()}) for job in jobs
             ]
             sound = [job.index for job in made] == list(range(len(made)))
-            sound = sound and all(isinstance(value["first"][name], dict) for name in _TREES)
-            sound = sound and isinstance(value["about"], dict)
             sound = sound and all(_is_file_name(job.name) for job in made)
             if not sound:
-                raise ValueError("its jobs are out of order, or a section is missing")
-            kept = [{name: _of_kind(job.get(name, {}), dict) for name in _TREES} for job in jobs]
+                raise ValueError("its jobs are out of order, or one has no name of a folder")
+            for whole, schema in ((value["first"], _FIRST), (value["about"], {})):
+                wrong = misfit(whole, schema, _ABOUT)
+                if wrong is not None:
+                    raise ValueError(wrong)
+            if not all(_CHANGE(job[name]) for job in jobs for name in _TREES if name in job):
+                raise ValueError("what differs in a job is no change of a tree")
+            kept = [{name: job.get(name, {}) for name in _TREES} for job in jobs]
         except (KeyError, TypeError, ValueError) as error:
-            reason = f"its {FILE} is damaged ({type(error).__name__}: {error}); put a copy back"
-            raise OptionError("SWEEP", folder, reason) from error
+            said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise _damaged(folder, said) from error
         return cls(folder, value["about"], value["first"], made, kept)
 
 
@@ -185,9 +213,8 @@ def _load(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     require(path.is_file(), "SWEEP", folder, f"holds no {FILE}; see ganvas sweep ls")
     try:
-        require(path.stat().st_size <= _MAX_BYTES, "SWEEP", folder, f"its {FILE} is too large to be one")
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        value = load_json(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
         reason = f"its {FILE} cannot be read ({' '.join(str(error).split())[:100]}); put a copy back"
         raise OptionError("SWEEP", folder, reason) from error
     version = value.get("version") if isinstance(value, dict) else None
@@ -195,6 +222,21 @@ def _load(folder: Path) -> dict[str, Any]:
     require(version == _VERSION, "SWEEP", folder, reason)
     assert isinstance(value, dict)
     return value
+
+
+def _damaged(folder: Path, said: str) -> OptionError:
+    return OptionError("SWEEP", folder, f"its {FILE} is damaged ({said}); put a copy back")
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(key, str) for key in value)
+
+
+def _is_set(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_path(value[0])
+
+
+_CHANGE = section({}, {"set": listing(_is_set), "unset": listing(_is_path)})  # see ganvas.sweep.tree
 
 
 def _of_kind(value: Any, kind: Any) -> Any:

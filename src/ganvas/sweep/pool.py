@@ -121,7 +121,7 @@ class Pool:
                 result = replace(result, code=code)
             if result.state == "waiting":  # it ended before it could write its record
                 result = replace(result, state="interrupted" if code in (0, *STOPPED) else "failed")
-            crashed = result.state in ("failed", "killed")
+            crashed = result.state in ("failed", "killed", "broken")
             if crashed and self._tries[index] <= self.options.retries and not self._stopping():
                 self.watch(job, result)
                 self._again.append(job)

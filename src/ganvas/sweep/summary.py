@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.text import as_csv
 from ganvas.files.write import write_text
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
@@ -51,19 +50,17 @@ def _optimized(result: Result) -> dict[str, Any]:
     return {f"best {result.optimized['metric']}": result.optimized["value"], "mode": result.optimized["mode"]}
 
 
-def write_csv(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = HIDDEN) -> None:
+def write_table(path: Path, table: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = HIDDEN) -> None:
     """A table as a file, whole or not at all; a column for whatever any row has, ``folder`` the last."""
     names = dict.fromkeys(name for row in table for name in row if name not in hidden)
-    text = io.StringIO(newline="")
     ordered = sorted(names, key=lambda name: name == "folder")
-    writer = csv.DictWriter(text, fieldnames=ordered, restval="", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(table)
-    write_text(path, text.getvalue())
+    write_text(path, as_csv(ordered, [[row.get(name) for name in ordered] for row in table]))
 
 
 def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
     """The variants that have a value to be ranked by, best first.
+
+    Of several metrics the one that most variants are ranked by; the others are left out.
 
     Returns:
         for each ``{"variant", "jobs", "differs", "metric", "mode", "value", "values"}``; ``value`` is the
@@ -76,6 +73,9 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
     for variant, members in variants.items():
         best = [result.optimized for _, result in members if result.optimized is not None]
         if len(best) < len(members) or any(result.state in ("failed", "pruned") for _, result in members):
+            continue
+        ways = {(one["metric"], one["mode"]) for one in best}
+        if len(ways) > 1:  # nobody can tell which of these is better
             continue
         values = [float(one["value"]) for one in best]
         differs = members[0][0].differs
@@ -92,6 +92,8 @@ def ranking(found: Sequence[tuple[Job, Result]]) -> list[dict[str, Any]]:
                 "values": values,
             }
         )
+    usual = Counter((one["metric"], one["mode"]) for one in answer).most_common(1)
+    answer = [one for one in answer if (one["metric"], one["mode"]) == usual[0][0]]
     sign = 1 if answer and answer[0]["mode"] == "min" else -1
     return sorted(answer, key=lambda one: sign * one["value"])
 

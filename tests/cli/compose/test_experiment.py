@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from ganvas.cli.compose.experiment import Composed, compose
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.session import pick_image_size
 from ganvas.errors import OptionError
+from ganvas.files.folders import packaged_conf
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,16 @@ def test_weights_that_cannot_be_taken(trained: CNN, tmp_path: Path) -> None:
     place_in_cache(trained, FACTS).write_bytes(b"damaged")
     with pytest.raises(OptionError, match=r"cannot be read .*; ganvas train model=classifier data=digits"):
         make().check(FACTS)
+
+
+@pytest.mark.parametrize(("change", "reason"), [("half", "are torch.float16"), ("nan", "are not all finite")])
+def test_values_that_are_none_are_refused_by_name(trained: CNN, change: str, reason: str) -> None:
+    state = trained.state_dict()
+    name = next(iter(state))
+    if change == "half":
+        trained.half()
+    else:
+        state[name].view(-1)[3] = float("nan")
+    write_classifier(place_in_cache(trained, FACTS), trained, ABOUT)
+    with pytest.raises(OptionError, match=rf"its values of {name} {reason}.*; ganvas train model=classifier"):
+        make().check(FACTS)

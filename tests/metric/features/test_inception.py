@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -103,6 +105,27 @@ def test_weights_are_downloaded_once(published: Path, mirror: str, tmp_path: Pat
     assert kept.read_bytes() == published.read_bytes()
     published.unlink()
     Inception(weights=None, mirrors=[mirror]).check(FACTS)
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.write_bytes(b"other")])
+def test_a_kept_file_that_is_another_is_downloaded_again(
+    published: Path, mirror: str, tmp_path: Path, put: Callable[[Path], object], caplog: Any
+) -> None:
+    kept = tmp_path / "cache" / "weights" / published.name
+    kept.parent.mkdir(parents=True)
+    put(kept)
+    with pytest.raises(OptionError, match=r"^weights=null: .*(no regular file|is damaged).*mirrors=\[\]"):
+        Inception(weights=None, mirrors=[]).check(FACTS)
+    Inception(weights=None, mirrors=[mirror]).check(FACTS)
+    assert kept.read_bytes() == published.read_bytes()
+    assert "it is downloaded again" in caplog.text
+
+
+def test_weights_that_block_or_never_end_are_refused(published: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OptionError, match=rf"^weights={path}: cannot be read .*no regular file"):
+            Inception(weights=str(path), mirrors=[]).check(FACTS)
 
 
 @pytest.mark.parametrize("mirrors", [[], [NOWHERE]])

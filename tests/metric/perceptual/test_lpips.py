@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,19 @@ def test_weights_are_named_and_never_downloaded(
     missing, broken = tmp_path / "missing.pth", tmp_path / "broken.pth"
     broken.write_bytes(b"PK not weights")
     good = networks["alex"][1]
+    os.mkfifo(tmp_path / "pipe.pth")
+    held = torch.load(good, weights_only=True)
+    held["features.0.bias"][1] = float("nan")
+    torch.save(held, tmp_path / "nan.pth")
+    sparse = held | {"features.0.bias": torch.zeros(64).to_sparse()}
+    torch.save(sparse, tmp_path / "sparse.pth")
     for options, match in (
         ({"weights": str(missing)}, "weights=.*missing.pth: cannot be read"),
         ({"weights": str(broken)}, "weights=.*broken.pth: is no file of tensors"),
+        ({"weights": str(tmp_path / "pipe.pth")}, "cannot be read .is no regular file"),
+        ({"weights": "/dev/zero"}, "cannot be read .is no regular file"),
+        ({"weights": str(tmp_path / "nan.pth")}, r"of features\.0\.bias are no dense finite numbers"),
+        ({"weights": str(tmp_path / "sparse.pth")}, r"of features\.0\.bias are no dense finite numbers"),
         ({"weights": networks["vgg"][1]}, r"must hold features.0.weight of \[64, 3, 11, 11\], got \[64"),
         ({"weights": good, "heads": good}, "heads=.*must hold lin0.model.1.weight .* got None"),
     ):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ganvas.errors import OptionError
-from ganvas.run.config.stored import check_places, read_stored
+from ganvas.run.config.places import check_training
+from ganvas.run.config.stored import read_stored
 from ganvas.run.folder.run_folder import RunFolder, create
 
 
@@ -28,7 +29,9 @@ def made(folder: Path, values: dict[str, Any]) -> RunFolder:
 
 
 def test_a_sound_run_is_read(tmp_path: Path) -> None:
-    assert read_stored(made(tmp_path, config()))["config"] == config()
+    run = made(tmp_path, config())
+    assert read_stored(run, trains=True)["config"] == config()
+    assert read_stored(run)["config"] == config() | {"callback": {}}
 
 
 @pytest.mark.parametrize("section", ["paths", "data", "model", "trainer", "accelerator"])
@@ -54,12 +57,12 @@ def test_the_runs_own_word_allows_nothing(tmp_path: Path) -> None:
 
 
 def places(values: dict[str, Any], folder: Path, *written: str) -> None:
-    check_places(values, folder, written)
+    check_training(values, folder, written)
 
 
 def test_places_inside_the_run_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    logger = {"save_dir": "run", "name": "", "version": "csv", "url": "https://host/a/b", "sub_dir": None}
+    logger = {"save_dir": "run", "name": "", "version": "csv", "sub_dir": None}
     places({"logger": {"x": logger}, "callback": {"y": {"run_dir": str(tmp_path / "run")}}}, Path("run"))
 
 
@@ -74,6 +77,9 @@ def test_places_inside_the_run_are_fine(tmp_path: Path, monkeypatch: pytest.Monk
         ("filename", "~/x"),
         ("save_dir", "file:///etc"),
         ("dirpath", "s3://bucket"),
+        ("tracking_uri", "http://evil:5000"),
+        ("tracking_uri", "file:/etc"),
+        ("url", "https://host/a/b"),
     ],
 )
 def test_places_outside_are_refused_unless_they_are_given_again(
@@ -113,7 +119,7 @@ def test_relative_data_are_those_of_the_folder_that_was_trained_in(
     (trained / "images").mkdir(parents=True)
     here.mkdir()
     values = config()
-    values["data"] |= {"root": "images", "cache_dir": "gone", "crop": "images"}
+    values["data"] |= {"root": "images", "crop": "images"}
     run = create(tmp_path / "run", {"ganvas": {"cwd": str(trained)}, "config": values})
     monkeypatch.chdir(here)
     there = values["data"] | {"root": str(trained / "images")}

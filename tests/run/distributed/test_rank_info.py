@@ -87,6 +87,45 @@ def test_what_is_no_number(name: str) -> None:
         find_rank(TORCHRUN | {name: "x"})
 
 
+@pytest.mark.parametrize("text", ["x", "-1", "1.0", "\u0661", "9" * 5000, "~nosuchuser", "1\x1b[2J", " 1"])
+@pytest.mark.parametrize("name", [*TORCHRUN, *SLURM])
+def test_a_launchers_variable_is_refused_by_its_name(name: str, text: str) -> None:
+    given = TORCHRUN if name in TORCHRUN else SLURM
+    if name == "SLURM_STEP_NODELIST" or (name == "MASTER_ADDR" and text in ("x", "-1", "1.0", "9" * 5000)):
+        return  # what may be a machine's name
+    with pytest.raises(OptionError, match=f"^{name}=") as refused:
+        find_rank(given | {name: text})
+    assert len(str(refused.value)) < 200
+    assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("RANK", "8"),
+        ("LOCAL_RANK", "4"),
+        ("MASTER_PORT", "65536"),
+        ("WORLD_SIZE", "0"),
+        ("LOCAL_WORLD_SIZE", "9"),
+    ],
+)
+def test_a_number_beyond_what_it_counts(name: str, text: str) -> None:
+    with pytest.raises(OptionError, match=f"^{name}={text}: is beyond .*; unset the variable"):
+        find_rank(TORCHRUN | {name: text})
+
+
+@pytest.mark.parametrize(("name", "text"), [("SLURM_PROCID", "6"), ("SLURM_NODEID", "2")])
+def test_a_number_of_slurms_beyond_what_it_counts(name: str, text: str) -> None:
+    with pytest.raises(OptionError, match=f"^{name}={text}: is beyond"):
+        find_rank(SLURM | {name: text})
+
+
+def test_a_task_of_slurm_that_says_no_number_of_tasks() -> None:
+    with pytest.raises(OptionError, match=r"^SLURM_STEP_NUM_TASKS=x: is no number"):
+        find_rank({"SLURM_STEP_NUM_TASKS": "x"})
+    assert find_rank({"SLURM_STEP_NUM_TASKS": ""}) == RankInfo()
+
+
 @pytest.mark.parametrize(
     ("devices", "nodes"), [(4, 2), ("4", 2), ("auto", 2), ([0, 1, 2, 3], 2), ("many", 2)]
 )

@@ -41,7 +41,7 @@ esac
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("SLURM_RESTART_COUNT", raising=False)
-        about = {"indices": [9], "signal_delay_s": 60, "max_num_timeout": 2}
+        about = {"indices": [9], "submitted": 1.5, "signal_delay_s": 60, "max_num_timeout": 2}
         (self.batch / "submission.json").write_text(json.dumps(about))
 
     def about(self, *, left: float, state: str = "RUNNING", preempt: str = "None", restarts: int = 0) -> None:

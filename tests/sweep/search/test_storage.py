@@ -100,7 +100,7 @@ def test_a_damaged_journal(tmp_path: Path) -> None:
     path = tmp_path / "study.log"
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"value', b'"val"ue', 1))
-    assert "is damaged in its last line" in refused(None, tmp_path)
+    assert "is damaged in line 2" in refused(None, tmp_path)
     path.write_bytes(whole.replace(b"\n", b'\n{"op_code":4,\n', 1))
     assert "cannot be used" in refused(None, tmp_path)
     path.write_bytes(whole + b'{"op_code":999,"worker_id":"x"}\n')

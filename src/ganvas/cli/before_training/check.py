@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
 from ganvas.cli.terminal import format_duration
 from ganvas.cli.train import check_experiment
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_json
 
 if TYPE_CHECKING:
     from ganvas.run.trial import Trial
@@ -48,12 +48,12 @@ def run(argv: Sequence[str]) -> int:
     except OptionError as error:
         raise composed.named_as_written(error) from error
     if arguments.json:
-        print(json.dumps(asdict(trial), indent=2))
+        say_json(asdict(trial), indent=2)
         return 0
     lines = _lines(composed.choices, trial)
     width = max(len(title) for title, _ in lines)
     for title, text in lines:
-        print(f"{title:{width}} {text}")
+        say(f"{title:{width}} {text}")
     return 0
 
 

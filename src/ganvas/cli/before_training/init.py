@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganvas.cli.arguments import Parser, check_new_folder, writing
+from ganvas.files.text import say, say_page
 from ganvas.files.write import new_folder
 
 _LEFT_OUT = ("__pycache__",)
@@ -23,8 +24,8 @@ def run(argv: Sequence[str]) -> int:
         for name in names:
             place.write(str(name), (starter() / name).read_bytes())
     for name in names:
-        print(folder / name)
-    print(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
+        say(folder / name)
+    say_page(f"\nnext:  cd {shlex.quote(str(folder))} && ganvas train --config-dir conf experiment=mine_gan")
     return 0
 
 

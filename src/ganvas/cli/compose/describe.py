@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from ganvas.cli.compose.folders import packaged_conf
+from ganvas.files.folders import packaged_conf
+from ganvas.files.plain import load_yaml
 from ganvas.run.config.allowed import RESERVED
 
 _LINE = re.compile(
@@ -67,9 +68,8 @@ def headline(path: Path) -> str:
 
 def described(path: Path) -> list[Described]:
     """The keys of a YAML that hold values, in their order."""
-    text = path.read_text(encoding="utf-8")
-    tree = yaml.safe_load(text)
-    comments = dict(_comments(text))
+    tree = load_yaml(path, "--config-dir")
+    comments = dict(_comments(path.read_text(encoding="utf-8")))
     return [
         Described(key, value, comments.get(key, ""))
         for key, value in _values(tree)
@@ -79,7 +79,7 @@ def described(path: Path) -> list[Described]:
 
 def defaults_of(path: Path) -> list[Any]:
     """The file's defaults list."""
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tree = load_yaml(path, "--config-dir")
     found = tree.get("defaults") if isinstance(tree, dict) else None
     return found if isinstance(found, list) else []
 

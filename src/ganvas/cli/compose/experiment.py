@@ -20,6 +20,8 @@ from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.compose.unread import value_at
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import current_folder, expanded
+from ganvas.files.plain import too_large
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
@@ -118,10 +120,17 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     try:
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         remember(plain)
+        if (large := too_large(plain)) is not None:
+            raise OptionError(*large, "is beyond 64 bits; write a smaller number")
         for section in ("paths", "data", "model", "trainer", "accelerator"):
             require(isinstance(plain.get(section), dict), section, "null", "is needed; leave it alone")
         place = plain["paths"]["output_dir"]
         require(isinstance(place, str), "paths.output_dir", place, "must be a folder, e.g. ./outputs")
+        for name in ("output_dir", "run_dir"):
+            place = plain["paths"].get(name)
+            if isinstance(place, str) and place.startswith("~"):
+                config.paths[name] = str(expanded(place, f"paths.{name}"))
+                plain = OmegaConf.to_container(config, resolve=True)
         check_name(plain.get("name"))
         _check_shapes(plain)
         for key in ("name", "paths.output_dir", "paths.run_dir", "resume"):
@@ -225,5 +234,5 @@ def provenance(composed: Composed, command: str | None = None) -> dict[str, Any]
         "host": platform.node(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("torch", "pytorch-lightning", "hydra-core", "numpy")},
-        "cwd": os.getcwd(),
+        "cwd": str(current_folder()),
     }

@@ -26,6 +26,8 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
     """Turns Hydra's errors inside into one OptionError that names the override and the nearest valid one."""
     try:
         yield
+    except OptionError:  # a ValueError too, and said already
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         path, line = (Path(mark.name), mark.line + 1) if mark else (Path(), 0)

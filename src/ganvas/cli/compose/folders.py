@@ -1,32 +1,47 @@
-"""Where config groups lie, packaged and the user's own, and the modules that the latter bring along."""
+"""Where the user's own config groups lie, and the modules that they bring along."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
+from ganvas.files.plain import MAX_BYTES
+from ganvas.files.read import open_regular
 
-
-def packaged_conf() -> Path:
-    """The folder of the packaged config groups: inside the wheel, or at the top of a checkout.
-
-    There ``ganvas/conf`` is a link to it, for Hydra's ``initialize_config_module`` (some systems have none).
-    """
-    package = Path(__file__).resolve().parents[2]
-    shipped = package / "conf"
-    return shipped.resolve() if shipped.is_dir() else package.parents[1] / "conf"
+_MOST_FILES = 100_000  # below a folder of options
 
 
 def check_config_dir(config_dir: str) -> Path:
     """The absolute path of the user's own folder.
 
     Raises:
-        OptionError: ``--config-dir``: there is no such folder.
+        OptionError: ``--config-dir``: there is no such folder, a YAML in it is no regular file (Hydra would
+            wait for a pipe) or a large one, or it holds more files than groups of options do.
     """
-    folder = Path(config_dir)
+    folder = expanded(config_dir, "--config-dir")
     require(folder.is_dir(), "--config-dir", config_dir, "there is no such folder; name that of your YAMLs")
+    count = 0
+    for place, _, names in os.walk(folder):
+        count += len(names)
+        reason = f"holds more than {_MOST_FILES:,} files; name the folder of your YAMLs"
+        require(count <= _MOST_FILES, "--config-dir", config_dir, reason)
+        for name in names:
+            if name.endswith((".yaml", ".yml")):
+                _check_size(Path(place) / name)
     return folder.resolve()
+
+
+def _check_size(path: Path) -> None:
+    try:
+        with open_regular(path) as file:
+            large = os.fstat(file.fileno()).st_size > MAX_BYTES
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror}); mend or remove it"
+        raise OptionError("--config-dir", path, reason) from error
+    require(not large, "--config-dir", path, f"has more than {MAX_BYTES:,} bytes; it is no file of options")
 
 
 def make_importable(config_dir: Path) -> None:
@@ -44,7 +59,7 @@ def user_modules(config_dir: str | None) -> list[str]:
     """
     if config_dir is None:
         return []
-    folder = Path(config_dir)
+    folder = expanded(config_dir, "--config-dir")
     beside = [path.stem for path in folder.resolve().parent.glob("*.py")]
     packages = [path.parent.name for path in folder.resolve().parent.glob("*/__init__.py")]
     inside = [path.stem for path in folder.rglob("*.py")]

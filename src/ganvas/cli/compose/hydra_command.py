@@ -13,11 +13,12 @@ from hydra.errors import HydraException
 
 from ganvas.cli.compose.experiment import compose
 from ganvas.cli.compose.explain import composition_errors, known_keys
-from ganvas.cli.compose.folders import make_importable, packaged_conf
+from ganvas.cli.compose.folders import make_importable
 from ganvas.cli.compose.hydra_internals import command_line_flags, command_line_parser, compose_config
 from ganvas.cli.compose.nearest import nearest_keys
 from ganvas.cli.compose.session import hydra_session, register_resolvers
 from ganvas.errors import OptionError
+from ganvas.files.folders import packaged_conf
 
 
 def hydra_command(argv: Sequence[str]) -> int:

@@ -21,10 +21,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 from hydra.types import RunMode
 
+from ganvas.errors import OptionError, require
+from ganvas.files.plain import check_word
+
 __all__ = [
     "IntervalSweep",
     "RangeSweep",
 ]  # they tell what :func:`sweep_of` returns; Hydra exports them nowhere
+
+_LONGEST_WORD = 131_072  # letters; Linux takes no longer one
+_LONGEST_KEY = 250  # letters; Hydra looks for a file of this name, and file systems take 255
 
 
 @contextmanager
@@ -53,6 +59,7 @@ def config_folders(hydra: Hydra, provider: str | None = None) -> list[Path]:
 
 def compose_config(hydra: Hydra, name: str, overrides: Sequence[str], *, multirun: bool = False) -> Any:
     """The config with its section ``hydra``; ``hydra.compose`` knows no multirun and one global session."""
+    check_words(overrides)
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
     return hydra.compose_config(name, list(overrides), run_mode=mode, with_log_configuration=False)
 
@@ -68,8 +75,21 @@ def parse_overrides(overrides: Sequence[str], hydra: Hydra | None = None) -> lis
 
     Hydra has no public parser, though its page on plugins tells authors to use this one.
     """
+    check_words(overrides)
     loader = None if hydra is None else hydra.config_loader
     return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+
+
+def check_words(overrides: Sequence[str]) -> None:
+    """Raises OptionError for a word that would take Hydra's parser, or a file system, beyond their limits."""
+    for word in overrides:
+        key, _, value = word.partition("=")
+        require(len(value) <= _LONGEST_WORD, key, value, "is longer than a command line takes; write less")
+        require(len(key) <= _LONGEST_KEY, key, value[:40], "is longer than any key; write a shorter one")
+        try:
+            check_word(value)
+        except ValueError as error:
+            raise OptionError(key, value, f"{error}; write a smaller value") from error
 
 
 def sweep_of(parsed: Any) -> Any:

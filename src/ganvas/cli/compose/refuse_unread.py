@@ -8,10 +8,10 @@ from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, compose
 from ganvas.cli.compose.explain import every_key, key_of, values_written
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.nearest import near
 from ganvas.cli.compose.unread import structure, unread, value_at
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import packaged_conf
 
 _IGNORED = {
     "hydra.run.dir": "a run's folder is paths.run_dir",

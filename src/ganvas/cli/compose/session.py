@@ -7,10 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.resolvers import oc
 
-from ganvas.cli.compose.folders import check_config_dir, make_importable, packaged_conf
+from ganvas.cli.compose.folders import check_config_dir, make_importable
 from ganvas.cli.compose.hydra_internals import open_hydra
+from ganvas.errors import OptionError
+from ganvas.files.folders import packaged_conf
+from ganvas.files.plain import load_yaml
+from ganvas.run.config.places import ALLOW
 
 
 @contextmanager
@@ -24,14 +30,51 @@ def hydra_session(
         importable: whether code beside the user's YAMLs may be imported from now on.
 
     Raises:
-        OptionError: ``--config-dir``: there is no such folder.
+        OptionError: ``--config-dir``: there is no such folder, or a YAML in it is beyond what can be read.
     """
     register_resolvers()
     users = None if config_dir is None else check_config_dir(config_dir)
+    if users is not None:
+        _check_yamls(users)
     if users is not None and importable:
         make_importable(users)
     with open_hydra(packaged or packaged_conf(), users) as hydra:
         yield hydra
+
+
+@contextmanager
+def without_environment() -> Iterator[None]:
+    """Inside, ``${oc.env:NAME}`` gives what the packaged groups read alone: config groups are of another's.
+
+    Raises:
+        ValueError: where another name is resolved (Hydra reports it by the key).
+    """
+    OmegaConf.register_new_resolver("oc.env", _packaged_variable, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def _packaged_variable(name: str, *default: str | None) -> str | None:
+    if name != "GANVAS_DATA":
+        raise ValueError(f"the environment's {name} is not given to a stored sweep; {ALLOW} allows it")
+    return oc.env(name, *default)
+
+
+def _check_yamls(users: Path) -> None:
+    """Reads the user's YAMLs of known groups before Hydra does, which has no limits; one that is no YAML is
+    left to it, since it may not be asked for."""
+    known = [path.name for path in packaged_conf().iterdir() if path.is_dir()]
+    for path in [
+        *users.glob("*.yaml"),
+        *(path for name in known for path in users.glob(f"{name}/**/*.yaml")),
+    ]:
+        try:
+            load_yaml(path, "--config-dir")
+        except OptionError as error:
+            if not isinstance(error.__cause__, yaml.MarkedYAMLError | yaml.YAMLError | UnicodeDecodeError):
+                raise
 
 
 def register_resolvers() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.terminal import print_table
+from ganvas.files.text import say, say_json
 from ganvas.run.folder.differences import differences
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.usable import find_usable
@@ -30,11 +30,11 @@ def run(argv: Sequence[str]) -> int:
             what: [dict(zip(("key", "a", "b"), row)) for row in differing]
             for what, differing in parts.items()
         }
-        print(json.dumps({"a": str(pair[0].path), "b": str(pair[1].path), **rows}, indent=2))
+        say_json({"a": str(pair[0].path), "b": str(pair[1].path), **rows}, indent=2)
         return 0
     for what, differing in parts.items():
         if not differing:
-            print(f"{what}: no difference")
+            say(f"{what}: no difference")
             continue
         columns = (what, pair[0].path.name, pair[1].path.name)
         print_table(columns, [(key, _text(a), _text(b)) for key, a, b in differing], keep_first=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from ganvas.cli.arguments import Parser
 from ganvas.cli.terminal import format_metrics, print_table
 from ganvas.compare.find import find_runs
 from ganvas.files.remove import clear_removed
+from ganvas.files.text import say, say_json
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.run_folder import RUN_DEPTH, RunFolder, all_runs
 from ganvas.run.folder.short_protocol import noted_protocols
@@ -29,10 +29,10 @@ def run(argv: Sequence[str]) -> int:
     clear_removed(place, RUN_DEPTH)  # of a ganvas runs rm that was killed
     rows = [describe(one) for one in (find_runs(arguments.run, place) if arguments.run else all_runs(place))]
     if arguments.json:
-        print(json.dumps(rows, indent=2))
+        say_json(rows, indent=2)
         return 0
     if not rows:
-        print(f"there is no run under {arguments.output_dir}; ganvas train makes one")
+        say(f"there is no run under {arguments.output_dir}; ganvas train makes one")
         return 0
     shown = (
         (

@@ -12,7 +12,7 @@ from ganvas.cli.runs.show import bytes_of, format_bytes
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
 from ganvas.files.remove import clear_removed, remove_folder
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RUN_DEPTH, RunFolder
 
@@ -33,13 +33,13 @@ def run(argv: Sequence[str]) -> int:
     for folder in folders:
         told = describe(folder)
         size = format_bytes(bytes_of(folder.path))
-        print(f"{one_line(str(folder.path))}   {told['state']}, {told['examples_seen']:,} examples, {size}")
+        say(f"{one_line(str(folder.path))}   {told['state']}, {told['examples_seen']:,} examples, {size}")
     if not arguments.yes and not _agreed(len(folders)):
-        print("nothing was deleted")
+        say("nothing was deleted")
         return 1
     for folder in folders:
         remove(folder)
-    print(f"deleted: {len(folders)}")
+    say(f"deleted: {len(folders)}")
     return 0
 
 

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Sequence
 
 from ganvas.errors import OptionError
+from ganvas.files.text import say_page
 
 VERBS = {
     "ls": "the runs under a folder, oldest first",
@@ -20,9 +21,9 @@ def run(argv: Sequence[str]) -> int:
     """Hands the words on to the verb's own file."""
     verb, *rest = argv or ("--help",)
     if verb in ("-h", "--help"):
-        print("usage: ganvas runs VERB ...\n")
-        print("\n".join(f"  {name:6} {text}" for name, text in VERBS.items()))
-        print("\nganvas runs VERB --help says more.")
+        say_page("usage: ganvas runs VERB ...\n")
+        say_page("\n".join(f"  {name:6} {text}" for name, text in VERBS.items()))
+        say_page("\nganvas runs VERB --help says more.")
         return 0
     if verb not in VERBS:
         raise OptionError("ganvas runs", verb, "there is no such verb; there are: " + ", ".join(VERBS))

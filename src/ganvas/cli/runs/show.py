@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from ganvas.cli.arguments import Parser
 from ganvas.cli.runs.listing import describe
 from ganvas.cli.terminal import format_duration
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say, say_json
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.usable import find_usable
 
@@ -26,10 +25,10 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(list(argv))
     told = tell(find_usable(arguments.run, Path(arguments.output_dir)))
     if arguments.json:
-        print(json.dumps(told, indent=2))
+        say_json(told, indent=2)
         return 0
     for title, text in _lines(told):
-        print(f"{title:14} {one_line(text, 2000)}".rstrip())
+        say(f"{title:14} {one_line(text, 2000)}".rstrip())
     return 0
 
 

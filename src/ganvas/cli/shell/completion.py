@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 
 from ganvas.cli.arguments import Parser
+from ganvas.files.text import one_line, say, say_page
 
 # Bash completes what stands behind the last of these signs alone: the rest of the word must not come again.
 _BASH = r"""_ganvas_completion() {
@@ -62,8 +63,10 @@ def run(argv: Sequence[str]) -> int:
         point = os.environ.get("COMP_POINT", "")
         from ganvas.cli.shell.candidates import candidates
 
-        for found in candidates(line[: int(point)] if point.isdigit() else line):
-            print(found)
+        point = point if point.isascii() and point.isdigit() and len(point) < 10 else ""
+        for found in candidates(line[: int(point)] if point else line):
+            if found == one_line(found, len(found)):  # else no shell could be given it in a line
+                say(found)
         return 0
     parser = Parser(
         prog="ganvas completion", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -71,5 +74,5 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("shell", choices=tuple(SCRIPTS))
     # ganvas -sc install=bash, as with Hydra's own programs
     arguments = parser.parse_args([one.removeprefix("install=") for one in argv])
-    print(SCRIPTS[arguments.shell], end="")
+    say_page(SCRIPTS[arguments.shell])
     return 0

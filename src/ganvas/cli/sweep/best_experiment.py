@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf, open_dict
 
 from ganvas.cli.arguments import writing
@@ -18,8 +17,9 @@ from ganvas.cli.compose.secrets import leaves
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.terminal import command_line
 from ganvas.errors import REDACTED, OptionError, require
-from ganvas.files.plain import dump_plain
+from ganvas.files.plain import dump_plain, parse_plain
 from ganvas.files.write import write_text
+from ganvas.run.config.places import check_training, confine
 from ganvas.run.folder.run_folder import check_name_fits, check_writable
 from ganvas.sweep.interface import Job
 from ganvas.sweep.manifest import Manifest
@@ -31,13 +31,22 @@ _NO_CHOICE = ("experiment", "debug", "local/", "local")
 _ROUNDS = 4  # of choices that bring groups with them, and of values that bring others along
 
 
-def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config_dir: str | None) -> str:
+def save_experiment(
+    out: Path,
+    sweep: Manifest,
+    job: Job,
+    *,
+    result: str,
+    config_dir: str | None,
+    allows_places: bool = False,
+) -> str:
     """Writes a job's config as ``experiment/<name>.yaml``.
 
     Args:
         out: the file, in a folder named experiment.
         result: what the job reached, a line for the file's head.
         config_dir: the user's own groups, which the job may have used.
+        allows_places: whether folders to be written and addresses that the job names may lie anywhere.
 
     Returns:
         the command that trains it.
@@ -47,9 +56,12 @@ def save_experiment(out: Path, sweep: Manifest, job: Job, *, result: str, config
         OutputError: it cannot be written.
     """
     check_out(out)
+    wanted = sweep.config_of(job)
+    if not allows_places:
+        wanted = _confined(wanted, sweep.run_dir(job))
     name = str(sweep.about.get("config_name", "train"))
     with hydra_session(config_dir) as hydra:
-        choices, values = _told(Composer(hydra, name), sweep, job)
+        choices, values = _told(Composer(hydra, name), sweep, job, wanted)
     folder = out.resolve().parent.parent
     shown = out.parent.parent if str(out.parent.parent) != "." else Path(".")
     command = command_line("train", f"experiment={out.stem}", "--config-dir", shown)
@@ -80,9 +92,23 @@ def check_out(out: Path) -> None:
     check_writable(out.parent, "--save")
 
 
-def _told(composer: Composer, sweep: Manifest, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+def _confined(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The config without what a sweep may not name; a cache without a folder stays without one."""
+    made = copy.deepcopy(config)
+    confine(made, folder)
+    check_training(made, folder)
+    data = config.get("data")
+    if isinstance(data, dict) and data.get("cache_dir") is None:
+        made["data"].pop("cache_dir", None)
+        made["data"] |= {key: value for key, value in data.items() if key == "cache_dir"}
+    return made
+
+
+def _told(
+    composer: Composer, sweep: Manifest, job: Job, config: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The choices of groups and the values that make the job's config of the config groups of now."""
-    wanted = _replaced(sweep.config_of(job), str(sweep.run_dir(job)), RUN_DIR)
+    wanted = _replaced(config, str(sweep.run_dir(job)), RUN_DIR)
     choices = _choices(composer, sweep.choices_of(job) | _lists(composer, sweep.overrides_of(job)))
     base = composer.base(_overrides(choices))
     written = {key_of(word).partition("@")[0] for word in sweep.overrides_of(job)}
@@ -139,7 +165,7 @@ def _replaced(tree: Any, old: str, new: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    return None if text == "None" else yaml.safe_load(text) if text.startswith("[") else text
+    return None if text == "None" else parse_plain(text) if text.startswith("[") else text
 
 
 def _overrides(choices: dict[str, Any]) -> list[str]:

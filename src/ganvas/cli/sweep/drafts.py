@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.experiment import Composed
-from ganvas.cli.compose.hydra_internals import parse_overrides
+from ganvas.cli.compose.hydra_internals import RangeSweep, parse_overrides, sweep_of
 from ganvas.cli.compose.refuse_unread import UnreadInSweep
 from ganvas.errors import OptionError, require
 from ganvas.run.config.optimized import check_optimized
@@ -17,6 +19,8 @@ from ganvas.run.folder.redact import redacted_override
 from ganvas.sweep.manifest import Draft
 
 _MAX_REPEATS = 1000
+MAX_JOBS = 10_000  # of a sweep: each is composed before the first one runs
+_AT_MOST = f"a sweep has at most {MAX_JOBS:,}; list fewer values"
 
 
 def fixed_overrides(overrides: Sequence[str]) -> list[str]:
@@ -28,20 +32,29 @@ def combinations(hydra: Any, overrides: Sequence[str]) -> list[list[str]]:
     """Every job's overrides; the last word changes fastest; of a key that is written twice the last counts.
 
     Raises:
-        OptionError: a word lists no value, or an interval.
+        OptionError: a word lists no value, or an interval; or there are more than :data:`MAX_JOBS` jobs.
     """
     choices: dict[str, list[str]] = {}
+    shown: dict[str, str] = {}
     for one in parse_overrides(overrides, hydra):
         key, _, value = str(one.input_line).partition("=")
         if not one.is_sweep_override():
             values = [one.get_value_element_as_str()]
         elif one.is_discrete_sweep():
+            if isinstance(sweep_of(one), RangeSweep):
+                check_range(sweep_of(one), key, value, MAX_JOBS)
             values = list(one.sweep_string_iterator())
             require(bool(values), key, value, "lists no value at all: the grid is empty; give some")
         else:
             raise OptionError(key, value, "lists no values; write a,b,c, or search with hydra/sweeper=optuna")
         name = one.get_key_element()
-        choices[name] = [f"{name}={value}" for value in values]
+        choices[name] = [f"{name}={one}" for one in values]
+        shown[name] = value
+    sizes = {name: len(values) for name, values in choices.items() if len(values) > 1}
+    if math.prod(sizes.values()) > MAX_JOBS:
+        longest = max(sizes, key=lambda name: sizes[name])
+        product = f"{' x '.join(map(str, sizes.values()))} = {math.prod(sizes.values()):,} jobs"
+        raise OptionError(longest, shown[longest], f"makes {product}; {_AT_MOST}")
     return [list(job) for job in itertools.product(*choices.values())]
 
 
@@ -57,13 +70,40 @@ def drafts(composer: Composer, overrides: Sequence[str]) -> tuple[list[Draft], l
     jobs = combinations(composer.hydra, overrides)
     varied = differing(jobs)
     shared = [word for word in jobs[0] if word not in varied[0]]
-    made, checks = [], UnreadInSweep()
+    made: list[Draft] = []
+    checks = UnreadInSweep()
     for variant, (job, differs) in enumerate(zip(jobs, varied, strict=True)):
         first = composer.compose(job)
+        if not made:
+            _check_repeats(first, len(jobs))
         made += repeats(composer, first, differs, variant)
         checks.add(first, differs)
     checks.finish()
     return made, shared
+
+
+def check_range(values: RangeSweep, key: str, shown: str, most: int) -> None:
+    """Counts the numbers of a ``range`` before anybody lists them.
+
+    Raises:
+        OptionError: ``key``, with ``shown`` as its value: a step of 0, an end that is not finite, or more
+            than ``most`` numbers.
+    """
+    start, stop, step = values.start or 0, values.stop or 0, values.step
+    finite = all(isinstance(one, int) or math.isfinite(one) for one in (start, stop, step))
+    require(finite, key, shown, "has an end that is not finite; write range(start, stop, step) of numbers")
+    require(step != 0, key, shown, "has a step of 0; write range(start, stop, step)")
+    count = -((Fraction(start) - Fraction(stop)) // Fraction(step))
+    listed = f"{count:,}" if count < 10**15 else "more than 10^15"
+    require(count <= most, key, shown, f"lists {listed} values; at most {most:,} are taken, list fewer")
+
+
+def _check_repeats(first: Composed, variants: int) -> None:
+    """Raises OptionError where the combinations, each ``sweep.repeats`` times, are too many jobs."""
+    count = (first.config.get("sweep") or {}).get("repeats", 1)
+    if type(count) is int and 1 < count <= _MAX_REPEATS:
+        reason = f"makes {variants} x {count} = {variants * count:,} jobs; {_AT_MOST}"
+        require(variants * count <= MAX_JOBS, "sweep.repeats", count, reason)
 
 
 def repeats(composer: Composer, first: Composed, differs: Sequence[str], variant: int) -> list[Draft]:

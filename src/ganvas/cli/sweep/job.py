@@ -12,19 +12,20 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser, add_own_code, own_code
+from ganvas.cli.arguments import Parser, add_own_code, add_places, own_code
 from ganvas.cli.compose.folders import make_importable, user_modules
 from ganvas.cli.compose.secrets import fill_secrets, require_secrets
 from ganvas.cli.report import report
 from ganvas.cli.resume import resume
 from ganvas.errors import OptionError
+from ganvas.files.text import say
 from ganvas.functional.instant import timestamp
+from ganvas.run.config.places import check_training, confine
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RunFolder
@@ -43,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("sweep", metavar="SWEEP", help="the sweep's folder")
     parser.add_argument("index", metavar="INDEX", type=int, help="the job's number, from 0")
     add_own_code(parser)
+    add_places(parser)
     arguments = parser.parse_args(list(argv))
     sweep = Manifest.read(Path(arguments.sweep))
     if not 0 <= arguments.index < len(sweep.jobs):
@@ -54,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     record = Record(sweep.folder, job.index)
     with _lock(sweep.folder / "jobs", record.lock_name):
         if _is_finished(record):
-            print(f"job {job.index} is finished already")
+            say(f"job {job.index} is finished already")
             return 0
         return _recorded(sweep, job, arguments, record)
 
@@ -88,11 +90,14 @@ def _attempt(sweep: Manifest, job: Job, arguments: Any) -> int:
     allow = [*arguments.allow_imports, *user_modules(arguments.config_dir)]
     own = own_code(arguments.config_dir, arguments.allow_imports)
     config = _with_secrets(sweep.config_of(job))
-    folder = RunFolder(sweep.run_dir(job))
+    folder = RunFolder(sweep.run_dir(job), arguments.allow_places)
     if (folder.path / "run.yaml").exists():
         return resume(folder, [], allow, secrets=config, own=own)
     from ganvas.run.start import train
 
+    if not arguments.allow_places:
+        confine(config, folder.path)
+        check_training(config, folder.path)
     if find_rank().is_first:
         _clear(folder.path)
     config["allow_imports"] = allow
@@ -129,8 +134,11 @@ def _provenance(sweep: Manifest, job: Job) -> dict[str, Any]:
 
 
 def _is_finished(record: Record) -> bool:
-    attempts = record.read().get("attempts") or [{}]
-    return isinstance(attempts[-1], dict) and attempts[-1].get("code") == 0
+    try:
+        attempts = record.read().get("attempts", [])
+    except ValueError:  # damaged: the job is begun again, and finds what its run has
+        return False
+    return bool(attempts) and attempts[-1].get("code") == 0
 
 
 def _clear(folder: Path) -> None:
@@ -145,7 +153,7 @@ def _lock(folder: Path, name: str) -> RunLock:
     """The job's lock, once an attempt that outlives its killed sweep for some seconds has let go."""
     until = time.monotonic() + _PATIENCE
     if is_held(folder, name):
-        print("waiting for the end of an earlier attempt", file=sys.stderr, flush=True)
+        say("waiting for the end of an earlier attempt", error=True, flush=True)
     while is_held(folder, name) and time.monotonic() < until:
         time.sleep(0.2)
     return RunLock(folder, name)

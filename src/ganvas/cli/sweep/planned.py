@@ -12,6 +12,7 @@ from typing import Any
 
 from ganvas.cli.sweep.launchers import JobLauncher
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
 from ganvas.functional.instant import folder_stamp
 from ganvas.run.folder.run_folder import check_name, check_writable
 from ganvas.sweep.command import JobCommand
@@ -57,7 +58,7 @@ def sweep_folder(section: Any, overrides: Sequence[str], config: dict[str, Any])
     """outputs/<name>/<date in UTC>_sweep-<hash>, or ``hydra.sweep.dir`` where the user gives it."""
     check_name(config["name"])
     if any(word.startswith("hydra.sweep.dir=") for word in overrides):
-        folder = Path(str(section.sweep.dir))
+        folder = expanded(str(section.sweep.dir), "hydra.sweep.dir")
         check_writable(folder, "hydra.sweep.dir")
         return folder
     digest = hashlib.sha256(f"{list(overrides)}{time.time_ns()}".encode()).hexdigest()[:6]

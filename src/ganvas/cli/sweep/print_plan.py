@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ganvas.cli.sweep.plan import hydra_section, plan_sweep
 from ganvas.cli.sweep.planned import Planned, engine_of
 from ganvas.cli.sweep.search.plan import print_search
 from ganvas.cli.terminal import format_estimate, print_table
+from ganvas.files.text import say, say_json
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.estimate import paces, sweep_seconds
 
@@ -34,16 +34,16 @@ def print_plan(
     trees = [(sweep.config_of(job), sweep.choices_of(job)) for job in sweep.jobs]
     seconds, runs = sweep_seconds(trees, paces(Path(trees[0][0]["paths"]["output_dir"])), at_a_time=at_a_time)
     if as_json:
-        print(json.dumps(_as_json(made, at_a_time, seconds), indent=1))
+        say_json(_as_json(made, at_a_time, seconds), indent=1)
         return 0
     _print_jobs(made)
     variants = len({job.variant for job in sweep.jobs})
     seeds = len(sweep.jobs) // variants
-    print(f"{len(sweep.jobs)} jobs ({variants} combinations x {seeds} seeds), {at_a_time} at a time")
+    say(f"{len(sweep.jobs)} jobs ({variants} combinations x {seeds} seeds), {at_a_time} at a time")
     for note in made.notes:
-        print(note)
-    print(format_estimate(seconds, runs, "about"))
-    print(f"folder: {sweep.folder} (not made)")
+        say(note)
+    say(format_estimate(seconds, runs, "about"))
+    say(f"folder: {sweep.folder} (not made)")
     return 0
 
 
@@ -63,4 +63,4 @@ def _print_jobs(made: Planned) -> None:
         rows.append((str(job.index), " ".join(job.differs), str(job.devices), examples))
     print_table(("job", "what differs", "devices", "examples"), rows)
     if len(made.sweep.jobs) > _SHOWN:
-        print(f"and {len(made.sweep.jobs) - _SHOWN} jobs more (--json lists them all)")
+        say(f"and {len(made.sweep.jobs) - _SHOWN} jobs more (--json lists them all)")

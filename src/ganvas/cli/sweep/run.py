@@ -14,9 +14,10 @@ from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.sweep.launchers import make_launcher
 from ganvas.cli.sweep.plan import hydra_section, plan_sweep
 from ganvas.cli.sweep.planned import Planned, engine_of, is_hydra_override
-from ganvas.cli.sweep.search.search import Search, extended, stored
+from ganvas.cli.sweep.search.search import AGAIN, Search, extended, stored
 from ganvas.cli.sweep.show import Watch, show_end
 from ganvas.errors import REDACTED, OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.lock import RunLock
 from ganvas.sweep.command import JobCommand
 from ganvas.sweep.grid import Grid
@@ -42,18 +43,18 @@ def sweep(
         composer = Composer(hydra, config_name)
         section = hydra_section(composer, overrides)
         planned = plan_sweep(composer, overrides, section)
-        return _drive(planned, config_dir, allow)
+        return _drive(planned, config_dir, allow, allows_places=True)
 
 
-def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> int:
+def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str], *, allows_places: bool) -> int:
     """Runs what is planned; writes the manifest first, and at the end results.csv and the table."""
     sweep = planned.sweep
     allow = tuple(dict.fromkeys([*planned.allow, *allow]))
-    engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets, allow))
+    engine = engine_of(planned, JobCommand(sweep.folder, config_dir, planned.secrets, allow, allows_places))
     if not (sweep.folder / FILE).exists():
         sweep.write()
     for note in planned.notes:
-        print(note, flush=True)
+        say(note, flush=True)
     try:
         lock = RunLock(sweep.folder)
         with lock, Watch(sweep) as watch:
@@ -66,7 +67,7 @@ def _drive(planned: Planned, config_dir: str | None, allow: Sequence[str]) -> in
     own = own_code(config_dir, allow)
     code = show_end(sweep, results(sweep), stopped_by=pool.signal, own=own)
     for line in report:
-        print(line)
+        say(line)
     return code or int(not all_well)
 
 
@@ -76,6 +77,7 @@ def resume(
     *,
     config_dir: str | None = None,
     allow: Sequence[str] = (),
+    allows_places: bool = False,
     failed: bool = False,
     only: Sequence[int] = (),
 ) -> int:
@@ -85,6 +87,7 @@ def resume(
         folder: the sweep.
         overrides: options of the launcher (``hydra.launcher.n_jobs=2``), and secrets that sweep.json hides.
         allow: the user's own modules that its jobs may name; what sweep.json says of that counts for nothing.
+        allows_places: whether folders to be written and addresses that it names may lie anywhere.
         only: these jobs alone.
 
     Raises:
@@ -97,17 +100,20 @@ def resume(
         stored = [word for word in sweep.about.get("sweep_overrides", []) if _may_be_resumed(word)]
         section = composer.hydra_section([*stored, *(word for word in overrides if is_hydra_override(word))])
         launcher = make_launcher(section.launcher, [*stored, *overrides])
-        secrets = _secrets_again(composer, sweep, [word for word in overrides if not is_hydra_override(word)])
+        again = [word for word in overrides if not is_hydra_override(word)]
+        secrets = _secrets_again(composer, sweep, again, allows_places=allows_places)
         absent = [index for index in only if not 0 <= index < len(sweep.jobs)]
         require(not absent, "JOB", absent, f"the sweep has jobs 0 to {len(sweep.jobs) - 1}")
-        wanted = (*RESUMABLE, "running", *(("failed", "refused") if failed else ()))
+        wanted = (*RESUMABLE, "running", *(("failed", "refused", "broken") if failed else ()))
         found = results(sweep)
         todo = [job for job, result in found if result.state in wanted and (not only or job.index in only)]
-        source = _source(sweep, todo, overrides, config_dir, secrets)
+        source = _source(sweep, todo, overrides, config_dir, secrets, allows_places=allows_places)
         if isinstance(source, Grid) and source.is_done():
-            print("nothing is left to do")
+            say("nothing is left to do")
             return show_end(sweep, found)
-        return _drive(Planned(sweep, launcher, source, secrets), config_dir, allow)
+        return _drive(
+            Planned(sweep, launcher, source, secrets), config_dir, allow, allows_places=allows_places
+        )
 
 
 def _source(
@@ -116,14 +122,24 @@ def _source(
     overrides: Sequence[str],
     config_dir: str | None,
     secrets: dict[int, dict[str, Any]],
+    *,
+    allows_places: bool,
 ) -> Source:
-    asked = stored(sweep)
+    asked = stored(sweep, allows_places=allows_places)
     if asked is None:
         return Grid(todo)
     asked = extended(sweep, asked, overrides)
     again = [word for word in overrides if not is_hydra_override(word)]
-    retry = [job.index for job in todo if result_of(sweep, job).state in ("failed", "refused", "killed")]
-    return Search(sweep, asked, config_dir=config_dir, secrets=secrets, again=again, retry=retry)
+    retry = [job.index for job in todo if result_of(sweep, job).state in AGAIN]
+    return Search(
+        sweep,
+        asked,
+        config_dir=config_dir,
+        secrets=secrets,
+        again=again,
+        retry=retry,
+        allows_places=allows_places,
+    )
 
 
 def _may_be_resumed(word: str) -> bool:
@@ -141,9 +157,12 @@ def _may_be_resumed(word: str) -> bool:
 
 
 def _secrets_again(
-    composer: Composer, sweep: Manifest, overrides: Sequence[str]
+    composer: Composer, sweep: Manifest, overrides: Sequence[str], *, allows_places: bool
 ) -> dict[int, dict[str, Any]]:
-    """What sweep.json hides, from the environment as the configs name it, or from the command line."""
+    """What sweep.json hides, from the environment as the configs name it, or from the command line.
+
+    An interpolation in a word of sweep.json itself is its own word on this environment: left out.
+    """
     given = dict(word.split("=", 1) for word in overrides if "=" in word)
     known: set[str] = set()
     found: dict[int, dict[str, Any]] = {}
@@ -152,7 +171,11 @@ def _secrets_again(
         known |= set(hidden)
         if not hidden:
             continue
-        shown = [word for word in sweep.overrides_of(job) if REDACTED not in word]
+        shown = [
+            word
+            for word in sweep.overrides_of(job)
+            if REDACTED not in word and (allows_places or "${" not in word)
+        ]
         again: Mapping[str, Any] = values_at(composer.compose(shown).config, hidden)
         found[job.index] = {**again, **{key: value for key, value in given.items() if key in hidden}}
     for word in overrides:

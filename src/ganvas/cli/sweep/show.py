@@ -9,17 +9,18 @@ from types import TracebackType
 from typing import Any
 
 from ganvas.cli.arguments import Failures
-from ganvas.cli.terminal import command_line, format_metrics, print_table, printable
-from ganvas.files.text import one_line
+from ganvas.cli.terminal import command_line, format_metrics, make_table, print_table
+from ganvas.files.text import one_line, say
 from ganvas.run.config.optimized import optimized
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.short_protocol import noted_protocols
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Manifest
-from ganvas.sweep.summary import HIDDEN, counts, ranking, rows, write_csv
+from ganvas.sweep.summary import HIDDEN, counts, ranking, rows, write_table
 
 _FIXED = ("job", "overrides", "state", "exit_code", "examples_seen", "seconds", "folder", *HIDDEN)
 _AGAIN = 15.0  # seconds between two looks at the metrics of a running job: its file may be large
+_MOST_BROKEN = 5  # that are told one by one
 _GOOD = ("finished", "pruned")
 
 
@@ -38,7 +39,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         known = f"sweep of {len(self.sweep.jobs)} jobs" if self.sweep.jobs else "search"
-        print(f"{known}: {self.sweep.folder}", flush=True)
+        say(f"{known}: {self.sweep.folder}", flush=True)
         if sys.stdout.isatty():
             from rich.live import Live
 
@@ -56,23 +57,21 @@ class Watch:
         if result.state == "running" and (before is None or before[1].state != "running"):
             self.began[job.index] = time.monotonic(), result.examples_seen
             if self.live is None:
-                print(f"[job {job.index}] {' '.join(job.differs)}", flush=True)
+                say(f"[job {job.index}] {' '.join(job.differs)}", flush=True)
         elif result.state != "running" and self.live is None:
-            print(f"[job {job.index}] {said(result)}", flush=True)
+            say(f"[job {job.index}] {said(result)}", flush=True)
         if self.live is not None:
             self.live.update(self._table(), refresh=True)
 
     def _table(self) -> Any:
-        from rich.table import Table
-
-        table = Table("job", "overrides", "state", "examples", "best", "left")
         running = [one for one in self.shown.values() if one[1].state == "running"]
         over = [one for one in self.shown.values() if one[1].state != "running"]
+        rows = []
         for job, result in [*over[-8:], *running]:
             cells = (str(job.index), " ".join(job.differs), result.state, f"{result.examples_seen:,}")
-            table.add_row(*map(printable, cells), self._best(job, result), self._left(job, result))
-        table.caption = f"{len(over)} of {len(self.sweep.jobs)} ended"
-        return table
+            rows.append((*cells, self._best(job, result), self._left(job, result)))
+        caption = f"{len(over)} of {len(self.sweep.jobs)} ended"
+        return make_table(("job", "overrides", "state", "examples", "best", "left"), rows, caption=caption)
 
     def _best(self, job: Job, result: Result) -> str:
         """The best value so far of what the sweep ranks by."""
@@ -124,24 +123,24 @@ def show_end(
     """
     table = rows(sweep, found)
     print_jobs(table)
-    for line in best_lines(sweep, found):
-        print(line)
+    for line in [*broken_lines(found), *best_lines(sweep, found)]:
+        say(line)
     failures, out = Failures(), sweep.folder / "results.csv"
     with failures.told(out, "SWEEP", remedy="make room; ganvas sweep status shows the same"):
-        write_csv(out, table)
-        print(f"table: {out}")
-    failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed")]
+        write_table(out, table)
+        say(f"table: {out}")
+    failed = [job.index for job, result in found if result.state in ("failed", "refused", "killed", "broken")]
     if failed:
-        print(
+        say(
             f"{len(failed)} of {len(found)} jobs failed: {', '.join(map(str, failed[:20]))}"
             f"{' ...' if len(failed) > 20 else ''}; their output: {sweep.folder / 'jobs'}"
         )
     left = [job.index for job, result in found if result.state in ("waiting", "interrupted", "timeout")]
     if left:
         again = command_line("sweep", "resume", sweep.folder, *own)
-        print(f"{len(left)} of {len(found)} jobs are left; go on with: {again}")
+        say(f"{len(left)} of {len(found)} jobs are left; go on with: {again}")
     elif failed:
-        print(f"begin them again with: {command_line('sweep', 'retry', sweep.folder, *own)}")
+        say(f"begin them again with: {command_line('sweep', 'retry', sweep.folder, *own)}")
     if stopped_by is not None:
         return 128 + stopped_by
     return 1 if failed or left else failures.code
@@ -174,7 +173,14 @@ def print_jobs(table: Sequence[Mapping[str, Any]], longest: int = 200) -> None:
         shown.append((*fixed, format_metrics(metrics, row.get("protocols"))))
     print_table(("job", "overrides", "state", "examples", "seconds", "metrics"), shown)
     if len(table) > longest:
-        print(f"and {len(table) - longest} jobs more; results.csv has them all")
+        say(f"and {len(table) - longest} jobs more; results.csv has them all")
+
+
+def broken_lines(found: Sequence[tuple[Job, Result]]) -> list[str]:
+    """What is wrong with records that nobody can read; their jobs count for nothing."""
+    lines = [f"job {job.index}: {result.error}" for job, result in found if result.state == "broken"]
+    more = len(lines) - _MOST_BROKEN
+    return [*lines[:_MOST_BROKEN], *([f"and {more} jobs more are broken"] if more > 0 else [])]
 
 
 def say_counts(found: Sequence[tuple[Job, Result]]) -> str:

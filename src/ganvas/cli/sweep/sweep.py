@@ -13,14 +13,14 @@ SWEEP is a folder, the unique beginning of its name, or latest.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
+from ganvas.cli.arguments import Parser, add_own_code, add_places, modules_and_overrides, whole_number
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say, say_json, say_page
 from ganvas.sweep.find import all_sweeps, find_sweep
 from ganvas.sweep.manifest import Manifest
 from ganvas.sweep.summary import counts, ranking, results, rows
@@ -30,7 +30,7 @@ VERBS = ("plan", "run", "status", "resume", "retry", "best", "ls")
 
 def run(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}", end="")
+        say_page(f"usage: ganvas sweep COMMAND ...\n\n{__doc__}")
         return 0
     command, rest = argv[0], list(argv[1:])
     if command not in VERBS:
@@ -58,6 +58,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--output-dir", default="outputs", help="where sweeps are looked for (./outputs)")
     if command in ("plan", "run", "resume", "retry", "best"):
         add_own_code(parser)
+    if command in ("resume", "retry", "best"):
+        add_places(parser)
     if command == "best":
         parser.add_argument("--save", metavar="FILE", help="write the best as an experiment of your own")
     if command in ("plan", "run"):
@@ -102,24 +104,25 @@ def _plan(argv: Sequence[str], arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    from ganvas.cli.sweep.show import best_lines, print_jobs, say_counts
+    from ganvas.cli.sweep.show import best_lines, broken_lines, print_jobs, say_counts
 
     sweep = _named(arguments)
     found = results(sweep)
     if arguments.json:
         jobs = [asdict(job) | asdict(result) for job, result in found]
-        print(json.dumps({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1))
+        say_json({"folder": str(sweep.folder), "counts": counts(found), "jobs": jobs}, indent=1)
         return
     print_jobs(rows(sweep, found))
-    for line in best_lines(sweep, found):
-        print(line)
-    print(f"{say_counts(found)}; folder {sweep.folder}")
+    for line in [*broken_lines(found), *best_lines(sweep, found)]:
+        say(line)
+    say(f"{say_counts(found)}; folder {sweep.folder}")
 
 
 def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
     from ganvas.cli.sweep.run import resume
 
-    numbers = [int(word) for word in arguments.overrides if word.isdigit()]
+    words = [word for word in arguments.overrides if word.isdigit()]
+    numbers = [whole_number(word, "JOB") for word in words]
     argv = [word for word in arguments.overrides if not word.isdigit()]
     if "=" in arguments.sweep:  # no SWEEP was given, only overrides
         argv, arguments.sweep = [arguments.sweep, *argv], "latest"
@@ -129,6 +132,7 @@ def _resume(arguments: argparse.Namespace, *, failed: bool = False) -> int:
         argv,
         config_dir=arguments.config_dir,
         allow=arguments.allow_imports,
+        allows_places=arguments.allow_places,
         failed=failed,
         only=numbers,
     )
@@ -145,19 +149,30 @@ def _best(arguments: argparse.Namespace) -> None:
     if KEY in sweep.about:
         from ganvas.cli.sweep.search.best import best_of_search
 
-        best_of_search(sweep, as_json=arguments.json, save=arguments.save, config_dir=arguments.config_dir)
+        best_of_search(
+            sweep,
+            as_json=arguments.json,
+            save=arguments.save,
+            config_dir=arguments.config_dir,
+            allows_places=arguments.allow_places,
+        )
         return
-    ranked = ranking(results(sweep))
+    from ganvas.cli.sweep.show import broken_lines
+
+    found = results(sweep)
+    for line in broken_lines(found):
+        say(line, error=True)
+    ranked = ranking(found)
     reason = (
         "has no job with a value to be ranked by; begin it with optimized_metric=evaluation/fid or the like"
     )
     require(bool(ranked), "SWEEP", sweep.folder, reason)
     if arguments.json:
-        print(json.dumps(ranked, indent=1))
+        say_json(ranked, indent=1)
         return
     for place, one in enumerate(ranked[:10], start=1):
         jobs, differs = ", ".join(map(str, one["jobs"])), " ".join(one["differs"]) or "no override"
-        print(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
+        say(f"{place:3}. {one['metric']} {one['value']:.6g}  {differs}  (job {jobs})")
     if arguments.save is not None:
         from ganvas.cli.sweep.best_experiment import save_experiment
 
@@ -166,9 +181,14 @@ def _best(arguments: argparse.Namespace) -> None:
         said = f"{best['metric']} {best['value']:.6g}{values}"
         job = sweep.jobs[best["jobs"][0]]
         command = save_experiment(
-            Path(arguments.save), sweep, job, result=said, config_dir=arguments.config_dir
+            Path(arguments.save),
+            sweep,
+            job,
+            result=said,
+            config_dir=arguments.config_dir,
+            allows_places=arguments.allow_places,
         )
-        print(f"{arguments.save}: {command}")
+        say(f"{arguments.save}: {command}")
 
 
 def _ls(arguments: argparse.Namespace) -> None:
@@ -183,12 +203,12 @@ def _ls(arguments: argparse.Namespace) -> None:
             told = {"counts": {}, "says": f"broken: {error.reason}"}
         listed.append({"sweep": folder.name, "folder": str(folder), **told})
     if arguments.json:
-        print(json.dumps(listed, indent=1))
+        say_json(listed, indent=1)
         return
     for one in listed:
-        print(f"{one['sweep']}  {one['says']}")
+        say(f"{one['sweep']}  {one['says']}")
     if not listed:
-        print(f"there is no sweep under {arguments.output_dir}; ganvas train -m makes one")
+        say(f"there is no sweep under {arguments.output_dir}; ganvas train -m makes one")
 
 
 def _named(arguments: argparse.Namespace) -> Manifest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from ganvas.cli.trained.evaluate_options import check_options
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say, say_json
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.usable import NEEDS
 
@@ -41,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
         try:
             code = _evaluate_one(arguments) or code
         except OptionError as error:
-            print(one_line(f"{folder.path}: {scrub(str(error))}", 4000), file=sys.stderr)
+            say(one_line(f"{folder.path}: {scrub(str(error))}", 4000), error=True)
             code = 2
     return code
 
@@ -49,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
 def _evaluate_one(arguments: argparse.Namespace) -> int:
     found = evaluate(arguments)
     if arguments.json:
-        print(json.dumps(found.result), flush=True)
+        say_json(found.result)
     else:
         _print(found.result)
     failures = Failures()
@@ -213,12 +212,12 @@ def _evaluate(
 
 
 def _print(result: dict[str, Any]) -> None:
-    print(result["run"])
+    say(result["run"])
     for name, value in sorted(result["metrics"].items()):
-        print(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
-    print("protocol")
+        say(f"  {name:24} {'not finite' if value is None else format(value, '.6g')}")
+    say("protocol")
     for name, value in _flat("", result["protocol"]):
-        print(f"  {name:40} {value}")
+        say(f"  {name:40} {value}")
 
 
 def _flat(path: str, node: dict[str, Any]) -> list[tuple[str, Any]]:

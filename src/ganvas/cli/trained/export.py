@@ -9,6 +9,7 @@ from typing import Any
 
 from ganvas.cli.arguments import check_out, named_run, run_parser, writing
 from ganvas.errors import OptionError
+from ganvas.files.text import say
 from ganvas.files.write import WholeFile
 from ganvas.run.folder.usable import NEEDS
 
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     }
     with writing(out), WholeFile(out) as file:
         file.write(save(tensors, metadata))
-    print(out)
+    say(out)
     return 0
 
 

@@ -12,6 +12,7 @@ from ganvas.cli.trained.files.options import add_scale, check_scalable, check_sc
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _print_distances(nearest: Tensor, num_values: int, features: str | None) -> 
     unit = f"Euclidean, features {features}"
     if features is None:
         nearest, unit = nearest / num_values**0.5 / 2, "root mean square of values in [0, 1]"
-    print(f"nearest: {nearest.min():.3g} to {nearest.max():.3g} away ({unit})")
+    say(f"nearest: {nearest.min():.3g} to {nearest.max():.3g} away ({unit})")
 
 
 def _pick(data: Any, numbers: Tensor) -> Tensor:

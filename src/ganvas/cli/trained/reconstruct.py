@@ -18,6 +18,7 @@ from ganvas.cli.arguments import (
 )
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
 
 
@@ -79,5 +80,5 @@ def run(argv: Sequence[str]) -> int:
     if codes is not None:
         with writing(arguments.codes, "--codes"):
             save_image(arguments.codes, codes)
-        print(arguments.codes)
+        say(arguments.codes)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from ganvas.cli.arguments import check_num, named_run, writing
 from ganvas.cli.trained.files.options import add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
 
 if TYPE_CHECKING:
@@ -53,14 +53,11 @@ def run(argv: Sequence[str]) -> int:
     check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
     channels = first[0].shape[1] if first[0].ndim == 4 else 1
     if is_grid and channels not in (1, 3):
-        print(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", file=sys.stderr)
-    with (
-        writing(target.path),
-        open_samples(target, num, columns=columns, scale=scale) as file,
-    ):
+        say(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", error=True)
+    with writing(target.path), open_samples(target, num, columns=columns, scale=scale) as file:
         for x, label in itertools.chain([first], pieces):
             file.append(x, label)
-    print(target.path)
+    say(target.path)
     return 0
 
 

@@ -9,6 +9,7 @@ from ganvas.cli.arguments import check_num, check_out, check_sheet, named_run, w
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import check_common, generate, generator_parser, load_generator
 from ganvas.errors import require
+from ganvas.files.text import say
 
 
 def run(argv: Sequence[str]) -> int:
@@ -57,5 +58,5 @@ def run(argv: Sequence[str]) -> int:
     check_sheet(out, drawn[0])
     with writing(out):
         save_animation(out, drawn, fps=arguments.fps)
-    print(out)
+    say(out)
     return 0

@@ -6,6 +6,8 @@ import base64
 import warnings
 from pathlib import Path
 
+from ganvas.files.read import TooLargeError, read_bytes
+
 MAX_BYTES = 4_000_000  # of one file
 MAX_PIXELS = 16_000_000
 
@@ -18,9 +20,14 @@ def newest_grid(folder: Path) -> tuple[str | None, int, int, str]:
             return None, 0, 0, "no samples"
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             return None, 0, 0, f"{path.name} is no file of this run"
-        if path.stat().st_size > MAX_BYTES:
-            return None, 0, 0, f"{path.name} has more than {MAX_BYTES // 1_000_000} MB and is left out"
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_BYTES)
+    except TooLargeError as error:
+        return (
+            None,
+            0,
+            0,
+            f"{Path(error.filename).name} has more than {MAX_BYTES // 1_000_000} MB and is left out",
+        )
     except OSError as error:
         return None, 0, 0, f"samples cannot be read ({error.strerror or error})"
     size = _size(data)

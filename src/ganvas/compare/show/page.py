@@ -18,6 +18,7 @@ from ganvas.compare.show.table import (
     protocol_lines,
     title,
 )
+from ganvas.files.text import one_line
 from ganvas.version import __version__
 
 _MOST_PANELS = 6
@@ -116,7 +117,7 @@ def _style() -> str:
 
 def _text(value: object) -> str:
     """Text of anyone's for HTML: escaped, without letters that show nothing or turn the line around."""
-    return escaped("".join(letter if letter.isprintable() else "?" for letter in str(value)[:2000]))
+    return escaped(one_line(str(value), 2000))
 
 
 def _broken(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ganvas.compare.show.svg import Line
 from ganvas.errors import OptionError
+from ganvas.files.text import one_line
 from ganvas.files.write import write_bytes
 from ganvas.functional.cache import cache_dir
 
@@ -85,11 +86,11 @@ def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
     for line in lines:
         marker = "o" if len(line.curve[0]) <= _FEW else None
         axis.plot(*line.curve, **_style(line.variant), marker=marker, markersize=4)
-    axis.set_title(tag, fontsize=10)
+    axis.set_title(one_line(tag), fontsize=10)
     axis.tick_params(labelbottom=lowest)
     if lowest:
         axis.set_xlabel("examples seen")
-    axis.set_ylabel(tag.rpartition("/")[2])
+    axis.set_ylabel(one_line(tag.rpartition("/")[2]))
     axis.grid(alpha=0.3)
     axis.xaxis.set_major_formatter(_examples)
 
@@ -114,7 +115,7 @@ def _style(variant: int) -> dict[str, Any]:
 
 def _clean(label: str) -> str:
     """matplotlib leaves labels that begin with an underscore out of legends."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in label[:120])
+    text = one_line(label, 120)
     return f" {text}" if text.startswith("_") else text
 
 

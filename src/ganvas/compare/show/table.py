@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from typing import Any
@@ -11,8 +9,7 @@ from typing import Any
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
 from ganvas.compare.rows import shown
 from ganvas.compare.statistics import LEVEL, Summary
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of showing it
+from ganvas.files.text import as_csv as write_cells
 
 
 def mean_and_half(summary: Summary | None) -> str:
@@ -128,12 +125,7 @@ def as_csv(*results: Comparison) -> str:
     # Numbers of all tables come before protocols.
     ordered = sorted(names, key=lambda name: name.startswith("protocol."))
     head = ordered if len(results) > 1 else [name for name in ordered if name != "table"]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([_cell(one) for one in head])
-    for line in lines:
-        writer.writerow([_cell(line.get(name)) for name in head])
-    return stream.getvalue()
+    return write_cells(head, [[line.get(name) for name in head] for line in lines])
 
 
 def _csv_lines(result: Comparison) -> list[dict[str, Any]]:
@@ -159,15 +151,6 @@ def _csv_lines(result: Comparison) -> list[dict[str, Any]]:
         line |= {f"protocol.{key}": value for key, value in own}
         lines.append(line | {f"protocol.{key}": shown(value) for key, value in result.protocol})
     return lines
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    if not isinstance(value, str):
-        return "" if value is None else value
-    text = "".join(letter if letter.isprintable() else "?" for letter in value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def protocol_lines(result: Comparison) -> list[tuple[str, str]]:

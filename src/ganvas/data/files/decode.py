@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ from ganvas.data.files.formats import formats
 from ganvas.data.files.png import SIGNATURE, bare_png
 from ganvas.data.files.transparency import Colour, eight_bits, parse_colour, raw_mode
 from ganvas.errors import require
+from ganvas.files.read import NotRegularError, open_regular
 
 ImageArray = np.ndarray[Any, np.dtype[np.uint8]]
 CROPS = ("center", "pad", "stretch")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gibibyte as RGB
+_BESIDE_PIXELS = 1 << 26  # bytes of headers, profiles and comments, at most
 _ORIENTATION = 0x0112  # Exif's tag of how the camera was held
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,6 +72,11 @@ class Decoding:
         require(self.max_pixels >= 1, "max_pixels", self.max_pixels, reason)
         object.__setattr__(self, "colour", parse_colour(self.background, "background"))
 
+    @property
+    def max_bytes(self) -> int:
+        """Of a file with an image of ``max_pixels``, whatever its format: 16 bits of four channels, twice."""
+        return 16 * self.max_pixels + _BESIDE_PIXELS
+
     def key(self) -> dict[str, object]:
         """What a cache of decoded images, or the identity of data, rests on: plain values."""
         names = ("channels", "image_size", "colour", "crop", "max_pixels")
@@ -82,15 +90,28 @@ def decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
         Exception: of almost any kind, as decoders raise them: the file is empty, truncated, no image, or too
             large. :func:`why` puts it into words.
     """
+    if isinstance(file, Path):
+        with open_regular(file) as opened:
+            if os.fstat(opened.fileno()).st_size > how.max_bytes:
+                raise ValueError(f"it has more bytes than {how.max_pixels} pixels can have; see max_pixels")
+            return decode(opened, how)
     try:
         return _decode(file, how)
     except Exception:
-        content = file.read_bytes() if isinstance(file, Path) else _whole(file)
+        content = _whole(file)
         if not content:
             raise ValueError("the file is empty") from None
         if not content.startswith(SIGNATURE):
             raise
         return _decode(io.BytesIO(bare_png(content)), how)
+
+
+def require_pixels(width: int, height: int, most: int) -> None:
+    """Raises ValueError for a picture of no pixels, or of more than ``most``."""
+    if width < 1 or height < 1:
+        raise ValueError(f"it is {width} x {height} pixels large")
+    if width * height > most:
+        raise ValueError(f"{width * height} pixels, above the limit of {most}; see max_pixels")
 
 
 def why(error: Exception) -> str:
@@ -99,6 +120,8 @@ def why(error: Exception) -> str:
         return "no image of a kind that can be read"
     if isinstance(error, Image.DecompressionBombError):  # above twice what Pillow allows, it does not open
         return f"{str(error).rstrip('.')}; see max_pixels"
+    if isinstance(error, NotRegularError):
+        return "a pipe, a device or a folder, and no file"
     return str(error) or type(error).__name__
 
 
@@ -129,9 +152,7 @@ def _square(image: Image.Image, how: Decoding) -> Image.Image:
 
 def _decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
     with _limit.at_least(how.max_pixels), Image.open(file, formats=formats()) as image:
-        pixels = image.width * image.height
-        if pixels > how.max_pixels:
-            raise ValueError(f"{pixels} pixels, above the limit of {how.max_pixels}; see max_pixels")
+        require_pixels(image.width, image.height, how.max_pixels)
         raw = raw_mode(image)
         image.load()
         return to_square(_upright(image), how, raw)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ganvas.data.files.formats import KNOWN, readable, remedy
 from ganvas.data.files.split_names import split_of
 from ganvas.errors import OptionError, require
 
 LAYOUTS = ("auto", "flat", "classes", "splits")
+_MOST_WAYS = 64  # to one folder, by links; each may double those of the folders below
 _BESIDE = "images beside what is taken"  # of a layout that was chosen
 _NO_FILE, _NO_IMAGES = "broken link or pipe", "folder without images"
 _PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images", "folder": "folders"}
@@ -133,6 +135,16 @@ def _listing(folder: Path, images: list[Path]) -> Listing:
     return Listing([path for _, path in named], [name for name, _ in named])
 
 
+class _Folder(NamedTuple):
+    """A folder that is being walked; how many images and empty folders there were before it."""
+
+    path: Path
+    identity: tuple[int, int]
+    entries: Iterator[Path]
+    found_before: int = 0
+    empty_before: int = 0
+
+
 class _Walk:
     """Walks a folder, and counts what it passes over."""
 
@@ -140,21 +152,42 @@ class _Walk:
         self.skip = skip
         self.passed_over: Counter[str] = Counter()
 
-    def images_below(self, folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> list[Path]:
-        here = _identity(folder)
-        reason = "is a link to a folder that holds it; remove the link"
-        require(here not in above, "root", str(folder), reason)
-        found = []
-        # Sorted by name, so that order and labels are the same on every file system.
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith("."):
+    def images_below(self, root: Path) -> list[Path]:
+        """All images at any depth: a folder's own and those of its subfolders, by name.
+
+        Sorted by name, so that order and labels are the same on every file system. Without recursion, since
+        folders may lie deeper in each other than Python calls.
+
+        Raises:
+            OptionError: ``root``: a link to a folder above itself, or links that lead to one folder on
+                more ways than one can mean.
+        """
+        found: list[Path] = []
+        times: Counter[tuple[int, int]] = Counter()
+        open_folders = [_Folder(root, _identity(root), _listed(root))]
+        above = {open_folders[0].identity}
+        while open_folders:
+            folder = open_folders[-1]
+            path = next(folder.entries, None)
+            if path is None:
+                open_folders.pop()
+                above.discard(folder.identity)
+                if (
+                    open_folders and len(found) == folder.found_before
+                ):  # counted once, whatever is empty in it
+                    self.passed_over[_NO_IMAGES] = folder.empty_before + 1
+            elif path.name.startswith("."):
                 self.passed_over["hidden"] += 1
             elif path.is_dir():
+                here = _identity(path)
+                reason = "is a link to a folder that holds it; remove the link"
+                require(here not in above, "root", str(path), reason)
+                times[here] += 1
+                reason = f"is reached by more than {_MOST_WAYS} links; remove them"
+                require(times[here] <= _MOST_WAYS, "root", str(path), reason)
+                above.add(here)
                 empty = self.passed_over[_NO_IMAGES]
-                below = self.images_below(path, above | {here})
-                if not below:  # counted once, whatever is empty in it
-                    self.passed_over[_NO_IMAGES] = empty + 1
-                found += below
+                open_folders.append(_Folder(path, here, _listed(path), len(found), empty))
             elif self._is_image(path):
                 found.append(path)
         return found
@@ -222,6 +255,10 @@ def _require_one_reading(
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    return iter(sorted(folder.iterdir()))
 
 
 def _identity(folder: Path) -> tuple[int, int]:

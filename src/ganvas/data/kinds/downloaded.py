@@ -9,6 +9,7 @@ from typing import ClassVar
 from ganvas.data.datamodule import TensorDataModule
 from ganvas.data.loading.stored import Stored, hold_out
 from ganvas.errors import require
+from ganvas.files.folders import expanded
 from ganvas.functional.download import require_mirrors
 
 
@@ -38,7 +39,7 @@ class DownloadedDataModule(TensorDataModule):
     def _folder(self) -> Path:
         """``root``, which may not exist yet."""
         require(self.root is not None, "root", "null", f"name the folder of {self.title}; data.root=/path")
-        root = Path(str(self.root)).expanduser()
+        root = expanded(str(self.root), "root")
         require(root.is_dir() or not root.exists(), "root", self.root, "is a file; name a folder")
         return root
 

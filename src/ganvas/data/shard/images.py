@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import tarfile
 import threading
@@ -19,13 +20,18 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from ganvas.data.files.damaged import HOW, Damage
-from ganvas.data.files.decode import Decoding, ImageArray, decode, to_square, why
+from ganvas.data.files.decode import Decoding, ImageArray, decode, require_pixels, to_square, why
 from ganvas.data.shard.index import ShardIndex, stamp
 from ganvas.errors import OptionError
+from ganvas.files.read import open_regular
 
 _MAX_OPEN = 256  # shards held open by a process; systems allow 1,024 files
 _MAX_THREADS = 8  # that decode where no worker process does
 _NPY = b"\x93NUMPY"
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 class ShardImages:
@@ -113,6 +119,9 @@ class ShardImages:
         """An image as it lies in its shard."""
         index = self.index
         shard, length = int(index.shard[number]), int(index.length[number])
+        if length > self.how.max_bytes:
+            reason = f"has {length:,} bytes, more than {self.how.max_pixels:,} pixels can have (max_pixels)"
+            raise self._error(number, f"{reason}; {HOW}")
         try:
             with self._lock:
                 content = os.pread(self._open(shard), length, int(index.offset[number]))
@@ -127,7 +136,8 @@ class ShardImages:
     def _open(self, shard: int) -> int:
         file = self._files.pop(shard, None)
         if file is None:
-            file = os.open(self.index.paths[shard], os.O_RDONLY)
+            with open_regular(self.index.paths[shard]) as opened:
+                file = os.dup(opened.fileno())
             if stamp(file) != tuple(self.index.stamps[shard].tolist()):
                 os.close(file)
                 raise OSError("the shard was changed since it was indexed")
@@ -139,15 +149,7 @@ class ShardImages:
     def _decode(self, content: bytes) -> ImageArray:
         if not content.startswith(_NPY):
             return decode(io.BytesIO(content), self.how)
-        array = np.load(io.BytesIO(content))  # no objects: numpy refuses them
-        if (
-            array.dtype != np.uint8
-            or array.ndim not in (2, 3)
-            or (array.ndim == 3 and array.shape[2] not in (1, 3, 4))
-        ):
-            raise ValueError(
-                f"an .npy of {array.dtype} {list(array.shape)}; it must be uint8 [H, W] or [H, W, C]"
-            )
+        array = _read_npy(content, self.how.max_pixels)
         image = Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
         return to_square(image, self.how)
 
@@ -158,7 +160,7 @@ class ShardImages:
     def _key(self, number: int) -> str:
         """From the header before the image; a long name is shortened there."""
         try:
-            with self.index.paths[int(self.index.shard[number])].open("rb") as file:
+            with open_regular(self.index.paths[int(self.index.shard[number])]) as file:
                 header = os.pread(file.fileno(), 512, int(self.index.offset[number]) - 512)
             folder, slash, name = tarfile.TarInfo.frombuf(header, "utf-8", "replace").name.rpartition("/")
             return folder + slash + name.partition(".")[0]
@@ -180,3 +182,24 @@ class ShardImages:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _read_npy(content: bytes, max_pixels: int) -> ImageArray:
+    """The array of an .npy file, whose header is read before memory is taken for what it says.
+
+    Raises:
+        ValueError: it is no uint8 [H, W] or [H, W, 1, 3 or 4] of 1 to ``max_pixels`` pixels, or is cut off.
+    """
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version not in _NPY_HEADERS:
+        raise ValueError(f"an .npy of version {version}")
+    shape, by_columns, kind = _NPY_HEADERS[version](file)
+    whole = all(type(size) is int for size in shape)
+    if kind != np.uint8 or not whole or len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(f"an .npy of {kind} {list(shape)}; it must be uint8 [H, W] or [H, W, C]")
+    require_pixels(shape[1], shape[0], max_pixels)
+    if len(content) - file.tell() != math.prod(shape):
+        raise ValueError(f"an .npy of {list(shape)} whose data have {len(content) - file.tell():,} bytes")
+    array = np.frombuffer(content, np.uint8, offset=file.tell())
+    return array.reshape(shape, order="F" if by_columns else "C")

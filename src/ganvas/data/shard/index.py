@@ -1,4 +1,5 @@
-"""Where each sample of sharded tar files lies: read from the headers once, kept in a file beside them.
+"""Where each sample of sharded tar files lies: read from the headers once, kept in a file beside them
+(:mod:`ganvas.data.shard.index_file`).
 
 The convention is WebDataset's: members of one name up to the first dot of the file name are one sample, e.g.
 ``cats/0017.png`` and ``cats/0017.cls``. An index makes samples reachable by number, so that the order of
@@ -9,9 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.data.files.cache_folder import places, writable
 from ganvas.data.files.damaged import Damage
 from ganvas.data.files.formats import KNOWN
-from ganvas.data.shard.tar_members import Damaged, Member, members
+from ganvas.data.shard.tar_members import Damaged, Member, members, whole_number
 from ganvas.errors import OptionError, require
-from ganvas.files.write import WholeFile
+from ganvas.files.plain import parse_json
+from ganvas.files.read import open_regular
 
-_VERSION = 2  # raised when the index changes
 _MAX_LABEL = 1 << 20  # bytes of a .cls or .json
 _IMAGES = {suffix[1:] for suffix in KNOWN} | {"npy"}
 Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -142,8 +140,8 @@ class _Reader:
         self.keys_without_label: list[str] = []
 
     def read(self) -> _Reader:
-        file = os.open(self.path, os.O_RDONLY)
-        try:
+        with open_regular(self.path) as opened:
+            file = opened.fileno()
             self.stamp = stamp(file)
             samples = self._group(file)
             sha256 = hashlib.sha256()
@@ -159,8 +157,6 @@ class _Reader:
                 self.label.append(-1 if label is None else label)
                 told = f"{key}\0{image.size}\0{image.mtime}\0{label}\n"
                 sha256.update(told.encode("utf-8", "surrogateescape"))
-        finally:
-            os.close(file)
         if not self.offset:
             raise Damaged("holds no samples; a sample is e.g. 0017.png with 0017.cls")
         self.digest = sha256.hexdigest()
@@ -201,9 +197,9 @@ class _Reader:
             raise Damaged(f"has a label of {member.size} bytes of key {key}; it is no class")
         text = os.pread(file, member.size, member.offset)
         try:
-            value = int(text) if "cls" in sample else json.loads(text)
-        except (ValueError, RecursionError):
-            value = text[:20]
+            value = whole_number(text.strip()) if "cls" in sample else parse_json(text)
+        except ValueError:
+            value = text[:20].decode("utf-8", "replace")
         if "cls" not in sample and isinstance(value, dict):
             value = value.get(self.label_field)
             if value is None:
@@ -212,74 +208,3 @@ class _Reader:
             reason = "a class is a whole number from 0, in a .cls or in a .json by label_field"
             raise Damaged(f"has the label {str(value)[:20]!r} of key {key}; {reason}")
         return value
-
-
-# ---- kept in a file ----
-
-
-class IndexFile:
-    """The place of an index: its name is a hash of the shards' names, sizes and times and of the options.
-
-    Args:
-        root: folder of the shards; names are kept relative to it.
-        options: plain values that the index rests on.
-        cache_dir: folder of the file; None takes ``.<root>.ganvas`` beside ``root``, or the user's cache.
-
-    Raises:
-        OptionError: ``shards`` where a shard is not there.
-    """
-
-    def __init__(
-        self, paths: Sequence[Path], *, root: Path, cache_dir: str | None, options: Sequence[object]
-    ) -> None:
-        files = []
-        for path in paths:
-            try:
-                stat = path.stat()
-            except OSError as error:
-                reason = f"shard {path.name} cannot be read ({error.strerror}); fetch it, or leave it out"
-                raise OptionError("shards", str(path), reason) from error
-            files.append([os.path.relpath(path, root), stat.st_size, stat.st_mtime_ns])
-        key = json.dumps([_VERSION, list(options), files])
-        self.paths, self.name = list(paths), f"shards-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-        self.folder: Path | None = None  # where it was read or written
-        self.folders, self.asked = places(root, cache_dir), cache_dir is not None
-
-    def read(self) -> ShardIndex | None:
-        """The index, or None where there is none that is whole."""
-        for folder in self.folders:
-            try:
-                with (folder / self.name).open("rb") as file, np.load(file) as stored:
-                    label = stored["label"] if len(stored["label"]) else None
-                    columns = {name: stored[name] for name in ("stamps", "shard", "offset", "length")}
-                    damage = tuple(Damage(*one) for one in json.loads(str(stored["damage"])))
-                    self.folder, digests = folder, stored["digests"].tolist()
-                    return ShardIndex(self.paths, label=label, digests=digests, damage=damage, **columns)
-            except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-                continue
-        return None
-
-    def write(self, index: ShardIndex) -> None:
-        """Keeps the index; where no folder can be written, only one that was asked for is missed.
-
-        Raises:
-            OptionError: ``cache_dir``.
-        """
-        label = np.array([], np.int64) if index.label is None else index.label
-        columns = {
-            "stamps": index.stamps,
-            "shard": index.shard,
-            "offset": index.offset,
-            "length": index.length,
-        }
-        texts = {"digests": np.array(index.digests), "damage": np.array(json.dumps(index.damage))}
-        try:
-            folder, _ = writable(self.folders)
-            with WholeFile(folder / self.name) as file:
-                # numpy's stub counts allow_pickle among the columns
-                np.savez(file, label=label, **texts, **columns)  # type: ignore[arg-type]
-            self.folder = folder
-        except (OptionError, OSError) as error:
-            if self.asked:
-                reason = f"cannot be written ({error}); name another folder"
-                raise OptionError("cache_dir", str(self.folders[0]), reason) from error

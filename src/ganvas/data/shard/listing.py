@@ -7,16 +7,21 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ganvas.data.files.split_names import SPLIT_NAMES, split_of
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
 
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}|(?<!\d)(\d+)\.\.(\d+)")  # with braces as bash has them, or without
+_RANGE = re.compile(
+    r"\{([0-9]+)\.\.([0-9]+)\}|(?<![0-9])([0-9]+)\.\.([0-9]+)"
+)  # with braces as bash has them, or without
 _CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _WORD = re.compile(rf"(?:^|[^a-z])({'|'.join(SPLIT_NAMES)})(?=[^a-z]|$)")
 _MAX_SHARDS = 1_000_000
+_LONGEST = 10_000  # letters of a pattern
+_MAX_DIGITS = 100  # of a range's number, zeros in front counted
 
 
 def expand(pattern: str, *, option: str, root: Path | None) -> list[Path]:
@@ -30,11 +35,12 @@ def expand(pattern: str, *, option: str, root: Path | None) -> list[Path]:
         require(condition, option, pattern, reason)
 
     held(pattern != "", "is empty; name shards, e.g. train-{000000..000063}.tar")
+    held(len(pattern) <= _LONGEST, f"has {len(pattern):,} letters; no file has such a name")
     remote = re.match(r"[a-z][a-z0-9+]*:", pattern) is not None
     held(not remote, "is no file of this machine; copy the shards to a disk that it sees, or mount them")
     paths = []
     for name in _braces(pattern, option):
-        path = Path(name).expanduser() if root is None else root / name
+        path = expanded(name, option) if root is None else root / name
         if glob.has_magic(str(path)):
             found = sorted(map(Path, glob.glob(str(path))))
             held(bool(found), f"no file is called like {name}; see what the folder holds")
@@ -42,32 +48,52 @@ def expand(pattern: str, *, option: str, root: Path | None) -> list[Path]:
         else:
             paths.append(path)
         held(len(paths) <= _MAX_SHARDS, f"names more than {_MAX_SHARDS:,} shards; is the range right?")
-    twice = (
-        sorted({path.name for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
-    )
+    twice = sorted({path.name for path, times in Counter(paths).items() if times > 1})
     held(not twice, f"names {', '.join(twice[:3])} twice; name every shard once")
     return paths
 
 
-def _braces(pattern: str, option: str) -> list[str]:
-    """The names behind the pattern's first range or choice, and so on; bash's order."""
-    choice, span = _CHOICE.search(pattern), _RANGE.search(pattern)
-    found = min((one for one in (choice, span) if one), key=lambda one: one.start(), default=None)
-    if found is None:
-        require(not set("{}") & set(pattern), option, pattern, "has a brace that is no range like {00..63}")
-        return [pattern]
-    if found is choice:
-        middles = found[1].split(",")
-    else:
-        first, last = found[1] or found[3], found[2] or found[4]
-        backwards = int(first) > int(last)
-        require(not backwards, option, pattern, f"counts from {first} down to {last}; turn it round")
-        too_many = int(last) - int(first) >= _MAX_SHARDS
-        require(not too_many, option, pattern, f"names more than {_MAX_SHARDS:,} shards; is the range right?")
-        width = len(first) if first.startswith("0") or len(first) == len(last) else 0
-        middles = [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    return [before + middle + rest for middle in middles for rest in _braces(after, option)]
+def _braces(pattern: str, option: str) -> Iterator[str]:
+    """The names that a pattern's ranges and choices stand for, in bash's order; counted before any is made.
+
+    Raises:
+        OptionError: ``option``: a brace or a range that is none, or too many names.
+    """
+    parts: list[Sequence[str]] = []
+    rest, count = pattern, 1
+    while (found := _first_brace(rest)) is not None:
+        parts += [[rest[: found.start()]], _alternatives(found, pattern, option)]
+        rest = rest[found.end() :]
+        count *= len(parts[-1])
+        _require_not_too_many(count, pattern, option)
+    parts.append([rest])
+    loose = any(set("{}") & set(part[0]) for part in parts[::2])
+    require(not loose, option, pattern, "has a brace that is no range like {00..63}")
+    return map("".join, itertools.product(*parts))
+
+
+def _first_brace(pattern: str) -> re.Match[str] | None:
+    matches = [_CHOICE.search(pattern), _RANGE.search(pattern)]
+    return min((one for one in matches if one), key=lambda one: one.start(), default=None)
+
+
+def _alternatives(found: re.Match[str], pattern: str, option: str) -> Sequence[str]:
+    """What one range or choice stands for."""
+    if found.re is _CHOICE:
+        return found[1].split(",")
+    first, last = found[1] or found[3], found[2] or found[4]
+    digits = max(len(first), len(last))
+    require(digits <= _MAX_DIGITS, option, pattern, f"has a number of {digits:,} digits; is the range right?")
+    backwards = int(first) > int(last)
+    require(not backwards, option, pattern, f"counts from {first} down to {last}; turn it round")
+    _require_not_too_many(int(last) - int(first) + 1, pattern, option)
+    width = len(first) if first.startswith("0") or len(first) == len(last) else 0
+    return [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
+
+
+def _require_not_too_many(count: int, pattern: str, option: str) -> None:
+    reason = f"names {count:,} shards or more, and at most {_MAX_SHARDS:,} are taken; is the range right?"
+    require(count <= _MAX_SHARDS, option, pattern, reason)
 
 
 def find_shards(root: Path) -> dict[str, list[Path]]:

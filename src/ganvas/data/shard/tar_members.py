@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 _BLOCK = 512  # bytes; headers and contents begin at multiples of it
 _MAX_NAME = 65536  # bytes of a long name or of a member's extended header
+_MAX_DIGITS = 19  # of a decimal number; no file has more bytes
 _MAX_PADDING = 1 << 20  # bytes of zeros that may follow the end mark; tar pads to 10,240
 
 
@@ -67,11 +68,25 @@ def parse_header(block: bytes) -> Header:
     return Header(text, _number(block[124:136]), _number(block[136:148]), kind)
 
 
+def whole_number(text: bytes) -> int:
+    """Decimal digits alone, as many as a file's size can have.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise ValueError(f"{text[:20]!r} is no whole number")
+    return int(text)
+
+
 def _number(field: bytes) -> int:
     """Octal digits, or GNU's binary form of what does not fit."""
     if field[0] == 0o200:
         return int.from_bytes(field[1:], "big")
-    return int(field.partition(b"\0")[0].strip() or b"0", 8)
+    digits = field.partition(b"\0")[0].strip() or b"0"
+    if not digits.isdigit():  # int would take a sign, underscores and 0o
+        raise ValueError(f"{digits!r} is no number")
+    return int(digits, 8)
 
 
 def members(file: int, length: int) -> Iterator[Member]:
@@ -98,7 +113,9 @@ def members(file: int, length: int) -> Iterator[Member]:
             return
         try:
             header = parse_header(block)
-            content, size = at + _BLOCK, int(extended.get("size", header.size))
+            content, size = at + _BLOCK, header.size
+            if "size" in extended:
+                size = whole_number(extended["size"].encode("utf-8", "surrogateescape"))
         except ValueError as error:
             raise Damaged(
                 f"has no tar header at byte {at} ({error}); it is damaged, fetch it again"
@@ -126,7 +143,10 @@ def _extended(file: int, header: Header, content: int) -> dict[str, str]:
     found = {}
     while text:  # records of the form "<length> <key>=<value>\n", the length is that of the whole
         digits, _, _ = text.partition(b" ")
-        count = int(digits) if digits.isdigit() else 0
+        try:
+            count = whole_number(digits)
+        except ValueError:
+            count = 0
         key, equals, value = text[len(digits) + 1 : count - 1].partition(b"=")
         if count <= len(digits) or not equals:
             raise Damaged(f"has a broken extended header at byte {content}; it is damaged, fetch it again")

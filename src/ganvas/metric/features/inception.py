@@ -8,17 +8,24 @@ the same; pytorch-fid resizes with half-pixel centres and scales by v / 127.5 - 
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
+import os
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.files.folders import expanded
+from ganvas.files.read import read_bytes
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.cache import cache_dir
 from ganvas.functional.download import RemoteFile, download, require_mirrors
 from ganvas.metric.features.inception_network import Inception as Network
 from ganvas.metric.interface import Features, refuse_unless_images
+
+log = logging.getLogger("ganvas")
 
 FILE = RemoteFile(
     name="pt_inception-2015-12-05-6726825d.pth",
@@ -63,32 +70,29 @@ class Inception:
         refuse_unless_images(facts, "inception", (1, 3))
         if self._network is not None:
             return
-        path = self._find()
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise OptionError(
-                "weights", str(path), f"cannot be read ({error}); put {FILE.name} there"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != FILE.sha256:
-            reason = f"is not {FILE.name}, or is damaged (sha256); delete it, or name the published file"
-            raise OptionError("weights", str(path), reason)
+        content = self._content()
         with torch.device("meta"):  # no random number is drawn
             network = Network()
-        network.load(torch.load(path, map_location="cpu", weights_only=True))
+        network.load(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
         self._network = network
 
-    def _find(self) -> Path:
+    def _content(self) -> bytes:
+        """The file's; what is kept in the cache folder and is another file is downloaded again."""
         if self.weights is not None:
-            return Path(self.weights).expanduser()
-        folder = cache_dir() / "weights"
-        if (folder / FILE.name).is_file():
-            return folder / FILE.name
+            return _read(expanded(self.weights, "weights"))
+        folder, wrong = cache_dir() / "weights", ""
+        if os.path.lexists(folder / FILE.name):
+            try:
+                return _read(folder / FILE.name)
+            except OptionError as error:
+                wrong = f"{error.reason}; "
+                if self.mirrors:
+                    log.warning("%s is another file, or damaged; it is downloaded again", folder / FILE.name)
         try:
             (path,) = download([FILE], folder=folder, mirrors=self.mirrors)
         except OptionError as error:
-            raise OptionError("weights", "null", f"{folder / FILE.name}: {error.reason}") from error
-        return path
+            raise OptionError("weights", "null", f"{folder / FILE.name}: {wrong}{error.reason}") from error
+        return _read(path)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
@@ -98,6 +102,18 @@ class Inception:
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
         seen = [network(shown(rows)) for rows in x.split(chunk)]
         return Features(torch.cat([one.features for one in seen]), torch.cat([one.logits for one in seen]))
+
+
+def _read(path: Path) -> bytes:
+    """Raises OptionError unless this is the published file."""
+    try:
+        content = read_bytes(path, FILE.max_bytes)
+    except OSError as error:
+        raise OptionError("weights", str(path), f"cannot be read ({error}); put {FILE.name} there") from error
+    if hashlib.sha256(content).hexdigest() != FILE.sha256:
+        reason = f"is not {FILE.name}, or is damaged (sha256); delete it, or name the published file"
+        raise OptionError("weights", str(path), reason)
+    return content
 
 
 def shown(x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,14 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from ganvas.errors import OptionError, require
+from ganvas.files.folders import expanded
+from ganvas.files.read import read_bytes
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.contracts import unlike
 from ganvas.functional.precision import widened
 
 _CHUNK_ON_CPU = 16  # images at a time
+_MAX_BYTES = 1 << 30  # of a file of weights; the largest, vgg16, has 553,000,000
 _SHIFT = (-0.030, -0.088, -0.188)  # of values in [-1, 1]; ImageNet's mean and deviation
 _SCALE = (0.458, 0.448, 0.450)
 
@@ -131,16 +133,20 @@ class LPIPS(torchmetrics.Metric):
             )
             raise OptionError("weights", "null", reason)
         own = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
-        heads = Path(self.heads).expanduser() if self.heads else own / f"{self.network}.pth"
+        heads = expanded(self.heads, "heads") if self.heads else own / f"{self.network}.pth"
         device = self.device
         for option, path, shapes in (
-            ("weights", Path(self.weights).expanduser(), _shapes_of_weights(plan)),
+            ("weights", expanded(self.weights, "weights"), _shapes_of_weights(plan)),
             ("heads", heads, _shapes_of_heads(plan)),
         ):
             held, self._sha256[f"{option}_sha256"] = _read(option, path)
             for name, wanted in shapes.items():
                 value = held.get(name)
                 found = list(value.shape) if isinstance(value, Tensor) else None
+                if isinstance(value, Tensor) and found == wanted and not _is_finite(value):
+                    self._sha256.clear()
+                    reason = f"its values of {name} are no dense finite numbers; name another file"
+                    raise OptionError(option, str(path), reason)
                 if not isinstance(value, Tensor) or found != wanted:
                     self._sha256.clear()
                     reason = f"must hold {name} of {wanted}, got {found}; give {self.network}'s own file"
@@ -188,6 +194,11 @@ class LPIPS(torchmetrics.Metric):
         return maps
 
 
+def _is_finite(value: Tensor) -> bool:
+    plain = value.layout == torch.strided and value.is_floating_point() and not value.is_meta
+    return plain and bool(value.isfinite().all())
+
+
 def _unit(features: Tensor) -> Tensor:
     """[B, C, h, w] scaled to length 1 along C; zeros stay zeros."""
     return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)
@@ -209,14 +220,14 @@ def _shapes_of_heads(plan: _Network) -> dict[str, list[int]]:
 def _read(option: str, path: Path) -> tuple[dict[str, Any], str]:
     """The entries of a file of weights, and its sha256."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, _MAX_BYTES)
     except OSError as error:
         raise OptionError(
             option, str(path), f"cannot be read ({error.strerror}); name another file"
         ) from error
     try:
         held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch's reader raises almost anything on a damaged file
         reason = "is no file of tensors that torch can load; name another file"
         raise OptionError(option, str(path), reason) from error
     require(isinstance(held, dict), option, str(path), "must hold a state_dict; name another file")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,7 @@ class CodebookQuantizer(Quantizer):
         OptionError: a size below 1, or a weight below 0.
     """
 
+    never_negative: ClassVar[tuple[str, ...]] = ("batches",)
     codebook: Tensor  # e, float32 [K, D]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
 

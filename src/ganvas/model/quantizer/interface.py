@@ -40,10 +40,12 @@ class Quantizer(nn.Module, ABC):
         embedding_dim: D, the length of one vector.
         updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
         losses: which of its metrics are losses, by name; None: not said.
+        never_negative: its buffers that are counts or sums of such; a checkpoint with others is refused.
     """
 
     updates_itself = True
     losses: ClassVar[tuple[str, ...] | None] = None
+    never_negative: ClassVar[tuple[str, ...]] = ()
     num_codes: int
     embedding_dim: int
 

@@ -33,6 +33,7 @@ class VectorQuantizer(CodebookQuantizer):
     """
 
     losses = ("codebook_loss", "commitment_loss")
+    never_negative = (*CodebookQuantizer.never_negative, "idle")
     idle: Tensor  # int64 [K]: expected uses since a vector chose the code, times K
 
     def __init__(

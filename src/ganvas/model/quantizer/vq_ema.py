@@ -38,6 +38,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
     """
 
     losses = ("commitment_loss",)
+    never_negative = (*CodebookQuantizer.never_negative, "count")
     count: Tensor  # N, float32 [K], vectors a batch
     total: Tensor  # m, float32 [K, D]
 

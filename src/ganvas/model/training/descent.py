@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from ganvas.functional.sharding import is_sharded
 from ganvas.model.ema.interface import WeightAverage
 
 
@@ -46,6 +48,20 @@ class Descent:
         if self.schedule is not None:
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * self.schedule(examples_seen)
+
+
+def lay_moments_like_parameters(optimizer: Optimizer) -> None:
+    """Puts the values of each moment into its parameter's order in memory; what they are stays.
+
+    A checkpoint keeps the order of the run that wrote it, and the parameters of this one may have another
+    (accelerator.channels_last). A fused kernel pairs the two by their places, not by their indices.
+    """
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if not isinstance(value, Tensor) or value.shape != parameter.shape or is_sharded(parameter):
+                continue
+            if value.stride() != parameter.stride():
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def linear_decay(examples: int | None) -> Callable[[int], float] | None:

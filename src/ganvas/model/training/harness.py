@@ -20,7 +20,7 @@ from ganvas.functional.distributed import (
 from ganvas.functional.finite import non_finite_name
 from ganvas.functional.precision import widest_float
 from ganvas.functional.sharding import is_sharded
-from ganvas.model.training.descent import Descent
+from ganvas.model.training.descent import Descent, lay_moments_like_parameters
 from ganvas.model.training.device_guard import DeviceGuard, Step
 from ganvas.model.training.guard import looked_at
 from ganvas.model.training.lifecycle import Lifecycle
@@ -69,6 +69,7 @@ class Harness(Lifecycle):
         for descent, optimizer in zip(self._descents.values(), optimizers, strict=True):
             networks = [getattr(self, name) for name in descent.networks]
             descent.optimizer, descent.network = optimizer, networks[0]
+            lay_moments_like_parameters(optimizer)
             descent.parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
             if scaler is not None:  # one of its own: one network's overflow says nothing of another's
                 descent.scaler = copy.deepcopy(scaler)

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.loops.evaluation_loop import _EvaluationLoop
+from pytorch_lightning.loops.fit_loop import _FitLoop
+from pytorch_lightning.loops.prediction_loop import _PredictionLoop
+from pytorch_lightning.trainer.states import RunningStage, TrainerFn
 
 _BETWEEN = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
@@ -66,6 +70,21 @@ def run_validation(trainer: pl.Trainer) -> None:
     loop.restarting = False
     loop.run()
     trainer.training = True
+
+
+def fresh_loops() -> dict[str, Any]:
+    """What a trainer that has done nothing says of its loops in a checkpoint.
+
+    Only a Trainer's own ``save_checkpoint`` tells it, and of what stands in there nothing is documented.
+    """
+    trainer: Any = None  # loops ask it for nothing as they are made
+    loops = {
+        "fit_loop": _FitLoop(trainer),
+        "validate_loop": _EvaluationLoop(trainer, TrainerFn.VALIDATING, RunningStage.VALIDATING),
+        "test_loop": _EvaluationLoop(trainer, TrainerFn.TESTING, RunningStage.TESTING),
+        "predict_loop": _PredictionLoop(trainer),
+    }
+    return {name: loop.state_dict() for name, loop in loops.items()}
 
 
 def begin_next_epoch(trainer: pl.Trainer) -> None:

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from ganvas.errors import OptionError, require
 from ganvas.functional.instant import timestamp
 from ganvas.model.training.recipe import Recipe
-from ganvas.run.checkpoint.check import check_fits, load_checked
+from ganvas.run.checkpoint.callback_state import check_callback_states
+from ganvas.run.checkpoint.check import check_fits, foreign, load_checked
 from ganvas.run.checkpoint.drift import check_drift, config_drift
 from ganvas.run.distributed.group import Group
 from ganvas.run.folder import journal
@@ -71,30 +74,31 @@ class ResumePlan:
             )
         return cls(run, overrides, checkpoint, damaged)
 
-    def check(self, model: Recipe, precision: str) -> None:
-        """Raises OptionError where the checkpoint is not one of this model."""
+    def check(self, model: Recipe, precision: str, callbacks: Sequence[pl.Callback] = ()) -> None:
+        """Raises OptionError where the checkpoint is not of this model, or a callback does not take it."""
         if self.checkpoint is None:
             return
         held = load_checked(self.checkpoint)
         made: Any = model.configure_optimizers()
-        optimizers = made[0] if isinstance(made, tuple) else [made]
+        optimizers, schedulers = made if isinstance(made, tuple) else ([made], [])
         check_fits(
             held,
             model=model,
             clock=model.clock(),
             optimizers=optimizers,
+            schedulers=schedulers,
             precision=precision,
             path=self.checkpoint,
         )
         self.examples_seen = held["ganvas_clock"]["examples_seen"]
         self.batches_seen = held["ganvas_clock"]["batches_seen"]
-        sizes = held.get(journal.KEY, {})
-        plain = isinstance(sizes, dict) and all(type(size) is int and size >= 0 for size in sizes.values())
-        if not plain:
-            raise OptionError(
-                "RUN", self.checkpoint, "is no checkpoint of ganvas (its file sizes are no numbers)"
-            )
-        self._sizes = sizes
+        if journal.KEY not in held:  # the rows written so far would be taken for ones of later
+            raise foreign(self.checkpoint, f"it holds no {journal.KEY}")
+        try:
+            check_callback_states(held["callbacks"], callbacks, self.examples_seen)
+        except ValueError as error:
+            raise foreign(self.checkpoint, str(error)) from error
+        self._sizes = held[journal.KEY]
         status = self.run.read_status()
         self.finished = (
             status.get("state") == "finished" and status.get("examples_seen") == self.examples_seen

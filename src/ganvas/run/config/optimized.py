@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from ganvas.callback.rows import read_rows
 from ganvas.compare.directions import BETTER
 from ganvas.errors import require
+from ganvas.files.schema import is_count, is_finite, misfit
 
 _METRIC = "evaluation/"
 
@@ -64,7 +64,8 @@ def optimized(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
 
 def _best(folder: Path, rows: list[dict[str, Any]], metric: str, mode: str | None) -> dict[str, Any]:
     mode = mode or _own_mode(folder, metric)
-    values = [(row[metric], row.get("examples")) for row in rows if _is_number(row.get(metric))]
+    row_of = {"examples": is_count, metric: is_finite}
+    values = [(row[metric], row["examples"]) for row in rows if misfit(row, row_of) is None]
     answer = {"metric": metric, "mode": mode, "value": None, "examples": None}
     if not values or mode is None:
         names = {name for row in rows for name in row} - {"examples", "batch"}
@@ -81,7 +82,3 @@ def _own_mode(folder: Path, metric: str) -> str | None:
         if isinstance(better, dict) and better.get(metric.removeprefix(_METRIC)) in ("min", "max"):
             return str(better[metric.removeprefix(_METRIC)])
     return BETTER.get(metric.removeprefix(_METRIC)) if metric.startswith(_METRIC) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

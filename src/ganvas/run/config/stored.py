@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from ganvas.errors import require
 from ganvas.run.config.allowed import check_kinds, check_targets
+from ganvas.run.config.places import confine
+from ganvas.run.folder.links import check_tree
 from ganvas.run.folder.run_folder import RunFolder
 
 _SECTIONS = ("paths", "data", "model", "trainer", "accelerator")
 _READ_FROM = ("root", "cache_dir")  # folders that every data module may have
-_PLACES = {"run_dir", "save_dir", "dirpath", "log_dir", "dir", "output_dir", "root_dir", "default_root_dir"}
 
 
-def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
+def read_stored(
+    folder: RunFolder, allow: Sequence[str] = (), *, trains: bool = False, written: Sequence[str] = ()
+) -> dict[str, Any]:
     """run.yaml, with every section there and every name in it on the allow-list; ``allow`` adds to that.
 
     A relative ``data.root`` that is not found from here is the one in the folder where the run was trained.
+    What it names beyond the run's folder and the caller's own is gone, or refused (see
+    :mod:`ganvas.run.config.places`), unless ``folder.allows_places``.
 
     What the config itself says under ``allow_imports`` counts for nothing: who gives the command allows.
 
+    Args:
+        folder: the run.
+        allow: the user's own modules that it may name.
+        trains: whether it is to be trained on; else its callbacks and loggers are left out.
+        written: keys that the command line gives other values.
+
     Raises:
         OptionError: ``RUN`` where a section is missing or a file leads elsewhere; a key of the config that
-            names foreign code.
+            names foreign code, or what the machine that reads it has not allowed.
     """
     run = folder.read_run()
-    _check_files(folder.path)
+    check_tree(folder.path, "RUN")
     config = run["config"]
     for name in _SECTIONS:
         require(
@@ -60,6 +70,10 @@ def read_stored(folder: RunFolder, allow: Sequence[str] = ()) -> dict[str, Any]:
     check_targets(config, allow)
     check_kinds(config)
     _find_data(config["data"], run["ganvas"].get("cwd"))
+    if not trains:
+        config |= {"callback": {}, "logger": {}}
+    if not folder.allows_places:
+        confine(config, folder.path, written)
     return run
 
 
@@ -83,53 +97,3 @@ def relocate_paths(tree: Any, old: str, new: str) -> Any:
     if isinstance(tree, str) and (tree == old or tree.startswith(old + "/")):
         return new + tree[len(old) :]
     return tree
-
-
-def check_places(config: dict[str, Any], folder: Path, written: Collection[str] = ()) -> None:
-    """Raises OptionError where a stored callback or logger would write outside of the run's folder.
-
-    Args:
-        config: a stored config, in which the run's folder is where it lies now.
-        folder: that folder.
-        written: keys that the user has given on this command line; they may lie anywhere.
-    """
-    inside = folder.resolve()
-    for section in ("callback", "logger"):
-        for path, value in _texts(config.get(section), section):
-            if path in written:
-                continue
-            name = path.rpartition(".")[2].partition("[")[0]
-            points_out = ".." in Path(value).parts or value.startswith(("/", "~"))
-            if not points_out and name not in _PLACES:
-                continue
-            here = "://" not in value and Path(value).expanduser().resolve().is_relative_to(inside)
-            reason = f"lies outside of the run's folder; where that is wanted, give {path}={value}"
-            require(here or _only_read(path), path, value, reason)
-
-
-def _check_files(folder: Path) -> None:
-    """Raises OptionError where writing into the run, or reading it, would reach beyond it or never end."""
-    inside = folder.resolve()
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(parent, name)
-            leads_out = path.is_symlink() and not path.resolve().is_relative_to(inside)
-            require(not leads_out, "RUN", path, "is a link out of the run's folder; put a copy in its place")
-            plain = path.is_symlink() or path.is_file() or path.is_dir()
-            require(plain, "RUN", path, "is neither a file nor a folder; remove it")
-
-
-def _only_read(path: str) -> bool:
-    """Whether the key belongs to a feature extractor, which reads its weights and writes nothing."""
-    return ".features." in path
-
-
-def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _texts(value, f"{path}.{key}")
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _texts(value, f"{path}[{index}]")
-    elif isinstance(node, str) and not path.endswith("._target_"):
-        yield path, node

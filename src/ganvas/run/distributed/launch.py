@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -85,11 +86,11 @@ class Node:
                 "every machine, or num_nodes=1",
             )
             text = environment["NODE_RANK"]
-            fits = text.isascii() and text.isdigit() and int(text) < nodes
+            fits = re.fullmatch(r"[0-9]{1,10}", text) is not None and int(text) < nodes
             require(fits, "NODE_RANK", text, f"must be this machine's number, from 0 to {nodes - 1}")
             self.number, self.address = int(text), environment["MASTER_ADDR"]
             text = environment["MASTER_PORT"]
-            fits = text.isascii() and text.isdigit() and 0 < int(text) < 2**16
+            fits = re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) < 2**16
             require(fits, "MASTER_PORT", text, "is no port; set the environment variable to a free one")
             self.port = int(text)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ganvas.errors import OptionError, require
+from ganvas.files.text import one_line
 
 MARK = "GANVAS_RANK"  # set by run/distributed/launch.py for the ranks that it starts
+_LONGEST = 253  # letters of a machine's name
 _PORTS = 15000, 20000  # first one, and how many, of those that a job step of SLURM takes its own from
 _STARTS = {
     "torchrun": "torchrun --nnodes={nodes} --nproc_per_node={devices}",
@@ -105,37 +108,42 @@ def find_rank(environment: Mapping[str, str] = os.environ) -> RankInfo:
     """This process's place.
 
     Raises:
-        OptionError: a launcher's variable is no number.
+        OptionError: a launcher's variable is no number, or beyond what it counts.
     """
     if all(name in environment for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")):
         return _of_torchrun(environment)
-    if int(environment.get("SLURM_STEP_NUM_TASKS", "1") or 1) > 1 and "SLURM_PROCID" in environment:
+    tasks = _number(environment, "SLURM_STEP_NUM_TASKS", default=1, at_least=1)
+    if tasks > 1 and "SLURM_PROCID" in environment:
         return _of_slurm(environment)
     return RankInfo()
 
 
 def _of_torchrun(environment: Mapping[str, str]) -> RankInfo:
     """Torchrun's variables, which run/distributed/launch.py sets in the same way."""
-    rank, world = _number(environment, "RANK"), _number(environment, "WORLD_SIZE", at_least=1)
-    local_world = _number(environment, "LOCAL_WORLD_SIZE", default=1, at_least=1)
+    world = _number(environment, "WORLD_SIZE", at_least=1)
+    rank = _number(environment, "RANK", below=world)
+    local_world = _number(environment, "LOCAL_WORLD_SIZE", default=1, at_least=1, below=world + 1)
     return RankInfo(
         launcher="ganvas" if MARK in environment else "torchrun",
         rank=rank,
         world=world,
-        local_rank=_number(environment, "LOCAL_RANK"),
+        local_rank=_number(
+            environment, "LOCAL_RANK", below=local_world if "LOCAL_WORLD_SIZE" in environment else world
+        ),
         local_world=local_world,
         node=_number(environment, "GROUP_RANK", default=rank // local_world),
         nodes=max(1, world // local_world),
-        address=environment.get("MASTER_ADDR", "127.0.0.1"),
-        port=_number(environment, "MASTER_PORT", default=0),
+        address=_address(environment, "127.0.0.1"),
+        port=_number(environment, "MASTER_PORT", default=0, below=2**16),
         restart=_number(environment, "TORCHELASTIC_RESTART_COUNT", default=0),
     )
 
 
 def _of_slurm(environment: Mapping[str, str]) -> RankInfo:
     """A task of a job step; each of its machines runs as many."""
-    rank, world = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
-    nodes = _number(environment, "SLURM_STEP_NUM_NODES", default=1, at_least=1)
+    world = _number(environment, "SLURM_STEP_NUM_TASKS", at_least=1)
+    rank = _number(environment, "SLURM_PROCID", below=world)
+    nodes = _number(environment, "SLURM_STEP_NUM_NODES", default=1, at_least=1, below=world + 1)
     require(
         world % nodes == 0,
         "SLURM_STEP_NUM_TASKS",
@@ -150,12 +158,12 @@ def _of_slurm(environment: Mapping[str, str]) -> RankInfo:
         launcher="slurm",
         rank=rank,
         world=world,
-        local_rank=_number(environment, "SLURM_LOCALID"),
+        local_rank=_number(environment, "SLURM_LOCALID", below=world),
         local_world=world // nodes,
-        node=_number(environment, "SLURM_NODEID", default=0),
+        node=_number(environment, "SLURM_NODEID", default=0, below=nodes),
         nodes=nodes,
-        address=environment.get("MASTER_ADDR") or ("127.0.0.1" if nodes == 1 else first_host(listed)),
-        port=_number(environment, "MASTER_PORT", default=_PORTS[0] + step % _PORTS[1]),
+        address=_address(environment, "127.0.0.1" if nodes == 1 else first_host(listed)),
+        port=_number(environment, "MASTER_PORT", default=_PORTS[0] + step % _PORTS[1], below=2**16),
     )
 
 
@@ -169,11 +177,32 @@ def first_host(listed: str) -> str:
 
 
 def _number(
-    environment: Mapping[str, str], name: str, *, default: int | None = None, at_least: int = 0
+    environment: Mapping[str, str],
+    name: str,
+    *,
+    default: int | None = None,
+    at_least: int = 0,
+    below: int = 2**32,
 ) -> int:
-    text = environment.get(name)
+    """A variable's whole number; one that is unset, or empty, is the default where there is one."""
+    text = environment.get(name) or None
     if text is None and default is not None:
         return default
-    fits = text is not None and text.isascii() and text.isdigit() and int(text) >= at_least
-    require(fits, name, text, "is no number that a launcher of ranks sets; unset the environment variable")
-    return int(text or 0)
+    number = int(text) if text is not None and re.fullmatch(r"[0-9]{1,10}", text) else -1
+    shown = one_line(str(text), 40)
+    reason = "is no number that a launcher of ranks sets; unset the environment variable"
+    if number >= 0:
+        reason = (
+            f"is beyond {at_least} to {below - 1}, which a launcher of ranks sets here; unset the variable"
+        )
+    require(at_least <= number < below, name, shown, reason)
+    return number
+
+
+def _address(environment: Mapping[str, str], default: str) -> str:
+    """The machine of the first rank: a name or a number of the network's, and no text beside it."""
+    text = environment.get("MASTER_ADDR") or default
+    fits = len(text) <= _LONGEST and re.fullmatch(r"[\w.:%-]+", text, re.ASCII) is not None
+    reason = "is no machine's name or address; set the environment variable to the first rank's"
+    require(fits, "MASTER_ADDR", one_line(text, 40), reason)
+    return text

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ganvas.errors import NonFiniteError, OptionError, RankError
+from ganvas.files.text import say_page
 from ganvas.run.folder.redact import remember_secrets, scrub
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.process.child import DEBUG, take_import_path
@@ -45,7 +46,7 @@ def main(handles: list[int]) -> int:
         outcome = train(task["run"], resume=resume, overrides=task["overrides"], listener=listener)
     except OptionError as error:
         if os.environ.get(DEBUG) == "1":
-            print(scrub(traceback.format_exc()), end="", file=sys.stderr, flush=True)
+            say_page(scrub(traceback.format_exc()), error=True, flush=True)
         tell(refused=[error.option, str(error.value), error.reason])
         return 2
     except NonFiniteError as error:
@@ -57,7 +58,7 @@ def main(handles: list[int]) -> int:
     except KeyboardInterrupt:  # before the run's own handlers were there
         return 130
     except Exception as error:
-        print(scrub(traceback.format_exc()), end="", file=sys.stderr, flush=True)
+        say_page(scrub(traceback.format_exc()), error=True, flush=True)
         tell(failed=scrub(f"rank {os.environ['RANK']}: {type(error).__name__}: {error}"))
         return 1
     tell(outcome=asdict(outcome) | {"folder": str(outcome.folder.path)})

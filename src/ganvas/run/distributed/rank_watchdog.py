@@ -22,6 +22,7 @@ from typing import Any
 
 from torch import distributed as dist
 
+from ganvas.files.text import say
 from ganvas.run.distributed.peers import Peer, main_thread_place
 from ganvas.run.distributed.rank_info import RankInfo
 from ganvas.run.folder.failure import write_failure
@@ -33,7 +34,7 @@ EVERY = 1.0  # seconds between two signs of life
 _QUICK = 6.0  # seconds without one that are enough once a rank has found that something is wrong
 _FINISH = 10.0  # seconds in which a rank that failed by itself may print why, and the last words be written
 
-report: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
+report: Callable[[str], None] = lambda text: say(text, error=True, flush=True)  # noqa: E731
 """How the line that ends a run reaches the user; a rank of our own launcher hands it to that."""
 
 

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Due
 from ganvas.callback.run_state import RunCallback
+from ganvas.functional.checked_values import number
 from ganvas.functional.distributed import max_over_ranks
 from ganvas.run.deferred_validation import DeferredValidation
 from ganvas.run.distributed.rank_info import find_rank
@@ -83,7 +84,7 @@ class StopOnSignal(RunCallback):
         return {"seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._seconds_before, self._began_at = float(state_dict["seconds"]), time.monotonic()
+        self._seconds_before, self._began_at = number(state_dict, "seconds", least=0), time.monotonic()
 
     def _seconds(self) -> float:
         """Trained so far, by all processes of the run."""

@@ -7,7 +7,6 @@ each step is then in them exactly once, after any number of kills.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +15,13 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.run_state import RunCallback
+from ganvas.files.plain import parse_json
+from ganvas.files.read import read_bytes
 from ganvas.files.write import write_text
 
 KEY = "ganvas_files"
 _ROWS = ("metrics.jsonl", "evaluations.jsonl")
+_MOST = 10_000_000_000  # bytes of a file of rows
 _EVENTS = "tensorboard/events.out.tfevents.*"
 
 
@@ -80,7 +82,7 @@ def rewind(run: Path, recorded: Mapping[str, int]) -> None:
 
 
 def _rewind_rows(path: Path, size: int) -> None:
-    data = path.read_bytes()
+    data = read_bytes(path, _MOST)
     if len(data) <= size:
         return
     kept = [line for line in data[size:].splitlines(keepends=True) if _is_users(line)]
@@ -89,6 +91,7 @@ def _rewind_rows(path: Path, size: int) -> None:
 
 def _is_users(line: bytes) -> bool:
     try:
-        return bool(json.loads(line).get("source") == "evaluate")
-    except (ValueError, AttributeError):
+        row = parse_json(line)
+    except ValueError:
         return False
+    return isinstance(row, dict) and row.get("source") == "evaluate"

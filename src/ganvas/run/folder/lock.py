@@ -18,6 +18,7 @@ from typing import Any
 
 from ganvas.errors import OptionError
 from ganvas.files.plain import load_object
+from ganvas.files.schema import is_count, is_text, misfit
 from ganvas.functional.instant import timestamp
 
 BEAT = 5.0  # seconds between two signs of life
@@ -111,6 +112,8 @@ def read_owner(folder: Path, name: str = _NAME) -> dict[str, Any]:
     """``pid``, ``host``, ``since`` and ``age`` (seconds without a sign of life); empty where nobody's."""
     path = folder / name
     owner = load_object(path)
+    if misfit(owner, {"pid": is_count, "host": is_text}, {"since": is_text}) is not None:
+        return {}
     try:
         return owner and owner | {"age": max(0.0, time.time() - path.stat().st_mtime)}
     except OSError:

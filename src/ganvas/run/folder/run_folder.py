@@ -7,21 +7,44 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.plain import dump_plain, load_object, load_plain
 from ganvas.files.remove import is_rest
+from ganvas.files.schema import (
+    Kind,
+    is_count,
+    is_finite,
+    is_number,
+    is_text,
+    listing,
+    mapping,
+    maybe,
+    misfit,
+    one_of,
+    section,
+)
 from ganvas.files.text import hidden_letter, one_line
 from ganvas.files.write import new_folder, try_folder, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.redact import redacted, scrubbed
 
-# What others may have written into status.json, or it counts as broken.
-_STATUS = {"state": str, "examples_seen": int, "metrics": dict | None, "error": str | None, "started": str}
+_BEST = {"metric": is_text, "value": maybe(is_finite), "examples": maybe(is_count)}
+_ALSO = {"also": listing(section(_BEST)), "reported": listing(is_text)}
+_OPTIMIZED = section(_BEST | {"mode": maybe(one_of("min", "max"))}, _ALSO)
+# What others may have written into status.json, or it counts as broken; a job's record holds some of it too.
+SUMMARY: dict[str, Kind] = {
+    "examples_seen": is_count,
+    "seconds": maybe(is_finite),
+    "metrics": maybe(mapping(maybe(is_number))),
+    "protocols": maybe(mapping(is_text)),
+    "optimized": maybe(_OPTIMIZED),
+}
+_STATUS = SUMMARY | {"state": is_text, "error": maybe(is_text), "started": is_text, "updated": is_text}
 RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
 
 _LONGEST_NAME = 255  # bytes, of a file's or a folder's
@@ -29,9 +52,15 @@ _LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk; self-contained: nothing outside it is needed to read it."""
+    """One run on disk; self-contained: nothing outside it is needed to read it.
+
+    Attributes:
+        path: the folder.
+        allows_places: whether the command line lets it name folders to write and addresses beyond its own.
+    """
 
     path: Path
+    allows_places: bool = field(default=False, compare=False)
 
     @property
     def checkpoints(self) -> Path:
@@ -40,10 +69,7 @@ class RunFolder:
     def read_status(self) -> dict[str, Any]:
         """status.json, or an empty dict where it is absent or broken."""
         status = load_object(self.path / "status.json")
-        sound = all(isinstance(status[name], kind) for name, kind in _STATUS.items() if name in status)
-        metrics = status.get("metrics") if sound else None
-        numbers = all(isinstance(value, int | float | None) for value in (metrics or {}).values())
-        return status if sound and numbers else {}
+        return status if misfit(status, {}, _STATUS) is None else {}
 
     def write_status(self, **values: Any) -> None:
         """Updates status.json atomically."""

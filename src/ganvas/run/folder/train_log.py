@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.text import one_line, say
 from ganvas.run.folder.redact import ScrubbingFormatter, scrub
 
 # What Lightning recommends to those who write their own training: products, and habits that ganvas has not.
@@ -37,6 +38,14 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
+class _Line(ScrubbingFormatter):
+    """For terminals: a warning is one line, and what it quotes moves no cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return one_line(" ".join(text.split()), len(text))
+
+
 @contextmanager
 def train_log(path: Path | None) -> Iterator[None]:
     """Everything that is logged inside goes to the file, or nowhere for a rank that writes none."""
@@ -55,7 +64,7 @@ def train_log(path: Path | None) -> Iterator[None]:
         terminal.addFilter(
             lambda record: record.levelno == logging.WARNING
         )  # errors end the command, and it says so
-        terminal.setFormatter(ScrubbingFormatter("%(message)s"))
+        terminal.setFormatter(_Line("%(message)s"))
         ours.addHandler(terminal)
     hook = threading.excepthook
     threading.excepthook = _log_thread
@@ -79,7 +88,7 @@ class _Notes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = scrub(record.getMessage())
         if sys.stdout.isatty():
-            print(text, flush=True)
+            say(text, flush=True)
         else:
             self.later.append(text)
 
@@ -95,7 +104,7 @@ def data_notes() -> Iterator[None]:
     try:
         yield
         for text in notes.later:
-            print(text, flush=True)
+            say(text, flush=True)
     finally:
         logger.removeHandler(notes)
         logger.setLevel(level)

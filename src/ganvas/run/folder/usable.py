@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
+from ganvas.files.text import say
 from ganvas.run.folder.lock import is_held
 from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
 
@@ -166,7 +166,7 @@ def _newest(name: str, kind: str, output_dir: Path, need: Need) -> RunFolder:
     fitting = next((run for run in runs if need.fits(run)), None)
     if fitting is not None:
         if fitting != runs[0]:
-            print(f"{name}: {fitting.path} (the newest that can be used)", file=sys.stderr)
+            say(f"{name}: {fitting.path} (the newest that can be used)", error=True)
         return fitting
     able = next((run for run in runs if need.is_able(run)), None)
     if able is None:

@@ -40,7 +40,11 @@ def take_import_path(given: Any) -> None:
     """
     if not isinstance(given, dict):
         return
-    path, prefixes = given.get("path") or [], given.get("prefixes")
+    path, prefixes = given.get("path") or [], given.get("prefixes") or []
+    if not all(
+        isinstance(one, list) and all(isinstance(name, str) for name in one) for one in (path, prefixes)
+    ):
+        return
     if prefixes == [sys.prefix, sys.base_prefix]:
         sys.path[:] = path
         return

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.files.plain import load_object
+from ganvas.files.schema import is_count, is_finite, is_whole, listing, misfit
+from ganvas.files.text import say
 from ganvas.files.write import write_text
 from ganvas.run.process.child import without_launchers
 from ganvas.sweep.command import SECRETS, JobCommand
@@ -32,6 +34,12 @@ from ganvas.sweep.records import STOPPED, Record
 
 SECRETS_OF_ALL = "GANVAS_SECRETS_OF_ALL"  # JSON, index -> key -> value: one array has one environment
 SUBMISSION = "submission.json"
+_SUBMITTED = {
+    "indices": listing(is_count),
+    "submitted": is_finite,
+    "signal_delay_s": is_count,
+    "max_num_timeout": is_count,
+}
 _TOLD_BY_SLURM = (128 + signal.SIGUSR1, 128 + signal.SIGUSR2)
 _TERMINATED = 128 + signal.SIGTERM
 _SLACK = 90  # seconds that SLURM may warn before it was asked to (its own resolution is a minute)
@@ -40,6 +48,18 @@ _SLACK = 90  # seconds that SLURM may warn before it was asked to (its own resol
 def task_file(batch: Path, task: int) -> Path:
     """``{"code", "timeouts"}`` of a task; ``code`` is there once the job is over for good."""
     return batch / f"{task}.json"
+
+
+def read_task(batch: Path, task: int) -> dict[str, Any]:
+    """What is in :func:`task_file`; empty where it is absent or damaged."""
+    value = load_object(task_file(batch, task))
+    return value if misfit(value, {}, {"code": is_whole, "timeouts": is_count}) is None else {}
+
+
+def read_submission(batch: Path) -> dict[str, Any]:
+    """What a submission noted of itself; empty where that is absent or damaged."""
+    value = load_object(batch / SUBMISSION)
+    return value if misfit(value, _SUBMITTED) is None else {}
 
 
 def stop_file(batch: Path, task: int) -> Path:
@@ -102,12 +122,12 @@ def _goes_back(batch: Path, number: int, code: int) -> bool:
     preempted = about.get("PreemptTime", "None") not in ("None", "N/A", "Unknown")
     if code == _TERMINATED and not (preempted and about.get("JobState") == "RUNNING"):
         return False
-    asked = load_object(batch / SUBMISSION)
-    timeouts = int(load_object(task_file(batch, number)).get("timeouts", 0))
-    if not preempted and _seconds_left(about) <= asked.get("signal_delay_s", 0) + _SLACK:
+    asked = read_submission(batch) or {"signal_delay_s": 0, "max_num_timeout": 0}
+    timeouts = read_task(batch, number).get("timeouts", 0)
+    if not preempted and _seconds_left(about) <= asked["signal_delay_s"] + _SLACK:
         timeouts += 1
-        if timeouts > asked.get("max_num_timeout", 0):
-            print(f"not put back into the queue: its time was up {timeouts} times", flush=True)
+        if timeouts > asked["max_num_timeout"]:
+            say(f"not put back into the queue: its time was up {timeouts} times", flush=True)
             return False
     _note(batch, number, timeouts=timeouts)
     done = subprocess.run(["scontrol", "requeue", _own_id(os.environ)], check=False)
@@ -116,7 +136,7 @@ def _goes_back(batch: Path, number: int, code: int) -> bool:
 
 def _note(batch: Path, number: int, **values: Any) -> None:
     path = task_file(batch, number)
-    write_text(path, json.dumps(load_object(path) | values) + "\n")
+    write_text(path, json.dumps(read_task(batch, number) | values) + "\n")
 
 
 def _about_this_job() -> dict[str, str]:

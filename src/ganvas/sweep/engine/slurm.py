@@ -23,11 +23,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
-from ganvas.files.plain import load_object
 from ganvas.files.write import write_text
 from ganvas.run.process.child import for_launchers
 from ganvas.sweep.command import JobCommand
-from ganvas.sweep.engine.node import SECRETS_OF_ALL, SUBMISSION, Task, stop_file, task_file
+from ganvas.sweep.engine.node import (
+    SECRETS_OF_ALL,
+    SUBMISSION,
+    Task,
+    read_submission,
+    read_task,
+    stop_file,
+)
 from ganvas.sweep.engine.slurm_options import SlurmOptions
 from ganvas.sweep.interface import Job
 
@@ -108,7 +114,7 @@ class Slurm:
             return []
         over = []
         for index, task in list(self._running.items()):
-            code = load_object(task_file(task.batch, task.number)).get("code")
+            code = read_task(task.batch, task.number).get("code")
             state = there.get(task.key, ("", "GONE"))[1]
             task.gone = task.gone + 1 if state in _OVER else 0
             if code is None and (task.gone >= _LATE or state == "CANCELLED"):
@@ -177,7 +183,7 @@ class Slurm:
         for batch, indices in _submissions(self.folder):
             names = set(os.listdir(batch))
             for number, index in enumerate(indices):
-                done = f"{number}.json" in names and "code" in load_object(task_file(batch, number))
+                done = f"{number}.json" in names and "code" in read_task(batch, number)
                 # One that was asked to end is as good as ended: a new attempt waits for its lock.
                 if done or f"{number}.stop" in names:
                     found.pop(index, None)
@@ -213,10 +219,9 @@ def _submissions(folder: Path) -> list[tuple[Path, list[int]]]:
     """The folders of all submissions and the jobs in each, oldest first; what is damaged is left out."""
     found = []
     for path in folder.glob("*"):
-        about = load_object(path / SUBMISSION) if _NAME.fullmatch(path.name) else {}
-        indices, when = about.get("indices"), about.get("submitted")
-        if isinstance(when, float) and isinstance(indices, list) and all(type(one) is int for one in indices):
-            found.append((when, path, indices))
+        about = read_submission(path) if _NAME.fullmatch(path.name) else {}
+        if about:
+            found.append((float(about["submitted"]), path, about["indices"]))
     return [(path, indices) for _, path, indices in sorted(found)]
 
 

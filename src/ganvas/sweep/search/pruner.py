@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner
 
 from ganvas.errors import OptionError, require
+from ganvas.files.rows import RowReader
+from ganvas.files.schema import is_count, is_finite, misfit
 from ganvas.sweep.search.settings import Settings
 
 
@@ -95,17 +95,15 @@ class Tail:
     def new(self) -> Iterator[tuple[int, float]]:
         """(examples, best value so far) of what came since the last call, each number of examples once."""
         try:
-            with self.path.open("rb") as file:
-                if file.seek(0, 2) < self._offset:  # a resumed run dropped what its checkpoint does not know
-                    self._offset = 0
-                file.seek(self._offset)
-                data = file.read()
+            if self.path.stat().st_size < self._offset:  # a resumed run dropped what its checkpoint lacks
+                self._offset = 0
+            reader = RowReader(self.path, self._offset, whole=True)
+            rows = list(reader)
         except OSError:
             return
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for line in whole.splitlines():
-            found = self._value(line)
+        self._offset = reader.offset
+        for row in rows:
+            found = self._value(row)
             if found is None:
                 continue
             examples, value = found
@@ -116,11 +114,6 @@ class Tail:
                 self._steps.add(step)
                 yield step, self.best
 
-    def _value(self, line: bytes) -> tuple[int, float] | None:
-        try:
-            row = json.loads(line)
-            examples, value = row["examples"], row[self.metric]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        number = isinstance(value, int | float) and math.isfinite(value)
-        return (examples, float(value)) if number and isinstance(examples, int) else None
+    def _value(self, row: Any) -> tuple[int, float] | None:
+        fits = misfit(row, {"examples": is_count, self.metric: is_finite}) is None
+        return (row["examples"], float(row[self.metric])) if fits else None

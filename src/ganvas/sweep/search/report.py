@@ -19,7 +19,7 @@ from ganvas.files.write import write_bytes, write_text
 from ganvas.functional.cache import cache_dir
 from ganvas.sweep.search.search_spec import Objective
 from ganvas.sweep.search.study_handle import RETRY_OF, StudyHandle
-from ganvas.sweep.summary import write_csv
+from ganvas.sweep.summary import write_table
 
 FOLDER = "search"  # in the sweep's folder
 _FEWEST = 4  # complete trials that say something of importance: the best two of them against all
@@ -54,7 +54,7 @@ def write_report(handle: StudyHandle, folder: Path) -> str:
     place, found = folder / FOLDER, summary(handle)
     try:
         place.mkdir(exist_ok=True)
-        write_csv(place / "trials.csv", rows(handle), hidden=())
+        write_table(place / "trials.csv", rows(handle), hidden=())
         write_text(place / "search.json", json.dumps(found, indent=1) + "\n")
         drawn = _draw(handle, found, place)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -17,9 +16,14 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from ganvas.errors import OptionError, require
+from ganvas.files.plain import parse_json
+from ganvas.files.read import read_bytes
+from ganvas.files.schema import is_count, is_text, misfit
 
 OPTION = "hydra.sweeper.storage"
 PRIVATE = "study.log"  # in the sweep's folder
+_MOST = 1_000_000_000  # bytes of a journal
+_LINE = {"op_code": is_count, "worker_id": is_text}
 _BEGIN = b'{"op_code"'  # of each line of a journal
 # Seconds after which a lock counts as left behind by a kill: a sweep's own journal has no other writer.
 _PRIVATE_GRACE, _SHARED_GRACE = 5, 30
@@ -146,18 +150,18 @@ def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
     require(path.is_file(), OPTION, path, "is no file; name a file, or sqlite:///search.db")
     lock.acquire()
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, _MOST)
         begins = data.startswith(_BEGIN) or _BEGIN.startswith(data)
         require(begins, OPTION, path, "is no journal of Optuna's; name another file, or sqlite:///search.db")
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             logging.getLogger("ganvas").warning("%s: half a line at its end is dropped", path)
             os.truncate(path, whole)
-        last = data[data.rfind(b"\n", 0, whole - 1) + 1 : whole] if whole else b"{}"
-        try:
-            sound = isinstance(json.loads(last), dict)
-        except ValueError:
-            sound = False
-        require(sound, OPTION, path, "is damaged in its last line; put a copy back")
+        for number, line in enumerate(data[:whole].splitlines(), start=1):
+            try:
+                wrong = misfit(parse_json(line), _LINE)
+            except ValueError as error:
+                wrong = str(error)
+            require(wrong is None, OPTION, path, f"is damaged in line {number} ({wrong}); put a copy back")
     finally:
         lock.release()

@@ -14,10 +14,20 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ganvas.errors import OptionError, require
+from ganvas.files.schema import is_count, is_finite, is_number, is_text, listing, mapping, misfit
 from ganvas.sweep.search.search_spec import SearchSpec
 
 _IDENTITY = "ganvas"  # attribute of the study
 SURPLUS, RETRY_OF = "surplus", "retry_of"  # attributes of trials
+_ATTRIBUTES = {
+    "sweep": is_text,
+    "host": is_text,
+    "error": is_text,
+    "overrides": listing(is_text),
+    "jobs": listing(is_text),
+    "repeats": listing(listing(is_finite)),
+    RETRY_OF: is_count,
+}
 _OPTION = "hydra.sweeper.study_name"
 _WHAT = {
     "space": "looks at another search space",
@@ -79,6 +89,26 @@ class StudyHandle:
             if held.get(key) != identity[key]:
                 raise OptionError(_OPTION, name, f"{said}{_differing(held, identity, key)}; {hint}")
         require(made.directions == self.directions, _OPTION, name, f"has other directions; {hint}")
+        for one in self.storage.get_all_trials(self.id, deepcopy=False):
+            wrong = self._damage(one)
+            reason = f"its trial {one.number} is damaged ({wrong}); put a copy of its storage back, or {hint}"
+            require(wrong is None, _OPTION, name, reason)
+
+    def _damage(self, trial: FrozenTrial) -> str | None:
+        """What is wrong with a trial, which anybody may have written into the storage; None: nothing."""
+        if not isinstance(trial.system_attrs, dict):
+            return "its system_attrs are of another kind"
+        if not mapping(is_number)(trial.intermediate_values):
+            return "its intermediate values are no numbers"
+        if trial.state == TrialState.COMPLETE:
+            values = trial.values
+            if not listing(is_finite)(values) or len(values) != len(self.spec.objectives):
+                return "its values are of another kind"
+        for name, one in trial.distributions.items():
+            number = not isinstance(one, optuna.distributions.CategoricalDistribution)
+            if number and not is_finite(trial.params.get(name)):
+                return f"its {name} is no number"
+        return misfit(trial.user_attrs, {}, _ATTRIBUTES)
 
     def study(self, sampler: BaseSampler | None = None, pruner: BasePruner | None = None) -> Study:
         """As it is now."""

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from ganvas.cli.compose.composer import Composer
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.sweep.search.frozen import freeze, frozen_session
+from ganvas.files.folders import packaged_conf
 
 
 def test_edits_do_not_reach_a_frozen_session(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from ganvas.functional.checked_values import items, number, table
+
 _RECENT = 64  # values of each tag; the longest window that a detector may ask for
 _EARLY = 8  # values of each tag; the beginning
 
@@ -70,6 +72,22 @@ class History:
         return {"recent": recent, "early": early, "newest": dict(self._newest)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._recent = {tag: deque(values, maxlen=_RECENT) for tag, values in state["recent"].items()}
-        self._early = {tag: list(values) for tag, values in state["early"].items()}
-        self._newest = dict(state.get("newest", {}))  # runs of before it have none
+        recent, early = _lists(state, "recent", _RECENT), _lists(state, "early", _EARLY)
+        held = {"newest": {}} | dict(state)  # runs of before it have none
+        newest = {tag: number(table(held, "newest"), tag) for tag in table(held, "newest")}
+        self._recent = {tag: deque(values, maxlen=_RECENT) for tag, values in recent.items()}
+        self._early, self._newest = early, newest
+
+
+def _lists(state: Mapping[str, Any], name: str, most: int) -> dict[str, list[float]]:
+    """Tag -> its values.
+
+    Raises:
+        ValueError: a tag has no list of 1 to ``most`` finite numbers.
+    """
+    held = table(state, name)
+    for tag in held:
+        values = items(held, tag)
+        if not 1 <= len(values) <= most:
+            raise ValueError(f"{name}.{tag} has {len(values)} values, not 1 to {most}")
+    return {tag: [number({tag: value}, tag) for value in values] for tag, values in held.items()}

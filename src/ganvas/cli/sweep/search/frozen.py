@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganvas.cli.compose.folders import packaged_conf
 from ganvas.cli.compose.session import hydra_session
+from ganvas.files.folders import packaged_conf
+from ganvas.files.plain import MAX_BYTES
+from ganvas.files.read import read_bytes
 from ganvas.files.write import Workshop, new_folder
 
 FOLDER = "conf"  # in the sweep's folder
@@ -37,7 +39,7 @@ def frozen_session(sweep: Path) -> Iterator[Any]:
 def _copy(source: Path, place: Workshop, name: str) -> None:
     (place.path / name).mkdir()
     for path in _yamls(source):
-        place.write(f"{name}/{path.relative_to(source)}", path.read_bytes())
+        place.write(f"{name}/{path.relative_to(source)}", read_bytes(path, MAX_BYTES))
 
 
 def _yamls(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -18,6 +17,7 @@ from ganvas.cli.sweep.main_metric import main_metric, told
 from ganvas.cli.sweep.planned import Planned, allowed_by, join_sweep, sweep_folder
 from ganvas.cli.sweep.search.search import KEY, Search, note, parse_search, stored
 from ganvas.cli.terminal import format_estimate
+from ganvas.files.text import say, say_json
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.estimate import paces, sweep_seconds
 from ganvas.sweep.manifest import Manifest, new_about
@@ -68,20 +68,20 @@ def print_search(made: Planned, slots: int, *, as_json: bool) -> int:
     seconds, runs = sweep_seconds(trees, pace, at_a_time=at_a_time)
     if as_json:
         told = {"trials": trials, "repeats": spec.repeats, "at_a_time": at_a_time, "seconds": seconds}
-        print(json.dumps(told | {"search": redacted(asdict(spec))}, indent=1))
+        say_json(told | {"search": redacted(asdict(spec))}, indent=1)
         return 0
     for name, values in spec.space.describe().items():
-        print(f"{name}: {format_values(values)}")
+        say(f"{name}: {format_values(values)}")
     for line in made.notes:
-        print(line)
-    print("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in spec.objectives))
-    print(
+        say(line)
+    say("optimizes " + ", ".join(f"{metric} ({mode})" for metric, mode in spec.objectives))
+    say(
         f"{trials} trials x {spec.repeats} seeds, {at_a_time} at a time; sampler {settings.sampler}, "
         f"seed {spec.seed}, pruner {settings.pruner}"
     )
-    print(f"study {spec.study} in {settings.storage or 'the folder of the sweep'}")
-    print(format_estimate(seconds, runs, "at most"))
-    print(f"folder: {made.sweep.folder} (not made)")
+    say(f"study {spec.study} in {settings.storage or 'the folder of the sweep'}")
+    say(format_estimate(seconds, runs, "at most"))
+    say(f"folder: {made.sweep.folder} (not made)")
     return 0
 
 

@@ -7,7 +7,6 @@ they were when the search began (see :mod:`ganvas.cli.sweep.search.frozen`).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -19,13 +18,15 @@ from omegaconf import OmegaConf
 from ganvas.cli.compose.composer import Composer
 from ganvas.cli.compose.refuse_unread import UnreadInSweep
 from ganvas.cli.compose.secrets import hidden_values
+from ganvas.cli.compose.session import without_environment
 from ganvas.cli.sweep.drafts import repeats
 from ganvas.cli.sweep.main_metric import main_metric
 from ganvas.cli.sweep.search.frozen import FOLDER, freeze, frozen_session
 from ganvas.cli.sweep.search.space import overrides_of, parse
 from ganvas.errors import REDACTED, OptionError, OutputError, require
-from ganvas.files.text import one_line
+from ganvas.files.text import one_line, say
 from ganvas.run.config.build import bind
+from ganvas.run.config.places import ALLOW
 from ganvas.sweep.interface import Job, Result
 from ganvas.sweep.manifest import Draft, Manifest
 from ganvas.sweep.records import result_of
@@ -140,6 +141,7 @@ class Search:
         again: overrides that give hidden secrets again, at a resume.
         retry: jobs to run again although they failed.
         example: what its jobs will be like.
+        allows_places: whether the values of the environment that its config groups name are taken.
     """
 
     def __init__(
@@ -152,10 +154,11 @@ class Search:
         again: Sequence[str] = (),
         retry: Sequence[int] = (),
         example: Draft | None = None,
+        allows_places: bool = True,
     ) -> None:
         self.sweep, self.spec, self.config_dir = sweep, spec, config_dir
         self.secrets, self.again, self.retry = secrets, list(again), set(retry)
-        self.example = example
+        self.example, self.allows_places = example, allows_places
         self._source: Any = None
         self._stack = ExitStack()
 
@@ -167,6 +170,8 @@ class Search:
 
             if not (self.sweep.folder / FOLDER).is_dir():
                 freeze(self.sweep.folder, self.config_dir)
+            if not self.allows_places:
+                self._stack.enter_context(without_environment())
             hydra = self._stack.enter_context(frozen_session(self.sweep.folder))
             composer = Composer(hydra, str(self.sweep.about.get("config_name", "train")))
             jobs = _SweepJobs(self, composer)
@@ -210,7 +215,7 @@ class Search:
             try:
                 lines.append(write_report(handle, self.sweep.folder))
             except OutputError as error:
-                print(one_line(str(error), 4000), file=sys.stderr)
+                say(one_line(str(error), 4000), error=True)
                 all_well = False
             return lines, all_well
         finally:
@@ -245,13 +250,13 @@ class _SweepJobs:
 
     def result(self, job: Job) -> Result:
         result = result_of(self.search.sweep, job)
-        return Result() if job.index in self.search.retry and result.state in _AGAIN else result
+        return Result() if job.index in self.search.retry and result.state in AGAIN else result
 
     def metrics(self, job: Job) -> Path:
         return self.search.sweep.run_dir(job) / "metrics.jsonl"
 
 
-_AGAIN = ("failed", "refused", "killed")
+AGAIN = ("failed", "refused", "killed", "broken")  # what a retry begins again
 
 
 def note(sweep: Manifest, spec: SearchSpec) -> None:
@@ -259,23 +264,41 @@ def note(sweep: Manifest, spec: SearchSpec) -> None:
     sweep.about[KEY] = asdict(spec)
 
 
-def stored(sweep: Manifest) -> SearchSpec | None:
+def stored(sweep: Manifest, *, allows_places: bool = True) -> SearchSpec | None:
     """The search that a manifest holds, or None where it is a sweep of another kind.
 
+    Args:
+        allows_places: whether its storage may lie outside of the sweep's folder.
+
     Raises:
-        OptionError: ``SWEEP``: it is damaged.
+        OptionError: ``SWEEP``: it is damaged; ``hydra.sweeper.storage``: it lies elsewhere.
     """
     if KEY not in sweep.about:
         return None
     require_optuna()
     try:
-        return SearchSpec.read(sweep.about[KEY])
+        spec = SearchSpec.read(sweep.about[KEY])
+        if not allows_places:
+            _check_storage(spec.settings.storage, sweep.folder)
+        return spec
     except OptionError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         kind = type(error).__name__
         reason = f"what its sweep.json says of a search is damaged ({kind}: {error}); put a copy back"
         raise OptionError("SWEEP", sweep.folder, reason) from error
+
+
+def _check_storage(storage: str | None, folder: Path) -> None:
+    """Raises OptionError where a stored search would be looked for beyond its sweep's folder."""
+    if storage is None:
+        return
+    from ganvas.sweep.search.storage import OPTION, hidden
+
+    path = Path(storage.removeprefix("sqlite:///"))
+    inside = "://" not in str(path) and path.resolve().is_relative_to(folder.resolve())
+    reason = f"lies outside of the sweep's folder; {ALLOW} allows it where the sweep is your own"
+    require(inside and "?" not in storage, OPTION, hidden(storage), reason)
 
 
 def extended(sweep: Manifest, spec: SearchSpec, overrides: Sequence[str]) -> SearchSpec:

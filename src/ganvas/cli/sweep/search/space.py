@@ -8,10 +8,12 @@ from typing import Any
 from hydra.errors import HydraException
 
 from ganvas.cli.compose.hydra_internals import IntervalSweep, RangeSweep, parse_overrides, sweep_of
+from ganvas.cli.sweep.drafts import check_range
 from ganvas.errors import OptionError, require
 from ganvas.sweep.search.space import Dimension, Space, choice, interval, stepped
 
 _TAGS = {"log"}
+_MOST_NUMBERS = 1_000_000  # of a range, which is listed; an interval has no limit
 
 
 def parse(overrides: Sequence[str], hydra: Any) -> tuple[list[str], Space]:
@@ -63,7 +65,7 @@ def _dimension(parsed: Any) -> Dimension:
         assert value.end is not None
         return interval(key, value.start, value.end, log=log)
     if isinstance(value, RangeSweep):
-        require(value.step != 0, key, shown, "has a step of 0; write range(start, stop, step)")
+        check_range(value, key, shown, _MOST_NUMBERS)
         return stepped(key, list(value.range()), shown, log=log)
     require(
         not log, key, shown, "is a choice, whose values have no scale; leave the tag out, or write interval"

@@ -1,0 +1,1 @@
+"""How files are damaged: by their structure, or by their bytes."""
