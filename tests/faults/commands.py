@@ -248,3 +248,5 @@ def warm() -> None:
     from ganvas.cli.compose.experiment import compose
 
     compose([], config_dir=None)  # modules that another user may not be able to read
+    for codec in ("utf-8-sig", "ascii", "latin-1"):
+        b"".decode(codec)

@@ -65,7 +65,9 @@ class _Reference:
             command.words,
             place,
             before=lambda: system_calls.watch(place) if system_calls.is_there() else None,
-            after=lambda: note.write_text(json.dumps(list(system_calls.counted().items()))),
+            after=lambda: note.write_text(
+                json.dumps(list(system_calls.counted().items()) if system_calls.is_there() else [])
+            ),
         )
         self.seconds = time.monotonic() - began
         if ended.code != 0:
