@@ -153,5 +153,6 @@ def cut(straight: Path, folder: Path, step: int, *, keep: int = 3) -> Path:
             shutil.copyfile(path, run / "checkpoints" / path.name)
     status = json.loads((run / "status.json").read_text())
     status |= {"state": "running", "examples_seen": step * BATCH}
+    status.pop("ended", None)
     (run / "status.json").write_text(json.dumps(status))
     return run

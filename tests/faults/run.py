@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+import system_calls
 from forge import Result, import_all, run_tries
 from recipes import Plan
 
@@ -31,7 +32,9 @@ SECTIONS = (
     "resume_every_step",
     "random_sigkill",
     "kill_points",
+    "killed_commands",
     "storage",
+    "refusing_disks",
     "signals",
     "ranks",
     "non_finite",
@@ -83,6 +86,8 @@ def main() -> int:
     parser.add_argument("--no-plain", action="store_true", help="ganvas alone")
     parser.add_argument("--plain-log", type=Path, help="writes what differed in plain Lightning there")
     arguments = parser.parse_args()
+    if {"killed_commands", "refusing_disks"} & set(arguments.only):
+        system_calls.preload()
     import_all()
     work = Path(tempfile.mkdtemp(prefix="ganvas-faults-", dir=arguments.work or roomy_memory()))
     plan = Plan(work, arguments.nightly, arguments.seed)

@@ -60,7 +60,9 @@ def status(run: Path) -> dict[str, Any]:
 
 
 def set_status(run: Path, **values: object) -> None:
-    (run / "status.json").write_text(json.dumps(status(run) | values))
+    """As a process that was killed before the run's end left it."""
+    before = {name: value for name, value in status(run).items() if name != "ended"}
+    (run / "status.json").write_text(json.dumps(before | values))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,27 @@ def test_a_longer_run_keeps_the_metrics_of_the_shorter(ganvas, tmp_path: Path) -
     (resumed,) = recorded["ganvas"]["resumed"]
     assert (resumed["examples_seen"], resumed["overrides"]) == (960, ["trainer.max_examples=1920"])
     assert "finished already" in ganvas("resume", "latest").stdout  # the larger budget is the run's now
+
+
+@pytest.mark.parametrize("again", ["trainer.max_examples=1920", "trainer.max_examples=960"])
+def test_a_finished_run_keeps_its_end_where_going_on_came_to_nothing(
+    again: str, ganvas, tmp_path: Path
+) -> None:
+    """Killed before the first new checkpoint: what it had written at its end is of no later moment."""
+    ganvas(*RUN, "trainer.max_examples=960", "paths.run_dir=run")
+    run = tmp_path / "run"
+    ended = {name: rows(run / f"{name}.jsonl") for name in ("metrics", "evaluations")}
+    state = status(run)
+    (run / "status.json").write_text(json.dumps(state | {"state": "running"}))
+    (run / "metrics.jsonl").open("a").write('{"examples": 1024, "batch": 16}\n{"examples": 10')
+    ganvas("resume", "run", again)
+    for name, before in ended.items():
+        assert rows(run / f"{name}.jsonl")[: len(before)] == before
+    logged = [(row["examples"], *sorted(row)) for row in rows(run / "metrics.jsonl")]
+    assert len(set(logged)) == len(logged)
+    assert status(run)["state"] == "finished"
+    if again.endswith("960"):
+        assert {name: rows(run / f"{name}.jsonl") for name in ended} == ended
 
 
 def test_max_epochs_may_be_raised_too(ganvas, tmp_path: Path) -> None:

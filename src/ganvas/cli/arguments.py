@@ -227,19 +227,14 @@ def check_new_folder(out: Path, option: str = "--out") -> None:
 
 
 @contextmanager
-def writing(
-    out: Path, option: str = "--out", remedy: str = _REMEDY, *, is_folder: bool = False
-) -> Iterator[None]:
+def writing(out: Path, option: str = "--out", remedy: str = _REMEDY) -> Iterator[None]:
     """Makes the file's folder; what the system says against writing there becomes one line.
-
-    Args:
-        is_folder: ``out`` is a folder of files, and made itself.
 
     Raises:
         OutputError: ``option``: the file cannot be written; no folder that was made for it stays empty.
     """
     try:
-        with parents(out / "file" if is_folder else out):
+        with parents(out):
             yield
     except OutputError:
         raise

@@ -110,8 +110,9 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
                 resume_plan.news.append(f"going on at restart {group.info.restart} of torchrun's")
             larger = _what_would_go_on(parts, resume_plan, folder)
             if resume_plan.finished and larger is not None:
-                if first_rank and overrides:
+                if first_rank and (overrides or resume_plan.is_left_off):
                     resume_plan.begin(run)  # they are the run's from now on: where its data lie, say
+                    folder.write_status(state="finished", examples_seen=resume_plan.examples_seen, error=None)
                 metrics = folder.read_status().get("metrics") or {}
                 note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])

@@ -7,6 +7,7 @@ import difflib
 from pathlib import Path
 
 from ganvas.errors import OptionError, require
+from ganvas.files.remove import is_rest
 from ganvas.functional.instant import instant_of, instant_of_folder
 from ganvas.sweep.manifest import FILE, Manifest
 
@@ -60,8 +61,15 @@ def sweep_there(folder: Path) -> Manifest | None:
     Raises:
         OptionError: the folder holds something else.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or not _holds_anything(folder):
         return None
     there = (folder / FILE).exists()
     require(there, "hydra.sweep.dir", folder, "holds other files than a sweep's; name a new folder")
     return Manifest.read(folder)
+
+
+def _holds_anything(folder: Path) -> bool:
+    """Whether there is more than a process leaves that was killed before it had written the sweep."""
+    jobs = folder / "jobs"
+    more = [path for path in folder.iterdir() if path != jobs and not is_rest(path)]
+    return bool(more) or (jobs.exists() and (not jobs.is_dir() or any(jobs.iterdir())))

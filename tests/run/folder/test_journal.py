@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from ganvas.run.folder.journal import rewind, sizes
+from ganvas.run.folder.journal import note_end, rewind, sizes, sizes_at_end
 
 
 def write(path: Path, *rows: dict) -> None:
@@ -59,3 +60,16 @@ def test_a_file_that_is_shorter_than_it_was_is_left_alone(tmp_path: Path) -> Non
     write(tmp_path / "metrics.jsonl", {"examples": 8})
     rewind(tmp_path, {"metrics.jsonl": 1000})
     assert (tmp_path / "metrics.jsonl").read_text() == '{"examples": 8}\n'
+
+
+def test_the_sizes_of_an_end_and_of_no_other_moment(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    status = note_end(tmp_path, 640)
+    assert sizes_at_end(status, 640) == {"metrics.jsonl": 3}
+    assert sizes_at_end(status, 1280) is None
+    assert sizes_at_end({}, 640) is None
+
+
+@pytest.mark.parametrize("sizes", [None, [], {"metrics.jsonl": "3"}, {"metrics.jsonl": -1}, {"x": True}])
+def test_sizes_that_are_none_are_passed_over(sizes: object) -> None:
+    assert sizes_at_end({"ended": {"examples_seen": 640, "sizes": sizes}}, 640) is None

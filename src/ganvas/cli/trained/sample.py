@@ -61,10 +61,7 @@ def run(argv: Sequence[str]) -> int:
     channels = first[0].shape[1] if first[0].ndim == 4 else 1
     if is_grid and channels not in (1, 3):
         say(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", error=True)
-    with (
-        writing(target.path, is_folder=target.is_folder),
-        open_samples(target, num, columns=columns, scale=scale) as file,
-    ):
+    with writing(target.path), open_samples(target, num, columns=columns, scale=scale) as file:
         for x, label in itertools.chain([first], pieces):
             file.append(x, label)
     say(target.path)

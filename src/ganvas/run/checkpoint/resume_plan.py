@@ -39,6 +39,8 @@ class ResumePlan:
         batches_seen: likewise.
         drift: what has changed and was allowed to, for run.yaml.
         finished: whether the run ended by itself, right after that checkpoint.
+        is_left_off: it did, and was gone on with since, to no further checkpoint: what it wrote at its end
+            stays, what came after goes.
         news: what train.log and the terminal are told.
     """
 
@@ -50,6 +52,7 @@ class ResumePlan:
     batches_seen: int = 0
     drift: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
+    is_left_off: bool = False
     news: list[str] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
 
@@ -100,6 +103,10 @@ class ResumePlan:
         self.finished = (
             status.get("state") == "finished" and status.get("examples_seen") == self.examples_seen
         )
+        ended = journal.sizes_at_end(status, self.examples_seen)
+        if ended is not None and not self.finished:  # a later attempt to go on left no checkpoint
+            self.finished = self.is_left_off = True
+            self._sizes = ended
 
     def compare(self, config: dict[str, Any], environment: dict[str, Any], *, old: dict[str, Any]) -> None:
         """Raises OptionError where the run would train otherwise, unless ``allow_drift`` takes it.
@@ -135,7 +142,7 @@ class ResumePlan:
             if sidecar(path).exists():
                 sidecar(path).rename(sidecar(damaged))
         clean(self.run.checkpoints)
-        if not self.finished:
+        if not self.finished or self.is_left_off:
             journal.rewind(self.run.path, self._sizes)
         if self.overrides or self.drift:
             row = {

@@ -15,6 +15,7 @@ from ganvas.model.training.recipe import Recipe
 from ganvas.run.config.optimized import optimized
 from ganvas.run.distributed.group import Group
 from ganvas.run.distributed.rank_info import find_rank
+from ganvas.run.folder.journal import note_end
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.short_protocol import protocols_of_run
 from ganvas.run.outcome import Outcome
@@ -58,6 +59,7 @@ def end_run(
         if word == "finished":
             told = protocols_of_run(read_rows(folder.path / "evaluations.jsonl"))
             values |= {"metrics": metrics, "protocols": told, "seconds": round(seconds, 1)}
+            values |= note_end(folder.path, model.examples_seen)
         best, missing = _best(folder, config)
         values |= best | status_values(state) | {"stopped_early": state.stopped_early}
         notes += missing

@@ -50,6 +50,21 @@ def sizes(run: Path) -> dict[str, int]:
     return {path.relative_to(run).as_posix(): path.stat().st_size for path in files if path.exists()}
 
 
+def note_end(run: Path, examples_seen: int) -> dict[str, Any]:
+    """What status.json keeps of a run's end, for :func:`sizes_at_end`."""
+    return {"ended": {"examples_seen": examples_seen, "sizes": sizes(run)}}
+
+
+def sizes_at_end(status: Mapping[str, Any], examples_seen: int) -> dict[str, int] | None:
+    """The sizes with which a run ended after so many examples; None where it did not, by its status.json."""
+    ended = status.get("ended")
+    if not isinstance(ended, dict) or ended.get("examples_seen") != examples_seen:
+        return None
+    noted = ended.get("sizes")
+    plain = isinstance(noted, dict) and all(type(size) is int and size >= 0 for size in noted.values())
+    return noted if plain else None
+
+
 def rewind(run: Path, recorded: Mapping[str, int]) -> None:
     """Drops what was written after the moment of ``recorded``; an empty one is the run's beginning.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def check_folder(
 class SampleFolder(SampleFile):
     """``000000.png`` and so on by the samples' numbers; with classes ``003/000000.png`` of class 3.
 
-    All files get their names once the last one is written.
+    All files get their names once the last one is written; a new folder gets its own last.
 
     Args:
         out: the folder; it may be there already.
@@ -67,8 +68,8 @@ class SampleFolder(SampleFile):
         self._count = 0
         self._made: list[Path] = []  # what was not there before
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            self._shop = Workshop(out / "samples")
+            (out.parent if self._is_new else out).mkdir(parents=True, exist_ok=True)
+            self._shop = Workshop(out if self._is_new else out / "samples")
         except BaseException:
             self._remove_made()
             raise
@@ -84,9 +85,11 @@ class SampleFolder(SampleFile):
 
     def close(self) -> None:
         labels = torch.cat(self._labels) if self._labels else None
-        paths = [self.out / name for name in _names(self._count, labels, num=self.num, ending=self.ending)]
-        self._shop.sync()
-        for folder in sorted({path.parent for path in paths} - {self.out}):
+        place = self._shop.path if self._is_new else self.out
+        paths = [place / name for name in _names(self._count, labels, num=self.num, ending=self.ending)]
+        if not self._is_new:
+            self._shop.sync()
+        for folder in sorted({path.parent for path in paths} - {place}):
             if not folder.is_dir():
                 folder.mkdir()
                 self._made.append(folder)
@@ -95,6 +98,9 @@ class SampleFolder(SampleFile):
             (self._shop.path / f"{i}{self.ending}").replace(path)
             if is_new:
                 self._made.append(path)
+        if self._is_new:
+            self._shop.sync()
+            os.rename(place, self.out)
         self._shop.close()
 
     def abandon(self) -> None:
@@ -102,7 +108,7 @@ class SampleFolder(SampleFile):
         self._remove_made()
 
     def _remove_made(self) -> None:
-        for path in reversed([self.out, *self._made] if self._is_new else self._made):
+        for path in reversed([] if self._is_new else self._made):
             with suppress(OSError):  # others have put something there
                 path.rmdir() if path.is_dir() else path.unlink()
 
