@@ -73,7 +73,7 @@ def _print(word: str, there: dict[str, list[str]], config_dir: str | None) -> No
 
 
 def _print_file(path: Path, place: str) -> None:
-    is_global = "@package _global_" in path.read_text(encoding="utf-8")
+    is_global = "@package _global_" in path.read_text(encoding="utf-8", errors="replace")
     head = "" if is_global else place.replace(".", "/")
     parts = [_said(one, head) for one in defaults_of(path) if one != "_self_"]
     if parts:

@@ -5,7 +5,6 @@ IDX (Y. LeCun): two zero bytes, type (8 = unsigned byte), number of axes, each a
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import os
@@ -85,8 +84,9 @@ def read_idx(path: Path, *, sha256: str, title: str) -> Tensor:
     """
     try:
         with open_regular(path) as opened:
-            file = gzip.GzipFile(fileobj=opened) if path.suffix == ".gz" else opened
-            content = file.read(MAX_BYTES + 1)  # of what a .gz unpacks to, too
+            content = opened.read(MAX_BYTES + 1)
+        if path.suffix == ".gz":
+            content = _unpacked(content)
     except (OSError, EOFError, zlib.error) as error:
         reason = f"cannot be read ({error}); delete it and it is downloaded again"
         raise OptionError("root", str(path), reason) from error
@@ -97,6 +97,20 @@ def read_idx(path: Path, *, sha256: str, title: str) -> Tensor:
         f"is not {title}'s file of this name, or is damaged (sha256); delete it and it is downloaded again",
     )
     return parse_idx(content)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The content of a .gz, at most a byte more than is taken; zeros behind its end, which the module gzip
+    passes over one by one, are left alone.
+
+    Raises:
+        EOFError, zlib.error: it is cut off, or no .gz.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    content = unpacker.decompress(packed, MAX_BYTES + 1)
+    if not unpacker.eof and len(content) <= MAX_BYTES:
+        raise EOFError("it ends too early")
+    return content
 
 
 def parse_idx(content: bytes) -> Tensor:
