@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import hashlib
 import os
@@ -249,4 +250,4 @@ def warm() -> None:
 
     compose([], config_dir=None)  # modules that another user may not be able to read
     for codec in ("utf-8-sig", "ascii", "latin-1"):
-        b"".decode(codec)
+        codecs.lookup(codec)
