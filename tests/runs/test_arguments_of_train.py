@@ -20,6 +20,7 @@ TAKEN = {
     "-cd --config-dir": "conf/model/adversarial_loss/inside.yaml",
     "-cn --config-name": "conf/mine.yaml",
     "--allow-imports": "outside.py",
+    "--allow-places": "tests/cli/test_confined.py",  # of a RUN that is gone on with
     "--debug": "test_tracebacks_are_shown_by_whoever_works",
 }
 REFUSED_BESIDE_TRAINING = (

@@ -168,7 +168,13 @@ def test_where_nothing_may_be_written(ganvas, there: Path) -> None:
             return ganvas(*words, code=code)
 
     words = [*SMOKE, "paths.output_dir=empty/below"]
-    refused(as_nobody_runs, there, words, "paths.output_dir", "cannot be written; name a folder")
+    refused(
+        as_nobody_runs,
+        there,
+        words,
+        "paths.output_dir",
+        "cannot be written (Permission denied); name a folder",
+    )
 
 
 def test_every_kind_of_image_that_can_be_told_is_taken(ganvas, there: Path) -> None:

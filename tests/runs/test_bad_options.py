@@ -82,7 +82,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "name_null": (["name=null"], "name", ["=null: "]),
     "name_list": (["name=[1]"], "name", ["must be the name"]),
     "name_long": ([f"name={LONG}"], "name", ["is too long; a name has at most 200 bytes"]),
-    "name_very_long": (["name=" + "x" * 200_000], "name", ["is too long"]),
+    "name_very_long": (["name=" + "x" * 200_000], "name", ["is longer than a command line takes"]),
     "output_empty": (["paths.output_dir="], "paths.output_dir", ["=: is empty; give a name"]),
     "output_null": (["paths.output_dir=null"], "paths.output_dir", ["a folder"]),
     "output_long": ([f"paths.output_dir={LONG}"], "paths.output_dir", ["is too long"]),

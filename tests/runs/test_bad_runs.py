@@ -47,13 +47,13 @@ CASES: list[tuple[str, str, str]] = [
     # What is asked of it.
     ("sample 20_gan --num 0", "--num", "must be at least 1; leave the option out"),
     ("sample 20_gan --num -3", "--num", "must be at least 1"),
-    ("sample 20_gan --num 1.5", "ganvas sample", "invalid int value: '1.5'"),
+    ("sample 20_gan --num 1.5", "ganvas sample", "must be a whole number below 2^63, not '1.5'"),
     ("reconstruct 30_vq2 --num -3", "--num", "must be at least 1"),
     ("reconstruct 30_vq2 --num 5000", "--num", "the test split holds 180; ask for fewer"),
     ("evaluate 20_gan --num 0", "--num", "must be at least 1"),
     ("evaluate 20_gan --num 1", "--num", "must be at least 2; leave the option out"),
     ("evaluate 30_vq2 --num 1", "--num", "must be at least 2; leave the option out"),
-    ("sample 20_gan --seed abc", "ganvas sample", "invalid int value: 'abc'"),
+    ("sample 20_gan --seed abc", "ganvas sample", "must be a whole number below 2^63, not 'abc'"),
     (
         "sample 20_gan --out x.gif",
         "--out",

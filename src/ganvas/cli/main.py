@@ -93,7 +93,7 @@ def _main(argv: list[str]) -> int:
         if error.errno != errno.ENAMETOOLONG or "--debug" in argv:
             raise
         name = one_line(os.fsdecode(error.filename or ""), 100)
-        print(f"name={name}: is longer than a file's name can be; give a shorter one", file=sys.stderr)
+        say(f"name={name}: is longer than a file's name can be; give a shorter one", error=True)
         return 2
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ganvas.errors import OptionError, require
-from ganvas.files.write import WholeFile
+from ganvas.files.write import WholeFile, make_way
 
 TIMEOUT = 8.0  # seconds without a byte before a mirror is given up
 _BLOCK = 1 << 18  # bytes read at a time
@@ -92,6 +92,7 @@ def download(
 def _fetch(file: RemoteFile, *, address: str, folder: Path, timeout: float) -> Path:
     with _open(address, timeout) as response:
         folder.mkdir(parents=True, exist_ok=True)
+        make_way(folder / file.name)
         with WholeFile(folder / file.name) as target:
             _copy(file, response, target)
     return folder / file.name

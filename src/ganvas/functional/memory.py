@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from ganvas.errors import OptionError, OutOfMemoryError
+from ganvas.files.read import read_bytes
 
 _SAYS = re.compile(
     r"not enough memory|allocate memory|out of memory|unable to allocate|invalid buffer size"
@@ -51,8 +52,8 @@ def memory_error(error: BaseException, how: str) -> OutOfMemoryError | None:
 def free_memory() -> int | None:
     """Bytes that a process can still take, swap included; None on a system that does not say."""
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            lines = dict(line.split(":", 1) for line in file.read(1 << 16).splitlines() if ":" in line)
+        text = read_bytes("/proc/meminfo", 1 << 16).decode("ascii")
+        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         return sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
     except (OSError, ValueError, LookupError):
         pass

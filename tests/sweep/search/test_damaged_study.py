@@ -12,7 +12,7 @@ from fake_jobs import FakeJobs, numbers
 
 from ganvas.errors import OptionError
 from ganvas.sweep.search.check import open_study
-from ganvas.sweep.search.report import write_report
+from ganvas.sweep.search.report import report_lines, write_report
 from ganvas.sweep.search.search_spec import SearchSpec
 from ganvas.sweep.search.study import StudySource
 
@@ -28,7 +28,7 @@ def spec(source: Callable[..., StudySource], jobs: FakeJobs, monkeypatch: pytest
 
 
 def test_a_sound_study_is_read(spec: SearchSpec, tmp_path: Path) -> None:
-    assert "3 complete" in write_report(open_study(spec, tmp_path), tmp_path)[0]
+    assert "3 complete" in report_lines(open_study(spec, tmp_path))[0]
 
 
 @pytest.mark.parametrize(
