@@ -18,6 +18,7 @@ from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
 from ganvas.model.adversarial_loss.non_saturating import NonSaturating
 from ganvas.model.adversarial_loss.rpgan import RpGAN
+from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
@@ -129,6 +130,16 @@ def test_the_generator_moves_by_the_updated_discriminator_alone() -> None:
     before = copy.deepcopy(model.generator.state_dict())
     fit(model, 2)
     assert all(torch.equal(before[key], value) for key, value in model.generator.state_dict().items())
+
+
+def test_a_critic_is_clipped_after_each_of_its_steps_and_nothing_else_is() -> None:
+    model = make(adversarial_loss=Wasserstein(clip=0.03), d_steps_per_g_step=3)
+    fit(model, 2)
+    largest = [
+        max(p.abs().max().item() for p in one.parameters()) for one in (model.discriminator, model.generator)
+    ]
+    assert largest[0] == pytest.approx(0.03)
+    assert largest[1] > 0.1
 
 
 def test_reports_on_batches_on_which_everything_is_done() -> None:

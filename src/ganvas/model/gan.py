@@ -91,6 +91,7 @@ class GAN(LatentGenerator):
             ["discriminator"],
             option="discriminator_optimizer",
             grad_clip=grad_clip,
+            after_step=adversarial_loss.constrain,
         )
         self.log_period = math.lcm(d_steps_per_g_step, gradient_penalty.interval if gradient_penalty else 1)
         if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
