@@ -24,6 +24,7 @@ from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
 
 
@@ -33,6 +34,9 @@ def make(**options: Any) -> GAN:
         "latent_dim": 6,
         "generator": MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16),
         "discriminator": MLPDiscriminator(sample_shape=[1, 8, 8], hidden_dim=16),
+        "head": PlainHead,
+        "conditional": False,
+        "num_classes": None,
         "adversarial_loss": NonSaturating(),
         "gradient_penalty": None,
         "ema": ExponentialAverage(half_life=100.0),
@@ -239,7 +243,8 @@ def test_torchs_own_stream_is_a_function_of_seed_and_step() -> None:
 
 
 def test_warns_of_a_penalty_beside_batch_norm() -> None:
-    coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 1))
+    coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64))
+    coupled.feature_dim = 64
     with pytest.warns(UserWarning, match=r"model\.discriminator\.norm=none"):
         make(discriminator=coupled, gradient_penalty=R1(gamma=1.0, interval=1))
     with warnings.catch_warnings():
