@@ -24,6 +24,7 @@ from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.head.acgan import ACGANHead
 from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
 
@@ -127,6 +128,40 @@ def test_steps_equal_a_plain_loop(d_steps: int, ramp: float | None) -> None:
     assert model.clock() == counters
     assert model.generator_steps == 6 // d_steps
     assert all(p.requires_grad for p in model.discriminator.parameters())
+
+
+def test_a_conditional_step_equals_a_plain_loop() -> None:
+    generator = MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16, num_classes=10)
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    options = {"generator_optimizer": sgd, "discriminator_optimizer": sgd, "ema": None}
+    head = partial(ACGANHead, weight=0.3)
+    model = make(generator=generator, head=head, conditional=True, num_classes=10, **options)
+    before = copy.deepcopy(model)
+    batches: list[Batch] = []
+    step = model.step
+    model.step = lambda batch, draws: (batches.append(batch), step(batch, draws))  # type: ignore[method-assign]
+    fit(model, 1)
+    ((real, label),) = batches
+    assert label is not None
+    fake = before.generator(Draws(3, 0).normal("latent", 16, 6), label)
+    softplus, cross_entropy = nn.functional.softplus, nn.functional.cross_entropy
+    network, critic = before.discriminator.network, before.discriminator.head
+    loss = (
+        softplus(-critic.linear(network(real))).mean()
+        + softplus(critic.linear(network(fake.detach()))).mean()
+    )
+    loss = loss + 0.3 * cross_entropy(critic.classes(network(real)), label)
+    optimizer = sgd(before.discriminator.parameters())
+    loss.backward()
+    optimizer.step()
+    loss = softplus(-critic.linear(network(fake))).mean()
+    loss = loss + 0.3 * cross_entropy(critic.classes(network(fake)), label)
+    optimizer = sgd(before.generator.parameters())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_the_generator_moves_by_the_updated_discriminator_alone() -> None:
