@@ -29,15 +29,22 @@ def _names(*groups: str) -> list[str]:
     return [f"{group}/{path.stem}" for group in groups for path in sorted((CONF / group).glob("*.yaml"))]
 
 
+# Models by networks that are not every GAN's, and sizes at which these are quick.
+GANS = {"dcgan": "dcgan", "resnet": "sngan"}
+SMALL = dict.fromkeys(
+    ("resnet", "sngan"), ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16]"]
+)
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "generator": lambda name: [
-        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model={GANS.get(name, 'mlp_gan')}",
         f"model/generator={name}",
+        *SMALL.get(name, []),
     ],
     "discriminator": lambda name: [
-        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model={GANS.get(name, 'mlp_gan')}",
         f"model/discriminator={name}",
+        *SMALL.get(name, []),
     ],
     "head": lambda name: ["model=mlp_gan", f"model/head={name}"],
     "encoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/encoder={name}"],
@@ -51,7 +58,9 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
 SHAPES = {
     "generator/mlp": (64,),
     "generator/dcgan": (100,),
+    "generator/resnet": (128,),
     "discriminator/mlp": (1, 16, 16),
+    "discriminator/resnet": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),
     "encoder/conv": (1, 16, 16),
@@ -281,7 +290,8 @@ def test_an_average(option: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in CONF.glob("*.yaml")))
 def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> None:
-    model = build(compose([f"model={option}", "data=digits", "data.image_size=16"]).config["model"], "model")
+    words = [f"model={option}", "data=digits", "data.image_size=16", *SMALL.get(option, [])]
+    model = build(compose(words).config["model"], "model")
     model.train()
     modules = [module for network in model.networks.values() for module in network.modules()]
     for module in modules[::2]:

@@ -67,16 +67,13 @@ class TensorDataModule(LightningDataModule):
 
     Attributes:
         notes: what :meth:`prepare` had to say of the user's files, a line each.
-
-        class_names: of the classes by their numbers, where the data name them; a user's own files, once they
-            have been read.
+        class_names: by the classes' numbers, where the data name them; of a user's files, once they are read.
 
     Raises:
         OptionError: an argument out of its range; more with :meth:`prepare`.
     """
 
     names_of_classes: ClassVar[Sequence[str]] = ()
-
     root: str | None = None
     batch_size: int = 64
     num_workers: int = 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.model.head.interface import Head
-from ganvas.model.layers import require_labels
+from ganvas.model.layers.basic import require_labels
 
 
 class Critic(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
-from ganvas.model.layers import (
+from ganvas.model.layers.basic import (
     initialize_dcgan,
     require_channels,
     require_input,

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import (
+from ganvas.model.layers.basic import (
     initialize_dcgan,
     require_channels,
     require_classes,

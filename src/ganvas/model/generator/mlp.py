@@ -6,7 +6,13 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_classes, require_input, require_positive, require_shape, with_class
+from ganvas.model.layers.basic import (
+    require_classes,
+    require_input,
+    require_positive,
+    require_shape,
+    with_class,
+)
 
 
 class MLPGenerator(nn.Module):

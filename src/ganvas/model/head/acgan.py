@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from ganvas.errors import require
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.head.interface import Head, initialize_head
-from ganvas.model.layers import require_input, require_labels
+from ganvas.model.layers.basic import require_input, require_labels
 
 
 class ACGANHead(Head):

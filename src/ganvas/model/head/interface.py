@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers import require_classes
+from ganvas.model.layers.basic import require_classes
 
 
 class Head(nn.Module, ABC):

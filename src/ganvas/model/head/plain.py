@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ganvas.model.head.interface import Head, initialize_head
-from ganvas.model.layers import require_input
+from ganvas.model.layers.basic import require_input
 
 
 class PlainHead(Head):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ganvas.model.head.interface import Head, initialize_head
-from ganvas.model.layers import require_input, require_labels
+from ganvas.model.layers.basic import require_input, require_labels
 
 
 class ProjectionHead(Head):
