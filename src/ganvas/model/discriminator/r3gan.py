@@ -18,8 +18,8 @@ class R3GANDiscriminator(nn.Module):
     Args:
         channels: channels of an image; None where the data are no images.
         image_size: side of an image in pixels.
-        widths: channels of each stage from the smallest map on, as the generator's. None: the paper's, for 32,
-            64 and 256 pixels.
+        widths: channels of each stage from the smallest map on, as the generator has. None: the paper's, for
+            32, 64 and 256 pixels.
         blocks: residual blocks a stage.
         expansion: channels inside a block, times the stage's.
         group_size: channels of a group of a block's 3x3 convolution.

@@ -21,15 +21,15 @@ from ganvas.model.layers.r3gan import Block, Resampling, check_blocks, initializ
 class R3GANGenerator(nn.Module):
     """A learned first map times a linear map of the latent, residual blocks, doublings; no norm, no tanh.
 
-    With 64 latents it has 20,732,160 parameters at 3x32x32, 22,429,824 at 3x64x64. At the start it is linear in
+    With 64 latents it has 20,732,160 parameters at 3x32x32, 22,429,824 at 3x64x64. It begins linear in
     the latent.
 
     Args:
         latent_dim: length of a latent.
         channels: channels of an image; None where the data are no images.
         image_size: side of an image in pixels.
-        widths: channels of each stage from the smallest map on; n make n - 1 doublings. None: the paper's, for
-            32, 64 and 256 pixels.
+        widths: channels of each stage from the smallest map on; n make n - 1 doublings. None: the paper's,
+            for 32, 64 and 256 pixels.
         blocks: residual blocks a stage.
         expansion: channels inside a block, times the stage's.
         group_size: channels of a group of a block's 3x3 convolution.
