@@ -25,7 +25,10 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        chosen = ["model=dcgan" if option == "dcgan" else "model=mlp_gan", *chosen]
+        chosen = [
+            f"model={ {'dcgan': 'dcgan', 'resnet': 'sngan', 'r3gan': 'r3gan'}.get(option, 'mlp_gan') }",
+            *chosen,
+        ]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
     return chosen

@@ -108,11 +108,13 @@ class Digits(Dataset[Any]):
 def build(recipe: str) -> tuple[pl.LightningModule, Any]:
     """The module and the digits at its size."""
     from ganvas.data.digits import Digits as Stored
+    from ganvas.model.critic import Critic
     from ganvas.model.decoder.conv import ConvDecoder
     from ganvas.model.discriminator.dcgan import DCGANDiscriminator
     from ganvas.model.encoder.conv import ConvEncoder
     from ganvas.model.generator.dcgan import DCGANGenerator
     from ganvas.model.generator.mlp import MLPGenerator
+    from ganvas.model.head.plain import PlainHead
     from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
     stored = Stored(image_size=16 if recipe == "dcgan" else 8)
@@ -122,7 +124,8 @@ def build(recipe: str) -> tuple[pl.LightningModule, Any]:
         return GAN(MLPGenerator(8, [1, 8, 8], 16), d, 8, r1=True), stored
     if recipe == "dcgan":
         g = DCGANGenerator(latent_dim=8, channels=1, image_size=16, base_channels=4)
-        return GAN(g, DCGANDiscriminator(channels=1, image_size=16, base_channels=4), 8, r1=False), stored
+        network = DCGANDiscriminator(channels=1, image_size=16, base_channels=4)
+        return GAN(g, Critic(network, PlainHead(network.feature_dim, init_std=0.02)), 8, r1=False), stored
     encoder = ConvEncoder(1, 4, hidden_channels=8, residual_channels=4, residual_blocks=1)
     decoder = ConvDecoder(1, 4, hidden_channels=8, residual_channels=4, residual_blocks=1)
     return VQVAE(encoder, EMAVectorQuantizer(num_embeddings=16, embedding_dim=4), decoder), stored

@@ -19,6 +19,7 @@ from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.encoder.mlp import MLPEncoder
 from ganvas.model.gan import GAN
 from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.quantizer.vq import VectorQuantizer
@@ -101,6 +102,17 @@ class Net(nn.Module):
         return self.layers(x).view(len(x), *self.outputs)
 
 
+class Features(Net):
+    """The same as a discriminator's network."""
+
+    def __init__(self) -> None:
+        super().__init__(64, [8])
+        self.feature_dim = 8
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # it reads no label
+        return super().forward(x)
+
+
 class WatchedGAN(GAN):
     """Shows its state between its two steps."""
 
@@ -118,7 +130,10 @@ def make_gan(faults: Faults, **options: Any) -> GAN:
     parts: dict[str, Any] = {
         "latent_dim": 6,
         "generator": Net(6, [1, 8, 8]),
-        "discriminator": Net(64, []),
+        "discriminator": Features(),
+        "head": PlainHead,
+        "conditional": False,
+        "num_classes": None,
         "adversarial_loss": BrokenLoss(faults),
         "gradient_penalty": None,
         "ema": ExponentialAverage(half_life=100.0, ramp=0.5),

@@ -18,6 +18,7 @@ import sys
 sys.path.insert(0, {str(HELPERS)!r})
 import torch
 from observed import batches, normal, side
+from ganvas.metric.samples.class_accuracy import ClassAccuracy
 from ganvas.metric.samples.classifier_score import ClassifierScore
 from ganvas.metric.samples.density_coverage import DensityCoverage
 from ganvas.metric.samples.diversity import Diversity
@@ -35,7 +36,7 @@ sides = {{"real": seen(0, 21, 1.0), "generated": seen(1, 19, 0.8), "train": seen
 again = {{"generated": seen(3, 8, 0.9)}}
 result = {{}}
 for metric in (FID(), KID(), PrecisionRecall(), DensityCoverage(), Diversity(), ClassifierScore(2),
-               IntraClassFID(), ModeCoverage(), Memorization()):
+               IntraClassFID(), ClassAccuracy(), ModeCoverage(), Memorization()):
     metric.begin(4, 3)
     for turn, shown in (("first", sides), ("second", again)):
         for name in metric.sides:
@@ -88,6 +89,6 @@ def test_two_ranks_equal_one(two_ranks: Callable[[str], list[Any]], tmp_path: Pa
     exec(compile(SOURCE, "one process", "exec"), alone)
     first, second = two_ranks(f"world, weights = 2, {str(weights)!r}" + SOURCE)
     assert first == second == pytest.approx(alone["result"], rel=1e-12)
-    assert len(first) == 32 + 4 + 4 + 1
+    assert len(first) == 32 + 4 + 4 + 2 + 1
     assert first["first fid"] != pytest.approx(first["second fid"], rel=0.01)
     assert torch.tensor(list(first.values())).isfinite().all()

@@ -79,6 +79,7 @@ CHOICES = {
     "diversity": {"distance", "ddof", "dtype"},
     "memorization": {"distance", "interpolation", "dtype"},
     "classifier_score": {"cut", "order", "ddof", "dtype"},
+    "class_accuracy": {"seen", "mean"},
     "mode_coverage": {"logarithm", "smoothing"},
 }
 

@@ -18,11 +18,14 @@ from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
 from ganvas.model.adversarial_loss.non_saturating import NonSaturating
 from ganvas.model.adversarial_loss.rpgan import RpGAN
+from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.head.acgan import ACGANHead
+from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
 
 
@@ -32,6 +35,9 @@ def make(**options: Any) -> GAN:
         "latent_dim": 6,
         "generator": MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16),
         "discriminator": MLPDiscriminator(sample_shape=[1, 8, 8], hidden_dim=16),
+        "head": PlainHead,
+        "conditional": False,
+        "num_classes": None,
         "adversarial_loss": NonSaturating(),
         "gradient_penalty": None,
         "ema": ExponentialAverage(half_life=100.0),
@@ -124,11 +130,55 @@ def test_steps_equal_a_plain_loop(d_steps: int, ramp: float | None) -> None:
     assert all(p.requires_grad for p in model.discriminator.parameters())
 
 
+def test_a_conditional_step_equals_a_plain_loop() -> None:
+    generator = MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16, num_classes=10)
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    options = {"generator_optimizer": sgd, "discriminator_optimizer": sgd, "ema": None}
+    head = partial(ACGANHead, weight=0.3)
+    model = make(generator=generator, head=head, conditional=True, num_classes=10, **options)
+    before = copy.deepcopy(model)
+    batches: list[Batch] = []
+    step = model.step
+    model.step = lambda batch, draws: (batches.append(batch), step(batch, draws))  # type: ignore[method-assign]
+    fit(model, 1)
+    ((real, label),) = batches
+    assert label is not None
+    fake = before.generator(Draws(3, 0).normal("latent", 16, 6), label)
+    softplus, cross_entropy = nn.functional.softplus, nn.functional.cross_entropy
+    network, critic = before.discriminator.network, before.discriminator.head
+    loss = (
+        softplus(-critic.linear(network(real))).mean()
+        + softplus(critic.linear(network(fake.detach()))).mean()
+    )
+    loss = loss + 0.3 * cross_entropy(critic.classes(network(real)), label)
+    optimizer = sgd(before.discriminator.parameters())
+    loss.backward()
+    optimizer.step()
+    loss = softplus(-critic.linear(network(fake))).mean()
+    loss = loss + 0.3 * cross_entropy(critic.classes(network(fake)), label)
+    optimizer = sgd(before.generator.parameters())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_the_generator_moves_by_the_updated_discriminator_alone() -> None:
     model = make(generator_optimizer=partial(torch.optim.SGD, lr=0.0))
     before = copy.deepcopy(model.generator.state_dict())
     fit(model, 2)
     assert all(torch.equal(before[key], value) for key, value in model.generator.state_dict().items())
+
+
+def test_a_critic_is_clipped_after_each_of_its_steps_and_nothing_else_is() -> None:
+    model = make(adversarial_loss=Wasserstein(clip=0.03), d_steps_per_g_step=3)
+    fit(model, 2)
+    largest = [
+        max(p.abs().max().item() for p in one.parameters()) for one in (model.discriminator, model.generator)
+    ]
+    assert largest[0] == pytest.approx(0.03)
+    assert largest[1] > 0.1
 
 
 def test_reports_on_batches_on_which_everything_is_done() -> None:
@@ -228,7 +278,8 @@ def test_torchs_own_stream_is_a_function_of_seed_and_step() -> None:
 
 
 def test_warns_of_a_penalty_beside_batch_norm() -> None:
-    coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 1))
+    coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64))
+    coupled.feature_dim = 64
     with pytest.warns(UserWarning, match=r"model\.discriminator\.norm=none"):
         make(discriminator=coupled, gradient_penalty=R1(gamma=1.0, interval=1))
     with warnings.catch_warnings():

@@ -18,16 +18,21 @@ from ganvas.model.adversarial_loss.non_saturating import NonSaturating
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.dcgan import DCGANGenerator
+from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
 
 
 def make(**options: Any) -> GAN:
     torch.manual_seed(0)
-    discriminator = nn.Sequential(nn.Flatten(), nn.Linear(256, 1), nn.Flatten(0))
+    discriminator = nn.Flatten()
+    discriminator.feature_dim = 256
     model = GAN(
         latent_dim=5,
         generator=DCGANGenerator(latent_dim=5, channels=1, image_size=16, base_channels=4),
         discriminator=discriminator,
+        head=PlainHead,
+        conditional=False,
+        num_classes=None,
         adversarial_loss=NonSaturating(),
         gradient_penalty=None,
         **{"ema": ExponentialAverage()} | options,

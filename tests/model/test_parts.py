@@ -17,6 +17,7 @@ from torch.export import Dim, export
 
 from ganvas.cli.compose.experiment import compose
 from ganvas.functional.random import Draws
+from ganvas.model.critic import Critic
 from ganvas.model.network.interface import Classified
 from ganvas.run.config.build import build
 
@@ -28,16 +29,23 @@ def _names(*groups: str) -> list[str]:
     return [f"{group}/{path.stem}" for group in groups for path in sorted((CONF / group).glob("*.yaml"))]
 
 
+# Models by networks that are not every GAN's, and sizes at which these are quick.
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan"}
+_SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
+SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL}
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "generator": lambda name: [
-        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model={GANS.get(name, 'mlp_gan')}",
         f"model/generator={name}",
+        *SMALL.get(name, []),
     ],
     "discriminator": lambda name: [
-        f"model={'dcgan' if name == 'dcgan' else 'mlp_gan'}",
+        f"model={GANS.get(name, 'mlp_gan')}",
         f"model/discriminator={name}",
+        *SMALL.get(name, []),
     ],
+    "head": lambda name: ["model=mlp_gan", f"model/head={name}"],
     "encoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/encoder={name}"],
     "decoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/decoder={name}"],
     "network": lambda name: ["model=classifier", f"model/network={name}"],
@@ -49,7 +57,11 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
 SHAPES = {
     "generator/mlp": (64,),
     "generator/dcgan": (100,),
+    "generator/resnet": (128,),
     "discriminator/mlp": (1, 16, 16),
+    "discriminator/resnet": (1, 16, 16),
+    "generator/r3gan": (64,),
+    "discriminator/r3gan": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),
     "encoder/conv": (1, 16, 16),
@@ -128,6 +140,55 @@ def test_a_network_exports_with_a_dynamic_batch(option: str) -> None:
     for size in (2, 7, 300):
         x = inputs(option, size)
         torch.testing.assert_close(first(program(x)), first(network(x)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("option", _names("head"))
+def test_a_head(option: str, num_classes: int | None) -> None:
+    torch.manual_seed(0)
+    head = make(option)(5, num_classes=num_classes).double()
+    features = torch.randn(4, 5, dtype=torch.float64)
+    label = torch.tensor([0, 2, 1, 0])
+    logits = head(features, label)
+    assert logits.shape == (4,)
+    assert head.reads_labels <= (num_classes is not None), "without classes a label is not read"
+    torch.testing.assert_close(head(features[1:2], label[1:2]), logits[1:2])
+    reads = not torch.equal(head(features, (label + 1) % 3), logits)
+    if num_classes is None:
+        assert not reads
+        torch.testing.assert_close(head(features), logits)
+    assert head.reads_labels == (reads or head.classifies)
+    if head.classifies:
+        losses = [head.class_loss(features, one) for one in (label, (label + 1) % 3)]
+        assert all(loss.shape == () and loss > 0 for loss in losses)
+        assert losses[0] != losses[1]
+    for wrong in (features[:, :4], features[0], features[None]):
+        with pytest.raises(ValueError, match=r"an input of shape \[.*\] where the network takes \[B, 5\]"):
+            head(wrong, label)
+    for dtype in TYPES:
+        made = head.to(dtype)(features.to(dtype), label)
+        assert made.dtype == dtype
+        if head.classifies:
+            assert head.class_loss(features.to(dtype), label).dtype == torch.promote_types(
+                dtype, torch.float32
+            )
+    assert head(torch.full_like(features, torch.nan).to(dtype), label).isnan().all()
+
+
+@pytest.mark.parametrize("option", ["plain", "projection", "acgan"])
+def test_a_critic_divides_the_heads_weights_where_its_networks_are(option: str) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(6, 4))
+    network.spectral = True
+    critic = Critic(network, make(f"head/{option}")(4, num_classes=3))
+    x, label = torch.randn(5, 6), torch.tensor([0, 1, 2, 2, 1])
+    for _ in range(30):
+        critic(x, label, class_loss=True)
+    weights = [m.weight for m in critic.eval().head.modules() if isinstance(m, nn.Linear | nn.Embedding)]
+    assert len(weights) == {"plain": 1, "projection": 2, "acgan": 2}[option]
+    for weight in weights:
+        assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=1e-3)
+    assert torch.equal(critic(x, label), critic(x, label))
 
 
 @pytest.mark.parametrize("option", _names("adversarial_loss"))
@@ -230,7 +291,8 @@ def test_an_average(option: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in CONF.glob("*.yaml")))
 def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> None:
-    model = build(compose([f"model={option}", "data=digits", "data.image_size=16"]).config["model"], "model")
+    words = [f"model={option}", "data=digits", "data.image_size=16", *SMALL.get(option, [])]
+    model = build(compose(words).config["model"], "model")
     model.train()
     modules = [module for network in model.networks.values() for module in network.modules()]
     for module in modules[::2]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganvas import OptionError, load
+from ganvas.cli.trained.labels import labels_asked_for
 from ganvas.data.digits import Digits
 from ganvas.functional.frechet import frechet_distance
 from ganvas.functional.images import to_float
@@ -107,3 +110,68 @@ def test_a_python_program_asks_for_classes(ganvas, conditional: Path) -> None:
     for label, reason in ((10, "must be from 0 to 9"), ([1, 2], "must be a class or 6 of them")):
         with pytest.raises(OptionError, match=reason):
             run.sample(6, 3, label)
+
+
+@pytest.fixture
+def asked(ganvas, tmp_path: Path) -> Path:
+    words = ("model.conditional=true", "model.generator.hidden_dim=8", "trainer=smoke", "logger=none")
+    ganvas("train", "model=mlp_gan", *words, "callback=[checkpoint,preview]")
+    return tmp_path
+
+
+def test_a_command_asks_for_classes(ganvas, asked: Path) -> None:
+    ganvas("sample", "latest", "--label", "7, 2", "--num", "5", "--seed", "3", "--out", "samples.npz")
+    made = np.load(asked / "samples.npz")
+    assert made["labels"].tolist() == [7, 7, 7, 2, 2]
+    expected = load("latest").sample(5, seed=3, label=[7, 7, 7, 2, 2])
+    np.testing.assert_allclose(made["images"][..., 0] / 127.5 - 1, expected[:, 0], atol=0.5 / 127.5)
+    ganvas("sample", "latest", "--label", "7", "--num", "5", "--seed", "3", "--out", "sevens.npz")
+    sevens = np.load(asked / "sevens.npz")
+    np.testing.assert_array_equal(sevens["images"][:3], made["images"][:3])
+    assert (sevens["images"][3:] != made["images"][3:]).any(), "the class counts"
+
+
+def test_a_preview_has_a_row_a_class(asked: Path) -> None:
+    first, *_ = sorted(asked.glob("outputs/*/*/samples/*.png"))
+    with Image.open(first) as image:
+        assert image.height > 1.5 * image.width, "10 rows of 6"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--label", "10"), "--label=10: must be from 0 to 9"),
+        (("--label", "seven"), "--label=seven: must be from 0 to 9; these data name no classes"),
+        (("--label", ""), "--label=: must be from 0 to 9"),
+        (("--label", "1,2", "--num", "1"), "--label=1,2: names 2 classes for 1 samples"),
+    ],
+)
+def test_classes_that_are_none(words: tuple[str, ...], reason: str, ganvas, asked: Path) -> None:
+    done = ganvas("sample", "latest", *words, "--out", "x.png", code=2)
+    assert done.stderr.startswith(reason)
+    assert len(done.stderr.splitlines()) == 1
+    assert not (asked / "x.png").exists()
+
+
+def test_names_of_classes() -> None:
+    model = SimpleNamespace(num_classes=3)
+    data = SimpleNamespace(class_names=["cat", "2", "dog"])
+    assert labels_asked_for("dog,2,0", 3, model, data).tolist() == [2, 1, 0], "a name before a number"
+    with pytest.raises(OptionError, match="or a name: cat, 2, dog"):
+        labels_asked_for("bird", 3, model, data)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["data=toy"], "model.conditional=true: asks for classes, and data.num_classes is null"),
+        (["model/head=plain"], "model.head=PlainHead: reads no labels"),
+        (["model.generator.num_classes=null"], "model.generator=MLPGenerator: reads no labels"),
+    ],
+)
+def test_a_conditional_model_needs_classes_in_all_its_parts(
+    words: list[str], reason: str, ganvas, tmp_path: Path
+) -> None:
+    done = ganvas("train", "model=mlp_gan", "model.conditional=true", "trainer=smoke", *words, code=2)
+    assert reason in done.stderr
+    assert not (tmp_path / "outputs").exists()

@@ -40,6 +40,12 @@ CASES = {
         "model.grad_clip=0.1",
     ],
     "wgan_gp": ["model=mlp_gan", "model/gradient_penalty=wgan_gp", "model.gradient_penalty.interval=2"],
+    "wgan_clip_dragan": [
+        "model=mlp_gan",
+        "model/adversarial_loss=wasserstein",
+        "model.adversarial_loss.clip=0.05",
+        "model/gradient_penalty=dragan",
+    ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],

@@ -219,7 +219,7 @@ class Run:
     def _labels(self, label: Any, num: int) -> Tensor:
         import torch
 
-        classes: Any = getattr(getattr(self.model, "generator", None), "num_classes", None)
+        classes: Any = getattr(self.model, "num_classes", None)
         require(classes is not None, "label", label, "the run's generator has no classes; leave it out")
         labels = torch.as_tensor(label, dtype=torch.int64, device="cpu")
         labels = labels.expand(num) if labels.dim() == 0 else labels

@@ -21,13 +21,14 @@ from ganvas.errors import require
 from ganvas.functional.checked_values import whole
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
-from ganvas.model.interface import Reconstructs, Samples
+from ganvas.model.interface import FromLatents, Reconstructs, Samples
 
 
 class Preview(RunCallback):
     """Writes samples/<examples>.png, and the same image to TensorBoard.
 
-    A recipe that makes samples shows them from fixed latents (averaged weights where it has them); one that
+    A recipe that makes samples shows them from fixed latents (averaged weights where it has them), a row a
+    class where it has classes; one that
     reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard also
     their codes as colours and a histogram of the codes that they use.
 
@@ -119,6 +120,12 @@ class Preview(RunCallback):
             reconstruction, indices = pl_module.reconstruct(real.to(device))
             code_map = draw_codes(real, reconstruction, indices, pl_module.num_codes)
             return draw_pairs(real, reconstruction), indices, code_map
+        if isinstance(pl_module, FromLatents) and real.ndim == 4 and pl_module.num_classes is not None:
+            rows = min(pl_module.num_classes, self.num)  # a row a class
+            columns = max(1, self.num // rows)
+            z = pl_module.latents(rows * columns, self.seed)
+            label = torch.arange(rows, device=z.device).repeat_interleave(columns)
+            return draw(pl_module.generate(z, label), columns=columns), None, None
         if isinstance(pl_module, Samples):
             samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
             return draw(samples, background=real if real.ndim == 2 else None), None, None

@@ -7,8 +7,9 @@ import inspect
 import logging
 import shlex
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 from weakref import WeakSet
 
 from pytorch_lightning import LightningDataModule
@@ -67,11 +68,13 @@ class TensorDataModule(LightningDataModule):
 
     Attributes:
         notes: what :meth:`prepare` had to say of the user's files, a line each.
+        class_names: by the classes' numbers, where the data name them; of a user's files, once they are read.
 
     Raises:
         OptionError: an argument out of its range; more with :meth:`prepare`.
     """
 
+    names_of_classes: ClassVar[Sequence[str]] = ()
     root: str | None = None
     batch_size: int = 64
     num_workers: int = 0
@@ -106,6 +109,7 @@ class TensorDataModule(LightningDataModule):
         )
         require(not (points and self.horizontal_flip), "horizontal_flip", True, "points are not flipped")
         self.notes: list[str] = []
+        self.class_names: list[str] | None = list(self.names_of_classes) or None
         self._splits: dict[str, Stored] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)

@@ -46,7 +46,6 @@ class ImageFolder(OwnImages):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.layout in LAYOUTS, "layout", self.layout, f"must be one of {', '.join(LAYOUTS)}")
-        self.class_names: list[str] | None = None
 
     def count_classes(self, splits: dict[str, Stored]) -> int | None:
         return None if self.class_names is None else len(self.class_names)

@@ -15,14 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.critic import Critic
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.model.head.interface import Head
 from ganvas.model.latent_generator import LatentGenerator
 
 
@@ -32,7 +34,10 @@ class GAN(LatentGenerator):
     Args:
         latent_dim: length of the latent vector, drawn from N(0, 1).
         generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface).
-        discriminator: samples to logits [B].
+        discriminator: samples to features [B, F], ``feature_dim`` of them (see the part's interface).
+        head: makes of ``feature_dim`` and ``num_classes`` the head, features to logits [B].
+        conditional: samples are asked for by class: generator and head get the labels.
+        num_classes: K, classes of the data; None where they have none, or where it is not said how many.
         adversarial_loss: both sides' losses.
         gradient_penalty: added to the discriminator's loss, or None.
         ema: average of the generator's weights that images and metrics use, or None.
@@ -43,11 +48,17 @@ class GAN(LatentGenerator):
         seed: the run's seed.
 
     Raises:
-        OptionError: sizes that are not positive.
+        OptionError: sizes that are not positive; ``conditional`` without classes, or parts that read none.
     """
 
     reports = (
-        *("loss/discriminator", "loss/generator", "loss/gradient_penalty"),
+        *(
+            "loss/discriminator",
+            "loss/generator",
+            "loss/gradient_penalty",
+            "loss/class_real",
+            "loss/class_fake",
+        ),
         *("gradient_norm/discriminator", "gradient_norm/generator", "logits/real", "logits/fake"),
         *("accuracy/real", "accuracy/fake", "accuracy/pairs"),
         *("learning_rate/discriminator", "learning_rate/generator"),
@@ -60,6 +71,9 @@ class GAN(LatentGenerator):
         latent_dim: int,
         generator: nn.Module,
         discriminator: nn.Module,
+        head: Callable[..., Head],
+        conditional: bool,
+        num_classes: int | None,
         adversarial_loss: AdversarialLoss,
         gradient_penalty: GradientPenalty | None,
         ema: WeightAverage | None,
@@ -71,7 +85,15 @@ class GAN(LatentGenerator):
     ) -> None:
         super().__init__(latent_dim=latent_dim, generator=generator, ema=ema, seed=seed)
         require(d_steps_per_g_step > 0, "d_steps_per_g_step", d_steps_per_g_step, "must be at least 1")
-        self.discriminator = discriminator
+        self.conditional = conditional
+        rule = "asks for classes, and data.num_classes is null; say how many there are: data.num_classes=10"
+        require(not conditional or num_classes is not None, "conditional", conditional, rule)
+        classes = num_classes if conditional else None
+        features = getattr(discriminator, "feature_dim", None)
+        rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
+        require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
+        self.discriminator = Critic(discriminator, head(features, num_classes=classes))
+        self._check_conditional()
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.d_steps_per_g_step = d_steps_per_g_step
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
@@ -91,6 +113,7 @@ class GAN(LatentGenerator):
             ["discriminator"],
             option="discriminator_optimizer",
             grad_clip=grad_clip,
+            after_step=adversarial_loss.constrain,
         )
         self.log_period = math.lcm(d_steps_per_g_step, gradient_penalty.interval if gradient_penalty else 1)
         if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
@@ -107,9 +130,12 @@ class GAN(LatentGenerator):
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
 
-        real_logits, fake_logits = self.discriminator(real, label), self.discriminator(fake.detach(), label)
+        real_logits, class_loss = self.discriminator(real, label, class_loss=True)
+        fake_logits = self.discriminator(fake.detach(), label)
         loss = self.adversarial_loss.discriminator(real_logits=real_logits, fake_logits=fake_logits)
         terms = {"loss/discriminator": loss}
+        if class_loss is not None:
+            terms["loss/class_real"] = class_loss
         if self.gradient_penalty is not None and self.every(self.gradient_penalty.interval):
             terms["loss/gradient_penalty"] = self.gradient_penalty(
                 lambda x: self.discriminator(x, label), real=real, fake=fake.detach(), draws=draws
@@ -120,10 +146,24 @@ class GAN(LatentGenerator):
 
         if steps_generator:
             with self.frozen("discriminator"):
+                fake_logits, class_loss = self.discriminator(fake, label, class_loss=True)
                 loss = self.adversarial_loss.generator(
-                    real_logits=self._real_logits(real, label), fake_logits=self.discriminator(fake, label)
+                    real_logits=self._real_logits(real, label), fake_logits=fake_logits
                 )
-                self.descend("generator", {"loss/generator": loss})
+                terms = {"loss/generator": loss}
+                if class_loss is not None:
+                    terms["loss/class_fake"] = class_loss
+                self.descend("generator", terms)
+
+    def _check_conditional(self) -> None:
+        """Raises OptionError unless both networks read labels where the model is conditional."""
+        if not self.conditional:
+            return
+        rule = "reads no labels, and model.conditional=true asks for classes; choose"
+        head = type(self.discriminator.head).__name__
+        require(self.discriminator.head.reads_labels, "head", head, f"{rule} model/head=projection or acgan")
+        reads = getattr(self.generator, "num_classes", None) is not None
+        require(reads, "generator", type(self.generator).__name__, f"{rule} a generator with num_classes")
 
     @torch.no_grad()
     def _real_logits(self, real: Tensor, label: Tensor | None) -> Tensor | None:
@@ -163,10 +203,10 @@ class GAN(LatentGenerator):
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]."""
         super().check_sample(x)
         with eval_mode(self.discriminator):
-            logits = self.discriminator(x, None)
-        if logits.shape != x.shape[:1]:
-            reason = "must return one logit a sample, shape [B]"
-            raise OptionError("discriminator", list(logits.shape), reason)
+            features = self.discriminator.network(x)
+        wanted = [len(x), self.discriminator.head.feature_dim]
+        rule = f"must return features of shape [B, feature_dim], here {wanted}; the head makes logits of them"
+        require(list(features.shape) == wanted, "discriminator", list(features.shape), rule)
 
 
 def _statistics(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:

@@ -32,6 +32,11 @@ class Samples(Protocol):
 class FromLatents(Samples, Protocol):
     """A recipe whose sample i is what ``generate`` makes of latent i, and of class i where it has classes."""
 
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes samples may be asked for; None where they are not."""
+        ...
+
     def latents(self, num: int, seed: int, *, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents [num, latent_dim] of samples start, start + 1, ...; on the model's device."""
         ...

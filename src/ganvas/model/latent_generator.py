@@ -52,12 +52,17 @@ class LatentGenerator(Recipe):
         rows = (latent(self.latent_dim, hash64(seed, "z", i), truncation) for i in range(start, start + num))
         return torch.stack(list(rows)).to(self.device)
 
+    @property
+    def num_classes(self) -> int | None:
+        """See :class:`ganvas.model.interface.FromLatents`; that of the generator, where it has it."""
+        found: int | None = getattr(self.generator, "num_classes", None)
+        return found
+
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
-        """See :class:`ganvas.model.interface.FromLatents`; conditional generators have ``num_classes``."""
-        num_classes = getattr(self.generator, "num_classes", None)
-        if num_classes is None:
+        """See :class:`ganvas.model.interface.FromLatents`."""
+        if self.num_classes is None:
             return None
-        numbers = (hash64(seed, "label", i) % num_classes for i in range(start, start + num))
+        numbers = (hash64(seed, "label", i) % self.num_classes for i in range(start, start + num))
         return torch.tensor(list(numbers), dtype=torch.int64, device=self.device)
 
     @torch.no_grad()

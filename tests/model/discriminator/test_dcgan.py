@@ -13,21 +13,24 @@ from ganvas.model.discriminator.dcgan import DCGANDiscriminator
 def test_shapes(image_size: int, norm: str) -> None:
     torch.manual_seed(0)
     discriminator = DCGANDiscriminator(3, image_size, base_channels=4, norm=norm)
-    assert discriminator(torch.randn(5, 3, image_size, image_size)).shape == (5,)
-    assert discriminator.eval()(torch.randn(1, 3, image_size, image_size)).shape == (1,)
+    assert discriminator.feature_dim == 4 * image_size // 8 * 16
+    features = discriminator(torch.randn(5, 3, image_size, image_size))
+    assert features.shape == (5, discriminator.feature_dim)
+    assert discriminator.eval()(torch.randn(1, 3, image_size, image_size)).shape[0] == 1
+    assert discriminator.spectral == (norm == "spectral")
 
 
 def test_the_papers_widths_and_norms_at_64_pixels() -> None:
     layers = list(DCGANDiscriminator(3, 64).layers)
     convolutions = [m for m in layers if isinstance(m, nn.Conv2d)]
-    assert [m.out_channels for m in convolutions] == [64, 128, 256, 512, 1]
+    assert [m.out_channels for m in convolutions] == [64, 128, 256, 512]
     assert [m.num_features for m in layers if isinstance(m, nn.BatchNorm2d)] == [128, 256, 512]
     assert all(m.negative_slope == 0.2 for m in layers if isinstance(m, nn.LeakyReLU))
-    assert [m.bias is None for m in convolutions] == [False, True, True, True, False]
+    assert [m.bias is None for m in convolutions] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("norm", ["spectral", "none"])
-def test_without_batch_normalization_a_logit_reads_one_sample(norm: str) -> None:
+def test_without_batch_normalization_features_read_one_sample(norm: str) -> None:
     torch.manual_seed(0)
     discriminator = DCGANDiscriminator(1, 16, base_channels=4, norm=norm).eval()
     x = torch.randn(4, 1, 16, 16)

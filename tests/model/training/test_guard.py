@@ -102,7 +102,7 @@ def test_after_a_rollback_data_and_draws_are_others() -> None:
         fit(model, Faults(), 1)
         model.batches_seen = 1
         draws = model.begin_step(Batch(torch.zeros(4, 1, 8, 8), None))
-        now = [model.discriminator.mean, draws.normal("latent", 4, 6), torch.rand(3)]
+        now = [model.discriminator.network.mean, draws.normal("latent", 4, 6), torch.rand(3)]
         if rollbacks in seen:
             assert all(map(torch.equal, seen[rollbacks], now))
         seen[rollbacks] = now

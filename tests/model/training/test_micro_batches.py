@@ -11,8 +11,10 @@ from broken_recipes import QUANTIZERS, Faults, changed, everything, fit, make_ga
 from torch import nn
 
 from ganvas.model.adversarial_loss.rpgan import RpGAN
+from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
+from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.gradient_penalty.wgan_gp import WGANGP
 from ganvas.model.quantizer.fsq import FSQ
@@ -36,6 +38,9 @@ CASES = {
     "every second batch, lazy R1": lambda: gan(d_steps_per_g_step=2, gradient_penalty=R1(1.0, interval=2)),
     "pairs, WGAN-GP, clipped": lambda: gan(
         adversarial_loss=RpGAN(), gradient_penalty=WGANGP(1.0), grad_clip=0.3
+    ),
+    "clipped critic, DRAGAN": lambda: gan(
+        adversarial_loss=Wasserstein(clip=0.05), gradient_penalty=DRAGAN(weight=0.5)
     ),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5

@@ -78,13 +78,13 @@ def test_a_schedule_is_a_function_of_examples_seen(decay: int | None, rates: lis
 
 def test_what_a_user_froze_stays_frozen() -> None:
     model = make_gan(Faults())
-    model.discriminator.layers[4].weight.requires_grad_(False)
-    before = model.discriminator.layers[4].weight.clone()
+    model.discriminator.network.layers[4].weight.requires_grad_(False)
+    before = model.discriminator.network.layers[4].weight.clone()
     model.generator.layers[2].eval()  # a frozen BatchNorm
     fit(model, Faults(), 3)
     model.sample(2, 0, ema=False)
-    assert torch.equal(model.discriminator.layers[4].weight, before)
-    assert not model.discriminator.layers[4].weight.requires_grad
+    assert torch.equal(model.discriminator.network.layers[4].weight, before)
+    assert not model.discriminator.network.layers[4].weight.requires_grad
     assert not model.generator.layers[2].training
     assert model.generator.layers[0].training
 

@@ -37,7 +37,7 @@ def test_a_run_reports_what_was_told_and_nothing_else(model: str, tmp_path: Path
         "callback.health.every_examples=320",
     ]
     if model == "mlp_gan":
-        words.append("model/gradient_penalty=wgan_gp")
+        words += ["model/gradient_penalty=wgan_gp", "model.conditional=true", "model/head=acgan"]
     assert main(["train", *words]) == 0
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     seen = {name for row in rows for name in row} - {"examples", "batch"}

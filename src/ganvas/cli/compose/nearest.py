@@ -9,9 +9,9 @@ from collections.abc import Sequence
 _MOST = 3  # keys that are named
 # Names of methods that are no single option: what they are made of.
 _FIELD = {
-    "wgan": "gradient_penalty=wgan_gp adversarial_loss",
-    "wasserstein": "gradient_penalty=wgan_gp adversarial_loss",
-    "lsgan": "adversarial_loss",
+    "wgan": "gradient_penalty=wgan_gp adversarial_loss=wasserstein",
+    "wasserstein": "adversarial_loss=wasserstein gradient_penalty=wgan_gp",
+    "lsgan": "adversarial_loss=least_squares",
     "sngan": "discriminator.norm=spectral adversarial_loss=hinge",
     "spectral": "discriminator.norm=spectral",
     "r3gan": "adversarial_loss=rpgan gradient_penalty=r1_r2",

@@ -81,6 +81,7 @@ def register_resolvers() -> None:
     """The functions that the packaged YAMLs use inside ``${...}``."""
     OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
     OmegaConf.register_new_resolver("ganvas.floordiv", _floordiv, replace=True)
+    OmegaConf.register_new_resolver("ganvas.classes", _classes, replace=True)
     OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
 
 
@@ -89,6 +90,11 @@ def _floordiv(a: Any, b: Any) -> int:
     if int(b) and int(a) % int(b):
         raise ValueError(f"{a} is not a multiple of {b}")
     return int(a) // int(b) if int(b) else 0
+
+
+def _classes(conditional: Any, num_classes: Any) -> Any:
+    """The data's number of classes where the model is conditional, else None."""
+    return num_classes if conditional else None
 
 
 def pick_image_size(native: int | None, allowed: Any) -> int | None:

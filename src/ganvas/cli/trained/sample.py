@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.arguments import check_num, named_run, writing
 from ganvas.cli.trained.files.options import Target, add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
+from ganvas.cli.trained.labels import add_label, labels_asked_for
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
@@ -25,6 +26,7 @@ def run(argv: Sequence[str]) -> int:
     """Writes ``--num`` samples; sample number i is a function of (--seed, i) and the weights alone."""
     parser = generator_parser("sample", __doc__, 64, "samples")
     parser.add_argument("--columns", type=int, help="images in a row of the grid; a square without")
+    add_label(parser)
     add_scale(parser, "small images of a grid come near to 64 pixels, and files of a folder stay as they are")
     add_target(parser)
     arguments = parser.parse_args(list(argv))
@@ -48,15 +50,19 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.model.interface import FromLatents, Samples
     from ganvas.run.load import load_run
 
-    model, _, _ = load_run(folder, allow=allow)
+    model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Samples):
         raise OptionError("RUN", folder.path, NEEDS["sample"].reason)
-    pieces = _pieces(model, arguments)
+    labels = labels_asked_for(arguments.label, num, model, data)
+    if labels is not None and columns is None:
+        columns = -(-num // len(labels.unique()))  # a row a class
+    pieces = _pieces(model, arguments, labels)
     first = next(pieces)
     if first[1] is not None:  # classes are drawn all at once, and a few lists of them are made
         require_memory("--num", num, 4 * first[1].itemsize * num, f"{num:,} classes")
     _require_disk(target, first[0], num)
-    labels = model.sample_labels(num, arguments.seed) if isinstance(model, FromLatents) else None
+    if labels is None and isinstance(model, FromLatents):
+        labels = model.sample_labels(num, arguments.seed)
     check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
     channels = first[0].shape[1] if first[0].ndim == 4 else 1
     if is_grid and channels not in (1, 3):
@@ -81,12 +87,19 @@ def _require_disk(target: Target, x: Tensor, num: int) -> None:
     require_disk("--num", num, int(num * each), folder, f"{num:,} samples")
 
 
-def _pieces(model: Any, arguments: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _pieces(
+    model: Any, arguments: argparse.Namespace, labels: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Samples [B, ...] in [-1, 1] in their order, and their classes int64 [B] where they have some."""
     from ganvas.model.interface import FromLatents
 
     for start in range(0, arguments.num, arguments.batch_size):
         count = min(arguments.batch_size, arguments.num - start)
+        if labels is not None:
+            z = model.latents(count, arguments.seed, start=start, truncation=arguments.truncation)
+            asked = labels[start : start + count]
+            yield model.generate(z, asked.to(z.device), ema=not arguments.raw), asked
+            continue
         made = model.sample(
             count, arguments.seed, ema=not arguments.raw, start=start, truncation=arguments.truncation
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.precision import WIDE
@@ -21,9 +22,12 @@ class AdversarialLoss(ABC):
     Attributes:
         needs_real_logits: whether the generator's loss reads the real logits; where it does not, the
             recipe saves a forward pass of the discriminator.
+        constrain: what is done to the discriminator after each of its steps, to keep it in the set that the
+            loss is defined for; or None.
     """
 
     needs_real_logits: bool = False
+    constrain: Callable[[nn.Module], None] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers import require_channels, require_input, require_positive, residual_stack
+from ganvas.model.layers.basic import require_channels, require_input, require_positive, residual_stack
 
 
 class ConvDecoder(nn.Module):

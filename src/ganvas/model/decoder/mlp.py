@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_input, require_positive, require_shape
+from ganvas.model.layers.basic import require_input, require_positive, require_shape
 
 
 class MLPDecoder(nn.Module):

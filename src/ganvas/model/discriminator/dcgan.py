@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
-from ganvas.model.layers import (
+from ganvas.model.layers.basic import (
     initialize_dcgan,
     require_channels,
     require_input,
@@ -21,14 +21,17 @@ NORMS = ("batch", "spectral", "none")
 
 
 class DCGANDiscriminator(nn.Module):
-    """Strided 4x4 convolutions that halve the image down to 4x4, each with LeakyReLU(0.2); a logit last.
+    """Strided 4x4 convolutions that halve the image down to 4x4, each with LeakyReLU(0.2).
+
+    The features are all values of the last map. With one linear layer for a head, which begins at N(0, 0.02),
+    this is the paper's network, whose last layer is a 4x4 convolution.
 
     Args:
         channels: channels of an image; None where the data are no images.
         image_size: side of an image in pixels, one of 16, 32, 64, 128.
         base_channels: channels of the first stage; each later one has twice as many.
         norm: ``batch`` normalizes all but the first and last layer (the paper; not with gradient penalties),
-            ``spectral`` every convolution's weight (Miyato 2018, arXiv:1802.05957), ``none`` nothing.
+            ``spectral`` every weight, the head's too (Miyato 2018, arXiv:1802.05957), ``none`` nothing.
 
     Raises:
         OptionError: data that are no images, another image size or norm, or a size below 1.
@@ -54,13 +57,14 @@ class DCGANDiscriminator(nn.Module):
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(wider))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-        layers += [nn.Conv2d(widths[-1], 1, 4), nn.Flatten(0)]  # [B, 1, 1, 1] to [B]
+        layers.append(nn.Flatten())
+        self.feature_dim, self.spectral = 16 * widths[-1], norm == "spectral"
         initialize_dcgan(nn.Sequential(*layers))
         if norm == "spectral":  # after the initialization: the iteration starts from the final weights
             layers = [spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images [B, C, H, W] in [-1, 1] to logits [B]; ``label`` is not read."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim]."""
         require_input(x, *self.sample_shape)
         return self.layers(x)

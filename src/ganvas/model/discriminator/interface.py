@@ -8,8 +8,16 @@ from torch import Tensor
 
 
 class Discriminator(Protocol):
-    """A network from samples to logits; positive means "real"."""
+    """A network from samples to features, of which the model's head makes logits.
 
-    def __call__(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Samples [B, ...] in [-1, 1] and classes int64 [B] to logits float [B]."""
+    Attributes:
+        feature_dim: F, length of a feature vector.
+        spectral: whether every weight is divided by its largest singular value, and the head's shall be too;
+            may be left out.
+    """
+
+    feature_dim: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] in [-1, 1] to features [B, F]."""
         ...

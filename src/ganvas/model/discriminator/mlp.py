@@ -1,4 +1,4 @@
-"""A discriminator of two fully connected layers, for small images and points."""
+"""A discriminator of two fully connected layers, the head being one of them, for small images and points."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_input, require_positive, require_shape
+from ganvas.model.layers.basic import require_input, require_positive, require_shape
 
 
 class MLPDiscriminator(nn.Module):
-    """Linear - ReLU - Linear to one logit; 100,609 parameters at 28x28 pixels.
+    """Linear - ReLU; with one linear layer for a head 100,609 parameters at 28x28 pixels.
 
     Args:
         sample_shape: shape of one sample, e.g. [1, 28, 28] or [2].
@@ -23,17 +23,15 @@ class MLPDiscriminator(nn.Module):
     def __init__(self, sample_shape: list[int], hidden_dim: int = 128) -> None:
         super().__init__()
         require_shape(sample_shape)
-        self.sample_shape = tuple(sample_shape)
+        self.sample_shape, self.feature_dim = tuple(sample_shape), hidden_dim
         require_positive("hidden_dim", hidden_dim)
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Linear(math.prod(sample_shape), hidden_dim),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden_dim, 1),
-            nn.Flatten(0),
         )
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Samples [B, *sample_shape] in [-1, 1] to logits [B]; ``label`` is not read."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Samples [B, *sample_shape] in [-1, 1] to features [B, feature_dim]."""
         require_input(x, *self.sample_shape)
         return self.layers(x)

@@ -6,7 +6,13 @@ import math
 
 from torch import Tensor, nn
 
-from ganvas.model.layers import require_input, require_positive, require_shape
+from ganvas.model.layers.basic import (
+    require_classes,
+    require_input,
+    require_positive,
+    require_shape,
+    with_class,
+)
 
 
 class MLPGenerator(nn.Module):
@@ -16,19 +22,28 @@ class MLPGenerator(nn.Module):
         latent_dim: length of a latent.
         sample_shape: shape of one sample, e.g. [1, 28, 28] or [2].
         hidden_dim: units of the hidden layer.
+        num_classes: K; the class stands behind the latent as a one-hot vector (Mirza & Osindero 2014,
+            arXiv:1411.1784). None: no classes.
 
     Raises:
         OptionError: a size below 1.
     """
 
-    def __init__(self, latent_dim: int, sample_shape: list[int], hidden_dim: int = 128) -> None:
+    def __init__(
+        self,
+        latent_dim: int,
+        sample_shape: list[int],
+        hidden_dim: int = 128,
+        num_classes: int | None = None,
+    ) -> None:
         super().__init__()
         require_positive("latent_dim", latent_dim)
         require_positive("hidden_dim", hidden_dim)
         require_shape(sample_shape)
-        self.latent_dim = latent_dim
+        require_classes(num_classes)
+        self.latent_dim, self.num_classes = latent_dim, num_classes
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, hidden_dim),
+            nn.Linear(latent_dim + (num_classes or 0), hidden_dim),
             nn.ReLU(inplace=True),
             nn.Linear(hidden_dim, math.prod(sample_shape)),
             nn.Tanh(),
@@ -36,6 +51,9 @@ class MLPGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Latents [B, latent_dim] to samples [B, *sample_shape] in (-1, 1); ``label`` is not read."""
+        """Latents [B, latent_dim] and classes int64 [B], where there are some, to samples [B, *sample_shape].
+
+        Samples lie in (-1, 1).
+        """
         require_input(z, self.latent_dim)
-        return self.layers(z)
+        return self.layers(with_class(z, label, self.num_classes))

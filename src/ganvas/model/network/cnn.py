@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
-from ganvas.model.layers import require_input, require_positive
+from ganvas.model.layers.basic import require_input, require_positive
 from ganvas.model.network.interface import Classified
 
 _GRID = 3  # positions a side that the last layers see, whatever the image's size

@@ -24,7 +24,7 @@ class Descent:
         rates: the learning rate of each of the optimizer's groups, before the schedule.
         optimizer: set when training starts, as ``parameters``, ``network`` and ``scaler`` are.
         parameters: what it moves.
-        network: the one whose average is kept.
+        network: the first one, whose average is kept.
         scaler: of the gradients under float16, else None.
     """
 
@@ -37,6 +37,7 @@ class Descent:
     interval: int = 1
     interval_option: str | None = None
     schedule: Callable[[int], float] | None = None
+    after_step: Callable[[nn.Module], None] | None = None
     rates: list[float] = field(default_factory=list)
     optimizer: Optimizer = field(init=False)
     parameters: list[Parameter] = field(init=False)

@@ -69,6 +69,7 @@ class Lifecycle(pl.LightningModule):
         interval: int = 1,
         interval_option: str | None = None,
         schedule: Callable[[int], float] | None = None,
+        after_step: Callable[[nn.Module], None] | None = None,
     ) -> None:
         """Says what ``descend(name, ...)`` moves; for a recipe's ``__init__``, once its networks are set.
 
@@ -82,6 +83,8 @@ class Lifecycle(pl.LightningModule):
             interval: batches from one of its steps to the next, by which the average's time passes.
             interval_option: the option that ``interval`` came from, for errors.
             schedule: examples seen to the share of the learning rate that is left; None: 1.
+            after_step: what is done to its first network after each step, e.g. clipping its weights; doing it
+                once more must change nothing.
 
         Raises:
             OptionError: ``grad_clip`` is not positive; a name is taken, or a network not there.
@@ -98,6 +101,7 @@ class Lifecycle(pl.LightningModule):
             interval=interval,
             interval_option=interval_option,
             schedule=schedule,
+            after_step=after_step,
         )
         if average is not None:
             require(len(networks) == 1, "add_optimizer", name, "can average one network alone")

@@ -188,6 +188,8 @@ class Recipe(Harness):
                 descent.average.update(descent.network, batch * descent.interval, self.examples_seen + batch)
         else:
             self._restore(descent.networks + self._descended)
+        if descent.after_step is not None and made is not False:
+            descent.after_step(descent.network)
         if made is not False and self._snapshots and len(self._descents) > 1:
             self._snapshot(descent.networks)  # a later descent may run these networks once more
         if descent.scaler is not None:

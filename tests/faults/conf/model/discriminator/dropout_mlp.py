@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class DropoutMLP(nn.Module):
-    """Linear - ReLU - Dropout - Linear to one logit.
+    """Linear - ReLU - Dropout.
 
     Args:
         sample_shape: shape of one sample.
@@ -23,10 +23,9 @@ class DropoutMLP(nn.Module):
             nn.Linear(math.prod(sample_shape), hidden_dim),
             nn.ReLU(),
             nn.Dropout(p),
-            nn.Linear(hidden_dim, 1),
-            nn.Flatten(0),
         )
+        self.feature_dim = hidden_dim
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Samples [B, *sample_shape] to logits [B]."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Samples [B, *sample_shape] to features [B, feature_dim]."""
         return self.layers(x)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ganvas.errors import require
 
@@ -43,6 +44,29 @@ def require_power_of_two_size(image_size: int | None) -> int:
     require(valid, "image_size", image_size, f"must be one of {names}; choose data of such a size, or an mlp")
     assert image_size is not None
     return image_size
+
+
+def require_classes(num_classes: int | None) -> None:
+    """Raises OptionError unless there are at least 2 classes, or None."""
+    rule = "must be at least 2 classes; null where the model is not conditional"
+    require(num_classes is None or num_classes >= 2, "num_classes", num_classes, rule)
+
+
+def require_labels(label: Tensor | None) -> Tensor:
+    """The classes; raises ValueError where a network with classes is called without."""
+    if label is None:
+        raise ValueError("label=None where the network has classes: it takes int64 [B]")
+    return label
+
+
+def with_class(z: Tensor, label: Tensor | None, num_classes: int | None) -> Tensor:
+    """Latents [B, D] with the one-hot vector of their class int64 [B] behind them, [B, D + K].
+
+    They stay as they are where K is None.
+    """
+    if num_classes is None:
+        return z
+    return torch.cat([z, one_hot(require_labels(label), num_classes).to(z.dtype)], dim=1)
 
 
 def require_input(x: Tensor, *sizes: int | None) -> None:

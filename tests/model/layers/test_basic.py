@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from ganvas.errors import OptionError
-from ganvas.model.layers import (
+from ganvas.model.layers.basic import (
     ResidualBlock,
     require_channels,
     require_power_of_two_size,

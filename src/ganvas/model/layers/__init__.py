@@ -1,0 +1,1 @@
+"""Layers that several networks share, and checks of what a network is asked for."""

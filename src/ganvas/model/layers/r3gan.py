@@ -1,0 +1,106 @@
+"""What both networks of R3GAN are made of (Huang 2024, arXiv:2501.05441, section 3 and appendix C)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+
+from ganvas.errors import require
+
+# Channels of the stages from 4x4 on, by image size: the paper's for CIFAR-10, FFHQ-64 and FFHQ-256.
+WIDTHS = {32: (768,) * 4, 64: (*(768,) * 4, 384), 256: (*(768,) * 4, 384, 192, 96)}
+_SLOPE = 0.2  # of LeakyReLU
+_GAIN = math.sqrt(2 / (1 + _SLOPE**2))  # that keeps the variance through it
+
+
+def stages_of(widths: Sequence[int] | None, image_size: int | None, part: str) -> tuple[tuple[int, ...], int]:
+    """The channels of each stage from the smallest map on, and that map's side.
+
+    Raises:
+        OptionError: no widths are known for the size, or the doublings do not reach it.
+    """
+    size = image_size or 0
+    known = ", ".join(map(str, WIDTHS))
+    rule = f"has widths of its own for {known} pixels; model.{part}.widths=[...] for another"
+    require(size > 0 and (widths is not None or size in WIDTHS), "image_size", image_size, rule)
+    found = tuple(WIDTHS[size] if widths is None else widths)
+    fits = len(found) > 0 and all(width >= 1 for width in found)
+    require(fits, "widths", list(found), "must name at least one stage, each of at least 1 channel")
+    doublings = len(found) - 1
+    rule = f"must be a multiple of {2**doublings}, by {doublings} doublings; model.{part}.widths=[...]"
+    require(size % 2**doublings == 0, "image_size", image_size, rule)
+    return found, size >> doublings
+
+
+def initialized(layer: nn.Module, gain: float) -> nn.Module:
+    """Weights from N(0, gain^2 / fan-in); the layer has no bias."""
+    weight: Tensor = layer.weight  # type: ignore[assignment]  # of a convolution or a linear layer
+    with torch.no_grad():
+        weight.normal_().mul_(gain / math.sqrt(weight[0].numel()))
+    return layer
+
+
+class Block(nn.Module):
+    """x + 1x1(act(3x3 in groups(act(1x1(x))))), act a bias and LeakyReLU(0.2); the identity at the start.
+
+    Args:
+        width: w, channels of x.
+        depth: blocks of the whole network, by which the first two convolutions begin smaller (Fixup).
+        expansion: the inner convolutions have ``expansion`` w channels.
+        group_size: channels of a group of the 3x3 convolution.
+
+    Raises:
+        OptionError: the inner channels are no multiple of ``group_size``.
+    """
+
+    def __init__(self, width: int, *, depth: int, expansion: int, group_size: int) -> None:
+        super().__init__()
+        inner = width * expansion
+        rule = f"must divide the {inner} inner channels of a block; another size, or other widths"
+        require(group_size >= 1 and inner % group_size == 0, "group_size", group_size, rule)
+        gain = _GAIN * depth**-0.25
+        self.wide = initialized(nn.Conv2d(width, inner, 1, bias=False), gain)
+        grouped = nn.Conv2d(inner, inner, 3, padding=1, groups=inner // group_size, bias=False)
+        self.grouped = initialized(grouped, gain)
+        self.narrow = initialized(nn.Conv2d(inner, width, 1, bias=False), 0.0)
+        self.bias1 = nn.Parameter(torch.zeros(inner))
+        self.bias2 = nn.Parameter(torch.zeros(inner))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, w, H, W] to the same shape."""
+        branch = leaky_relu(self.wide(x) + self.bias1[:, None, None], _SLOPE)
+        branch = leaky_relu(self.grouped(branch) + self.bias2[:, None, None], _SLOPE)
+        return x + self.narrow(branch)
+
+
+def check_blocks(blocks: int, expansion: int) -> None:
+    """Raises OptionError unless both are at least 1."""
+    require(blocks >= 1, "blocks", blocks, "must be at least 1 a stage; 2 in the paper")
+    require(expansion >= 1, "expansion", expansion, "must be at least 1; 2 in the paper")
+
+
+class Resampling(nn.Module):
+    """Maps to twice or half their side by the kernel [1, 3, 3, 1] / 8 both ways; zeros beyond the border."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("kernel", torch.outer(line, line), persistent=False)
+
+    def doubled(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C, 2 H, 2 W]; a constant stays one inside."""
+        return conv_transpose2d(x, 4 * self._of_each(x), stride=2, padding=1, groups=x.shape[1])
+
+    def halved(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C, H / 2, W / 2]; a constant stays one inside."""
+        return conv2d(x, self._of_each(x), stride=2, padding=1, groups=x.shape[1])
+
+    def _of_each(self, x: Tensor) -> Tensor:
+        """The kernel for each channel, [C, 1, 4, 4]."""
+        return self.kernel.to(x.dtype).expand(x.shape[1], 1, 4, 4)
