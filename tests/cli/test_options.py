@@ -95,7 +95,7 @@ def test_what_there_is_not(word: str, line: str, ganvas) -> None:
 
 def test_help_with_overrides(ganvas) -> None:
     text = squeezed(ganvas("train", "--help", "model=dcgan", "model.latent_dim=7").stdout)
-    assert "model/gradient_penalty=none (or r1, r1_r2, r2, wgan_gp)" in text
+    assert "model/gradient_penalty=none (or dragan, r1, r1_r2, r2, wgan_gp)" in text
     assert "model.latent_dim=7" in text
     assert "model.generator.latent_dim=7 # (= model.latent_dim)" in text
     assert "model.generator_optimizer.lr=0.0002 # per update, for the global batch" in text

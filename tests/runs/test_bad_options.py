@@ -31,7 +31,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "nested_option": (
         ["model/gradient_penalty=r3"],
         "model/gradient_penalty",
-        ["none, r1, r1_r2, r2, wgan_gp"],
+        ["dragan, none, r1, r1_r2, r2, wgan_gp"],
     ),
     "experiment": (["experiment=nope"], "experiment", ["quickstart_gan"]),
     "group": (["modle=mlp_gan"], "modle", ["did you mean model?"]),

@@ -108,7 +108,7 @@ CASES: list[tuple[str, str, str]] = [
     ("sample 20_gan_ --columns 3 --out x.npz", "--columns", "=3: is of a grid"),
     ("resume 20_gan accelerator.precision=64-true", "accelerator.precision", "there are: 32-true"),
     ("resume 20_gan model.latent_dim=7", "model.latent_dim", "leave it as it was"),
-    ("resume 20_gan model.discriminator.hidden_dim=7", "model.discriminator.hidden_dim", "(7,"),
+    ("resume 20_gan model.discriminator.hidden_dim=7", "model.discriminator.hidden_dim", "(1, 7)"),
 ]
 
 
@@ -170,7 +170,10 @@ def _run_yaml(content: bytes) -> Callable[[Path], None]:
 
 SPOILED: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "of_another_model": (_of_another("30_vq"), ["000000000064.ckpt: is of another model", "keep the model"]),
-    "of_another_width": (_of_another("20_gan_narrow"), [" of (8,", "the model (128,", "keep the model"]),
+    "of_another_width": (
+        _of_another("20_gan_narrow"),
+        [" of (1, 8)", "the model (1, 128)", "keep the model"],
+    ),
     "truncated": (_truncated, ["all its checkpoints are damaged", "(000000000064.ckpt); "]),
     "empty": (lambda run: _checkpoint(run).write_bytes(b""), ["are damaged", "(000000000064.ckpt); "]),
     "without_its_hash": (_without_hash, ["all its checkpoints are damaged", "(000000000064.ckpt); "]),
