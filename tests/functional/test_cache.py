@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load, save
 
 from ganvas.errors import OptionError
-from ganvas.functional.cache import cache_dir, put
+from ganvas.functional.cache import cache_dir, in_order, put
 
 
 def test_the_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,3 +55,16 @@ def test_what_cannot_be_put_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         put(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tensors_and_metadata_are_the_same_bytes_in_any_order() -> None:
+    tensors = {"b": torch.arange(5), "a": torch.eye(3, dtype=torch.bfloat16)}
+    metadata = {name: f"{name} \u00e4 " * 7 for name in "zyxwvuts"}
+    made = {in_order(save(tensors, metadata=metadata)) for _ in range(5)}
+    assert len(made) == 1
+    (content,) = made
+    loaded = load(content)
+    assert all(torch.equal(loaded[name], value) for name, value in tensors.items())
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert header["__metadata__"] == metadata
+    assert list(header["__metadata__"]) == sorted(metadata)

@@ -45,8 +45,7 @@ _MAX_WORKERS = 128  # each is a process that imports torch
 class TensorDataModule(LightningDataModule):
     """Splits held as tensors; a subclass says how they are read (:meth:`load`).
 
-    Batches leave the loader as stored (uint8) and become float32 in [-1, 1] on the device, where training
-    images are also augmented.
+    Batches leave the loader as uint8 and become float32 in [-1, 1] on the device, training images augmented.
 
     Options are keyword-only fields of a dataclass, each stated once. A subclass that is decorated alike adds
     fields of its own, names a field again to change its default, and takes an option away with

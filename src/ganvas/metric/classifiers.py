@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ganvas.files.plain import parse_json
 from ganvas.files.read import open_regular
 from ganvas.functional.batch import DataFacts
-from ganvas.functional.cache import cache_dir, put
+from ganvas.functional.cache import cache_dir, in_order, put
 
 _KEY, _SHA256 = "ganvas_classifier", "ganvas_sha256"  # of the header
 _MAX_BYTES = 1 << 32  # of a file
@@ -58,7 +58,8 @@ def write_classifier(path: Path, network: nn.Module, about: Mapping[str, Any]) -
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     text = json.dumps(dict(about), sort_keys=True)
-    put(path, save(tensors, metadata={_KEY: text, _SHA256: _sha256(text, tensors)}))
+    metadata = {_KEY: text, _SHA256: _sha256(text, tensors)}
+    put(path, in_order(save(tensors, metadata=metadata)))
     put(path.with_name("about.json"), json.dumps(dict(about), indent=2, sort_keys=True).encode())
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from ganvas.files.plain import parse_json
 from ganvas.files.read import open_regular
 from ganvas.files.text import one_line
-from ganvas.functional.cache import cache_dir, put
+from ganvas.functional.cache import cache_dir, in_order, put
 
 log = logging.getLogger("ganvas")
 
@@ -80,7 +80,8 @@ def write_features(manifest: str, tensors: dict[str, Tensor]) -> None:
     """Keeps them; where the disk does not take them they are made again next time."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with suppress(OSError, SafetensorError):
-        put(_path(manifest), save(tensors, metadata={"manifest": manifest, "sha256": _sha256(tensors)}))
+        metadata = {"manifest": manifest, "sha256": _sha256(tensors)}
+        put(_path(manifest), in_order(save(tensors, metadata=metadata)))
 
 
 def _path(manifest: str) -> Path:

@@ -14,6 +14,8 @@ from safetensors.torch import save
 from subject import Reader, Subject
 from world import EVALUATIONS, World
 
+from ganvas.functional.cache import in_order
+
 _WRITES = ("?*/evaluations.jsonl", "?*/.evaluations.jsonl*")
 
 
@@ -69,7 +71,7 @@ def _damage(path: Path, draws: random.Random) -> None:
         and not value.is_quantized and value.numel() < 10**7
     }  # fmt: skip
     try:
-        path.write_bytes(save(whole, metadata=about))
+        path.write_bytes(in_order(save(whole, metadata=about)))
     except (SafetensorError, KeyError, ValueError):
         path.write_bytes(b"")
 
