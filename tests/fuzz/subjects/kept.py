@@ -47,7 +47,7 @@ def _damage(path: Path, draws: random.Random) -> None:
         damage_bytes(path, draws)
         return
     with safe_open(path, framework="pt") as file:
-        about: dict[str, str] = dict(file.metadata() or {})
+        about: dict[str, str] = dict(sorted((file.metadata() or {}).items()))
         tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for _ in range(draws.choice((1, 1, 2))):
         name = draws.choice(list(tensors)) if tensors else "x"
