@@ -50,9 +50,9 @@ def test_columns_of_the_grid(ganvas, outputs: Path, tmp_path: Path) -> None:
 def test_arrays_of_a_conditional_generator_have_labels(
     ganvas, outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganvas.model.generator.mlp import MLPGenerator
+    from ganvas.model.latent_generator import LatentGenerator
 
-    monkeypatch.setattr(MLPGenerator, "num_classes", 7, raising=False)
+    monkeypatch.setattr(LatentGenerator, "num_classes", 7)
     images(ganvas, outputs, "--num", "50")
     labels = numpy.load("x.npz")["labels"]
     assert labels.shape == (50,)
@@ -120,9 +120,9 @@ def test_samples_of_classes_are_read_as_a_folder_of_images(
     ganvas, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganvas.data.image_folder import ImageFolder
-    from ganvas.model.generator.mlp import MLPGenerator
+    from ganvas.model.latent_generator import LatentGenerator
 
-    monkeypatch.setattr(MLPGenerator, "num_classes", 7, raising=False)
+    monkeypatch.setattr(LatentGenerator, "num_classes", 7)
     made = images(ganvas, outputs, "--num", "50")
     labels = numpy.load("x.npz")["labels"]
     ganvas("sample", "a_gan", "--num", "50", "--output-dir", str(outputs), "--out", "new/")
