@@ -179,6 +179,17 @@ def _called(group: str, call: Callable[..., Any]) -> Callable[[dict[str, Any]], 
     return make
 
 
+def _head(model: dict[str, Any]) -> _Driven:
+    part = build(model["head"], "model.head")(feature_dim=16, num_classes=NUM_CLASSES)
+    return _Driven(_judged, part=part)
+
+
+def _judged(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
+    features = inputs.x.flatten(1)[:, :16]
+    made = {"logits": driven.part(features, inputs.label)}
+    return made | ({"loss": driven.part.class_loss(features, inputs.label)} if driven.part.classifies else {})
+
+
 def _quantizer(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
     output = driven.part(inputs.grid)
     return {"quantized": output.quantized, "indices": output.indices, "loss": output.loss}
@@ -252,7 +263,8 @@ def _descended(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
 
 _DRIVERS: dict[str, Callable[[dict[str, Any]], _Driven | None]] = {
     "generator": _called("generator", lambda driven, i: {"x": driven.part(i.z, i.label)}),
-    "discriminator": _called("discriminator", lambda driven, i: {"logits": driven.part(i.x, i.label)}),
+    "discriminator": _called("discriminator", lambda driven, i: {"features": driven.part(i.x)}),
+    "head": _head,
     "encoder": _called("encoder", lambda driven, i: {"z": driven.part(i.x)}),
     "decoder": _called("decoder", lambda driven, i: {"x": driven.part(i.grid)}),
     "network": _called("network", lambda driven, i: driven.part(i.x)._asdict()),
