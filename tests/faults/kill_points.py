@@ -92,11 +92,12 @@ def _kill(plan: Plan, folder: Path, recipe: str, point: str, begin: int, occurre
     ended = ganvas(words, folder, before=before)
     if ended.code >= 0:
         return f"{point} was not reached for the {occurrence}th time: {ended}"
-    if not (run / "run.yaml").exists():
-        return "killed before there was a run"
-    if text := torn(run):
+    begun = (run / "run.yaml").exists()
+    if not begun and run.exists():
+        return "killed before there was a run, and something of it is there"
+    if begun and (text := torn(run)):
         return text
-    ended = ganvas(resume_words(recipe), folder)
+    ended = ganvas(resume_words(recipe) if begun else words, folder)
     if ended.code != 0:
         return str(ended)
     return difference(straight, run)

@@ -79,7 +79,9 @@ def put_in(place: str, batch: int, until: int) -> None:
     def change(model: Any) -> None:
         network = {"d": "discriminator", "g": "generator"}.get(place)
         if network is not None:
-            getattr(model, network).register_forward_hook(lambda m, _, y: y * torch.nan if due(m) else None)
+            part = getattr(model, network)
+            part = getattr(part, "head", part)  # what a discriminator ends in
+            part.register_forward_hook(lambda m, _, y: y * torch.nan if due(m) else None)
         if place.startswith("gradient"):
             own = {"gradient-of-d": "discriminator", "gradient-of-g": "generator", "gradient": "encoder"}
             parameter = faults.first_parameter(model, own[place])

@@ -39,7 +39,9 @@ def _lay_flags(world: World, folder: Path, draws: random.Random) -> Reader:
             words.append(draws.choice(_FLAG_VALUES))
     if words[0] in ("train", "resume", "init", "job"):
         words.append("--nosuch")  # otherwise it would be trained
-    return command(*words, writes=("run/*", "*.png", "*.exe", "nosuch/*", "nosuch", "x*"))
+    return command(
+        *words, writes=("run/*", "*.png", "*.exe", "nosuch/*", "nosuch", "x*", "[012]", "[012]/*", ".[012].*")
+    )
 
 
 def _lay_completion(world: World, folder: Path, draws: random.Random) -> Reader:

@@ -50,7 +50,7 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
         reason = "no file has so long a name; ganvas options lists what there is"
         raise OptionError(key_of(longest), longest.partition("=")[2][:100], reason) from error
     except (ValueError, TypeError) as error:  # Hydra's own for model=null, model=5 and model=[1]
-        if " in defaults : " in str(error):
+        if " in defaults : " in str(error) or " in default item " in str(error):
             path = next((path for path in _yaml_files(hydra) if not _has_defaults(path)), Path())
             reason = f"the defaults list of {path} is none ({first_line(error)}); write - group: option"
             raise OptionError(*_chosen_by(path, hydra), reason) from error
@@ -79,6 +79,8 @@ def _has_defaults(path: Path) -> bool:
     tree = yaml.safe_load(path.read_bytes())
     listed = tree.get("defaults", []) if isinstance(tree, dict) else []
     if not isinstance(listed, list):
+        return False
+    if any(isinstance(one, dict) and len(one) != 1 for one in listed):
         return False
     values = [value for one in listed for value in (one.values() if isinstance(one, dict) else [one])]
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]

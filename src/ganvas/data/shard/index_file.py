@@ -95,7 +95,7 @@ class IndexFile:
         shard, offset, length, *label = table
         sizes = np.array([size for size, _ in self._stamps], np.int64)
         # In this order: a shard that is none has no size.
-        ordered = shard[0] >= 0 and shard[-1] < len(sizes) and (np.diff(shard) >= 0).all()
+        ordered = shard.min() >= 0 and shard.max() < len(sizes) and (shard[1:] >= shard[:-1]).all()
         # Written so that no sum overflows.
         fits = ordered and (offset >= _HEADER).all() and (offset % _HEADER == 0).all() and (length >= 0).all()
         if not (fits and (offset <= sizes[shard]).all() and (length <= sizes[shard] - offset).all()):

@@ -31,10 +31,22 @@ def check_flat(folder: Path, option: str, *, inner: Iterable[str] = ()) -> None:
 
 
 def _check(paths: Iterable[Path], folder: Path, option: str) -> None:
-    inside = folder.resolve()
+    inside = os.path.realpath(folder)
     for path in paths:
-        leads_out = path.is_symlink() and not path.resolve().is_relative_to(inside)
+        # realpath and not resolve: of a circle of links it makes a path, the other an error.
+        leads_out = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside)
         reason = f"is a link out of the {_KIND[option]}'s folder; put a copy in its place"
         require(not leads_out, option, path, reason)
-        plain = path.is_symlink() or path.is_file() or path.is_dir()
+        plain = path.is_file() or path.is_dir() or (path.is_symlink() and not _is_circle(path))
         require(plain, option, path, "is neither a file nor a folder; remove it")
+
+
+def _is_circle(path: Path) -> bool:
+    """Whether a link leads to itself; one that leads to nothing is none."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
