@@ -14,13 +14,20 @@ ROOT = Path(__file__).parents[2]
 MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
 
 
+# Networks that are large at their papers' widths.
+_SMALL = {
+    name: ["model.generator.widths=[16,16,16,16]", "model.discriminator.widths=[16,16,16,16]"]
+    for name in ("sngan", "r3gan")
+}
+
+
 def _options(group: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "conf/model" / group).glob("*.yaml"))
 
 
 def _runs() -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
-    runs = [[f"model={model}", "data=digits"] for model in MODELS]
+    runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
     runs += [["model=mlp_vqvae", f"model/quantizer={one}", "data=digits"] for one in _options("quantizer")]
     runs += [
         ["model=mlp_gan", f"model/gradient_penalty={one}", "data=digits"]

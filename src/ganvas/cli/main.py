@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.errors import OutputError
 from ganvas.files.folders import current_folder
+from ganvas.files.read import NotRegularError, TooLargeError
 from ganvas.files.text import one_line, say, say_page
 from ganvas.run.process.signals import Terminated, raise_terminated
 from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_output, prepare_streams
@@ -170,7 +171,8 @@ def _how_for_memory(command: str) -> str:
 
 def _is_of_a_disk(error: OSError) -> bool:
     """Whether a disk or a file failed, which is not ours; what else a system call says may be."""
-    return isinstance(error, OutputError) or error.errno in _OF_A_DISK
+    ours = (OutputError, NotRegularError, TooLargeError)
+    return isinstance(error, ours) or error.errno in _OF_A_DISK
 
 
 def _said_of(error: OSError) -> str:

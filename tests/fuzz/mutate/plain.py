@@ -133,7 +133,10 @@ _CHANGES: tuple[Callable[[Step, list[Step], random.Random], None], ...] = (
 
 def damaged(tree: Any, draws: random.Random) -> Any:
     """A copy with one to three changes."""
-    tree = copy.deepcopy(tree)
+    try:
+        tree = copy.deepcopy(tree)
+    except RecursionError:  # of a change before
+        return tree
     if draws.random() < 0.03:
         return odd_value(draws)
     for _ in range(draws.choice((1, 1, 1, 2, 3))):

@@ -56,5 +56,6 @@ class Composer:
         """Hydra's config of choices of groups alone; it is kept, so copy it before a change."""
         groups = tuple(overrides)
         if groups not in self._bases:
-            self._bases[groups] = compose_config(self.hydra, self.config_name, groups)
+            with composition_errors(self.hydra, groups):
+                self._bases[groups] = compose_config(self.hydra, self.config_name, groups)
         return self._bases[groups]

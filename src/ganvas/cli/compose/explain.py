@@ -21,6 +21,9 @@ from ganvas.cli.compose.unread import value_at
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted_override
 
+# What Hydra says of a defaults list that is none.
+_NO_DEFAULTS = (" in defaults : ", " in default item ", "Invalid defaults list")
+
 
 @contextmanager
 def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
@@ -50,7 +53,7 @@ def composition_errors(hydra: Any, overrides: Sequence[str]) -> Iterator[None]:
         reason = "no file has so long a name; ganvas options lists what there is"
         raise OptionError(key_of(longest), longest.partition("=")[2][:100], reason) from error
     except (ValueError, TypeError) as error:  # Hydra's own for model=null, model=5 and model=[1]
-        if " in defaults : " in str(error) or " in default item " in str(error):
+        if any(words in str(error) for words in _NO_DEFAULTS):
             path = next((path for path in _yaml_files(hydra) if not _has_defaults(path)), Path())
             reason = f"the defaults list of {path} is none ({first_line(error)}); write - group: option"
             raise OptionError(*_chosen_by(path, hydra), reason) from error

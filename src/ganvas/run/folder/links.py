@@ -27,7 +27,7 @@ def check_flat(folder: Path, option: str, *, inner: Iterable[str] = ()) -> None:
             _check([place], folder, option)
         if place.is_dir():
             with os.scandir(place) as entries:
-                _check((Path(one.path) for one in entries if not one.is_dir()), folder, option)
+                _check((Path(one.path) for one in entries if not _is_folder(one)), folder, option)
 
 
 def _check(paths: Iterable[Path], folder: Path, option: str) -> None:
@@ -39,6 +39,13 @@ def _check(paths: Iterable[Path], folder: Path, option: str) -> None:
         require(not leads_out, option, path, reason)
         plain = path.is_file() or path.is_dir() or (path.is_symlink() and not _is_circle(path))
         require(plain, option, path, "is neither a file nor a folder; remove it")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
 
 
 def _is_circle(path: Path) -> bool:
