@@ -88,7 +88,7 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int | float):
-        return [value * 2 + 4, value * 2, value + 1]
+        return [value * 2 + 4, value * 2, value + 1, value * 8]  # the last is beyond a choice of sizes
     if isinstance(value, list):
         return [[64], ["x"]]
     return [7, "multiple_of_96", "other"]
