@@ -7,12 +7,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.layers.attention import SelfAttention2d
 from ganvas.model.layers.basic import require_channels, require_input
-from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, halved
+from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, halved, wrapper
 
 NORMS = ("spectral", "none")
 POOLINGS = ("sum", "mean")
@@ -80,7 +79,7 @@ class ResNetDiscriminator(nn.Module):
         check_attention(attention_at, sides)
         self.sample_shape = channels, size, size
         self.feature_dim, self.spectral, self.pooling = widths[-1], norm == "spectral", pooling
-        wrap = spectral_norm if self.spectral else _as_it_is
+        wrap = wrapper(spectral=self.spectral)
         blocks: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise((channels, *widths))):
             blocks.append(_Block(inputs, outputs, is_first=number == 0, halves=number < halvings, wrap=wrap))
@@ -122,7 +121,3 @@ class _Block(nn.Module):
         # A convolution of single places and a mean commute: halved first, it costs a quarter.
         assert self.shortcut is not None
         return halved(branch) + self.shortcut(halved(x))
-
-
-def _as_it_is(layer: nn.Module) -> nn.Module:
-    return layer

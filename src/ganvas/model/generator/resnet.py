@@ -8,7 +8,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.layers.attention import SelfAttention2d
@@ -19,7 +18,7 @@ from ganvas.model.layers.basic import (
     require_positive,
 )
 from ganvas.model.layers.conditional_batch_norm import ConditionalBatchNorm2d
-from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, linear
+from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, linear, wrapper
 
 # Channels of the first map, and of each after a doubling; the papers' by image size.
 WIDTHS = {
@@ -78,7 +77,7 @@ class ResNetGenerator(nn.Module):
         self.bottom = (widths[0], size >> doublings, size >> doublings)
         sides = [self.bottom[1] << stage for stage in range(1, len(widths))]
         check_attention(attention_at, sides)
-        wrap = spectral_norm if spectral else _as_it_is
+        wrap = wrapper(spectral=spectral)
         self.linear = wrap(linear(latent_dim, widths[0] * self.bottom[1] ** 2))
         self.blocks = nn.ModuleList()
         for (width, wider), side in zip(pairwise(widths), sides, strict=True):
@@ -130,7 +129,3 @@ class _Block(nn.Module):
 
 def _doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2)  # each value four times
-
-
-def _as_it_is(layer: nn.Module) -> nn.Module:
-    return layer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 
@@ -34,6 +35,11 @@ def _glorot(convolution: nn.Conv2d, gain: float) -> nn.Conv2d:
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
     return convolution
+
+
+def wrapper(*, spectral: bool) -> Callable[[nn.Module], nn.Module]:
+    """What is done to every layer with weights: spectral norm (Miyato 2018), or nothing."""
+    return spectral_norm if spectral else lambda layer: layer
 
 
 def halved(x: Tensor) -> Tensor:
