@@ -21,7 +21,7 @@ from ganvas.run.process.streams import drop_output, flush, is_reader_gone, lost_
 if TYPE_CHECKING:
     from ganvas.errors import OptionError
 
-_LAST_WORDS = 8.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
+_LAST_WORDS = 30.0  # seconds for which a rank outlives the first one's, unless its launcher ends it
 _OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE)
 _LONGEST = 4000  # letters of an error; a list of what there is may be long
 
