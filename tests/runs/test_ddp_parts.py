@@ -78,7 +78,7 @@ CASES = {
         "model.discriminator_optimizer.beta1.first=0.5",
         "trainer.max_examples=128",
     ],
-    "consistency": ["model=mlp_gan", "model/regularizer=[cr]", "model/adversarial_loss=rpgan"],
+    "consistency": ["model=mlp_gan", "model/regularizer=[cr]", "model/adversarial_loss=hinge"],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],

@@ -110,7 +110,12 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
         OptionError: what cannot be resolved, or is of another shape than its readers take.
     """
     choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
-    choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
+    is_empty = [
+        key for key, value in choices.items() if value == "None" and key.startswith("model/schedule@")
+    ]
+    choices = {
+        key: value for key, value in choices.items() if not key.startswith("hydra/") and key not in is_empty
+    }
     with open_dict(config):
         del config["hydra"]
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
