@@ -175,17 +175,18 @@ def test_a_head(option: str, num_classes: int | None) -> None:
     assert head(torch.full_like(features, torch.nan).to(dtype), label).isnan().all()
 
 
-@pytest.mark.parametrize("option", ["plain", "projection", "acgan"])
+@pytest.mark.parametrize("option", ["plain", "projection", "acgan", "contrastive", "d2d_ce"])
 def test_a_critic_divides_the_heads_weights_where_its_networks_are(option: str) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 4))
     network.spectral = True
     critic = Critic(network, make(f"head/{option}")(4, num_classes=3))
     x, label = torch.randn(5, 6), torch.tensor([0, 1, 2, 2, 1])
-    for _ in range(30):
+    for _ in range(200):
         critic(x, label, class_loss=True)
     weights = [m.weight for m in critic.eval().head.modules() if isinstance(m, nn.Linear | nn.Embedding)]
-    assert len(weights) == {"plain": 1, "projection": 2, "acgan": 2}[option]
+    count = {"plain": 1, "projection": 2, "acgan": 2, "contrastive": 3, "d2d_ce": 3}
+    assert len(weights) == count[option]
     for weight in weights:
         assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=1e-3)
     assert torch.equal(critic(x, label), critic(x, label))

@@ -47,6 +47,8 @@ CASES = {
         "model/gradient_penalty=dragan",
     ],
     "acgan": ["model=mlp_gan", "model.conditional=true", "model/head=acgan", _EMA],
+    "contrastive": ["model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA],
+    "d2d_ce": ["model=mlp_gan", "model.conditional=true", "model/head=d2d_ce", "model.head.temperature=0.2"],
     "sngan_of_classes": [
         "model=sngan",
         "model.conditional=true",
