@@ -18,6 +18,7 @@ from torch.export import Dim, export
 from ganvas.cli.compose.experiment import compose
 from ganvas.functional.random import Draws
 from ganvas.model.critic import Critic
+from ganvas.model.freezing import layers_from_input
 from ganvas.model.network.interface import Classified
 from ganvas.run.config.build import build
 
@@ -140,6 +141,20 @@ def test_a_network_exports_with_a_dynamic_batch(option: str) -> None:
     for size in (2, 7, 300):
         x = inputs(option, size)
         torch.testing.assert_close(first(program(x)), first(network(x)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", _names("discriminator"))
+def test_layers_of_a_discriminator_are_in_the_order_in_which_samples_pass(option: str) -> None:
+    network = make(option).eval()
+    layers = layers_from_input(network)
+    passed: list[int] = []
+    for number, layer in enumerate(layers):
+        for module in layer:
+            module.register_forward_pre_hook(lambda *_, number=number: passed.append(number))
+    network(inputs(option, 2))
+    assert list(dict.fromkeys(passed)) == list(range(len(layers))) != []
+    held = {id(p) for layer in layers for module in layer for p in module.parameters()}
+    assert held == {id(p) for p in network.parameters()}, "every parameter is of a layer"
 
 
 @pytest.mark.parametrize("num_classes", [None, 3])
