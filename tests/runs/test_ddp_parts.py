@@ -72,6 +72,7 @@ CASES = {
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
+    "dcgan_frozen": [*_DCGAN, "model.freeze_discriminator_layers=2", _EMA],
     "dcgan_spectral": [*_DCGAN, "model.discriminator.norm=spectral"],
     "vq": [*_CONV, "model/quantizer=vq", "model.num_embeddings=32", "model/reconstruction_loss=l1"],
     "vq_restarts": [
