@@ -47,6 +47,8 @@ CASES = {
         "model/gradient_penalty=dragan",
     ],
     "acgan": ["model=mlp_gan", "model.conditional=true", "model/head=acgan", _EMA],
+    "contrastive": ["model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA],
+    "d2d_ce": ["model=mlp_gan", "model.conditional=true", "model/head=d2d_ce", "model.head.temperature=0.2"],
     "sngan_of_classes": [
         "model=sngan",
         "model.conditional=true",
@@ -82,6 +84,7 @@ CASES = {
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
+    "dcgan_frozen": [*_DCGAN, "model.freeze_discriminator_layers=2", _EMA],
     "dcgan_spectral": [*_DCGAN, "model.discriminator.norm=spectral"],
     "vq": [*_CONV, "model/quantizer=vq", "model.num_embeddings=32", "model/reconstruction_loss=l1"],
     "vq_restarts": [

@@ -54,6 +54,8 @@ class GAN(LatentGenerator, Scheduled):
         d_steps_per_g_step: batches (discriminator steps) per generator step; 5 is usual for critics.
         grad_clip: largest gradient norm of each network, or None.
         seed: the run's seed.
+        freeze_discriminator_layers: layers of the discriminator, from its input on, that do not move
+            (:meth:`ganvas.model.critic.Critic.freeze`).
 
     Raises:
         OptionError: sizes that are not positive; ``conditional`` without classes, or parts that read none.
@@ -97,6 +99,7 @@ class GAN(LatentGenerator, Scheduled):
         d_steps_per_g_step: int,
         grad_clip: float | None,
         seed: int,
+        freeze_discriminator_layers: int = 0,
     ) -> None:
         super().__init__(latent_dim=latent_dim, generator=generator, ema=ema, seed=seed)
         require(d_steps_per_g_step > 0, "d_steps_per_g_step", d_steps_per_g_step, "must be at least 1")
@@ -108,6 +111,7 @@ class GAN(LatentGenerator, Scheduled):
         rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
         require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
         self.discriminator = Critic(discriminator, head(features, num_classes=classes))
+        self.discriminator.freeze(freeze_discriminator_layers)
         self._check_conditional()
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.regularizer, self.augment = Regularizers(regularizer), augment

@@ -87,11 +87,14 @@ def tensors_changed_by_forward(network: nn.Module) -> Iterator[tuple[nn.Module, 
 
 
 def running_statistics(network: nn.Module) -> Iterator[Tensor]:
-    """Floating buffers of which each rank has its own, as BatchNorm's running mean and variance are."""
+    """Floating buffers of which each rank has its own, as BatchNorm's running mean and variance are.
+
+    Not those of layers in eval mode, which nothing changes.
+    """
     if updates_itself(network):
         return
     for _, buffer in network.named_buffers(recurse=False):
-        if buffer.is_floating_point():
+        if buffer.is_floating_point() and network.training:
             yield buffer
     for child in network.children():
         yield from running_statistics(child)
