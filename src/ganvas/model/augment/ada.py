@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from ganvas.errors import require
 from ganvas.functional.random import Draws
+from ganvas.functional.schedule import Schedule
 from ganvas.model.augment.adaptive import Adaptive
 from ganvas.model.augment.interface import require_images
-from ganvas.model.augment.pipeline import COLOUR, TRANSFORMS, multipliers_of, transform
+from ganvas.model.augment.pipeline import COLOUR, TRANSFORMS, multipliers_of, on_device, transform
 
 
 class ADA(Adaptive):
@@ -21,7 +21,7 @@ class ADA(Adaptive):
 
     Args:
         pipeline: a set of transformations, see :data:`ganvas.model.augment.pipeline.SETS`.
-        multipliers: of single transformations, in place of the set's; ``{flip: 0}`` for digits and letters.
+        multipliers: of single transformations, in place of the set's; None: the set's.
         p: at the start; this and the others: see :class:`ganvas.model.augment.adaptive.Adaptive`.
         adapt: whether p follows the discriminator.
         target: of the mean sign.
@@ -32,13 +32,11 @@ class ADA(Adaptive):
         OptionError: an unknown set or transformation, or a multiplier outside [0, 1]; see also the base.
     """
 
-    chance_of_one: Tensor
-
     def __init__(
         self,
         pipeline: str = "bgc",
-        multipliers: Mapping[str, float] | None = None,
-        p: float = 0.0,
+        multipliers: Mapping[str, float | None] | None = None,
+        p: float | Schedule = 0.0,
         adapt: bool = True,
         target: float = 0.6,
         interval: int = 4,
@@ -48,11 +46,10 @@ class ADA(Adaptive):
         self.pipeline = pipeline
         whole = multipliers_of(pipeline, multipliers or {})
         self.active = frozenset(name for name, value in whole.items() if value)
-        values = torch.tensor([whole[name] for name in TRANSFORMS])
-        self.register_buffer("chance_of_one", values, persistent=False)  # float32 [15], where p is 1
+        self.multipliers = tuple(whole[name] for name in TRANSFORMS)
 
     def forward(self, x: Tensor, draws: Draws, purpose: str) -> Tensor:
-        chances = self.chance_of_one * self.probability()
+        chances = on_device(self.multipliers, x.device) * self.probability()  # float32 [15]
         return transform(x, chances, self.active, draws, f"ada/{purpose}")
 
     def check(self, x: Tensor) -> None:

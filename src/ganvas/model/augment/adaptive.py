@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import require
+from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.augment.interface import Augment
 
 
-class Adaptive(Augment):
+class Adaptive(Augment, Scheduled):
     """An augmentation with a probability p, which a controller moves.
 
     After every ``interval`` steps of the discriminator
@@ -21,48 +22,51 @@ class Adaptive(Augment):
     that it is the same in every float type; it is part of the checkpoint.
 
     Args:
-        p: at the start; where it does not adapt, for ever.
+        p: at the start; where it does not adapt, throughout, and then it may be a schedule.
         adapt: whether p follows the signs; what follows is read then alone.
         target: of the mean sign.
         interval: discriminator steps from one change of p to the next.
         adapt_examples: real examples in which p can go from 0 to 1.
 
     Raises:
-        OptionError: p outside [0, 1], or a p of 0 that does not adapt; a target outside (-1, 1); an interval
-            or ``adapt_examples`` below 1.
+        OptionError: p outside [0, 1], a p of 0 that does not adapt, or a schedule of one that does; a target
+            outside (-1, 1); an interval or ``adapt_examples`` below 1.
     """
 
-    p_examples: Tensor  # int64, p times adapt_examples
+    p: float
+    p_examples: Tensor  # int64, p times adapt_examples, where it adapts
     steps: Tensor  # int64, as the following: discriminator steps since p was last moved
     signs: Tensor  # sum of sign(D(real)) over them
     sign_examples: Tensor  # and of how many
 
     def __init__(
         self,
-        p: float = 0.0,
+        p: float | Schedule = 0.0,
         adapt: bool = True,
         target: float = 0.6,
         interval: int = 4,
         adapt_examples: int = 500_000,
     ) -> None:
         super().__init__()
-        require(0 <= p <= 1, "p", p, "must be in [0, 1], a probability")
+        self.set_number("p", p, lambda p: 0 <= p <= 1, "must be in [0, 1], a probability")
         rule = "changes nothing where adapt=false; set one above 0, or model/augment=none"
-        require(adapt or p > 0, "p", p, rule)
+        require(adapt or self.p > 0 or bool(self.schedules), "p", p, rule)
+        rule = "p follows the discriminator, and has a schedule; adapt=false, or a number for p"
+        require(not adapt or not self.schedules, "adapt", adapt, rule)
         require(-1 < target < 1, "target", target, "must lie between -1 and 1; 0.6 is the paper's")
         require(interval >= 1, "interval", interval, "must be at least 1; 4 steps are usual")
         rule = "must be at least 1; 500000 is usual, 100000 where a trained model is tuned"
         require(adapt_examples >= 1, "adapt_examples", adapt_examples, rule)
-        self.fixed_p, self.adapts = p, adapt
+        self.adapts = adapt
         self.target, self.interval, self.adapt_examples = target, interval, adapt_examples
         if adapt:
-            self.register_buffer("p_examples", torch.tensor(round(p * adapt_examples)))
+            self.register_buffer("p_examples", torch.tensor(round(self.p * adapt_examples)))
             for name in ("steps", "signs", "sign_examples"):
                 self.register_buffer(name, torch.tensor(0))
 
     def probability(self) -> Tensor | float:
         """p, in [0, 1]; a float32 scalar on the module's device where it adapts."""
-        return self.p_examples.float() / self.adapt_examples if self.adapts else self.fixed_p
+        return self.p_examples.float() / self.adapt_examples if self.adapts else self.p
 
     @torch.no_grad()
     def observe(self, sign: Tensor, examples: int) -> None:

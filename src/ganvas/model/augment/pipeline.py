@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -48,21 +49,30 @@ SETS: dict[str, dict[str, float]] = {
 }
 
 
-def multipliers_of(name: str, own: Mapping[str, float]) -> dict[str, float]:
-    """The multiplier of p of every transformation: the set's, where ``own`` has none.
+def multipliers_of(name: str, own: Mapping[str, float | None]) -> dict[str, float]:
+    """The multiplier of p of every transformation: the set's, where ``own`` has None or nothing.
 
     Raises:
         OptionError: an unknown set or transformation, a multiplier outside [0, 1], or nothing but zeros.
     """
     require(name in SETS, "pipeline", name, f"must be one of {', '.join(SETS)}")
+    whole = _all(TRANSFORMS, 0.0) | SETS[name]
     for key, value in own.items():
         rule = f"is no transformation; there are {', '.join(TRANSFORMS)}"
         require(key in TRANSFORMS, f"multipliers.{key}", value, rule)
-        require(0 <= value <= 1, f"multipliers.{key}", value, "must be in [0, 1], a share of p")
-    whole = _all(TRANSFORMS, 0.0) | SETS[name] | dict(own)
-    rule = "leaves no transformation; model/augment=none switches it off"
-    require(any(whole.values()), "multipliers", dict(own), rule)
+        if value is not None:
+            require(0 <= value <= 1, f"multipliers.{key}", value, "must be in [0, 1], a share of p")
+            whole[key] = value
+    rule = "no transformation is left by the multipliers; model/augment=none switches it off"
+    require(any(whole.values()), "pipeline", name, rule)
     return whole
+
+
+@lru_cache(maxsize=16)  # so that a step copies nothing to its device
+def on_device(multipliers: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers as a float32 tensor; no buffer, for those of ranks are made their mean."""
+    with torch.inference_mode(False):
+        return torch.tensor(multipliers, dtype=torch.float32, device=device)
 
 
 def transform(x: Tensor, chances: Tensor, active: Container[str], draws: Draws, purpose: str) -> Tensor:
