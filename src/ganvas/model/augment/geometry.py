@@ -5,13 +5,15 @@ Positions are in pixels about the image's centre, x to the right and y down; tur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.nn.functional import grid_sample
+
+from ganvas.model.augment.linear import Map, apply_linear
 
 # Low-pass filter of the wavelet sym6 (Daubechies 1992, table 6.3), to be divided by its sum.
 _SYM6 = (
@@ -20,6 +22,7 @@ _SYM6 = (
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
 _TAPS = len(_SYM6)
+_CACHED = 400_000  # values of enlarged images at once on a CPU: these stay in its cache
 
 
 class Blit(NamedTuple):
@@ -98,14 +101,41 @@ def resample(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         a: [B, 2, 2].
         b: [B, 2], pixels (x, y).
     """
-    of_y, of_x = (_axis(size, x.dtype, x.device) for size in x.shape[2:])
-    large = of_y.up @ x @ of_x.up.mT  # [B, C, 4 H - 3, 4 W - 3]
-    grid = _grid(a, b, of_x, of_y)
-    read = _read(large, grid)  # [B, C, 2 H + 10, 2 W + 10]
-    shown = of_y.down @ read @ of_x.down.mT  # [B, C, H, W]
     eye = torch.eye(2, dtype=a.dtype, device=a.device)
     moves = (a != eye).flatten(1).any(1) | (b != 0).any(1)  # [B]
-    return torch.where(moves[:, None, None, None], shown, x)
+    if x.device.type != "cpu":  # where the host would wait for the device to know how many move
+        return torch.where(moves[:, None, None, None], _resampled(x, a, b, at_once=len(x)), x)
+    (rows,) = moves.nonzero(as_tuple=True)
+    if len(rows) == 0:
+        return x
+    values = x.shape[1] * (4 * x.shape[2] - 3) * (4 * x.shape[3] - 3)  # of an enlarged image
+    moved = _resampled(x.index_select(0, rows), a[rows], b[rows], at_once=max(1, _CACHED // values))
+    return x.index_copy(0, rows, moved)
+
+
+def _resampled(x: Tensor, a: Tensor, b: Tensor, at_once: int) -> Tensor:
+    of_y, of_x = (_axis(size, x.dtype, x.device) for size in x.shape[2:])
+
+    def there(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        large = of_y.up @ x @ of_x.up.mT  # [B, C, 4 H - 3, 4 W - 3]
+        read = grid_sample(large, _grid(a, b, of_x, of_y), align_corners=True)  # [B, C, 2 H + 10, 2 W + 10]
+        return of_y.down @ read @ of_x.down.mT  # [B, C, H, W]
+
+    def back(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        read = of_y.down.mT @ x @ of_x.down
+        large = read.new_empty(()).expand(*x.shape[:2], len(of_y.up), len(of_x.up))  # for its shape
+        grid = _grid(a, b, of_x, of_y)
+        spread = torch.ops.aten.grid_sampler_2d_backward  # by itself it has no gradient before torch 2.12
+        return of_y.up.mT @ spread(read, large, grid, 0, 0, True, [True, False])[0] @ of_x.up
+
+    def in_pieces(one: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Map:
+        def whole(x: Tensor) -> Tensor:
+            pieces = zip(x.split(at_once), a.split(at_once), b.split(at_once), strict=True)
+            return torch.cat([one(*piece) for piece in pieces])
+
+        return whole
+
+    return apply_linear(x, in_pieces(there), in_pieces(back))
 
 
 class _Axis(NamedTuple):
@@ -152,44 +182,3 @@ def _grid(a: Tensor, b: Tensor, of_x: _Axis, of_y: _Axis) -> Tensor:
         by_column = of_x.positions * along_x[:, None] + (start[:, None] - 0.25)  # [B, 2 W + 10]
         torch.add(by_row[:, :, None], by_column[:, None, :], out=grid[:, axis])
     return grid.sub_(grid.round()).mul_(2).movedim(1, 3)
-
-
-class _Read(Function):
-    """Bilinear reading of images, linear in them; grid_sample's own gradient has none before torch 2.12."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
-        ctx.save_for_backward(grid)
-        ctx.size = x.shape[2:]
-        return grid_sample(x, grid, align_corners=True)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (grid,) = ctx.saved_tensors
-        return _spread(gradients[0], grid, ctx.size), None
-
-
-class _Spread(Function):
-    """The transpose of :class:`_Read`: every value goes back to the four pixels that it was read from."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, grid: Tensor, size: torch.Size) -> Tensor:
-        ctx.save_for_backward(grid)
-        x = gradient.new_empty(()).expand(*gradient.shape[:2], *size)  # for its shape
-        backward = torch.ops.aten.grid_sampler_2d_backward
-        return backward(gradient, x, grid, 0, 0, True, [True, False])[0]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (grid,) = ctx.saved_tensors
-        return _read(gradients[0], grid), None, None
-
-
-def _read(x: Tensor, grid: Tensor) -> Tensor:
-    read: Tensor = _Read.apply(x, grid)  # type: ignore[no-untyped-call]
-    return read
-
-
-def _spread(gradient: Tensor, grid: Tensor, size: torch.Size) -> Tensor:
-    spread: Tensor = _Spread.apply(gradient, grid, size)  # type: ignore[no-untyped-call]
-    return spread

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d
 
+from ganvas.model.augment.linear import apply_linear
+
 BANDS = 4
 # Low-pass filter of the wavelet sym2 (Daubechies 1992, table 6.1).
 _SYM2 = (-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025)
@@ -23,11 +25,8 @@ def amplify(x: Tensor, gains: Tensor) -> Tensor:
     squares = gains.square()
     power = (squares.sum(dim=2) + 9 * squares[:, :, 0]) / 13  # [B, 4]; images have 10 / 13 in the lowest band
     whole = (gains / power.sqrt()[:, :, None]).prod(dim=1)  # [B, 4], of the changes one after the other
-    for dim in (2, 3):
-        size = x.shape[dim]
-        matrix = (whole @ _bands(size, x.dtype, x.device)).view(-1, 1, size, size)
-        x = matrix @ x if dim == 2 else x @ matrix.mT
-    return x
+    of_y, of_x = ((whole @ _bands(size, x.dtype, x.device)).view(-1, 1, size, size) for size in x.shape[2:])
+    return apply_linear(x, lambda x: of_y @ x @ of_x.mT, lambda x: of_y.mT @ x @ of_x)
 
 
 @lru_cache(maxsize=16)
