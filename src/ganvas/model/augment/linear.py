@@ -15,8 +15,8 @@ Map = Callable[[Tensor], Tensor]
 def apply_linear(x: Tensor, there: Map, back: Map) -> Tensor:
     """there(x), whose gradient is back, whose gradient is there.
 
-    Neither is recorded, so that what they compute on the way is not kept, and autocast reaches neither, also in
-    the backward pass.
+    Neither is recorded, so that what they compute on the way is not kept, and autocast reaches neither, in the
+    forward pass as in the backward pass.
 
     Args:
         x: of any shape, at least float32.
