@@ -59,7 +59,9 @@ class Augment(nn.Module, ABC):
         Raises:
             ValueError: ``real`` and ``fake`` of two shapes.
         """
-        del fake, draws
+        if real.shape != fake.shape:
+            raise unlike(real=real, fake=fake)
+        del draws
         return real
 
     def observe(self, sign: Tensor, examples: int) -> None:

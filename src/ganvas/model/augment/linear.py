@@ -15,8 +15,8 @@ Map = Callable[[Tensor], Tensor]
 def apply_linear(x: Tensor, there: Map, back: Map) -> Tensor:
     """there(x), whose gradient is back, whose gradient is there.
 
-    Neither is recorded, so that what they compute on the way is not kept, and autocast reaches neither, in the
-    forward pass as in the backward pass.
+    Neither is recorded, so that what they compute on the way is not kept. Autocast is off in both, so in the
+    backward pass too.
 
     Args:
         x: of any shape, at least float32.
