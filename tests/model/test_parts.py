@@ -52,6 +52,7 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "network": lambda name: ["model=classifier", f"model/network={name}"],
     "adversarial_loss": lambda name: ["model=mlp_gan", f"model/adversarial_loss={name}"],
     "gradient_penalty": lambda name: ["model=mlp_gan", f"model/gradient_penalty={name}"],
+    "augment": lambda name: ["model=mlp_gan", f"model/augment={name}"],
     "ema": lambda name: ["model=mlp_gan", f"model/ema={name}"],
     "reconstruction_loss": lambda name: ["model=mlp_vqvae", f"model/reconstruction_loss={name}"],
 }
@@ -277,6 +278,39 @@ def test_a_gradient_penalty(option: str) -> None:
             at(torch.float64, real=real, fake=wrong)
     bad = torch.full_like(real, torch.nan)
     assert at(torch.float64, real=bad, fake=bad).isnan()
+
+
+@pytest.mark.parametrize("option", _names("augment"))
+def test_an_augmentation(option: str) -> None:
+    augment = make(option)
+    if augment is None:
+        return
+    draws = Draws(0, 0)
+    real, fake = torch.randn(2, 5, 3, 8, 8, dtype=torch.float64)
+    for sign in (1.0, 0.9, 1.0, 1.0):  # where it adapts, p rises
+        augment.observe(torch.tensor(sign), 200_000)
+    state = copy.deepcopy(augment.state_dict())
+    exact, replaced = augment(real, draws, "real"), augment.replace(real, fake, draws)
+    assert not torch.equal(exact if torch.equal(replaced, real) else replaced, real)
+    for dtype, tolerance in zip(TYPES, (1e-2, 1e-1, 1e-4, 0), strict=True):
+        x = real.to(dtype, copy=True).requires_grad_(True)
+        shown = augment(x, draws, "real")
+        assert shown.dtype == dtype
+        torch.testing.assert_close(shown.double(), exact, rtol=0, atol=tolerance * exact.abs().max())
+        (gradient,) = torch.autograd.grad(shown.square().sum(), x, create_graph=True)
+        assert gradient.dtype == dtype
+        assert torch.autograd.grad(gradient.square().sum(), x)[0].isfinite().all()
+        assert augment.replace(real.to(dtype), fake.to(dtype), draws).dtype == dtype
+    with pytest.raises(ValueError, match="must be of one shape"):
+        augment.replace(real, fake[:, :1], draws)
+    augment.eval()  # it augments whatever the mode: only training shows samples through it
+    assert torch.equal(augment(real, draws, "real"), exact)
+    assert all(torch.equal(value, state[name]) for name, value in augment.state_dict().items())
+    assert all(value.shape == () for value in augment.report().values())
+    bad = real.index_fill(0, torch.tensor([2]), torch.nan)
+    shown = augment(bad, draws, "real")
+    assert shown[2].isnan().any(), "what is not finite shows"
+    assert torch.equal(shown[:2], exact[:2]), "in its own sample alone"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -28,6 +28,11 @@ _CASES = {
         "model.discriminator.base_channels=8",
         "model.discriminator.norm=spectral",
     ],
+    "ada": [
+        "model=mlp_gan",
+        "model/augment=ada",
+        *("model.augment.p=0.2", "model.augment.interval=3", "model.augment.adapt_examples=3000"),
+    ],
     "classifier": ["model=classifier", "model.network.base_channels=4", "model.optimizer.lr.examples=2560"],
     "vqvae": [
         "model=vqvae",

@@ -156,9 +156,8 @@ class GAN(LatentGenerator, Scheduled):
         z = draws.normal("latent", len(real), self.latent_dim)  # [B, latent_dim]
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
-        if self.augment is not None:
-            real = self.augment.replace(real, fake.detach(), draws)
-        self.descend("discriminator", self._discriminator_terms(real, fake.detach(), z, label, draws))
+        taken = real if self.augment is None else self.augment.replace(real, fake.detach(), draws)
+        self.descend("discriminator", self._discriminator_terms(taken, fake.detach(), z, label, draws))
         if steps_generator:
             with self.frozen("discriminator"):
                 self.descend("generator", self._generator_terms(real, fake, z, label, draws))

@@ -12,6 +12,9 @@ from torch import nn
 
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.adversarial_loss.wasserstein import Wasserstein
+from ganvas.model.augment.ada import ADA
+from ganvas.model.augment.apa import APA
+from ganvas.model.augment.diffaugment import DiffAugment
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.dragan import DRAGAN
@@ -56,6 +59,13 @@ CASES = {
         },
         instance_noise=Linear(0.5, 0.0, 64),
     ),
+    "ADA, R1": lambda: gan(
+        augment=ADA("bgcfnc", p=0.4, interval=2, adapt_examples=300),
+        gradient_penalty=R1(0.5),
+        adversarial_loss=RpGAN(),
+    ),
+    "DiffAugment": lambda: gan(augment=DiffAugment(), d_steps_per_g_step=2, adversarial_loss=RpGAN()),
+    "APA": lambda: gan(augment=APA(p=0.4, interval=1, adapt_examples=300), adversarial_loss=RpGAN()),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),
