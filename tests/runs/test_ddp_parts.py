@@ -60,6 +60,15 @@ CASES = {
         *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),
         *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
+    "biggan_of_classes": [
+        "model=biggan",
+        "model.conditional=true",
+        "model.generator.widths=[8,8,8,8]",
+        "model.discriminator.widths=[8,8,8]",
+        "model.d_steps_per_g_step=2",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+    ],
     "r3gan": [
         "model=r3gan",
         "model.generator.widths=[8,8,8,8]",
