@@ -13,6 +13,7 @@ from torch import nn
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.discriminator.mlp import MLPDiscriminator
+from ganvas.model.discriminator.patch import PatchDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
@@ -33,6 +34,11 @@ def gan(**options: Any) -> Any:
     return make_gan(Faults(), **parts | options)
 
 
+def patches() -> PatchDiscriminator:
+    torch.manual_seed(0)
+    return PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none")
+
+
 CASES = {
     "gan": lambda: gan(),
     "every second batch, lazy R1": lambda: gan(d_steps_per_g_step=2, gradient_penalty=R1(1.0, interval=2)),
@@ -42,6 +48,7 @@ CASES = {
     "clipped critic, DRAGAN": lambda: gan(
         adversarial_loss=Wasserstein(clip=0.05), gradient_penalty=DRAGAN(weight=0.5)
     ),
+    "patches, R1": lambda: gan(discriminator=patches(), gradient_penalty=R1(1.0)),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),

@@ -12,6 +12,8 @@ class Discriminator(Protocol):
 
     Attributes:
         feature_dim: F, length of a feature vector.
+        gives_patches: whether it makes a feature vector for each patch of a sample, [B, F, h, w], and not
+            one for the sample; may be left out.
         spectral: whether every weight is divided by its largest singular value, and the head's shall be too;
             may be left out.
     """
@@ -19,5 +21,5 @@ class Discriminator(Protocol):
     feature_dim: int
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Samples [B, ...] in [-1, 1] to features [B, F]."""
+        """Samples [B, ...] in [-1, 1] to features [B, F], or [B, F, h, w]."""
         ...

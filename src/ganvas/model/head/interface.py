@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers.basic import require_classes
+from ganvas.model.layers.basic import require_classes, require_input
 
 
 class Head(nn.Module, ABC):
@@ -20,10 +20,12 @@ class Head(nn.Module, ABC):
     Attributes:
         reads_labels: whether logits or the class loss depend on the label.
         classifies: whether :meth:`class_loss` is to be added to both networks' losses.
+        judges_patches: whether it takes features [B, F, h, w] too, and makes logits [B, h, w] of them.
     """
 
     reads_labels: bool = False
     classifies: bool = False
+    judges_patches: bool = False
 
     def __init__(self, feature_dim: int, num_classes: int | None) -> None:
         super().__init__()
@@ -38,6 +40,17 @@ class Head(nn.Module, ABC):
     def class_loss(self, features: Tensor, label: Tensor) -> Tensor:
         """A scalar: the discriminator descends it on real samples, the generator on those that it made."""
         raise NotImplementedError(f"{type(self).__name__} classifies nothing")
+
+
+def require_features(features: Tensor, feature_dim: int) -> None:
+    """Raises ValueError unless features are [B, feature_dim], or [B, feature_dim, h, w] of patches."""
+    places = (None, None) if features.ndim == 4 else ()
+    require_input(features, feature_dim, *places)
+
+
+def at_patches(vectors: Tensor, features: Tensor) -> Tensor:
+    """<vector, features> at each patch: vectors [1 or B, F] and features [B, F, h, w] to [B, h, w]."""
+    return (vectors[:, None] @ features.flatten(2))[:, 0].unflatten(1, features.shape[2:])
 
 
 def initialize_head(head: nn.Module, std: float | None) -> None:
