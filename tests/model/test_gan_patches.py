@@ -105,6 +105,11 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(OptionError, match="model/head=plain or projection") as error:
         make(head=ACGANHead)
     assert error.value.option == "head"
+    odd = PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none")
+    odd.feature_dim = 65
+    with pytest.raises(OptionError, match=r"C k\^2 = feature_dim, here 65") as error:
+        make(discriminator=odd).check_sample(torch.randn(2, 1, 8, 8))
+    assert error.value.option == "discriminator"
     silent = PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none")
     silent.gives_patches = False
     with pytest.raises(OptionError, match=r"\[B, feature_dim\]") as error:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
-from ganvas.model.head.interface import Head
+from ganvas.model.head.interface import Head, neighbourhood
 from ganvas.model.layers.basic import require_labels
 
 
@@ -16,9 +16,9 @@ class Critic(nn.Module):
     """``head(network(x), label)``.
 
     Args:
-        network: samples [B, ...] to features [B, F], or to [B, F, h, w] where it says ``gives_patches`` of
-            itself. Where it says ``spectral`` of itself, the weights of the head are divided by their
-            largest singular value too: the bound of a network needs all of them.
+        network: samples [B, ...] to features [B, F], or to a map where it says ``gives_patches`` of itself
+            (see its interface). Where it says ``spectral`` of itself, the weights of the head are divided by
+            their largest singular value too: the bound of a network needs all of them.
         head: features to logits.
 
     Raises:
@@ -37,7 +37,7 @@ class Critic(nn.Module):
                     spectral_norm(module)
 
     def forward(self, x: Tensor, label: Tensor | None = None, *, class_loss: bool = False) -> Any:
-        """Samples [B, ...] in [-1, 1] and classes int64 [B] to logits [B], or [B, h, w] of patches.
+        """Samples [B, ...] in [-1, 1] and classes int64 [B] to logits [B], or [B, h, w], one a patch.
 
         Args:
             class_loss: gives the head's loss of these classes beside the logits; None where it has none.
@@ -47,3 +47,18 @@ class Critic(nn.Module):
         if not class_loss:
             return logits
         return logits, self.head.class_loss(features, require_labels(label)) if self.head.classifies else None
+
+    def check(self, x: Tensor) -> None:
+        """Raises OptionError unless the network makes of samples [B, ...] what the head takes."""
+        features, size = self.network(x), self.head.feature_dim
+        wanted = [len(x), size]
+        fits = list(features.shape) == wanted
+        rule = f"must return features of shape [B, feature_dim], here {wanted}; the head makes logits of them"
+        if self.gives_patches:
+            fits = (
+                features.ndim == 4 and len(features) == len(x) and neighbourhood(features, size) is not None
+            )
+            rule = (
+                f"must return a map [B, C, h, w] with C k^2 = feature_dim, here {size}, as it gives patches"
+            )
+        require(fits, "discriminator", list(features.shape), rule)

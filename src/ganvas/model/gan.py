@@ -205,11 +205,7 @@ class GAN(LatentGenerator):
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]."""
         super().check_sample(x)
         with eval_mode(self.discriminator):
-            features = self.discriminator.network(x)
-        places = features.shape[2:4] if self.discriminator.gives_patches else ()  # one logit each
-        wanted = [len(x), self.discriminator.head.feature_dim, *places]
-        rule = f"must return features of shape [B, feature_dim], here {wanted}; the head makes logits of them"
-        require(list(features.shape) == wanted, "discriminator", list(features.shape), rule)
+            self.discriminator.check(x)
 
 
 def _statistics(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:

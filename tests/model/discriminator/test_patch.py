@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, unfold
 
 from ganvas.errors import OptionError
 from ganvas.functional.gradients import input_gradient, mean_squared_gradient
@@ -36,8 +36,9 @@ def test_shapes(image_size: int, layers: int, side: int, norm: str) -> None:
     torch.manual_seed(0)
     network = PatchDiscriminator(1, image_size, base_channels=2, layers=layers, norm=norm)
     assert network.spectral == (norm == "spectral")
+    assert network.side == side
     features = network(torch.randn(3, 1, image_size, image_size))
-    assert features.shape == (3, network.feature_dim, side, side)
+    assert features.shape == (3, network.feature_dim // 16, side + 1, side + 1)
     assert critic_of(network)(torch.randn(3, 1, image_size, image_size)).shape == (3, side, side)
 
 
@@ -80,18 +81,20 @@ def test_a_logit_sees_its_patch_alone(layers: int, field: int) -> None:
     assert changed[0, row, column + 1].item() != pytest.approx(logits[0, row, column + 1].item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("num_classes", [None, 3])
-def test_a_head_judges_every_patch_as_it_would_a_sample(num_classes: int | None) -> None:
+@pytest.mark.parametrize(("num_classes", "side"), [(None, 4), (3, 4), (9, 4), (3, 3), (9, 1)])
+def test_a_head_judges_every_neighbourhood_as_it_would_a_sample(num_classes: int | None, side: int) -> None:
     torch.manual_seed(0)
-    features, label = torch.randn(4, 5, 2, 3), torch.tensor([2, 0, 1, 1])
-    for head in (PlainHead(5), ProjectionHead(5, num_classes)):
-        logits = head(features, label)
-        assert logits.shape == (4, 2, 3)
-        for row in range(2):
-            for column in range(3):
-                torch.testing.assert_close(logits[:, row, column], head(features[:, :, row, column], label))
-        with pytest.raises(ValueError, match="an input of shape"):
-            head(features.movedim(1, 3), label)
+    maps, label = torch.randn(4, 5, 6, 7), torch.tensor([2, 0, 1, 1])
+    neighbourhoods = unfold(maps, side, padding=(side - 1) // 2)  # [4, 5 side^2, places]
+    for head in (PlainHead(5 * side**2), ProjectionHead(5 * side**2, num_classes)):
+        logits = head(maps, label)
+        assert logits.shape == ((4, 5, 6) if side == 4 else (4, 6, 7))
+        for place, logit in enumerate(logits.flatten(1).T):
+            torch.testing.assert_close(logit, head(neighbourhoods[:, :, place], label))
+        with pytest.raises(ValueError, match=r"a map \[B, C, h, w\] of shape \[4, 6, 7, 5\]"):
+            head(maps.movedim(1, 3), label)
+    with pytest.raises(ValueError, match="label=None"):
+        ProjectionHead(5 * side**2, 3)(maps)
 
 
 @pytest.mark.parametrize("head", [ACGANHead, InnerProductHead])

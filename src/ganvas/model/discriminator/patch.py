@@ -14,11 +14,11 @@ NORMS = ("batch", "spectral", "none")
 
 
 class PatchDiscriminator(nn.Module):
-    """Strided 4x4 convolutions with LeakyReLU(0.2), and features for each patch of the image.
+    """Strided 4x4 convolutions with LeakyReLU(0.2) to a map, of which the head judges each patch.
 
-    A patch's features are the 4x4 neighbourhood of its place in the last map, so that one linear layer for a
-    head makes the paper's last convolution; with 3 layers it has 2,765,633 parameters for 3 channels, and
-    2,768,705 for 6. A logit sees 16, 34, 70 or 142 pixels a side with 1, 2, 3 or 4 layers.
+    A patch's features are a 4x4 neighbourhood of the map, so that a linear head is the paper's last
+    convolution. With 3 layers and this head it has 2,765,633 parameters for 3 channels, and 2,768,705 for 6.
+    A logit sees 16, 34, 70 or 142 pixels a side with 1, 2, 3 or 4 layers.
 
     Args:
         channels: channels of an image; None where the data are no images.
@@ -65,9 +65,8 @@ class PatchDiscriminator(nn.Module):
         if norm == "spectral":  # after the initialization: the iteration starts from the final weights
             stack = [spectral_norm(module) if isinstance(module, nn.Conv2d) else module for module in stack]
         self.layers = nn.Sequential(*stack)
-        self.neighbourhoods = nn.Unfold(4, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim, side, side]."""
+        """Images [B, C, H, W] in [-1, 1] to a map [B, feature_dim / 16, side + 1, side + 1]."""
         require_input(x, *self.sample_shape)
-        return self.neighbourhoods(self.layers(x)).unflatten(2, (self.side, self.side))
+        return self.layers(x)

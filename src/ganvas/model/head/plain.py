@@ -26,7 +26,7 @@ class PlainHead(Head):
         initialize_head(self, init_std)
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
-        """Features [B, F] to logits [B], or [B, F, h, w] to [B, h, w]."""
+        """Features [B, F] to logits [B], or a map to a logit a patch."""
         require_features(features, self.feature_dim)
         if features.ndim == 4:
             return at_patches(self.linear.weight, features) + self.linear.bias

@@ -34,14 +34,14 @@ class ProjectionHead(Head):
     def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
         """Features [B, F] and, where there are classes, int64 [B] of them, to logits [B].
 
-        Features [B, F, h, w] of patches to logits [B, h, w].
+        A map [B, C, h, w] to a logit a patch.
         """
         require_features(features, self.feature_dim)
         if features.ndim == 4:
-            vectors = self.linear.weight  # [1, F]
-            if self.embedding is not None:
-                vectors = vectors + self.embedding(require_labels(label))  # [B, F]
-            return at_patches(vectors, features) + self.linear.bias
+            if self.embedding is None:
+                return at_patches(self.linear.weight, features) + self.linear.bias
+            vectors = self.linear.weight + self.embedding.weight  # [K, F]
+            return at_patches(vectors, features, require_labels(label)) + self.linear.bias
         logits = self.linear(features)[:, 0]
         if self.embedding is None:
             return logits
