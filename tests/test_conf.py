@@ -25,10 +25,8 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        chosen = [
-            f"model={ {'dcgan': 'dcgan', 'resnet': 'sngan', 'r3gan': 'r3gan'}.get(option, 'mlp_gan') }",
-            *chosen,
-        ]
+        models = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan"}
+        chosen = [f"model={models.get(option, 'mlp_gan')}", *chosen]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
     elif group == "model/schedule":

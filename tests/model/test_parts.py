@@ -31,9 +31,10 @@ def _names(*groups: str) -> list[str]:
 
 
 # Models by networks that are not every GAN's, and sizes at which these are quick.
-GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan"}
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan"}
 _SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
-SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL}
+SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL}
+SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "generator": lambda name: [
@@ -63,6 +64,9 @@ SHAPES = {
     "discriminator/mlp": (1, 16, 16),
     "discriminator/resnet": (1, 16, 16),
     "generator/r3gan": (64,),
+    "generator/biggan": (80,),
+    "discriminator/biggan": (1, 16, 16),
+    "discriminator/patch": (1, 16, 16),
     "discriminator/r3gan": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),

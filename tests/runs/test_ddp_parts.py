@@ -62,6 +62,15 @@ CASES = {
         *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),
         *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
+    "biggan_of_classes": [
+        "model=biggan",
+        "model.conditional=true",
+        "model.generator.widths=[8,8,8,8]",
+        "model.discriminator.widths=[8,8,8]",
+        "model.d_steps_per_g_step=2",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+    ],
     "r3gan": [
         "model=r3gan",
         "model.generator.widths=[8,8,8,8]",
@@ -94,6 +103,17 @@ CASES = {
         *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=200"),
     ],
     "diffaugment": ["model=mlp_gan", "model/augment=diffaugment", "model/adversarial_loss=rpgan"],
+    "patches_of_classes": [
+        "model=dcgan",
+        "model.generator.base_channels=8",
+        "model.conditional=true",
+        "model/discriminator=patch",
+        "model.discriminator.layers=2",
+        "model.discriminator.base_channels=8",
+        "model.discriminator.norm=spectral",
+        "model/gradient_penalty=r1",
+        "model/adversarial_loss=rpgan",
+    ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
+from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule, Scheduled
@@ -39,7 +40,8 @@ class GAN(LatentGenerator, Scheduled):
         latent_dim: length of the latent vector, drawn from N(0, 1).
         generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface).
         discriminator: samples to features [B, F], ``feature_dim`` of them (see the part's interface).
-        head: makes of ``feature_dim`` and ``num_classes`` the head, features to logits [B].
+        head: makes of ``feature_dim`` and ``num_classes`` the head, features to logits [B]. Of a
+            discriminator of patches, which gives [B, h, w], losses read every logit, and all else the mean.
         conditional: samples are asked for by class: generator and head get the labels.
         num_classes: K, classes of the data; None where they have none, or where it is not said how many.
         adversarial_loss: both sides' losses.
@@ -297,11 +299,11 @@ class GAN(LatentGenerator, Scheduled):
 
     def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
         """See :class:`ganvas.model.interface.Discriminates`."""
-        return self.discriminator(x, label)
+        return mean_of_samples(self.discriminator(x, label))
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
-        logits = widened(self.discriminator(batch.x, batch.label))
+        logits = widened(self.discriminate(batch.x, batch.label))
         return {"real_logits": logits.sum(), "real_accuracy": (logits > 0).sum()}
 
     @torch.no_grad()
@@ -312,14 +314,12 @@ class GAN(LatentGenerator, Scheduled):
             self.augment.check(x)
         self.regularizer.check(self.generator, x)
         with eval_mode(self.discriminator):
-            features = self.discriminator.network(x)
-        wanted = [len(x), self.discriminator.head.feature_dim]
-        rule = f"must return features of shape [B, feature_dim], here {wanted}; the head makes logits of them"
-        require(list(features.shape) == wanted, "discriminator", list(features.shape), rule)
+            self.discriminator.check(x)
 
 
 def _statistics(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-    """What the logs show of logits [B] of paired samples; equal logits of a pair count half."""
+    """What the logs show of logits of paired samples; equal logits of a pair count half."""
+    real_logits, fake_logits = mean_of_samples(real_logits), mean_of_samples(fake_logits)  # [B]
     return {
         "logits/real": real_logits.mean(),
         "logits/fake": fake_logits.mean(),

@@ -16,6 +16,7 @@ from ganvas.model.augment.ada import ADA
 from ganvas.model.augment.apa import APA
 from ganvas.model.augment.diffaugment import DiffAugment
 from ganvas.model.discriminator.mlp import MLPDiscriminator
+from ganvas.model.discriminator.patch import PatchDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
@@ -39,6 +40,11 @@ def gan(**options: Any) -> Any:
         "discriminator_optimizer": SGD,
     }
     return make_gan(Faults(), **parts | options)
+
+
+def patches() -> PatchDiscriminator:
+    torch.manual_seed(0)
+    return PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none")
 
 
 CASES = {
@@ -66,6 +72,7 @@ CASES = {
     ),
     "DiffAugment": lambda: gan(augment=DiffAugment(), d_steps_per_g_step=2, adversarial_loss=RpGAN()),
     "APA": lambda: gan(augment=APA(p=0.4, interval=1, adapt_examples=300), adversarial_loss=RpGAN()),
+    "patches, R1": lambda: gan(discriminator=patches(), gradient_penalty=R1(1.0)),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),

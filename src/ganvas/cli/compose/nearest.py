@@ -13,6 +13,8 @@ _FIELD = {
     "wasserstein": "adversarial_loss=wasserstein gradient_penalty=wgan_gp",
     "lsgan": "adversarial_loss=least_squares",
     "sngan": "discriminator.norm=spectral adversarial_loss=hinge",
+    "sagan": "generator.attention_at discriminator.attention_at",
+    "patchgan": "discriminator=patch",
     "spectral": "discriminator.norm=spectral",
     "r3gan": "adversarial_loss=rpgan gradient_penalty=r1_r2",
     "relativistic": "adversarial_loss=rpgan",

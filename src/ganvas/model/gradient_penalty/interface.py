@@ -40,7 +40,8 @@ class GradientPenalty(Scheduled, ABC):
         """The weighted penalty, a scalar with a graph for double backward.
 
         Args:
-            discriminator: samples [B, ...] to logits [B] (labels already bound).
+            discriminator: samples [B, ...] to logits [B] (labels already bound), or [B, ...], one a patch, of
+                which a sample's is the mean.
             real: real samples [B, ...], before augmentation.
             fake: generated samples [B, ...], detached.
             draws: this step's randomness.
