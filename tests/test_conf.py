@@ -11,6 +11,8 @@ from ganvas.cli.compose.experiment import compose
 from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
+# Models by networks that are not every GAN's.
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "style": "style"}
 
 
 def words(name: Path) -> list[str]:
@@ -26,7 +28,7 @@ def words(name: Path) -> list[str]:
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
         chosen = [
-            f"model={ {'dcgan': 'dcgan', 'resnet': 'sngan', 'r3gan': 'r3gan'}.get(option, 'mlp_gan') }",
+            f"model={GANS.get(option, 'mlp_gan')}",
             *chosen,
         ]
     elif group == "model/network":

@@ -106,6 +106,7 @@ class GAN(LatentGenerator):
             average=ema,
             interval=d_steps_per_g_step,
             interval_option="d_steps_per_g_step",
+            after_step=getattr(type(generator), "after_step", None),
         )
         self.add_optimizer(
             "discriminator",
