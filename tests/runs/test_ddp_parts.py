@@ -67,6 +67,13 @@ CASES = {
         "model.discriminator.widths=[8,8,8,8]",
         "model.discriminator.blocks=1",
     ],
+    "style_of_classes": [
+        "model=style",
+        "model.conditional=true",
+        *("model.latent_dim=16", "model.generator.w_dim=16", "model.generator.channel_max=8"),
+        *("model.discriminator.channel_max=8", "model.head.mapping_layers=2"),
+        *("model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2"),
+    ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
