@@ -73,6 +73,7 @@ CASES = {
         *("model.latent_dim=16", "model.generator.w_dim=16", "model.generator.channel_max=8"),
         *("model.discriminator.channel_max=8", "model.head.mapping_layers=2"),
         *("model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2"),
+        *("model/regularizer=[path_length]", "model.regularizer.path_length.interval=1"),
     ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],

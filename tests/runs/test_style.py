@@ -83,11 +83,17 @@ def test_an_exported_generator_is_read_back(ganvas, run: Path) -> None:
         (["data.image_size=30"], "data.image_size", "must be 4, 5, 6 or 7 times a power of two"),
         (["model.discriminator.minibatch_group=1"], "model.discriminator.minibatch_group", "at least 2"),
         (["model.discriminator.architecture=skip"], "model.discriminator.architecture", "resnet, orig"),
+        (
+            ["model=mlp_gan", "model/regularizer=path_length"],
+            "model.regularizer.path_length",
+            "without styles",
+        ),
         (["model.generator.mixing=2"], "model.generator.mixing", "from 0 to 1"),
     ],
 )
 def test_it_refuses(words: list[str], key: str, says: str, ganvas, tmp_path: Path) -> None:
-    refused(ganvas, tmp_path, [*SMOKE, *SMALL, *CHANNELS, *words], key, says)
+    style = () if words[0].startswith("model=") else (*SMALL, *CHANNELS)
+    refused(ganvas, tmp_path, [*SMOKE, *style, *words], key, says)
 
 
 def test_a_truncation_below_0(ganvas, run: Path) -> None:

@@ -20,6 +20,7 @@ from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.gradient_penalty.wgan_gp import WGANGP
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.regularizer.path_length import PathLength
 
 SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.5)  # Adam would blow float noise up to its step's size
 
@@ -54,6 +55,7 @@ CASES = {
         adversarial_loss=Wasserstein(clip=0.05), gradient_penalty=DRAGAN(weight=0.5)
     ),
     "StyleGAN2, its mean style": lambda: style(d_steps_per_g_step=2),
+    "StyleGAN2, lazy path length": lambda: style(regularizer={"path_length": PathLength(interval=2)}),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),
