@@ -58,6 +58,7 @@ def test_samples(ganvas, run: Path, tmp_path: Path) -> None:
     assert (of_class - images(ganvas, "--num", "2", "--label", "7")).abs().max() > 5
     sampled = load(run).sample(2, 1, label=7, truncation=0.4)
     assert (to_uint8(sampled).int() - of_class).abs().max() <= 1
+    refused(ganvas, run, ["sample", "latest", "--truncation", "-0.5"], "--truncation", "must be above 0")
     ganvas("walk", "latest", "--num", "1", "--stops", "2", "--frames", "4", "--truncation", "0.4")
 
 
@@ -94,7 +95,3 @@ def test_an_exported_generator_is_read_back(ganvas, run: Path) -> None:
 def test_it_refuses(words: list[str], key: str, says: str, ganvas, tmp_path: Path) -> None:
     style = () if words[0].startswith("model=") else (*SMALL, *CHANNELS)
     refused(ganvas, tmp_path, [*SMOKE, *style, *words], key, says)
-
-
-def test_a_truncation_below_0(ganvas, run: Path) -> None:
-    refused(ganvas, run, ["sample", "latest", "--truncation", "-0.5"], "--truncation", "must be above 0")

@@ -172,7 +172,7 @@ class _Layer(nn.Module):
     def __init__(self, inputs: int, outputs: int, side: int, w_dim: int, *, doubles: bool) -> None:
         super().__init__()
         self.convolution = ModulatedConv2d(inputs, outputs, 3, w_dim, doubles=doubles)
-        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.noise_strength = nn.Parameter(torch.zeros(1))  # no scalar, for fsdp takes none
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.purpose = f"noise {side} {doubles}"
         fixed = keyed_normal(torch.zeros(1, dtype=torch.int64), self.purpose, side, side)

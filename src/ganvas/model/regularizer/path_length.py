@@ -39,6 +39,7 @@ class PathLength(Regularizer):
         OptionError: a ``weight`` that is not positive, or an ``interval`` below 1.
     """
 
+    differentiates = True
     weight: float
     mean: Tensor
     next_mean: Tensor
