@@ -33,6 +33,13 @@ def words(name: Path) -> list[str]:
         ]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
+    elif group == "model/schedule":
+        place = "model.generator_optimizer.lr"
+        numbers = {"constant": ["value"], "warmup_cosine": ["first", "peak"]}.get(option, ["first"])
+        chosen = [f"{group}@{place}={option}", *(f"{place}.{number}=1.0e-4" for number in numbers)]
+        chosen += [f"{place}.warmup=100"] if option == "warmup_cosine" else []
+    elif group == "model/schedules":  # places for schedules, no choice
+        chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
     return chosen
 
 

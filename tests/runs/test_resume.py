@@ -36,6 +36,7 @@ _CASES = {
         "model.gradient_penalty.interval=2",
     ],
     "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
+    "classifier": ["model=classifier", "model.network.base_channels=4", "model.optimizer.lr.examples=2560"],
     "vqvae": [
         "model=vqvae",
         "model.encoder.hidden_channels=16",

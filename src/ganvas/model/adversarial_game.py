@@ -67,6 +67,10 @@ class Regularizers(nn.ModuleDict):
             if one.observes:
                 one.observe(real_logits, fake_logits)
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What a run of so many examples never does of them, a line each: ``name.option=value: ...``."""
+        return [f"{name}.{line}" for name, one in self._all for line in one.out_of_reach(examples)]
+
     def check(self, generator: nn.Module, x: Tensor) -> None:
         for _, one in self._all:
             one.check(generator, x)

@@ -281,6 +281,7 @@ class GAN(LatentGenerator, Scheduled):
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
         lines = super().out_of_reach(batches, examples)
         lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
+        lines += [f"model.regularizer.{line}" for line in self.regularizer.out_of_reach(examples)]
         interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
         if interval > batches:
             rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"

@@ -88,6 +88,10 @@ class Regularizer(nn.Module, Scheduled, ABC):
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Called after each step of the discriminator with scalars: the mean logits of the global batch."""
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What its options keep a run of so many examples from, a line each: ``option=value: ...``."""
+        return []
+
     def check(self, generator: nn.Module, x: Tensor) -> None:
         """Raises OptionError where it cannot work with this generator, or samples like ``x`` [B, ...]."""
 
