@@ -35,7 +35,6 @@ _CASES = {
         *("model/regularizer=path_length", "model.regularizer.path_length.interval=1"),
         "model.gradient_penalty.interval=2",
     ],
-    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
     "classifier": ["model=classifier", "model.network.base_channels=4", "model.optimizer.lr.examples=2560"],
     "vqvae": [
         "model=vqvae",

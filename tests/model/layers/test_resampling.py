@@ -27,6 +27,7 @@ def test_halving_is_the_transpose_of_doubling() -> None:
 
 
 def test_blurring_keeps_a_constant_and_is_a_correlation() -> None:
+    torch.manual_seed(0)
     resampling, x = Resampling(), torch.randn(2, 3, 5, 6)
     assert torch.equal(resampling.blurred(torch.ones(1, 1, 6, 6), 0), torch.ones(1, 1, 3, 3))
     blurred = resampling.blurred(x, 2)

@@ -21,8 +21,9 @@ from ganvas.model.layers.style import (
 
 
 def test_rows_have_a_root_mean_square_of_1() -> None:
-    x = torch.randn(5, 7) * torch.tensor([1e-2, 1, 3, 1e3, 1e6])[:, None]
-    torch.testing.assert_close(normalized(x).square().mean(1), torch.ones(5), rtol=2e-4, atol=0)
+    torch.manual_seed(0)
+    x = torch.randn(5, 7) * torch.tensor([1e-1, 1, 3, 1e3, 1e6])[:, None]
+    torch.testing.assert_close(normalized(x).square().mean(1), torch.ones(5), rtol=1e-5, atol=0)
     torch.testing.assert_close(normalized(x)[2] * x[2].square().mean().sqrt(), x[2])
     assert normalized(torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
     assert normalized(x.half()[:3]).dtype == torch.float16
@@ -140,6 +141,7 @@ def test_a_mapping_network() -> None:
 
 
 def test_activation_keeps_the_mean_square() -> None:
+    torch.manual_seed(0)
     x = torch.randn(100_000)
     assert activate(x).square().mean().item() == pytest.approx(1.04, rel=0.02)
     assert activate(torch.tensor([-1.0, 2.0])).tolist() == pytest.approx([-0.2 * 2**0.5, 2 * 2**0.5])
