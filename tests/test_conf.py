@@ -11,6 +11,8 @@ from ganvas.cli.compose.experiment import compose
 from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
+# Models by networks that are not every GAN's.
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 
 
 def words(name: Path) -> list[str]:
@@ -25,8 +27,7 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        models = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan"}
-        chosen = [f"model={models.get(option, 'mlp_gan')}", *chosen]
+        chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
     elif group == "model/schedule":

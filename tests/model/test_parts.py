@@ -31,9 +31,14 @@ def _names(*groups: str) -> list[str]:
 
 
 # Models by networks that are not every GAN's, and sizes at which these are quick.
-GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan"}
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 _SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
-SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL}
+_STYLE = [
+    *("model.latent_dim=32", "model.generator.w_dim=32"),
+    *("model.generator.channel_max=16", "model.discriminator.channel_max=16"),
+    "model.discriminator.minibatch_group=null",  # tests/model/layers/test_minibatch_std.py compares samples
+]
+SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL, "style": _STYLE}
 SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
@@ -67,6 +72,8 @@ SHAPES = {
     "generator/biggan": (80,),
     "discriminator/biggan": (1, 16, 16),
     "discriminator/patch": (1, 16, 16),
+    "generator/style": (32,),
+    "discriminator/style": (1, 16, 16),
     "discriminator/r3gan": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),

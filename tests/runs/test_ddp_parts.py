@@ -78,6 +78,14 @@ CASES = {
         "model.discriminator.widths=[8,8,8,8]",
         "model.discriminator.blocks=1",
     ],
+    "style_of_classes": [
+        "model=style",
+        "model.conditional=true",
+        *("model.latent_dim=16", "model.generator.w_dim=16", "model.generator.channel_max=8"),
+        *("model.discriminator.channel_max=8", "model.head.mapping_layers=2"),
+        *("model.gradient_penalty.interval=2", "model.d_steps_per_g_step=2"),
+        *("model/regularizer=[path_length]", "model.regularizer.path_length.interval=1"),
+    ],
     "regularizers": [
         "model=mlp_gan",
         "model/regularizer=[lecam,bcr,zcr,top_k]",

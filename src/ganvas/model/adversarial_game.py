@@ -33,6 +33,10 @@ class Regularizers(nn.ModuleDict):
     def observes(self) -> bool:
         return any(one.observes for _, one in self._all)
 
+    @property
+    def differentiates(self) -> bool:
+        return any(one.differentiates for _, one in self._all)
+
     def terms(self, side: Literal["discriminator", "generator"], game: Game, steps: int) -> dict[str, Tensor]:
         """What they add to one network's loss, by its tag in the logs.
 

@@ -133,6 +133,7 @@ class GAN(LatentGenerator, Scheduled):
             average=ema,
             interval=d_steps_per_g_step,
             interval_option="d_steps_per_g_step",
+            after_step=getattr(type(generator), "after_step", None),
         )
         self.add_optimizer(
             "discriminator",
@@ -293,9 +294,11 @@ class GAN(LatentGenerator, Scheduled):
         return lines
 
     def why_not_sharded(self) -> str | None:
-        if self.gradient_penalty is None:
-            return None
-        return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
+        if self.gradient_penalty is not None:
+            return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
+        if self.regularizer.differentiates:
+            return "cannot differentiate twice; no model/regularizer=path_length, or accelerator.strategy=ddp"
+        return None
 
     def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
         """See :class:`ganvas.model.interface.Discriminates`."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganvas.model.layers.basic import require_channels, require_input
-from ganvas.model.layers.r3gan import Block, Resampling, check_blocks, initialized, stages_of
+from ganvas.model.layers.r3gan import Block, check_blocks, initialized, stages_of
+from ganvas.model.layers.resampling import Resampling
 
 
 class R3GANDiscriminator(nn.Module):
