@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.model.head.interface import Head
 from ganvas.model.layers.basic import require_labels
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 
 class Critic(nn.Module):

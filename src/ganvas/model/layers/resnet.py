@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 
 def conv3x3(inputs: int, outputs: int, gain: float = math.sqrt(2)) -> nn.Conv2d:
