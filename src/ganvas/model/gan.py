@@ -169,6 +169,12 @@ class GAN(LatentGenerator, Scheduled):
         self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
     ) -> dict[str, Tensor]:
         """What the discriminator descends: adversarial loss, classes, gradient penalty, regularizers."""
+        penalty = self.gradient_penalty
+        if penalty is not None and not self.every(penalty.interval):
+            penalty = None
+        if penalty is not None:  # its gradients are taken of the logits that the loss reads, where it may
+            real = real.detach().requires_grad_("real" in penalty.at)
+            fake = fake.detach().requires_grad_("fake" in penalty.at)
         shown_real, shown_fake = self.show(real, draws, "real"), self.show(fake, draws, "fake")
         real_logits, class_loss = self.discriminator(shown_real, label, class_loss=True)
         fake_logits = self.discriminator(shown_fake, label)
@@ -176,14 +182,17 @@ class GAN(LatentGenerator, Scheduled):
         terms = {"loss/discriminator": loss}
         if class_loss is not None:
             terms["loss/class_real"] = class_loss
-        if self.gradient_penalty is not None and self.every(self.gradient_penalty.interval):
-            terms["loss/gradient_penalty"] = self.gradient_penalty(
-                lambda x: self.discriminator(self.show(x, draws, "penalty"), label),
-                real=real,
-                fake=fake,
-                draws=draws,
-            )
+        if penalty is not None:
+
+            def logits_of(x: Tensor) -> Tensor:
+                if x is real or x is fake:
+                    return real_logits if x is real else fake_logits
+                logits: Tensor = self.discriminator(self.show(x, draws, "penalty"), label)
+                return logits
+
+            terms["loss/gradient_penalty"] = penalty(logits_of, real=real, fake=fake, draws=draws)
         if self.regularizer:
+            shown_real, shown_fake = shown_real.detach(), shown_fake.detach()
             game = self._game((shown_real, shown_fake), (real_logits, fake_logits), fake, z, label, draws)
             terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
         if self.mean_logits is not None:
