@@ -25,10 +25,18 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        models = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan"}
-        chosen = [f"model={models.get(option, 'mlp_gan')}", *chosen]
+        models = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "patch": "dcgan"}
+        layers = ["model.discriminator.layers=2"] if option == "patch" else []  # of 16 pixels
+        chosen = [f"model={models.get(option, 'mlp_gan')}", *chosen, *layers]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
+    elif group == "model/schedule":
+        place = "model.generator_optimizer.lr"
+        numbers = {"constant": ["value"], "warmup_cosine": ["first", "peak"]}.get(option, ["first"])
+        chosen = [f"{group}@{place}={option}", *(f"{place}.{number}=1.0e-4" for number in numbers)]
+        chosen += [f"{place}.warmup=100"] if option == "warmup_cosine" else []
+    elif group == "model/schedules":  # places for schedules, no choice
+        chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
     return chosen
 
 

@@ -63,11 +63,12 @@ CASES = {
     "biggan_of_classes": [
         "model=biggan",
         "model.conditional=true",
-        "model.generator.widths=[8,8,8,8]",
+        "data.image_size=16",
+        "model.generator.widths=[8,8,8]",
         "model.discriminator.widths=[8,8,8]",
         "model.d_steps_per_g_step=2",
-        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
-        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+        *("model.generator_optimizer.eps=0.1", "model.generator_optimizer.lr=0.01"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.1", "model.discriminator_optimizer.lr=0.01"),
     ],
     "r3gan": [
         "model=r3gan",
@@ -86,7 +87,23 @@ CASES = {
         "model.discriminator.norm=spectral",
         "model/gradient_penalty=r1",
         "model/adversarial_loss=rpgan",
+        "model/regularizer=[lecam,cr,top_k]",
+        "model.regularizer.lecam.start=0",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
+    "regularizers": [
+        "model=mlp_gan",
+        "model/regularizer=[lecam,bcr,zcr,top_k]",
+        "model.regularizer.lecam.start=0",
+        "model.regularizer.lecam.decay=0.5",
+        "model/schedule@model.instance_noise=linear",
+        "model.instance_noise.first=0.1",
+        "model/schedule@model.discriminator_optimizer.beta1=cosine",
+        "model.discriminator_optimizer.beta1.first=0.5",
+        "trainer.max_examples=128",
+    ],
+    "consistency": ["model=mlp_gan", "model/regularizer=[cr]", "model/adversarial_loss=rpgan"],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],

@@ -33,7 +33,7 @@ IMAGES = [
 SLOW_MOMENTUM = [
     f"model.{one}_optimizer.{what}"
     for one in ("generator", "discriminator")
-    for what in ("lr=0.003", "betas=[0.9,0.999]")
+    for what in ("lr=0.003", "beta1=0.9", "beta2=0.999")
 ]
 ILL = {
     "lr_of_d_x1000": (

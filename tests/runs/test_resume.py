@@ -28,7 +28,7 @@ _CASES = {
         "model.discriminator.base_channels=8",
         "model.discriminator.norm=spectral",
     ],
-    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
+    "classifier": ["model=classifier", "model.network.base_channels=4", "model.optimizer.lr.examples=2560"],
     "vqvae": [
         "model=vqvae",
         "model.encoder.hidden_channels=16",

@@ -29,7 +29,7 @@ class Autoencoder(Recipe):
     """
 
     reports: ClassVar[tuple[str, ...]] = (
-        *("loss/codebook", "loss/commitment", "codes/"),
+        *("loss/codebook", "loss/commitment", "codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
     )
 
@@ -43,12 +43,13 @@ class Autoencoder(Recipe):
 
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`: codes that remember most of a short run."""
+        lines = super().out_of_reach(batches, examples)
         decay = getattr(self.quantizer, "decay", None)  # of codes that are running means, per batch
         if decay is None or batches * (1 - decay) >= 3:
-            return []
+            return lines
         rule = f"codes remember {1 / (1 - decay):.0f} batches, and the run has {batches}"
         shorter = max(0.0, math.floor((1 - 10 / batches) * 100) / 100) if batches > 10 else 0.0
-        return [f"model.quantizer.decay={decay:g}: {rule}; {shorter:g} lets them follow the encoder"]
+        return [*lines, f"model.quantizer.decay={decay:g}: {rule}; {shorter:g} lets them follow the encoder"]
 
     def autoencode(self, x: Tensor) -> tuple[Tensor, QuantizerOutput]:
         """Samples [B, ...] to their reconstructions, not clamped, and what the quantizer made of them."""

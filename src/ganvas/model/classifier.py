@@ -10,27 +10,31 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import Draws
 from ganvas.model.network.interface import Classified
-from ganvas.model.training.descent import linear_decay
 from ganvas.model.training.recipe import Recipe
 
 
 class Classifier(Recipe):
-    """Cross-entropy; the learning rate falls linearly to zero.
+    """Cross-entropy of the labels.
 
     Args:
         network: samples [B, ...] to logits and features (see the part's interface).
         optimizer: parameters to a torch optimizer.
-        decay_examples: examples seen at which the learning rate reaches zero; None leaves it as it is.
         seed: the run's seed.
     """
 
     reports = (
-        *("loss/cross_entropy", "accuracy/training", "gradient_norm/network", "learning_rate/network"),
+        *(
+            "loss/cross_entropy",
+            "accuracy/training",
+            "gradient_norm/network",
+            "learning_rate/network",
+            "schedule/",
+        ),
         *("validation/cross_entropy", "validation/accuracy"),
     )
 
@@ -39,14 +43,11 @@ class Classifier(Recipe):
         *,
         network: nn.Module,
         optimizer: Callable[[Any], Optimizer],
-        decay_examples: int | None,
         seed: int,
     ) -> None:
         super().__init__(seed=seed)
-        positive = decay_examples is None or decay_examples > 0
-        require(positive, "decay_examples", decay_examples, "must be positive, or null for a constant rate")
-        self.network, self.decay_examples = network, decay_examples
-        self.add_optimizer("network", optimizer, ["network"], schedule=linear_decay(decay_examples))
+        self.network = network
+        self.add_optimizer("network", optimizer, ["network"])
 
     def step(self, batch: Batch, draws: Draws) -> None:
         assert batch.label is not None, "the data said how many classes they have"
@@ -54,18 +55,6 @@ class Classifier(Recipe):
         if self.log_due:
             self.note({"accuracy/training": (logits.argmax(1) == batch.label).float().mean()})
         self.descend("network", {"loss/cross_entropy": cross_entropy(logits, batch.label)})
-
-    def out_of_reach(self, batches: int, examples: int) -> list[str]:
-        """See :class:`ganvas.model.training.lifecycle.Lifecycle`: a decay that does not end with the run."""
-        decay = self.decay_examples
-        if decay is None or 0.9 * examples <= decay <= 1.1 * examples:
-            return []
-        if decay < examples:
-            left = f"the learning rate is zero from there on, and the run has {examples:,} examples"
-        else:
-            share = 1 - examples / decay
-            left = f"the run ends after {examples:,} examples, at {share:.0%} of the learning rate"
-        return [f"model.decay_examples={decay}: {left}"]
 
     def why_not_sharded(self) -> str:
         return "shares out GANs and VQ-VAEs alone; accelerator.strategy=ddp"

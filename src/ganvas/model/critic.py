@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.head.interface import Head, neighbourhood
 from ganvas.model.layers.basic import require_labels
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 
 class Critic(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -21,15 +21,19 @@ from ganvas.functional.modes import eval_mode
 from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
+from ganvas.functional.schedule import Schedule, Scheduled
+from ganvas.model.adversarial_game import MeanLogits, Regularizers
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.augment.interface import Augment
 from ganvas.model.critic import Critic
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.head.interface import Head
 from ganvas.model.latent_generator import LatentGenerator
+from ganvas.model.regularizer.interface import Game, Regularizer
 
 
-class GAN(LatentGenerator):
+class GAN(LatentGenerator, Scheduled):
     """Generative adversarial network (Goodfellow 2014, arXiv:1406.2661) with exchangeable parts.
 
     Args:
@@ -42,6 +46,10 @@ class GAN(LatentGenerator):
         num_classes: K, classes of the data; None where they have none, or where it is not said how many.
         adversarial_loss: both sides' losses.
         gradient_penalty: added to the discriminator's loss, or None.
+        regularizer: more terms of the losses, by name.
+        augment: what the discriminator is shown of samples, or None: samples as they are.
+        instance_noise: standard deviation of noise that real and generated samples alike get before the
+            discriminator (Sonderby 2017, arXiv:1610.04490; Arjovsky & Bottou 2017), in units of the data.
         ema: average of the generator's weights that images and metrics use, or None.
         generator_optimizer: parameters to a torch optimizer.
         discriminator_optimizer: likewise.
@@ -60,12 +68,16 @@ class GAN(LatentGenerator):
             "loss/gradient_penalty",
             "loss/class_real",
             "loss/class_fake",
+            "loss/",
         ),
+        *("augment/", "schedule/"),
         *("gradient_norm/discriminator", "gradient_norm/generator", "logits/real", "logits/fake"),
         *("accuracy/real", "accuracy/fake", "accuracy/pairs"),
         *("learning_rate/discriminator", "learning_rate/generator"),
         *("validation/real_logits", "validation/real_accuracy"),
     )
+
+    instance_noise: float
 
     def __init__(
         self,
@@ -78,6 +90,9 @@ class GAN(LatentGenerator):
         num_classes: int | None,
         adversarial_loss: AdversarialLoss,
         gradient_penalty: GradientPenalty | None,
+        regularizer: Mapping[str, Regularizer] | None = None,
+        augment: Augment | None = None,
+        instance_noise: float | Schedule = 0.0,
         ema: WeightAverage | None,
         generator_optimizer: Callable[[Any], Optimizer],
         discriminator_optimizer: Callable[[Any], Optimizer],
@@ -97,6 +112,12 @@ class GAN(LatentGenerator):
         self.discriminator = Critic(discriminator, head(features, num_classes=classes))
         self._check_conditional()
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
+        self.regularizer, self.augment = Regularizers(regularizer), augment
+        rule = "must be 0 or more; 0 adds none"
+        self.set_number("instance_noise", instance_noise, lambda deviation: deviation >= 0, rule)
+        self._noisy = bool(self.schedules) or self.instance_noise > 0
+        self._observes = self.regularizer.observes or (augment is not None and augment.adapts)
+        self.mean_logits = MeanLogits() if self._observes else None
         self.d_steps_per_g_step = d_steps_per_g_step
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.add_optimizer(
@@ -115,9 +136,11 @@ class GAN(LatentGenerator):
             ["discriminator"],
             option="discriminator_optimizer",
             grad_clip=grad_clip,
-            after_step=adversarial_loss.constrain,
+            after_step=self._after_discriminator if self._observes else adversarial_loss.constrain,
+            beside=[name for name in ("mean_logits", "regularizer", "augment") if getattr(self, name)],
         )
-        self.log_period = math.lcm(d_steps_per_g_step, gradient_penalty.interval if gradient_penalty else 1)
+        lazy = gradient_penalty.interval if gradient_penalty else 1
+        self.log_period = math.lcm(d_steps_per_g_step * self.regularizer.interval, lazy)
         if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
             warnings.warn(
                 "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
@@ -131,31 +154,107 @@ class GAN(LatentGenerator):
         z = draws.normal("latent", len(real), self.latent_dim)  # [B, latent_dim]
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
+        if self.augment is not None:
+            real = self.augment.replace(real, fake.detach(), draws)
+        self.descend("discriminator", self._discriminator_terms(real, fake.detach(), z, label, draws))
+        if steps_generator:
+            with self.frozen("discriminator"):
+                self.descend("generator", self._generator_terms(real, fake, z, label, draws))
 
-        real_logits, class_loss = self.discriminator(real, label, class_loss=True)
-        fake_logits = self.discriminator(fake.detach(), label)
+    def _discriminator_terms(
+        self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
+    ) -> dict[str, Tensor]:
+        """What the discriminator descends: adversarial loss, classes, gradient penalty, regularizers."""
+        shown_real, shown_fake = self.show(real, draws, "real"), self.show(fake, draws, "fake")
+        real_logits, class_loss = self.discriminator(shown_real, label, class_loss=True)
+        fake_logits = self.discriminator(shown_fake, label)
         loss = self.adversarial_loss.discriminator(real_logits=real_logits, fake_logits=fake_logits)
         terms = {"loss/discriminator": loss}
         if class_loss is not None:
             terms["loss/class_real"] = class_loss
         if self.gradient_penalty is not None and self.every(self.gradient_penalty.interval):
             terms["loss/gradient_penalty"] = self.gradient_penalty(
-                lambda x: self.discriminator(x, label), real=real, fake=fake.detach(), draws=draws
+                lambda x: self.discriminator(self.show(x, draws, "penalty"), label),
+                real=real,
+                fake=fake,
+                draws=draws,
             )
+        if self.regularizer:
+            game = self._game((shown_real, shown_fake), (real_logits, fake_logits), fake, z, label, draws)
+            terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
+        if self.mean_logits is not None:
+            self.mean_logits.add(real_logits, fake_logits)
         if self.log_due:
             self.note(_statistics(real_logits.detach(), fake_logits.detach()))
-        self.descend("discriminator", terms)
+            if self.augment is not None:
+                self.note(self.augment.report())
+        return terms
 
-        if steps_generator:
-            with self.frozen("discriminator"):
-                fake_logits, class_loss = self.discriminator(fake, label, class_loss=True)
-                loss = self.adversarial_loss.generator(
-                    real_logits=self._real_logits(real, label), fake_logits=fake_logits
-                )
-                terms = {"loss/generator": loss}
-                if class_loss is not None:
-                    terms["loss/class_fake"] = class_loss
-                self.descend("generator", terms)
+    def _generator_terms(
+        self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
+    ) -> dict[str, Tensor]:
+        """What the generator descends, with the discriminator as its step has left it."""
+        shown = self.show(fake, draws, "fake/generator")
+        fake_logits, class_loss = self.discriminator(shown, label, class_loss=True)
+        real_logits = self._real_logits(real, label, draws)
+        share, terms = 1.0, {}
+        if self.regularizer:
+            game = self._game((real, shown), (real_logits, fake_logits), fake, z, label, draws)
+            terms = self.regularizer.terms("generator", game, self.batches_seen // self.d_steps_per_g_step)
+            real_logits, fake_logits, share = self.regularizer.chosen(game)
+        if len(fake_logits) > 0:
+            loss = self.adversarial_loss.generator(real_logits=real_logits, fake_logits=fake_logits)
+        else:  # all that were chosen are in other ranks' shares
+            loss = fake_logits.sum()
+        terms["loss/generator"] = loss if share == 1.0 else share * loss
+        if class_loss is not None:
+            terms["loss/class_fake"] = class_loss
+        return terms
+
+    def show(self, x: Tensor, draws: Draws, purpose: str) -> Tensor:
+        """Samples [B, ...] as the discriminator is shown them in training: augmented, with noise."""
+        if self.augment is not None:
+            x = self.augment(x, draws, purpose)
+        if self._noisy:
+            x = x + self.instance_noise * draws.normal(f"noise/{purpose}", *x.shape).to(x.dtype)
+        return x
+
+    def _game(
+        self,
+        shown: tuple[Tensor, Tensor],
+        logits: tuple[Tensor | None, Tensor],
+        made: Tensor,
+        z: Tensor,
+        label: Tensor | None,
+        draws: Draws,
+    ) -> Game:
+        (real, fake), (real_logits, fake_logits) = shown, logits
+        return Game(
+            z=z,
+            made=made,
+            real=real,
+            fake=fake,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            discriminate=lambda x: self.discriminator(x, label),
+            generate=lambda latents: self.generator(latents, label),
+            show=lambda x: self.show(x, draws, "fake/beside"),
+            generator=self.generator,
+            label=label,
+            draws=draws,
+            examples_seen=self.examples_seen,
+            whole_batch=self.whole_batch,
+        )
+
+    def _after_discriminator(self, critic: nn.Module) -> None:
+        """What is done after each of its steps: its weights are kept in bounds, its logits observed."""
+        if self.adversarial_loss.constrain is not None:
+            self.adversarial_loss.constrain(critic)
+        assert self.mean_logits is not None
+        real, fake, sign = self.mean_logits.take()
+        self.regularizer.observe(real, fake)
+        if self.augment is not None and self.augment.adapts:
+            self.augment.observe(sign, self.global_batch_size)
 
     def _check_conditional(self) -> None:
         """Raises OptionError unless both networks read labels where the model is conditional."""
@@ -168,9 +267,11 @@ class GAN(LatentGenerator):
         require(reads, "generator", type(self.generator).__name__, f"{rule} a generator with num_classes")
 
     @torch.no_grad()
-    def _real_logits(self, real: Tensor, label: Tensor | None) -> Tensor | None:
+    def _real_logits(self, real: Tensor, label: Tensor | None, draws: Draws) -> Tensor | None:
         """[B], where the generator's loss wants them; they move no generator parameter."""
-        return self.discriminator(real, label) if self.adversarial_loss.needs_real_logits else None
+        if not self.adversarial_loss.needs_real_logits:
+            return None
+        return self.discriminator(self.show(real, draws, "real/generator"), label)
 
     @property
     def generator_steps(self) -> int:
@@ -179,7 +280,9 @@ class GAN(LatentGenerator):
 
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
-        lines = [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
+        lines = super().out_of_reach(batches, examples)
+        lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
+        lines += [f"model.regularizer.{line}" for line in self.regularizer.out_of_reach(examples)]
         interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
         if interval > batches:
             rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"
@@ -204,6 +307,9 @@ class GAN(LatentGenerator):
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]."""
         super().check_sample(x)
+        if self.augment is not None:
+            self.augment.check(x)
+        self.regularizer.check(self.generator, x)
         with eval_mode(self.discriminator):
             self.discriminator.check(x)
 

@@ -19,7 +19,7 @@ defaults:
 latent_dim: 4
 generator:
   hidden_dim: 8 # of each layer
-generator_optimizer: {lr: 1.0e-3, betas: [0.0, 0.99]}
+generator_optimizer: {lr: 1.0e-3, beta1: 0.0, beta2: 0.99}
 seed: ${seed}
 """
 _EXPERIMENT = """# @package _global_

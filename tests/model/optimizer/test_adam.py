@@ -11,7 +11,7 @@ from ganvas.model.optimizer.adam import adam
 def test_two_steps_of_the_papers_algorithm(weight_decay: float) -> None:
     lr, (beta1, beta2), eps = 0.1, (0.5, 0.9), 1e-3
     parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer = adam([parameter], lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay)
+    optimizer = adam([parameter], lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
     expected, m, v = torch.tensor([1.0, -2.0]), torch.zeros(2), torch.zeros(2)
     for step, gradient in enumerate([torch.tensor([0.4, -3.0]), torch.tensor([-0.1, 0.7])], start=1):
         parameter.grad = gradient.clone()
@@ -30,8 +30,8 @@ def test_two_steps_of_the_papers_algorithm(weight_decay: float) -> None:
     [
         ("lr", 0.0),
         ("lr", -1e-3),
-        ("betas", (0.5, 1.0)),
-        ("betas", (-0.1, 0.9)),
+        ("beta2", 1.0),
+        ("beta1", -0.1),
         ("eps", 0.0),
         ("weight_decay", -1e-3),
     ],

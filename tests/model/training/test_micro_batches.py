@@ -19,6 +19,11 @@ from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.gradient_penalty.wgan_gp import WGANGP
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.regularizer.bcr import BCR
+from ganvas.model.regularizer.lecam import LeCam
+from ganvas.model.regularizer.top_k import TopK
+from ganvas.model.regularizer.zcr import ZCR
+from ganvas.model.schedule.linear import Linear
 
 SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.5)  # Adam would blow float noise up to its step's size
 
@@ -49,6 +54,15 @@ CASES = {
         adversarial_loss=Wasserstein(clip=0.05), gradient_penalty=DRAGAN(weight=0.5)
     ),
     "patches, R1": lambda: gan(discriminator=patches(), gradient_penalty=R1(1.0)),
+    "regularizers": lambda: gan(
+        regularizer={
+            "lecam": LeCam(weight=0.5, decay=0.5, start=0),
+            "bcr": BCR(real=0.3, fake=0.2),
+            "zcr": ZCR(noise=0.5),
+            "top_k": TopK(Linear(1.0, 0.4, 64)),
+        },
+        instance_noise=Linear(0.5, 0.0, 64),
+    ),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),

@@ -16,7 +16,7 @@ from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
 from ganvas.model.ema.exponential import ExponentialAverage
-from ganvas.model.training.descent import linear_decay
+from ganvas.model.schedule.linear import Linear
 from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 
@@ -54,25 +54,26 @@ def test_a_callbacks_hooks_around_each_optimizer_are_called() -> None:
 
 
 class Line(Recipe):
-    def __init__(self, decay: int | None) -> None:
+    def __init__(self, lr: float | Linear) -> None:
         super().__init__(seed=0)
         self.line = nn.Linear(64, 1)
-        build = partial(torch.optim.SGD, lr=0.5)
-        self.add_optimizer("line", build, ["line"], schedule=linear_decay(decay))
+        self.add_optimizer("line", partial(torch.optim.SGD, lr=lr), ["line"])
 
     def step(self, batch: Batch, draws: Draws) -> None:
         self.descend("line", {"loss/line": self.line(batch.x.flatten(1)).mean()})
 
 
-@pytest.mark.parametrize(("decay", "rates"), [(None, [0.5] * 4), (64, [0.5, 0.375, 0.25, 0.125])])
-def test_a_schedule_is_a_function_of_examples_seen(decay: int | None, rates: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("lr", "rates"), [(0.5, [0.5] * 4), (Linear(0.5, 0.0, 64), [0.5, 0.375, 0.25, 0.125])]
+)
+def test_a_schedule_is_a_function_of_examples_seen(lr: Any, rates: list[float]) -> None:
     found = []
 
     class Look(pl.Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             found.append(pl_module.report["learning_rate/line"].item())
 
-    run(Line(decay), Look(), steps=4)
+    run(Line(lr), Look(), steps=4)
     assert found == pytest.approx(rates)
 
 
@@ -196,7 +197,7 @@ def test_hooks_that_would_silence_the_run_are_refused(hook: str) -> None:
     setattr(Own, hook, lambda self, *_: None)
     with pytest.raises(OptionError, match=f"^model.{hook}=Own: is the base's, or is never called"):
         check_hooks(Own(None), Recipe)
-    check_hooks(Line(None), Recipe)
+    check_hooks(Line(0.5), Recipe)
 
 
 def test_a_recipe_is_fitted_again_as_it_is_asked_to_now() -> None:

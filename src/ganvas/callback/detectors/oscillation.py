@@ -24,7 +24,7 @@ class Oscillation(Detector):
     """
 
     advice = (
-        "model.generator_optimizer.lr and model.discriminator_optimizer.lr (lower), their betas=[0.5,0.999], "
+        "model.generator_optimizer.lr and model.discriminator_optimizer.lr (lower), their beta1=0.5, "
         "model/gradient_penalty=r1"
     )
 

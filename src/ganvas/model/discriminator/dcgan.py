@@ -6,7 +6,6 @@ import math
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.layers.basic import (
@@ -16,6 +15,7 @@ from ganvas.model.layers.basic import (
     require_positive,
     require_power_of_two_size,
 )
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 NORMS = ("batch", "spectral", "none")
 

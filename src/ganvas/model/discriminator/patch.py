@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.layers.basic import initialize_dcgan, require_channels, require_input, require_positive
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 NORMS = ("batch", "spectral", "none")
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
+from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.ema.interface import WeightAverage
 
+_SHORTEST = 1e-3  # of a half-life, in examples: 0.5^1000 is zero, and so is the weight of the past
 
-class ExponentialAverage(WeightAverage):
+
+class ExponentialAverage(WeightAverage, Scheduled):
     """average <- d average + (1 - d) network, d = 0.5^(examples / h), so batch size does not matter.
 
         h = min(half_life, ramp * examples seen)
@@ -24,25 +28,32 @@ class ExponentialAverage(WeightAverage):
     whole numbers.
 
     Args:
-        half_life: training examples after which an old weight counts half.
+        half_life: training examples after which an old weight counts half; of a schedule it may be 0, where
+            the average is the network itself.
         ramp: largest half-life as a share of the examples seen; None: no such limit.
 
     Raises:
         OptionError: a ``half_life`` or ``ramp`` that is not positive.
     """
 
-    def __init__(self, half_life: float = 10_000.0, ramp: float | None = None) -> None:
+    half_life: float
+
+    def __init__(self, half_life: float | Schedule = 10_000.0, ramp: float | None = None) -> None:
         super().__init__()
-        require(half_life > 0, "half_life", half_life, "must be positive; model/ema=none switches it off")
+        least = 0.0 if isinstance(half_life, Schedule) else math.ulp(0.0)
+        rule = "must be positive; model/ema=none switches it off"
+        self.set_number("half_life", half_life, lambda examples: examples >= least, rule)
         require(ramp is None or ramp > 0, "ramp", ramp, "must be positive; null: the half-life alone")
-        self.half_life, self.ramp = half_life, ramp
+        self.ramp = ramp
         self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])
 
     def track(self, network: nn.Module) -> None:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
 
     def out_of_reach(self, examples: int) -> list[str]:
-        start = 0.0 if self.ramp is not None else 0.5 ** (examples / self.half_life)
+        if self.ramp is not None or self.schedules:
+            return []
+        start: float = 0.5 ** (examples / self.half_life)
         if start < 0.05:
             return []
         rule = f"{start:.0%} of the average is the untrained start after {examples:,} examples"
@@ -58,7 +69,7 @@ class ExponentialAverage(WeightAverage):
             self._pairs = (network, list(self.average.parameters()), list(network.parameters()))
         _, averages, values = self._pairs
         half_life = self.half_life if self.ramp is None else min(self.half_life, self.ramp * seen)
-        weight = 1 - 0.5 ** (examples / half_life)
+        weight = 1 - 0.5 ** (examples / max(half_life, _SHORTEST))
         if isinstance(weight, Tensor):
             steps = torch._foreach_sub(values, averages)
             torch._foreach_mul_(steps, weight)

@@ -10,7 +10,8 @@ from torch import Tensor
 from ganvas.errors import require
 from ganvas.functional.gradients import input_gradient
 from ganvas.functional.random import Draws
-from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.functional.schedule import Schedule
+from ganvas.model.gradient_penalty.interface import POSITIVE, GradientPenalty
 
 
 class DRAGAN(GradientPenalty):
@@ -29,11 +30,13 @@ class DRAGAN(GradientPenalty):
         OptionError: a ``weight`` or a ``spread`` that is not positive, or an ``interval`` below 1.
     """
 
-    def __init__(self, weight: float = 10.0, spread: float = 0.3, interval: int = 1) -> None:
-        require(weight > 0, "weight", weight, "must be positive; model/gradient_penalty=none switches it off")
+    weight: float
+
+    def __init__(self, weight: float | Schedule = 10.0, spread: float = 0.3, interval: int = 1) -> None:
+        self.set_number("weight", weight, *POSITIVE)
         require(spread > 0, "spread", spread, "must be positive; 0.3 is half the deviation of usual images")
         require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
-        self.weight, self.spread, self.interval = weight, spread, interval
+        self.spread, self.interval = spread, interval
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor, draws: Draws

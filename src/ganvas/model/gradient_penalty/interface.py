@@ -10,9 +10,16 @@ from torch import Tensor
 
 from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.random import Draws
+from ganvas.functional.schedule import Scheduled
+
+# What its strength must be, and what is said where it is not.
+POSITIVE: tuple[Callable[[float], bool], str] = (
+    lambda strength: strength > 0,
+    "must be positive; model/gradient_penalty=none switches it off",
+)
 
 
-class GradientPenalty(ABC):
+class GradientPenalty(Scheduled, ABC):
     """A term of the discriminator's loss that reads its gradient with respect to samples.
 
     Attributes:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganvas.errors import require
 from ganvas.functional.random import Draws
-from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.functional.schedule import Schedule
+from ganvas.model.gradient_penalty.interface import POSITIVE, GradientPenalty
 
 
 class SquaredGradientPenalty(GradientPenalty):
@@ -23,10 +24,12 @@ class SquaredGradientPenalty(GradientPenalty):
         OptionError: a ``gamma`` that is not positive, or an ``interval`` below 1.
     """
 
-    def __init__(self, gamma: float = 1.0, interval: int = 1) -> None:
-        require(gamma > 0, "gamma", gamma, "must be positive; model/gradient_penalty=none switches it off")
+    gamma: float
+
+    def __init__(self, gamma: float | Schedule = 1.0, interval: int = 1) -> None:
+        self.set_number("gamma", gamma, *POSITIVE)
         require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
-        self.gamma, self.interval = gamma, interval
+        self.interval = interval
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor, draws: Draws

@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import require
 from ganvas.model.layers.attention import SelfAttention2d
+from ganvas.model.layers.spectral_norm import spectral_norm
 
 Wrap = Callable[[nn.Module], nn.Module]  # what is done to every layer with weights
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from ganvas.functional.distributed import (
 )
 from ganvas.functional.finite import non_finite_name
 from ganvas.functional.precision import widest_float
+from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.functional.sharding import is_sharded
 from ganvas.model.training.descent import Descent, lay_moments_like_parameters
 from ganvas.model.training.device_guard import DeviceGuard, Step
@@ -27,6 +28,7 @@ from ganvas.model.training.lifecycle import Lifecycle
 from ganvas.model.training.lightning_internals import batch_counters, listeners
 from ganvas.model.training.micro_batches import MicroBatches
 from ganvas.model.training.mistakes import Named, wrong_step, wrong_value
+from ganvas.model.training.moving import all_schedules, scheduled_parts
 from ganvas.model.training.snapshot import BufferSnapshot, running_statistics, tensors_changed_by_forward
 
 
@@ -42,7 +44,11 @@ class Harness(Lifecycle):
         super().__init__(seed=seed)
         self._snapshots: dict[str, BufferSnapshot] = {}
         self._listeners: dict[str, list[Any]] = {}
+        self._touched: dict[str, torch.nn.Module] = {}
         self._parts: MicroBatches | None = None
+        self._begin: list[Callable[[], None]] = []
+        self._scheduled: list[Scheduled] = []
+        self._schedules: dict[str, Schedule] = {}
         self.agenda: Any = None  # of a run: calls its callbacks where one has something to do
         self._noted: dict[str, Tensor] = {}
         self._descended: tuple[str, ...] = ()
@@ -58,7 +64,8 @@ class Harness(Lifecycle):
             for name, network in self.networks.items()
         }
         self._trainable = Named("frozen", "no optimizer moves a network of this name", trainable)
-        changed = {name: list(tensors_changed_by_forward(one)) for name, one in self.networks.items()}
+        self._touched = self.touched
+        changed = {name: list(tensors_changed_by_forward(one)) for name, one in self._touched.items()}
         self._snapshots = {name: BufferSnapshot(places) for name, places in changed.items() if places}
         self._parts = None
         if self.micro_batches > 1:
@@ -81,11 +88,19 @@ class Harness(Lifecycle):
             on_device = self.device.type == "cuda" and not self._is_sharded
         may = on_device and DeviceGuard.fits(optimizers)
         self._device_guard = DeviceGuard(self._judge) if may else None
+        parts = [module for one in self._touched.values() for module in one.modules()]
+        self._begin = [call for one in parts if callable(call := getattr(one, "begin_step", None))]
+        self._scheduled = list(scheduled_parts(self).values())
+        self._schedules = all_schedules(self, self._descents.values())
         self._listeners = listeners(self.trainer)
         self._count_batch = batch_counters(self.trainer)
 
     def on_train_end(self) -> None:
         self._settle()
+        for network in self.touched.values():
+            for module in network.modules():
+                if callable(end := getattr(module, "end_steps", None)):
+                    end()
 
     def _settle(self) -> None:
         """Lets the host learn of all steps that were made."""
@@ -103,6 +118,8 @@ class Harness(Lifecycle):
             )
             raise wrong_step(type(self).__name__, reason)
         self.report |= self._noted
+        for name, schedule in self._schedules.items():
+            self.report[f"schedule/{name}"] = torch.tensor(schedule(self.examples_seen))
         for tag, value in self.report.items():
             if value.ndim:
                 raise wrong_value(tag, value)
@@ -124,7 +141,7 @@ class Harness(Lifecycle):
         gradients of sharded parameters means already.
         """
         gradients = [p.grad for p in descent.parameters if p.grad is not None and not is_sharded(p.grad)]
-        names = dict.fromkeys(descent.networks + self._descended)
+        names = dict.fromkeys(descent.touched + self._descended)
         statistics = [value for name in names for value in running_statistics(getattr(self, name))]
         mean_over_ranks_([*gradients, *statistics, loss])
 
@@ -143,7 +160,7 @@ class Harness(Lifecycle):
         broken = self._first_broken(step) or f"loss/{step.name}"
         if self.guard.skips(step.name, broken, step.where):
             return
-        self._restore(self.networks)
+        self._restore(self._touched)
         parameters = {name: dict(network.named_parameters()) for name, network in self.networks.items()}
         raise self.guard.error(broken, step.where, non_finite_name(parameters))
 

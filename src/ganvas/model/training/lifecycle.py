@@ -19,6 +19,7 @@ from ganvas.model.interface import Reconstructs, Samples
 from ganvas.model.training.descent import Descent
 from ganvas.model.training.guard import Guard
 from ganvas.model.training.mistakes import Named, check_optimizer, check_trained
+from ganvas.model.training.moving import all_schedules, beyond_run
 from ganvas.model.training.snapshot import updates_itself
 
 
@@ -68,23 +69,25 @@ class Lifecycle(pl.LightningModule):
         average: WeightAverage | None = None,
         interval: int = 1,
         interval_option: str | None = None,
-        schedule: Callable[[int], float] | None = None,
         after_step: Callable[[nn.Module], None] | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
         """Says what ``descend(name, ...)`` moves; for a recipe's ``__init__``, once its networks are set.
 
         Args:
             name: by which logs call it: ``gradient_norm/<name>``, ``learning_rate/<name>``.
-            build: parameters to a torch optimizer.
+            build: parameters to a torch optimizer; of a ``functools.partial`` any number may be a
+                :class:`ganvas.functional.schedule.Schedule`.
             networks: names of this recipe's attributes; the optimizer gets their parameters in this order.
             option: the option that ``build`` came from, for errors.
             grad_clip: largest norm of all its gradients together, or None.
             average: a running average of its one network; set it as an attribute of the recipe too.
             interval: batches from one of its steps to the next, by which the average's time passes.
             interval_option: the option that ``interval`` came from, for errors.
-            schedule: examples seen to the share of the learning rate that is left; None: 1.
             after_step: what is done to its first network after each step, e.g. clipping its weights; doing it
                 once more must change nothing.
+            beside: names of attributes, modules without parameters, whose buffers the step moves: they are
+                put back where it is left out, and are means over ranks.
 
         Raises:
             OptionError: ``grad_clip`` is not positive; a name is taken, or a network not there.
@@ -100,8 +103,8 @@ class Lifecycle(pl.LightningModule):
             average=average,
             interval=interval,
             interval_option=interval_option,
-            schedule=schedule,
             after_step=after_step,
+            beside=tuple(beside),
         )
         if average is not None:
             require(len(networks) == 1, "add_optimizer", name, "can average one network alone")
@@ -111,6 +114,12 @@ class Lifecycle(pl.LightningModule):
     def networks(self) -> dict[str, nn.Module]:
         """The trained networks by name; compiled and laid out in memory as the accelerator asks."""
         names = [name for descent in self._descents.values() for name in descent.networks]
+        return {name: getattr(self, name) for name in dict.fromkeys(names)}
+
+    @property
+    def touched(self) -> dict[str, nn.Module]:
+        """The networks, and what only has buffers that move with them."""
+        names = [name for descent in self._descents.values() for name in descent.touched]
         return {name: getattr(self, name) for name in dict.fromkeys(names)}
 
     @property
@@ -144,10 +153,9 @@ class Lifecycle(pl.LightningModule):
             both = [p for name in descent.networks for p in getattr(self, name).parameters()]
             parameters = list(dict.fromkeys(both))  # tied weights once
             try:
-                optimizers.append(descent.build([p for p in parameters if p.requires_grad]))
+                optimizers.append(descent.make([p for p in parameters if p.requires_grad]))
             except OptionError as error:
                 raise error.under(f"model.{descent.option}") from None
-            descent.rates = [group["lr"] for group in optimizers[-1].param_groups]
         return optimizers, []
 
     def set_non_finite_policy(self, policy: str, max_skips: int) -> None:
@@ -174,7 +182,7 @@ class Lifecycle(pl.LightningModule):
 
         A line begins with ``model.option=value: ``. That an optimizer makes a step is looked at elsewhere.
         """
-        return []
+        return beyond_run(all_schedules(self, self._descents.values()), examples)
 
     @torch.no_grad()
     def check_sample(self, x: Tensor) -> None:

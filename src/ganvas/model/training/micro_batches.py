@@ -92,6 +92,11 @@ class MicroBatches:
         raise _EndOfPart
 
     @property
+    def number(self) -> int:
+        """Of the part that is computed now, from 0."""
+        return self._number
+
+    @property
     def is_first(self) -> bool:
         return self._number == 0
 

@@ -58,6 +58,11 @@ class Recipe(Harness):
         """
         raise wrong_step(type(self).__name__, "has no step of its own; write def step(self, batch, draws)")
 
+    @property
+    def global_batch_size(self) -> int:
+        """Samples of the batch at hand, of all ranks and micro-batches."""
+        return self._global_batch_size
+
     def every(self, batches: int) -> bool:
         """Whether this batch is the last of so many; logs fall on such batches too (``log_period``)."""
         return self.batches_seen % batches == batches - 1
@@ -82,6 +87,28 @@ class Recipe(Harness):
         finally:
             for parameter in parameters:
                 parameter.requires_grad = True
+
+    def whole_batch(self, values: Tensor) -> Tensor:
+        """Values [B, ...] of this share of the batch to those of the global batch, detached.
+
+        For what compares samples of one batch. With micro-batches it takes one more pass over them. The same
+        on all ranks.
+        """
+        parts = self._parts
+        slots = self._world_size * (1 if parts is None else parts.count)
+
+        def placed() -> list[Tensor]:
+            slot = self._rank if parts is None else self._rank * parts.count + parts.number
+            placed = values.new_zeros(slots, *values.shape)
+            placed[slot] = values.detach() * slots  # a mean of all is taken of it
+            return [placed]
+
+        if parts is not None:
+            (found,) = parts.mean(placed, mean_over_ranks_)
+        else:
+            (found,) = all_values = placed()
+            mean_over_ranks_(all_values)
+        return found.flatten(0, 1)
 
     def gradients_at(self, parameter: Tensor, *terms: Tensor) -> list[Tensor]:
         """Each term's gradient at one parameter, e.g. to weigh terms by its norm; to be asked before descend.
@@ -151,8 +178,8 @@ class Recipe(Harness):
             self._noted = noted
         if self._is_distributed:
             self._mean_over_ranks(descent, loss := loss.clone())
-        if descent.schedule is not None:
-            descent.set_learning_rate(self.examples_seen)
+        if descent.schedules:
+            descent.move_options(self.examples_seen)
         if descent.scaler is not None:
             if self._device_guard is not None:
                 self._device_guard.show_to_scaler(descent, loss)
@@ -166,7 +193,7 @@ class Recipe(Harness):
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         noted[f"gradient_norm/{name}"] = norm
         if self._device_guard is not None:
-            undone = dict.fromkeys(descent.networks + self._descended)
+            undone = dict.fromkeys(descent.touched + self._descended)
             made: bool | Tensor = self._device_guard.step(
                 descent,
                 self._describe(name),
@@ -187,18 +214,18 @@ class Recipe(Harness):
                 batch = self._global_batch_size
                 descent.average.update(descent.network, batch * descent.interval, self.examples_seen + batch)
         else:
-            self._restore(descent.networks + self._descended)
+            self._restore(descent.touched + self._descended)
         if descent.after_step is not None and made is not False:
             descent.after_step(descent.network)
         if made is not False and self._snapshots and len(self._descents) > 1:
-            self._snapshot(descent.networks)  # a later descent may run these networks once more
+            self._snapshot(descent.touched)  # a later descent may run these networks once more
         if descent.scaler is not None:
             descent.scaler.update()
         any_made = made if self._any_made is False else self._any_made | made
         if self.log_due:
             noted[f"learning_rate/{name}"] = torch.tensor(descent.optimizer.param_groups[0]["lr"])
             self.report |= noted
-        vars(self).update(_noted={}, _any_made=any_made, _descended=self._descended + descent.networks)
+        vars(self).update(_noted={}, _any_made=any_made, _descended=self._descended + descent.touched)
         if parts is not None:
             parts.made()
         return made
@@ -236,6 +263,10 @@ class Recipe(Harness):
         seed_torch(hash64(seed, self._rank, self.batches_seen, "step"), self.device)
         if self._snapshots:
             self._snapshot(self._snapshots)
+        for begin in self._begin:
+            begin()
+        for part in self._scheduled:
+            part.move_numbers(self.examples_seen)
         vars(self).update(  # torch looks through parameters and submodules at every assignment to a module
             log_due=(self.batches_seen + 1) % self.log_every_batches == 0,
             report={},
@@ -253,10 +284,10 @@ class Recipe(Harness):
             for snapshot in self._snapshots.values():
                 snapshot.restore_unless(self._any_made)
         if self._descended and self._any_made is False:
-            self._restore(self.networks)
+            self._restore(self._touched)
         elif self._is_distributed:
             # In one order on all ranks; nothing has made means of their statistics yet.
-            left = [one for name, one in self.networks.items() if name not in self._descended]
+            left = [one for name, one in self._touched.items() if name not in self._descended]
             mean_over_ranks_([value for network in left for value in running_statistics(network)])
         if self.log_due:
             self._finish_report()

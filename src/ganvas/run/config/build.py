@@ -13,7 +13,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torch.optim import Optimizer
+
 from ganvas.errors import OptionError
+from ganvas.functional.schedule import Schedule
 from ganvas.run.config.allowed import ALLOWED, RESERVED, check_targets, locate
 from ganvas.run.config.coerce import coerce, hints_of
 
@@ -84,10 +87,30 @@ def bind(
         for name, parameter in signature.parameters.items():
             if name in known and name not in arguments and parameter.default is parameter.empty:
                 raise OptionError(f"{path}.{name}", "", f"is missing; give {path}.{name}=VALUE")
+    moves = partial and _makes_optimizer(target)
     return {
-        name: coerce(value, hints[name], f"{path}.{name}") if name in hints else value
+        name: value
+        if moves and isinstance(value, Schedule)
+        else _held(value, hints.get(name), f"{path}.{name}")
         for name, value in arguments.items()
     }
+
+
+def _held(value: Any, hint: Any, path: str) -> Any:
+    if hint is None:
+        return value
+    try:
+        return coerce(value, hint, path)
+    except OptionError as error:
+        if isinstance(value, Schedule):
+            raise OptionError(path, type(value).__name__, "does not move with a schedule") from None
+        raise error
+
+
+def _makes_optimizer(target: Callable[..., Any]) -> bool:
+    """Whether its numbers may be schedules, which a recipe follows."""
+    made = target if inspect.isclass(target) else hints_of(target).get("return")
+    return inspect.isclass(made) and issubclass(made, Optimizer)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -1,0 +1,64 @@
+"""Numbers that move with training: pure functions of examples seen, so that a resumed run needs no state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from ganvas.errors import require
+
+
+class Schedule(ABC):
+    """A number as a function of examples seen.
+
+    Attributes:
+        end: examples seen from which on the number stays as it is; None: it never moves.
+        extremes: values between which all others lie, the last one among them.
+    """
+
+    end: int | None
+    extremes: tuple[float, ...]
+
+    @abstractmethod
+    def __call__(self, examples_seen: int) -> float:
+        """The number after so many examples, at least 0."""
+
+
+class Scheduled:
+    """A part some of whose numbers may be schedules, for its constructor to take by :meth:`set_number`.
+
+    Attributes:
+        schedules: name of the number -> its schedule. The number itself is an attribute of that name.
+    """
+
+    schedules: dict[str, Schedule]
+
+    def set_number(
+        self, name: str, value: float | Schedule, valid: Callable[[float], bool], rule: str
+    ) -> None:
+        """Makes ``value`` the attribute ``name``; of a schedule the value at its start, until it is moved.
+
+        Raises:
+            OptionError: it is not ``valid``, of a schedule any of its extremes.
+        """
+        self.schedules = {**vars(self).get("schedules", {})}
+        if isinstance(value, Schedule):
+            for extreme in value.extremes:
+                require(valid(extreme), name, extreme, rule)
+            self.schedules[name], value = value, value(0)
+        else:
+            require(valid(value), name, value, rule)
+        setattr(self, name, value)
+
+    def move_numbers(self, examples_seen: int) -> None:
+        """Sets every scheduled number to its value after so many examples."""
+        for name, schedule in vars(self).get("schedules", {}).items():
+            setattr(self, name, schedule(examples_seen))
+
+
+def require_examples(option: str, value: int | None) -> int:
+    """A span of training in examples; raises OptionError unless it is at least 1."""
+    rule = "must be at least 1 training example; trainer.max_examples=N lets it end with the run"
+    require(value is not None and value >= 1, option, value, rule)
+    assert value is not None
+    return value

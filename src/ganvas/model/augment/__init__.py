@@ -1,0 +1,1 @@
+"""One part: augment. One file and one YAML each."""

@@ -1,0 +1,1 @@
+"""One part: regularizer. One file and one YAML each."""

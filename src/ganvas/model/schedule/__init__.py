@@ -1,0 +1,1 @@
+"""One part: schedule. One file and one YAML each."""

@@ -1,0 +1,36 @@
+"""A straight line from one number to another."""
+
+from __future__ import annotations
+
+from ganvas.errors import require
+from ganvas.functional.schedule import Schedule, require_examples
+
+
+class Linear(Schedule):
+    """first + (last - first) min(n / examples, 1) after n examples, and ``first`` before ``start``.
+
+    With a ``last`` of 0 a learning rate decays as in SNGAN (Miyato 2018) and Pix2Pix, whose rate stays for
+    the first half.
+
+    Args:
+        first: value at the start.
+        last: value from ``examples`` on.
+        examples: examples seen at which it is reached.
+        start: examples seen up to which it stays at ``first``.
+
+    Raises:
+        OptionError: ``examples`` is None or not beyond ``start``, or ``start`` is negative.
+    """
+
+    end: int
+
+    def __init__(self, first: float, last: float, examples: int | None, start: int = 0) -> None:
+        self.first, self.last, self.end = first, last, require_examples("examples", examples)
+        require(0 <= start < self.end, "start", start, f"must be at least 0 and below examples={self.end}")
+        self.start, self.extremes = start, (first, last)
+
+    def __call__(self, examples_seen: int) -> float:
+        if examples_seen >= self.end:
+            return self.last  # not a rounding beside it
+        share = max(0, examples_seen - self.start) / (self.end - self.start)
+        return self.first + (self.last - self.first) * share
