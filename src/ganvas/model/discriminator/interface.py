@@ -16,6 +16,8 @@ class Discriminator(Protocol):
             k x k neighbourhood, F = C k^2; may be left out.
         spectral: whether every weight is divided by its largest singular value, and the head's shall be too;
             may be left out.
+        layers_from_input: its layers or blocks, modules in the order in which samples pass them, which
+            ``model.freeze_discriminator_layers`` counts; may be left out where its children stand so.
     """
 
     feature_dim: int
