@@ -23,6 +23,7 @@ from ganvas.run.trainer import make_trainer
 NUM_CLASSES = 10
 _SMALL = {
     "dcgan": ["model.generator.base_channels=8", "model.discriminator.base_channels=8"],
+    "style": ["model.generator.channel_max=16", "model.discriminator.channel_max=16"],
     "vqvae": ["model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"],
 }
 
