@@ -47,6 +47,8 @@ CASES = {
         "model/gradient_penalty=dragan",
     ],
     "acgan": ["model=mlp_gan", "model.conditional=true", "model/head=acgan", _EMA],
+    "contrastive": ["model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA],
+    "d2d_ce": ["model=mlp_gan", "model.conditional=true", "model/head=d2d_ce", "model.head.temperature=0.2"],
     "sngan_of_classes": [
         "model=sngan",
         "model.conditional=true",
@@ -58,6 +60,15 @@ CASES = {
         # Nearly gradient descent: Adam makes whole steps of float noise in gradients near 0, and in float32
         # the order of a batch's samples then moves weights by 5e-5 in 4 steps (in float64 by 1e-15).
         *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+    ],
+    "biggan_of_classes": [
+        "model=biggan",
+        "model.conditional=true",
+        "model.generator.widths=[8,8,8,8]",
+        "model.discriminator.widths=[8,8,8]",
+        "model.d_steps_per_g_step=2",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
         *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
     "r3gan": [
@@ -86,10 +97,35 @@ CASES = {
         "model.discriminator_optimizer.beta1.first=0.5",
         "trainer.max_examples=128",
     ],
-    "consistency": ["model=mlp_gan", "model/regularizer=[cr]", "model/adversarial_loss=rpgan"],
+    "consistency": ["model=mlp_gan", "model/regularizer=[cr]", "model/adversarial_loss=hinge"],
+    "ada": [
+        "model=mlp_gan",
+        "model/augment=ada",
+        "model.augment.pipeline=bgcfnc",
+        *("model.augment.p=0.4", "model.augment.interval=2", "model.augment.adapt_examples=200"),
+        "model/gradient_penalty=r1",
+    ],
+    "apa": [
+        "model=mlp_gan",
+        "model/augment=apa",
+        *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=200"),
+    ],
+    "diffaugment": ["model=mlp_gan", "model/augment=diffaugment", "model/adversarial_loss=rpgan"],
+    "patches_of_classes": [
+        "model=dcgan",
+        "model.generator.base_channels=8",
+        "model.conditional=true",
+        "model/discriminator=patch",
+        "model.discriminator.layers=2",
+        "model.discriminator.base_channels=8",
+        "model.discriminator.norm=spectral",
+        "model/gradient_penalty=r1",
+        "model/adversarial_loss=rpgan",
+    ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
     "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
+    "dcgan_frozen": [*_DCGAN, "model.freeze_discriminator_layers=2", _EMA],
     "dcgan_spectral": [*_DCGAN, "model.discriminator.norm=spectral"],
     "vq": [*_CONV, "model/quantizer=vq", "model.num_embeddings=32", "model/reconstruction_loss=l1"],
     "vq_restarts": [

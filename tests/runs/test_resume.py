@@ -28,6 +28,11 @@ _CASES = {
         "model.discriminator.base_channels=8",
         "model.discriminator.norm=spectral",
     ],
+    "ada": [
+        "model=mlp_gan",
+        "model/augment=ada",
+        *("model.augment.p=0.2", "model.augment.interval=3", "model.augment.adapt_examples=3000"),
+    ],
     "style": [  # its mean style, in the middle of what it gathers for a generator's step
         "model=style",
         *("model.latent_dim=8", "model.generator.w_dim=8", "model.generator.channel_max=8"),

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ganvas.functional.patches import mean_of_samples
 from ganvas.model.regularizer.interface import Game, Regularizer
 
 
@@ -94,7 +95,8 @@ class MeanLogits(nn.Module):
     @torch.no_grad()
     def add(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Takes up the logits [B] of one part of the batch."""
-        means = real_logits.float().mean(), fake_logits.float().mean(), real_logits.float().sign().mean()
+        real, fake = mean_of_samples(real_logits).float(), mean_of_samples(fake_logits).float()
+        means = real.mean(), fake.mean(), real.sign().mean()
         self.total += torch.stack(means)
         self.parts += 1
 

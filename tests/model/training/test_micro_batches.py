@@ -12,7 +12,11 @@ from torch import nn
 
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.adversarial_loss.wasserstein import Wasserstein
+from ganvas.model.augment.ada import ADA
+from ganvas.model.augment.apa import APA
+from ganvas.model.augment.diffaugment import DiffAugment
 from ganvas.model.discriminator.mlp import MLPDiscriminator
+from ganvas.model.discriminator.patch import PatchDiscriminator
 from ganvas.model.discriminator.style import StyleDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.generator.style import StyleGenerator
@@ -39,6 +43,11 @@ def gan(**options: Any) -> Any:
         "discriminator_optimizer": SGD,
     }
     return make_gan(Faults(), **parts | options)
+
+
+def patches() -> PatchDiscriminator:
+    torch.manual_seed(0)
+    return PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none")
 
 
 def style(**options: Any) -> Any:
@@ -70,6 +79,14 @@ CASES = {
         },
         instance_noise=Linear(0.5, 0.0, 64),
     ),
+    "ADA, R1": lambda: gan(
+        augment=ADA("bgcfnc", p=0.4, interval=2, adapt_examples=300),
+        gradient_penalty=R1(0.5),
+        adversarial_loss=RpGAN(),
+    ),
+    "DiffAugment": lambda: gan(augment=DiffAugment(), d_steps_per_g_step=2, adversarial_loss=RpGAN()),
+    "APA": lambda: gan(augment=APA(p=0.4, interval=1, adapt_examples=300), adversarial_loss=RpGAN()),
+    "patches, R1": lambda: gan(discriminator=patches(), gradient_penalty=R1(1.0)),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5
     ),

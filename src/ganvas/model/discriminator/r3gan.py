@@ -59,6 +59,14 @@ class R3GANDiscriminator(nn.Module):
         self.whole = initialized(whole, 1.0)
         self.resampling = Resampling()
 
+    @property
+    def layers_from_input(self) -> list[nn.Module]:
+        """See :class:`ganvas.model.discriminator.interface.Discriminator`."""
+        found: list[nn.Module] = [self.image]
+        for number, stage in enumerate(self.stages):
+            found += [*stage.children(), *self.transitions[number : number + 1]]
+        return [*found, self.whole]
+
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim]."""
         require_input(x, *self.sample_shape)

