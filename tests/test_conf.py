@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
 from ganvas.cli.compose.experiment import compose
 from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
+# Models by networks that are not every GAN's.
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 
 
 def words(name: Path) -> list[str]:
@@ -25,10 +30,7 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        chosen = [
-            f"model={ {'dcgan': 'dcgan', 'resnet': 'sngan', 'r3gan': 'r3gan'}.get(option, 'mlp_gan') }",
-            *chosen,
-        ]
+        chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
     elif group == "model/schedule":
@@ -38,6 +40,8 @@ def words(name: Path) -> list[str]:
         chosen += [f"{place}.warmup=100"] if option == "warmup_cosine" else []
     elif group == "model/schedules":  # places for schedules, no choice
         chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
+    elif group.startswith("experiment/study_"):
+        chosen = ["experiment=study_losses", *chosen]
     return chosen
 
 
@@ -97,6 +101,31 @@ def test_the_articles_networks_have_its_parameter_counts() -> None:
     model = build(compose(["model=mlp_gan", "data=fashion_mnist"]).config["model"], "model")
     count = {name: sum(p.numel() for p in net.parameters()) for name, net in model.networks.items()}
     assert count == {"generator": 114_064, "discriminator": 100_609}
+
+
+COUNTS = re.compile(r"G has ([\d,]+) parameters, D ([\d,]+)(?:[;,] by class ([\d,]+) and ([\d,]+))?")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted((CONF / "experiment").glob("*_cifar10.yaml"))])
+def test_published_sizes_have_the_parameters_that_their_heads_say(name: str) -> None:
+    found = COUNTS.search((CONF / "experiment" / f"{name}.yaml").read_text())
+    assert found is not None
+    said = [int(count.replace(",", "")) for count in found.groups() if count]
+    counts = []
+    for conditional in ("false", "true")[: len(said) // 2]:
+        config = compose([f"experiment={name}", f"model.conditional={conditional}"]).config
+        with torch.device("meta"):
+            networks = build(config["model"], "model").networks
+        counts += [
+            sum(p.numel() for p in networks[one].parameters()) for one in ("generator", "discriminator")
+        ]
+    assert counts == said
+
+
+def test_the_study_of_losses_has_every_game_and_both_data() -> None:
+    study = yaml.safe_load((CONF / "experiment" / "study_losses.yaml").read_text())
+    for group, values in study["hydra"]["sweeper"]["params"].items():
+        assert sorted(values.split(",")) == sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def test_one_option_gives_one_vector_of_64() -> None:

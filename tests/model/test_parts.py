@@ -18,6 +18,7 @@ from torch.export import Dim, export
 from ganvas.cli.compose.experiment import compose
 from ganvas.functional.random import Draws
 from ganvas.model.critic import Critic
+from ganvas.model.freezing import layers_from_input
 from ganvas.model.network.interface import Classified
 from ganvas.run.config.build import build
 
@@ -30,9 +31,15 @@ def _names(*groups: str) -> list[str]:
 
 
 # Models by networks that are not every GAN's, and sizes at which these are quick.
-GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan"}
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 _SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
-SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL}
+_STYLE = [
+    *("model.latent_dim=32", "model.generator.w_dim=32"),
+    *("model.generator.channel_max=16", "model.discriminator.channel_max=16"),
+    "model.discriminator.minibatch_group=null",  # tests/model/layers/test_minibatch_std.py compares samples
+]
+SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL, "style": _STYLE}
+SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "generator": lambda name: [
@@ -62,6 +69,11 @@ SHAPES = {
     "discriminator/mlp": (1, 16, 16),
     "discriminator/resnet": (1, 16, 16),
     "generator/r3gan": (64,),
+    "generator/biggan": (80,),
+    "discriminator/biggan": (1, 16, 16),
+    "discriminator/patch": (1, 16, 16),
+    "generator/style": (32,),
+    "discriminator/style": (1, 16, 16),
     "discriminator/r3gan": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),
@@ -143,6 +155,20 @@ def test_a_network_exports_with_a_dynamic_batch(option: str) -> None:
         torch.testing.assert_close(first(program(x)), first(network(x)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("option", _names("discriminator"))
+def test_layers_of_a_discriminator_are_in_the_order_in_which_samples_pass(option: str) -> None:
+    network = make(option).eval()
+    layers = layers_from_input(network)
+    passed: list[int] = []
+    for number, layer in enumerate(layers):
+        for module in layer:
+            module.register_forward_pre_hook(lambda *_, number=number: passed.append(number))
+    network(inputs(option, 2))
+    assert list(dict.fromkeys(passed)) == list(range(len(layers))) != []
+    held = {id(p) for layer in layers for module in layer for p in module.parameters()}
+    assert held == {id(p) for p in network.parameters()}, "every parameter is of a layer"
+
+
 @pytest.mark.parametrize("num_classes", [None, 3])
 @pytest.mark.parametrize("option", _names("head"))
 def test_a_head(option: str, num_classes: int | None) -> None:
@@ -176,17 +202,18 @@ def test_a_head(option: str, num_classes: int | None) -> None:
     assert head(torch.full_like(features, torch.nan).to(dtype), label).isnan().all()
 
 
-@pytest.mark.parametrize("option", ["plain", "projection", "acgan"])
+@pytest.mark.parametrize("option", ["plain", "projection", "acgan", "contrastive", "d2d_ce"])
 def test_a_critic_divides_the_heads_weights_where_its_networks_are(option: str) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 4))
     network.spectral = True
     critic = Critic(network, make(f"head/{option}")(4, num_classes=3))
     x, label = torch.randn(5, 6), torch.tensor([0, 1, 2, 2, 1])
-    for _ in range(30):
+    for _ in range(200):
         critic(x, label, class_loss=True)
     weights = [m.weight for m in critic.eval().head.modules() if isinstance(m, nn.Linear | nn.Embedding)]
-    assert len(weights) == {"plain": 1, "projection": 2, "acgan": 2}[option]
+    count = {"plain": 1, "projection": 2, "acgan": 2, "contrastive": 3, "d2d_ce": 3}
+    assert len(weights) == count[option]
     for weight in weights:
         assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=1e-3)
     assert torch.equal(critic(x, label), critic(x, label))

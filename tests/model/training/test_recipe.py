@@ -151,14 +151,14 @@ def test_nested_frozen_networks_stay_frozen_until_the_outer_end() -> None:
             seen.append([p.requires_grad for p in self.line.parameters()])
             super().step(batch, draws)
 
-    run(Nested(None), steps=1)
+    run(Nested(0.5), steps=1)
     assert seen == [[False, False], [True, True]]
 
 
 def test_tied_weights_move_once() -> None:
     class Tied(Line):
         def __init__(self) -> None:
-            super().__init__(None)
+            super().__init__(0.5)
             self.twin = nn.Sequential(self.line)
             self._descents.clear()
             self.add_optimizer("both", partial(torch.optim.SGD, lr=0.5), ["line", "twin"], grad_clip=1e-3)
@@ -180,7 +180,7 @@ def test_one_optimizer_moves_once_a_batch() -> None:
             super().step(batch, draws)
 
     with pytest.raises(OptionError, match="moves twice in one batch"):
-        run(Twice(None), steps=1)
+        run(Twice(0.5), steps=1)
     with pytest.raises(OptionError, match="can average one network alone"):
         make_gan(Faults()).add_optimizer(
             "both",

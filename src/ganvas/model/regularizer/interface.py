@@ -61,10 +61,12 @@ class Regularizer(nn.Module, Scheduled, ABC):
         interval: steps of a network from one of its terms to the next (lazy regularization, Karras 2020);
             the part multiplies its terms by it.
         observes: whether :meth:`observe` wants the mean logits.
+        differentiates: whether a term differentiates a network twice, as no sharded one can be.
     """
 
     interval: int = 1
     observes: bool = False
+    differentiates: bool = False
 
     def discriminator(self, game: Game) -> Tensor | None:
         """A scalar that the discriminator descends too."""
