@@ -103,13 +103,13 @@ CASES = {
         "model=mlp_gan",
         "model/augment=ada",
         "model.augment.pipeline=bgcfnc",
-        *("model.augment.p=0.4", "model.augment.interval=2", "model.augment.adapt_examples=200"),
+        *("model.augment.p=0.4", "model.augment.interval=2", "model.augment.adapt_examples=400"),
         "model/gradient_penalty=r1",
     ],
     "apa": [
         "model=mlp_gan",
         "model/augment=apa",
-        *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=200"),
+        *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=400"),
     ],
     "diffaugment": ["model=mlp_gan", "model/augment=diffaugment", "model/adversarial_loss=rpgan"],
     "patches_of_classes": [
