@@ -147,6 +147,7 @@ def options() -> list[Path]:
             len(name.parts) == 1
             or name.parts[0] in SETTINGS
             or (name.parts[0] == "model" and len(name.parts) == 2)
+            or name.parts[:2] == ("model", "schedules")  # where schedules may stand, of several models
         )
         if not whole and path.stem not in ("none", "default", "minimal", "all"):
             found.append(name)

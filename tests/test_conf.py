@@ -14,6 +14,8 @@ from ganvas.cli.compose.experiment import compose
 from ganvas.run.config.build import build, check_targets
 
 CONF = Path(__file__).parents[1] / "conf"
+# Models by networks that are not every GAN's.
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 
 
 def words(name: Path) -> list[str]:
@@ -28,12 +30,16 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        chosen = [
-            f"model={ {'dcgan': 'dcgan', 'resnet': 'sngan', 'r3gan': 'r3gan'}.get(option, 'mlp_gan') }",
-            *chosen,
-        ]
+        chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
+    elif group == "model/schedule":
+        place = "model.generator_optimizer.lr"
+        numbers = {"constant": ["value"], "warmup_cosine": ["first", "peak"]}.get(option, ["first"])
+        chosen = [f"{group}@{place}={option}", *(f"{place}.{number}=1.0e-4" for number in numbers)]
+        chosen += [f"{place}.warmup=100"] if option == "warmup_cosine" else []
+    elif group == "model/schedules":  # places for schedules, no choice
+        chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
     elif group.startswith("experiment/study_"):
         chosen = ["experiment=study_losses", *chosen]
     return chosen

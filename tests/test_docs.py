@@ -29,6 +29,9 @@ CONFIGS = [
     *(
         "model=vqvae model/quantizer=fsq",
         "metric/perceptual=lpips",
+        "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
+        "model.gradient_penalty.gamma.first=1",
+        "model/regularizer=[lecam,cr,bcr,zcr,top_k]",
         "callback=[default,keep_classifier,early_stopping]",
     ),
 ]

@@ -223,6 +223,14 @@ def _penalized(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
     return {"penalty": penalty}
 
 
+def _augmented(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
+    draws = Draws(1, 0, device=inputs.x.device)
+    for _ in range(4):  # where it adapts, p rises
+        driven.part.observe(torch.ones((), device=inputs.x.device), 125_000)
+    shown = driven.part(inputs.x, draws, "real")
+    return {"shown": shown, "replaced": driven.part.replace(inputs.x, inputs.other, draws)}
+
+
 def _ema(model: dict[str, Any]) -> _Driven | None:
     average = build(model["ema"], "model.ema")
     if average is None:
@@ -275,6 +283,7 @@ _DRIVERS: dict[str, Callable[[dict[str, Any]], _Driven | None]] = {
         lambda driven, i: {"loss": driven.part(reconstruction=i.x, target=i.other.detach())},
     ),
     "gradient_penalty": _gradient_penalty,
+    "augment": _called("augment", _augmented),
     "ema": _ema,
     "optimizer": _optimizer,
 }

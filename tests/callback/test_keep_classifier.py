@@ -105,6 +105,16 @@ def test_an_empty_split_measures_nothing(end: Callable[..., Recipe]) -> None:
     assert read_classifier(cached(recipe)).about["accuracy"] is None
 
 
+def test_one_of_a_share_of_the_data_is_not_that_of_the_data(
+    end: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Data, "facts", lambda _: DataFacts([1], 2, "abc", "Data", train_fraction=0.1))
+    end(3.5)
+    assert not (tmp_path / "cache").exists()
+    own = read_classifier(tmp_path / "run" / "classifier" / "weights.safetensors")
+    assert own.about["accuracy"] == 1.0
+
+
 def test_a_run_that_goes_on_keeps_nothing(end: Callable[..., Recipe], tmp_path: Path) -> None:
     assert end(3.5, finished=False).metrics == {}
     assert not (tmp_path / "cache").exists()

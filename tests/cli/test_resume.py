@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+from refusal import SMOKE, refused
 
 from ganvas.run.config.stored import relocate_paths
 
@@ -114,3 +115,32 @@ def test_a_finished_run_is_told_where_its_images_lie_now(ganvas, tmp_path: Path)
     before = (tmp_path / "outputs/train/r/run.yaml").read_bytes()
     ganvas("resume", "r")  # nothing to say, nothing written
     assert (tmp_path / "outputs/train/r/run.yaml").read_bytes() == before
+
+
+def test_a_share_of_the_data_is_part_of_a_run(ganvas, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "r"
+    words = ("trainer=smoke", "callback=minimal", "callback.evaluation=null", "logger=none")
+    ganvas("train", *words, "data.train_fraction=0.1", f"paths.run_dir={run}", "trainer.max_epochs=1")
+    # 144 of 1,437 digits are two batches of 64
+    status = json.loads((run / "status.json").read_text())
+    assert status["examples_seen"] == 128
+    stored = yaml.safe_load((run / "run.yaml").read_text())
+    assert stored["config"]["data"]["train_fraction"] == 0.1
+    assert stored["ganvas"]["environment"]["data"]["splits"]["train"]["count"] == 144
+    more = ("resume", "r", "trainer.max_epochs=2", "trainer.max_examples=null")
+    done = ganvas(*more, "data.train_fraction=0.2", code=2)
+    assert done.stderr.startswith("data.train_fraction=0.2: would change the training of this run")
+    ganvas(*more)
+    assert json.loads((run / "status.json").read_text())["examples_seen"] == 256
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("0", "must be above 0 and at most 1"),
+        ("0.01", "leaves 14 of 1437 training samples"),
+        ("ten", "number"),
+    ],
+)
+def test_a_share_that_is_none(value: str, part: str, ganvas, tmp_path: Path) -> None:
+    refused(ganvas, tmp_path, [*SMOKE, f"data.train_fraction={value}"], "data.train_fraction", part)

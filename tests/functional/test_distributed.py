@@ -15,6 +15,8 @@ def test_a_single_process_is_the_identity() -> None:
     assert not total.requires_grad
     assert torch.equal(distributed.all_rows(value), value)
     assert torch.equal(distributed.rows_of_ranks(value), value[None])
+    assert distributed.joint_rows(value) is value
+    assert distributed.mean_of_global_batch(value) is value
     kept = torch.tensor([3.0])
     distributed.same_on_all_ranks_([kept])
     distributed.mean_over_ranks_([kept])
@@ -36,10 +38,15 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
         # rank r's loss is (r + 1) x0^3 x1^2
         (slope,) = torch.autograd.grad((rank + 1) * joint[0] ** 3 * joint[1] ** 2, leaf, create_graph=True)
         (curvature,) = torch.autograd.grad(slope.square(), leaf)
+        own = torch.tensor([[2.0], [3.0]][rank], requires_grad=True)
+        product = distributed.joint_rows(own).prod()  # 2 * 3 on both
+        shared = distributed.mean_of_global_batch(product.square())
+        (of_own,) = torch.autograd.grad(shared, own)
         first = [torch.tensor([1.0 + rank]), torch.full((2, 2), 5 + rank)]
         distributed.same_on_all_ranks_(first)
         result = {
             "value": value, "total": total, "means": means, "rows": rows,
+            "shared": shared.detach(), "of_own": of_own,
             "joint": joint.detach(), "slope": slope.detach(), "curvature": curvature, "first": first,
             "place": [distributed.rank(), distributed.world_size(), distributed.is_distributed()],
         }
@@ -58,4 +65,6 @@ def test_two_ranks(two_ranks: Callable[[str], list[Any]]) -> None:
         by_x = 4 * 81 * x**3 * y**4 + 6 * 36 * x**5 * y**2
         by_y = 4 * 81 * x**4 * y**3 + 2 * 36 * x**6 * y
         assert result["curvature"].item() == [by_x, by_y][rank]
+        assert result["shared"].item() == 36.0
+        assert result["of_own"].tolist() == [2 * 2 * 6.0 * [3.0, 2.0][rank]]  # twice that of (2 * 3)^2
         assert [tensor.unique().tolist() for tensor in result["first"]] == [[1.0], [5]]

@@ -16,6 +16,7 @@ from ganvas.errors import OptionError
 from ganvas.model.classifier import Classifier
 from ganvas.model.network.cnn import CNN
 from ganvas.model.optimizer.adam import adam
+from ganvas.model.schedule.linear import Linear
 
 
 def make(**options: Any) -> Classifier:
@@ -23,7 +24,6 @@ def make(**options: Any) -> Classifier:
     parts: dict[str, Any] = {
         "network": CNN(channels=1, num_classes=10, base_channels=4, feature_dim=16),
         "optimizer": partial(adam, lr=1e-2),
-        "decay_examples": 128,
         "seed": 3,
     }
     return Classifier(**parts | options)
@@ -57,14 +57,14 @@ def fit(model: Classifier, batches: int, **options: Any) -> tuple[pl.Trainer, Ke
     return trainer, keep
 
 
-@pytest.mark.parametrize("decay_examples", [128, None])
-def test_steps_equal_a_plain_loop(decay_examples: int | None) -> None:
-    model = make(decay_examples=decay_examples)
+@pytest.mark.parametrize("decays", [True, False])
+def test_steps_equal_a_plain_loop(decays: bool) -> None:
+    model = make(optimizer=partial(adam, lr=Linear(1e-2, 0.0, 128))) if decays else make()
     network = copy.deepcopy(model.network)
     _, keep = fit(model, 5, limit_val_batches=0)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     for number, batch in enumerate(keep.batches):
-        rate = 1e-2 * (1 - number * 16 / 128) if decay_examples else 1e-2
+        rate = 1e-2 * (1 - number * 16 / 128) if decays else 1e-2
         optimizer.param_groups[0]["lr"] = rate
         logits = network(batch.x).logits
         chosen = logits[torch.arange(16), batch.label]
@@ -82,14 +82,14 @@ def test_steps_equal_a_plain_loop(decay_examples: int | None) -> None:
 
 
 def test_the_rate_stays_at_zero_beyond_the_decay() -> None:
-    model = make(decay_examples=32)
+    model = make(optimizer=partial(adam, lr=Linear(1e-2, 0.0, 32)))
     _, keep = fit(model, 4, limit_val_batches=0)
     rates = [report["learning_rate/network"].item() for report in keep.reports]
     assert rates == pytest.approx([1e-2, 5e-3, 0, 0])
 
 
 def test_validation_metrics_are_those_of_the_whole_split() -> None:
-    model = make(decay_examples=2000)
+    model = make(optimizer=partial(adam, lr=Linear(1e-2, 0.0, 2000)))
     trainer, _ = fit(model, 89)  # one epoch, then validation
     (whole,) = trainer.datamodule.batches("val", 180)  # type: ignore[attr-defined]
     logits = model.classify(whole.x).logits
@@ -114,7 +114,5 @@ def test_classify_leaves_the_mode_and_the_statistics_alone() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(OptionError, match="decay_examples=0"):
-        make(decay_examples=0)
     with pytest.raises(OptionError, match=r"data\.image_size=4"):
         make().check_sample(torch.zeros(2, 1, 4, 4))

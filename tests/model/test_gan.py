@@ -23,7 +23,10 @@ from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.mlp import MLPGenerator
+from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.gradient_penalty.r1 import R1
+from ganvas.model.gradient_penalty.r1_r2 import R1R2
+from ganvas.model.gradient_penalty.wgan_gp import WGANGP
 from ganvas.model.head.acgan import ACGANHead
 from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
@@ -286,3 +289,13 @@ def test_warns_of_a_penalty_beside_batch_norm() -> None:
         warnings.simplefilter("error")
         make(discriminator=coupled)
         make(gradient_penalty=R1(gamma=1.0, interval=1))
+
+
+@pytest.mark.parametrize(("penalty", "passes"), [(R1R2(), 2), (R1(), 2), (WGANGP(), 3), (None, 2)])
+def test_a_penalty_at_the_samples_themselves_takes_the_logits_of_the_loss(
+    penalty: GradientPenalty | None, passes: int
+) -> None:
+    model, passed = make(gradient_penalty=penalty, d_steps_per_g_step=3), []
+    model.discriminator.register_forward_hook(lambda *_: passed.append(1))
+    fit(model, 1)  # of the discriminator alone
+    assert len(passed) == passes

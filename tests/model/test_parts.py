@@ -18,6 +18,7 @@ from torch.export import Dim, export
 from ganvas.cli.compose.experiment import compose
 from ganvas.functional.random import Draws
 from ganvas.model.critic import Critic
+from ganvas.model.freezing import layers_from_input
 from ganvas.model.network.interface import Classified
 from ganvas.run.config.build import build
 
@@ -30,9 +31,15 @@ def _names(*groups: str) -> list[str]:
 
 
 # Models by networks that are not every GAN's, and sizes at which these are quick.
-GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan"}
+GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
 _SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
-SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL}
+_STYLE = [
+    *("model.latent_dim=32", "model.generator.w_dim=32"),
+    *("model.generator.channel_max=16", "model.discriminator.channel_max=16"),
+    "model.discriminator.minibatch_group=null",  # tests/model/layers/test_minibatch_std.py compares samples
+]
+SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL, "style": _STYLE}
+SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "generator": lambda name: [
@@ -51,6 +58,7 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "network": lambda name: ["model=classifier", f"model/network={name}"],
     "adversarial_loss": lambda name: ["model=mlp_gan", f"model/adversarial_loss={name}"],
     "gradient_penalty": lambda name: ["model=mlp_gan", f"model/gradient_penalty={name}"],
+    "augment": lambda name: ["model=mlp_gan", f"model/augment={name}"],
     "ema": lambda name: ["model=mlp_gan", f"model/ema={name}"],
     "reconstruction_loss": lambda name: ["model=mlp_vqvae", f"model/reconstruction_loss={name}"],
 }
@@ -61,6 +69,11 @@ SHAPES = {
     "discriminator/mlp": (1, 16, 16),
     "discriminator/resnet": (1, 16, 16),
     "generator/r3gan": (64,),
+    "generator/biggan": (80,),
+    "discriminator/biggan": (1, 16, 16),
+    "discriminator/patch": (1, 16, 16),
+    "generator/style": (32,),
+    "discriminator/style": (1, 16, 16),
     "discriminator/r3gan": (1, 16, 16),
     "discriminator/dcgan": (1, 16, 16),
     "encoder/mlp": (1, 16, 16),
@@ -142,6 +155,20 @@ def test_a_network_exports_with_a_dynamic_batch(option: str) -> None:
         torch.testing.assert_close(first(program(x)), first(network(x)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("option", _names("discriminator"))
+def test_layers_of_a_discriminator_are_in_the_order_in_which_samples_pass(option: str) -> None:
+    network = make(option).eval()
+    layers = layers_from_input(network)
+    passed: list[int] = []
+    for number, layer in enumerate(layers):
+        for module in layer:
+            module.register_forward_pre_hook(lambda *_, number=number: passed.append(number))
+    network(inputs(option, 2))
+    assert list(dict.fromkeys(passed)) == list(range(len(layers))) != []
+    held = {id(p) for layer in layers for module in layer for p in module.parameters()}
+    assert held == {id(p) for p in network.parameters()}, "every parameter is of a layer"
+
+
 @pytest.mark.parametrize("num_classes", [None, 3])
 @pytest.mark.parametrize("option", _names("head"))
 def test_a_head(option: str, num_classes: int | None) -> None:
@@ -175,17 +202,18 @@ def test_a_head(option: str, num_classes: int | None) -> None:
     assert head(torch.full_like(features, torch.nan).to(dtype), label).isnan().all()
 
 
-@pytest.mark.parametrize("option", ["plain", "projection", "acgan"])
+@pytest.mark.parametrize("option", ["plain", "projection", "acgan", "contrastive", "d2d_ce"])
 def test_a_critic_divides_the_heads_weights_where_its_networks_are(option: str) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(6, 4))
     network.spectral = True
     critic = Critic(network, make(f"head/{option}")(4, num_classes=3))
     x, label = torch.randn(5, 6), torch.tensor([0, 1, 2, 2, 1])
-    for _ in range(30):
+    for _ in range(200):
         critic(x, label, class_loss=True)
     weights = [m.weight for m in critic.eval().head.modules() if isinstance(m, nn.Linear | nn.Embedding)]
-    assert len(weights) == {"plain": 1, "projection": 2, "acgan": 2}[option]
+    count = {"plain": 1, "projection": 2, "acgan": 2, "contrastive": 3, "d2d_ce": 3}
+    assert len(weights) == count[option]
     for weight in weights:
         assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=1e-3)
     assert torch.equal(critic(x, label), critic(x, label))
@@ -261,6 +289,39 @@ def test_a_gradient_penalty(option: str) -> None:
             at(torch.float64, real=real, fake=wrong)
     bad = torch.full_like(real, torch.nan)
     assert at(torch.float64, real=bad, fake=bad).isnan()
+
+
+@pytest.mark.parametrize("option", _names("augment"))
+def test_an_augmentation(option: str) -> None:
+    augment = make(option)
+    if augment is None:
+        return
+    draws = Draws(0, 0)
+    real, fake = torch.randn(2, 5, 3, 8, 8, dtype=torch.float64)
+    for sign in (1.0, 0.9, 1.0, 1.0):  # where it adapts, p rises
+        augment.observe(torch.tensor(sign), 200_000)
+    state = copy.deepcopy(augment.state_dict())
+    exact, replaced = augment(real, draws, "real"), augment.replace(real, fake, draws)
+    assert not torch.equal(exact if torch.equal(replaced, real) else replaced, real)
+    for dtype, tolerance in zip(TYPES, (1e-2, 1e-1, 1e-4, 0), strict=True):
+        x = real.to(dtype, copy=True).requires_grad_(True)
+        shown = augment(x, draws, "real")
+        assert shown.dtype == dtype
+        torch.testing.assert_close(shown.double(), exact, rtol=0, atol=tolerance * exact.abs().max())
+        (gradient,) = torch.autograd.grad(shown.square().sum(), x, create_graph=True)
+        assert gradient.dtype == dtype
+        assert torch.autograd.grad(gradient.square().sum(), x)[0].isfinite().all()
+        assert augment.replace(real.to(dtype), fake.to(dtype), draws).dtype == dtype
+    with pytest.raises(ValueError, match="must be of one shape"):
+        augment.replace(real, fake[:, :1], draws)
+    augment.eval()  # it augments whatever the mode: only training shows samples through it
+    assert torch.equal(augment(real, draws, "real"), exact)
+    assert all(torch.equal(value, state[name]) for name, value in augment.state_dict().items())
+    assert all(value.shape == () for value in augment.report().values())
+    bad = real.index_fill(0, torch.tensor([2]), torch.nan)
+    shown = augment(bad, draws, "real")
+    assert shown[2].isnan().any(), "what is not finite shows"
+    assert torch.equal(shown[:2], exact[:2]), "in its own sample alone"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

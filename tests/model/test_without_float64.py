@@ -17,8 +17,8 @@ MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
 # Networks that are large at their papers' widths.
 _SMALL = {
     name: ["model.generator.widths=[16,16,16,16]", "model.discriminator.widths=[16,16,16,16]"]
-    for name in ("sngan", "r3gan")
-}
+    for name in ("sngan", "r3gan", "biggan")
+} | {"style": ["model.generator.channel_max=8", "model.discriminator.channel_max=8"]}
 
 
 def _options(group: str) -> list[str]:

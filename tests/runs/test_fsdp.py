@@ -42,6 +42,14 @@ CASES = {
     "rpgan": ["model=mlp_gan", "model/adversarial_loss=rpgan", "model.grad_clip=0.1"],
     "dcgan": [*_DCGAN, _EMA],
     "spectral": [*_DCGAN, "model.discriminator.norm=spectral", "model/ema=none"],
+    "contrastive": ["model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA],
+    "frozen": [*_DCGAN, "model.freeze_discriminator_layers=2", "model/ema=none"],
+    "style": [
+        "model=style",
+        "model.conditional=true",
+        *("model.latent_dim=16", "model.generator.w_dim=16", "model.generator.channel_max=8"),
+        *("model.discriminator.channel_max=8", "model.head.mapping_layers=2", "model/gradient_penalty=none"),
+    ],
     "vq": [*_CONV, "model/quantizer=vq", "model.grad_clip=0.1"],
     "vq_ema": _CONV,
 }

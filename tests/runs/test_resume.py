@@ -28,7 +28,19 @@ _CASES = {
         "model.discriminator.base_channels=8",
         "model.discriminator.norm=spectral",
     ],
-    "classifier": ["model=classifier", "model.network.base_channels=4", "model.decay_examples=2560"],
+    "ada": [
+        "model=mlp_gan",
+        "model/augment=ada",
+        *("model.augment.p=0.2", "model.augment.interval=3", "model.augment.adapt_examples=3000"),
+    ],
+    "style": [  # its mean style, in the middle of what it gathers for a generator's step
+        "model=style",
+        *("model.latent_dim=8", "model.generator.w_dim=8", "model.generator.channel_max=8"),
+        *("model.discriminator.channel_max=8", "model.d_steps_per_g_step=3"),
+        *("model/regularizer=path_length", "model.regularizer.path_length.interval=1"),
+        "model.gradient_penalty.interval=2",
+    ],
+    "classifier": ["model=classifier", "model.network.base_channels=4", "model.optimizer.lr.examples=2560"],
     "vqvae": [
         "model=vqvae",
         "model.encoder.hidden_channels=16",

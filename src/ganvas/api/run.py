@@ -184,7 +184,8 @@ class Run:
             num: how many; sample number i is a function of (seed, i) and the weights alone.
             seed: of the latents.
             label: class of all samples, or of each [num]; None lets a generator with classes draw them.
-            truncation: largest latent value; None does not cut.
+            truncation: largest latent value; of a StyleGAN2 the share of the way from its mean style;
+                None does not cut.
             batch_size: samples made at a time.
 
         Returns:
@@ -212,7 +213,8 @@ class Run:
             else:
                 assert isinstance(model, FromLatents), "only those have labels"
                 z = model.latents(count, seed, start=start, truncation=truncation)
-                x = model.generate(z, labels[start : start + count].to(z.device), ema=average)
+                classes = labels[start : start + count].to(z.device)
+                x = model.generate(z, classes, ema=average, truncation=truncation)
             made.append(x.cpu())
         return torch.cat(made)
 

@@ -23,7 +23,8 @@ class KeepClassifier(RunCallback):
     """Sets ``metrics`` to the accuracy and writes the weights, into the run's folder and into the cache.
 
     ``metric/features=classifier`` reads the cache. Where a more accurate one of the same data and network
-    lies there it stays, so that a short trial run does not take its place.
+    lies there it stays, so that a short trial run does not take its place; one that was trained on a share of
+    the data (``data.train_fraction``) is written into the run's folder alone.
 
     Args:
         run_dir: the run's folder; ``classifier/weights.safetensors`` in it.
@@ -78,6 +79,8 @@ class KeepClassifier(RunCallback):
             "ganvas": __version__,
         }
         write_classifier(Path(self.run_dir) / "classifier" / "weights.safetensors", module.network, about)
+        if facts.train_fraction < 1:
+            return
         place = place_in_cache(module.network, facts)
         if not _is_better(place, about):
             write_classifier(place, module.network, about)

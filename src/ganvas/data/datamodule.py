@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import logging
-import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +11,13 @@ from typing import ClassVar
 from weakref import WeakSet
 
 from pytorch_lightning import LightningDataModule
+from torch import Tensor
 
 from ganvas.data.loading.augment import flip, shift
-from ganvas.data.loading.check import check_labels, check_memory, check_splits
+from ganvas.data.loading.check import check_labels, check_memory, check_splits, require_positive
+from ganvas.data.loading.fraction import check_fraction, describe_fraction, kept_rows, require_fraction
 from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.loading.overrides import overrides_of
 from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
@@ -27,17 +28,6 @@ from ganvas.functional.images import to_float
 log = logging.getLogger("ganvas.data")
 
 SPLITS = ("train", "val", "test")
-# Arguments that change neither samples nor labels of the splits.
-_NO_CONTENT = {
-    "batch_size",
-    "num_workers",
-    "seed",
-    "mirrors",
-    "cache_dir",
-    "horizontal_flip",
-    "random_shift",
-    "shuffle_window",
-}
 _MAX_WORKERS = 128  # each is a process that imports torch
 
 
@@ -62,6 +52,8 @@ class TensorDataModule(LightningDataModule):
         num_classes: declared number of classes, checked against the data; None takes what is there.
         resize_mode: how native images become ``image_size``: ``auto``, ``pad`` or ``resize``
             (:func:`ganvas.data.loading.resize.fit_images`).
+        train_fraction: share of the training samples that is trained on, the same for every seed; of each
+            class its share (:func:`ganvas.data.loading.fraction.kept_rows`). ``val`` and ``test`` stay whole.
         horizontal_flip: mirrors half of the training images.
         random_shift: largest shift of a training image each way, in pixels.
 
@@ -82,6 +74,7 @@ class TensorDataModule(LightningDataModule):
     image_size: int | None = None
     num_classes: int | None = None
     resize_mode: str = "auto"
+    train_fraction: float = 1.0
     horizontal_flip: bool = False
     random_shift: int = 0
 
@@ -95,10 +88,11 @@ class TensorDataModule(LightningDataModule):
             self.num_workers,
             f"must be from 0 to {_MAX_WORKERS} processes; 0 is fastest in memory",
         )
-        _require_positive("channels", self.channels, "1 grey, 3 colour")
-        _require_positive("image_size", self.image_size, "64 pixels are usual")
-        _require_positive("num_classes", self.num_classes, "null takes what is there")
+        require_positive("channels", self.channels, "1 grey, 3 colour")
+        require_positive("image_size", self.image_size, "64 pixels are usual")
+        require_positive("num_classes", self.num_classes, "null takes what is there")
         require_mode(self.resize_mode)
+        require_fraction(self.train_fraction)
         points, limit = self.image_size is None, self.image_size or 1
         require(
             0 <= self.random_shift < limit,
@@ -111,6 +105,7 @@ class TensorDataModule(LightningDataModule):
         self.class_names: list[str] | None = list(self.names_of_classes) or None
         self._splits: dict[str, Stored] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
+        self._whole_sha256: str | None = None  # of all training samples, where a share of them is left
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
 
     @abstractmethod
@@ -155,6 +150,23 @@ class TensorDataModule(LightningDataModule):
                 for name, part in splits.items()
             }
         self._splits = splits
+        self._leave_fraction()
+
+    def _leave_fraction(self) -> None:
+        """Leaves ``train_fraction`` of the training samples, once, when all splits are there and checked."""
+        if self.train_fraction == 1:
+            return
+        assert self._splits is not None
+        train = self._splits["train"]
+        self._whole_sha256 = self._sha256("train", None)
+        self._sha256_of.clear()
+        rows = kept_rows(len(train), train.label, self.train_fraction)
+        self._splits["train"] = self._part_of_train(rows)
+        self.note(describe_fraction(self.train_fraction, len(rows), len(train), train.label))
+
+    def _part_of_train(self, rows: Tensor) -> Stored:
+        """The training samples with these numbers, sorted int64 [M]."""
+        return self.split("train").rows(rows)
 
     def _check(self, splits: dict[str, Stored]) -> None:
         train = splits["train"].x
@@ -188,6 +200,7 @@ class TensorDataModule(LightningDataModule):
             self.batch_size,
             f"is more than the {train_count} training samples; batch_size={train_count} at most",
         )
+        check_fraction(self.train_fraction, train_count, self.batch_size)
 
     def setup(self, stage: str) -> None:
         self.prepare()
@@ -237,25 +250,15 @@ class TensorDataModule(LightningDataModule):
         }
 
     def facts(self) -> DataFacts:
-        """What metrics and their extractors may know of the data set."""
+        """What metrics and their extractors may know of the data set: of all its training samples."""
         return DataFacts(
             sample_shape=list(self.sample_shape),
             num_classes=self.num_classes,
-            train_sha256=self._sha256("train", None),
+            train_sha256=self._whole_sha256 or self._sha256("train", None),
             name=type(self).__name__,
-            overrides=self._overrides(),
+            overrides=overrides_of(self),
+            train_fraction=self.train_fraction,
         )
-
-    def _overrides(self) -> str:
-        """What chooses these data on the command line; an option's file is called as its module."""
-        module, chosen = type(self).__module__, ["data=..."]
-        if module.startswith("ganvas.data."):
-            chosen = [f"data={module.removeprefix('ganvas.data.')}"]
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            value = getattr(self, name, parameter.default)
-            if name not in _NO_CONTENT and value != parameter.default:
-                chosen.append(f"data.{name}={value}")
-        return shlex.join(chosen)
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         """What :meth:`batches` hands out, as plain values for the protocol of a metric.
@@ -343,8 +346,3 @@ class TensorDataModule(LightningDataModule):
             if self.random_shift:
                 x = shift(x, index=batch.row, seed=self.seed, epoch=epoch, pixels=self.random_shift)
         return Batch(x=to_float(x), label=batch.label)
-
-
-def _require_positive(option: str, value: int | None, usual: str) -> None:
-    """Raises OptionError for a declared number below 1."""
-    require(value is None or value > 0, option, value, f"must be positive; {usual}")

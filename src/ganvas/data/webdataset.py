@@ -110,6 +110,7 @@ class WebDataset(OwnImages):
     def prepare(self) -> None:
         if self._splits is None:
             self._splits = self.load()
+            self._leave_fraction()
 
     def _check(self, splits: dict[str, Stored]) -> None:
         classes = self.count_classes(splits)
@@ -188,12 +189,18 @@ class WebDataset(OwnImages):
         return {name: train.rows(rows[name].numpy()) if name in rows else indexes[name] for name in SPLITS}
 
     def _stored(self, indexes: dict[str, ShardIndex]) -> dict[str, Stored]:
-        self._indexes, splits = indexes, {}
-        for name, index in indexes.items():
-            images = ShardImages(index, how=self._how(), named=self._named())
-            label = None if index.label is None else from_numpy(index.label)
-            splits[name] = Stored(cast("Tensor", images), label)  # it answers what a split is asked
-        return splits
+        self._indexes = dict(indexes)
+        return {name: self._images_of(index) for name, index in indexes.items()}
+
+    def _images_of(self, index: ShardIndex) -> Stored:
+        images = ShardImages(index, how=self._how(), named=self._named())
+        label = None if index.label is None else from_numpy(index.label)
+        return Stored(cast("Tensor", images), label)  # it answers what a split is asked
+
+    def _part_of_train(self, rows: Tensor) -> Stored:
+        """See the base; nothing is decoded."""
+        self._indexes["train"] = self._indexes["train"].rows(rows.numpy())
+        return self._images_of(self._indexes["train"])
 
     def _say_what_is_there(self, found: dict[str, list[Path]], indexes: dict[str, ShardIndex]) -> None:
         total, taken = sum(map(len, indexes.values())), {path for paths in found.values() for path in paths}

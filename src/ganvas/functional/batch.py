@@ -39,11 +39,12 @@ class DataFacts(NamedTuple):
     Attributes:
         sample_shape: [C, H, W] of images in [-1, 1], [2] of points.
         num_classes: classes of the labels, None without labels.
-        train_sha256: of the training samples and labels as stored; what belongs to a data set is kept by it.
+        train_sha256: of all training samples and labels as stored; what belongs to a data set is kept by it.
         name: the data module's class, for messages.
         overrides: what chooses these data on the command line, e.g. ``data=digits data.image_size=16``.
         parts: of data that are put together from images of other data, channel by channel: the facts of
             those.
+        train_fraction: share of the training samples that is trained on.
     """
 
     sample_shape: list[int]
@@ -52,3 +53,4 @@ class DataFacts(NamedTuple):
     name: str
     overrides: str = "data=..."
     parts: DataFacts | None = None
+    train_fraction: float = 1.0

@@ -95,6 +95,29 @@ def all_rows(value: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def joint_rows(value: Tensor) -> Tensor:
+    """:func:`all_rows` of which this rank's own carry a graph, and the others' are constants.
+
+    What every rank computes of them has the whole of its gradient in the sum over ranks, as long as it reads
+    no parameter but through them: see :func:`mean_of_global_batch`.
+    """
+    if not is_distributed():
+        return value
+    rows, first = all_rows(value.detach()), rank() * len(value)
+    return torch.cat([rows[:first], value, rows[first + len(value) :]])
+
+
+def mean_of_global_batch(loss: Tensor) -> Tensor:
+    """A loss of :func:`joint_rows`, the same on every rank, for training that averages gradients over ranks.
+
+    Its value stays, and its gradient is multiplied by the number of ranks: the average of what each rank has
+    of it is then what one process has on the joint batch.
+    """
+    if not is_distributed():
+        return loss
+    return loss.detach() + world_size() * (loss - loss.detach())
+
+
 def max_over_ranks(value: int) -> int:
     """The largest of the ranks' numbers."""
     if not is_distributed():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.sharding import is_sharded, own_share
 
@@ -15,12 +16,15 @@ from ganvas.functional.sharding import is_sharded, own_share
 def input_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """d function(x)_i / d x_i for samples x [B, ...] and values [B]: [B, -1] with a graph, at least float32.
 
-    The sum over the batch is differentiated, so each sample's value must read that sample alone
-    (batch normalization breaks this).
+    Of values [B, ...], one a patch, a sample's is their mean. The sum over the batch is differentiated, so
+    each sample's value must read that sample alone (batch normalization breaks this). Samples that are leaves
+    and require gradients are handed on as they are, so that ``function`` may give values that it has made of
+    them already.
     """
-    x = x.detach().requires_grad_(True)
+    if not (x.requires_grad and x.is_leaf):
+        x = x.detach().requires_grad_(True)
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+        (gradient,) = torch.autograd.grad(mean_of_samples(function(x)).sum(), x, create_graph=True)
     return at_least_float32(gradient.flatten(1))
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ganvas.functional.patches import mean_of_samples
 from ganvas.model.regularizer.interface import Game, Regularizer
 
 
@@ -31,6 +32,10 @@ class Regularizers(nn.ModuleDict):
     @property
     def observes(self) -> bool:
         return any(one.observes for _, one in self._all)
+
+    @property
+    def differentiates(self) -> bool:
+        return any(one.differentiates for _, one in self._all)
 
     def terms(self, side: Literal["discriminator", "generator"], game: Game, steps: int) -> dict[str, Tensor]:
         """What they add to one network's loss, by its tag in the logs.
@@ -63,6 +68,10 @@ class Regularizers(nn.ModuleDict):
             if one.observes:
                 one.observe(real_logits, fake_logits)
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What a run of so many examples never does of them, a line each: ``name.option=value: ...``."""
+        return [f"{name}.{line}" for name, one in self._all for line in one.out_of_reach(examples)]
+
     def check(self, generator: nn.Module, x: Tensor) -> None:
         for _, one in self._all:
             one.check(generator, x)
@@ -86,7 +95,8 @@ class MeanLogits(nn.Module):
     @torch.no_grad()
     def add(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Takes up the logits [B] of one part of the batch."""
-        means = real_logits.float().mean(), fake_logits.float().mean(), real_logits.float().sign().mean()
+        real, fake = mean_of_samples(real_logits).float(), mean_of_samples(fake_logits).float()
+        means = real.mean(), fake.mean(), real.sign().mean()
         self.total += torch.stack(means)
         self.parts += 1
 

@@ -29,7 +29,7 @@ class Autoencoder(Recipe):
     """
 
     reports: ClassVar[tuple[str, ...]] = (
-        *("loss/codebook", "loss/commitment", "codes/"),
+        *("loss/codebook", "loss/commitment", "codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
     )
 

@@ -28,7 +28,13 @@ class Classifier(Recipe):
     """
 
     reports = (
-        *("loss/cross_entropy", "accuracy/training", "gradient_norm/network", "learning_rate/network"),
+        *(
+            "loss/cross_entropy",
+            "accuracy/training",
+            "gradient_norm/network",
+            "learning_rate/network",
+            "schedule/",
+        ),
         *("validation/cross_entropy", "validation/accuracy"),
     )
 

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
+from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule, Scheduled
@@ -39,7 +40,8 @@ class GAN(LatentGenerator, Scheduled):
         latent_dim: length of the latent vector, drawn from N(0, 1).
         generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface).
         discriminator: samples to features [B, F], ``feature_dim`` of them (see the part's interface).
-        head: makes of ``feature_dim`` and ``num_classes`` the head, features to logits [B].
+        head: makes of ``feature_dim`` and ``num_classes`` the head, features to logits [B]. Of a
+            discriminator of patches, which gives [B, h, w], losses read every logit, and all else the mean.
         conditional: samples are asked for by class: generator and head get the labels.
         num_classes: K, classes of the data; None where they have none, or where it is not said how many.
         adversarial_loss: both sides' losses.
@@ -54,6 +56,8 @@ class GAN(LatentGenerator, Scheduled):
         d_steps_per_g_step: batches (discriminator steps) per generator step; 5 is usual for critics.
         grad_clip: largest gradient norm of each network, or None.
         seed: the run's seed.
+        freeze_discriminator_layers: layers of the discriminator, from its input on, that do not move
+            (:meth:`ganvas.model.critic.Critic.freeze`).
 
     Raises:
         OptionError: sizes that are not positive; ``conditional`` without classes, or parts that read none.
@@ -97,6 +101,7 @@ class GAN(LatentGenerator, Scheduled):
         d_steps_per_g_step: int,
         grad_clip: float | None,
         seed: int,
+        freeze_discriminator_layers: int = 0,
     ) -> None:
         super().__init__(latent_dim=latent_dim, generator=generator, ema=ema, seed=seed)
         require(d_steps_per_g_step > 0, "d_steps_per_g_step", d_steps_per_g_step, "must be at least 1")
@@ -108,6 +113,7 @@ class GAN(LatentGenerator, Scheduled):
         rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
         require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
         self.discriminator = Critic(discriminator, head(features, num_classes=classes))
+        self.discriminator.freeze(freeze_discriminator_layers)
         self._check_conditional()
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.regularizer, self.augment = Regularizers(regularizer), augment
@@ -127,6 +133,7 @@ class GAN(LatentGenerator, Scheduled):
             average=ema,
             interval=d_steps_per_g_step,
             interval_option="d_steps_per_g_step",
+            after_step=getattr(type(generator), "after_step", None),
         )
         self.add_optimizer(
             "discriminator",
@@ -152,9 +159,8 @@ class GAN(LatentGenerator, Scheduled):
         z = draws.normal("latent", len(real), self.latent_dim)  # [B, latent_dim]
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
-        if self.augment is not None:
-            real = self.augment.replace(real, fake.detach(), draws)
-        self.descend("discriminator", self._discriminator_terms(real, fake.detach(), z, label, draws))
+        taken = real if self.augment is None else self.augment.replace(real, fake.detach(), draws)
+        self.descend("discriminator", self._discriminator_terms(taken, fake.detach(), z, label, draws))
         if steps_generator:
             with self.frozen("discriminator"):
                 self.descend("generator", self._generator_terms(real, fake, z, label, draws))
@@ -163,6 +169,12 @@ class GAN(LatentGenerator, Scheduled):
         self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
     ) -> dict[str, Tensor]:
         """What the discriminator descends: adversarial loss, classes, gradient penalty, regularizers."""
+        penalty = self.gradient_penalty
+        if penalty is not None and not self.every(penalty.interval):
+            penalty = None
+        if penalty is not None:  # its gradients are taken of the logits that the loss reads, where it may
+            real = real.detach().requires_grad_("real" in penalty.at)
+            fake = fake.detach().requires_grad_("fake" in penalty.at)
         shown_real, shown_fake = self.show(real, draws, "real"), self.show(fake, draws, "fake")
         real_logits, class_loss = self.discriminator(shown_real, label, class_loss=True)
         fake_logits = self.discriminator(shown_fake, label)
@@ -170,14 +182,17 @@ class GAN(LatentGenerator, Scheduled):
         terms = {"loss/discriminator": loss}
         if class_loss is not None:
             terms["loss/class_real"] = class_loss
-        if self.gradient_penalty is not None and self.every(self.gradient_penalty.interval):
-            terms["loss/gradient_penalty"] = self.gradient_penalty(
-                lambda x: self.discriminator(self.show(x, draws, "penalty"), label),
-                real=real,
-                fake=fake,
-                draws=draws,
-            )
+        if penalty is not None:
+
+            def logits_of(x: Tensor) -> Tensor:
+                if x is real or x is fake:
+                    return real_logits if x is real else fake_logits
+                logits: Tensor = self.discriminator(self.show(x, draws, "penalty"), label)
+                return logits
+
+            terms["loss/gradient_penalty"] = penalty(logits_of, real=real, fake=fake, draws=draws)
         if self.regularizer:
+            shown_real, shown_fake = shown_real.detach(), shown_fake.detach()
             game = self._game((shown_real, shown_fake), (real_logits, fake_logits), fake, z, label, draws)
             terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
         if self.mean_logits is not None:
@@ -280,6 +295,7 @@ class GAN(LatentGenerator, Scheduled):
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
         lines = super().out_of_reach(batches, examples)
         lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
+        lines += [f"model.regularizer.{line}" for line in self.regularizer.out_of_reach(examples)]
         interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
         if interval > batches:
             rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"
@@ -287,17 +303,19 @@ class GAN(LatentGenerator, Scheduled):
         return lines
 
     def why_not_sharded(self) -> str | None:
-        if self.gradient_penalty is None:
-            return None
-        return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
+        if self.gradient_penalty is not None:
+            return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
+        if self.regularizer.differentiates:
+            return "cannot differentiate twice; no model/regularizer=path_length, or accelerator.strategy=ddp"
+        return None
 
     def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
         """See :class:`ganvas.model.interface.Discriminates`."""
-        return self.discriminator(x, label)
+        return mean_of_samples(self.discriminator(x, label))
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
-        logits = widened(self.discriminator(batch.x, batch.label))
+        logits = widened(self.discriminate(batch.x, batch.label))
         return {"real_logits": logits.sum(), "real_accuracy": (logits > 0).sum()}
 
     @torch.no_grad()
@@ -308,14 +326,12 @@ class GAN(LatentGenerator, Scheduled):
             self.augment.check(x)
         self.regularizer.check(self.generator, x)
         with eval_mode(self.discriminator):
-            features = self.discriminator.network(x)
-        wanted = [len(x), self.discriminator.head.feature_dim]
-        rule = f"must return features of shape [B, feature_dim], here {wanted}; the head makes logits of them"
-        require(list(features.shape) == wanted, "discriminator", list(features.shape), rule)
+            self.discriminator.check(x)
 
 
 def _statistics(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-    """What the logs show of logits [B] of paired samples; equal logits of a pair count half."""
+    """What the logs show of logits of paired samples; equal logits of a pair count half."""
+    real_logits, fake_logits = mean_of_samples(real_logits), mean_of_samples(fake_logits)  # [B]
     return {
         "logits/real": real_logits.mean(),
         "logits/fake": fake_logits.mean(),

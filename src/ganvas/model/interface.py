@@ -23,7 +23,8 @@ class Samples(Protocol):
 
         Args:
             ema: take the averaged weights where the recipe has them.
-            truncation: largest latent value; None does not cut.
+            truncation: largest latent value; of a generator with a truncation of its own (StyleGAN2) the
+                share of the way from its mean style; None does not cut.
         """
         ...
 
@@ -38,15 +39,24 @@ class FromLatents(Samples, Protocol):
         ...
 
     def latents(self, num: int, seed: int, *, start: int = 0, truncation: float | None = None) -> Tensor:
-        """The latents [num, latent_dim] of samples start, start + 1, ...; on the model's device."""
+        """The latents [num, latent_dim] of samples start, start + 1, ...; on the model's device.
+
+        A generator with a truncation of its own leaves them whole: ``generate`` is given the same number.
+        """
         ...
 
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
         """The classes int64 [num] that these samples are asked for; None where they are not."""
         ...
 
-    def generate(self, z: Tensor, label: Tensor | None = None, *, ema: bool = True) -> Tensor:
-        """Latents [B, latent_dim] to samples [B, ...] in [-1, 1]; networks in eval mode."""
+    def generate(
+        self, z: Tensor, label: Tensor | None = None, *, ema: bool = True, truncation: float | None = None
+    ) -> Tensor:
+        """Latents [B, latent_dim] to samples [B, ...] in [-1, 1]; networks in eval mode.
+
+        Args:
+            truncation: that of ``latents``; read by a generator that has one of its own alone.
+        """
         ...
 
 

@@ -45,11 +45,13 @@ class LatentGenerator(Recipe):
     ) -> Tensor:
         """See :class:`ganvas.model.interface.Samples`."""
         z = self.latents(num, seed, start=start, truncation=truncation)
-        return self.generate(z, self.sample_labels(num, seed, start=start), ema=ema)
+        label = self.sample_labels(num, seed, start=start)
+        return self.generate(z, label, ema=ema, truncation=truncation)
 
     def latents(self, num: int, seed: int, *, start: int = 0, truncation: float | None = None) -> Tensor:
         """See :class:`ganvas.model.interface.FromLatents`."""
-        rows = (latent(self.latent_dim, hash64(seed, "z", i), truncation) for i in range(start, start + num))
+        cut = None if self._has_truncation else truncation
+        rows = (latent(self.latent_dim, hash64(seed, "z", i), cut) for i in range(start, start + num))
         return torch.stack(list(rows)).to(self.device)
 
     @property
@@ -65,14 +67,22 @@ class LatentGenerator(Recipe):
         numbers = (hash64(seed, "label", i) % self.num_classes for i in range(start, start + num))
         return torch.tensor(list(numbers), dtype=torch.int64, device=self.device)
 
+    @property
+    def _has_truncation(self) -> bool:
+        """Whether the generator has a truncation of its own, so that latents stay as they are."""
+        return bool(getattr(self.generator, "has_truncation", False))
+
     @torch.no_grad()
-    def generate(self, z: Tensor, label: Tensor | None = None, *, ema: bool = True) -> Tensor:
+    def generate(
+        self, z: Tensor, label: Tensor | None = None, *, ema: bool = True, truncation: float | None = None
+    ) -> Tensor:
         """See :class:`ganvas.model.interface.FromLatents`."""
+        options = {"truncation": truncation} if self._has_truncation else {}
         if not ema or self.ema is None:
             with eval_mode(self.generator):
-                return self.generator(z, label)
+                return self.generator(z, label, **options)
         with eval_mode(self.ema.average):
-            return functional_call(self.ema.average, self.average_statistics(), (z, label))
+            return functional_call(self.ema.average, self.average_statistics(), (z, label), options)
 
     @property
     def statistics_samples(self) -> int | None:

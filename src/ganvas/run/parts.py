@@ -30,6 +30,7 @@ class Parts:
     machine: AcceleratorOptions
     callbacks: list[pl.Callback]
     loggers: list[Any]
+    begins_with: str = "the start"  # for the log
 
 
 def build_parts(config: dict[str, Any]) -> Parts:

@@ -62,6 +62,7 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         options.micro_batches,
         f"must divide the {share} samples that each process takes of a batch",
     )
+    _check_groups(model, data.batch_size, share // options.micro_batches)
     choose_threads(machine.threads, model, share, uses_cpu=machine.uses_cpu)
     if machine.channels_last is None:
         machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
@@ -84,6 +85,22 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     )
     check_all_move(model, find_budget(options, batch_size=data.batch_size, train_samples=train))
     return data, model, options, machine
+
+
+def _check_groups(model: Recipe, batch_size: int, passed: int) -> None:
+    """Raises OptionError where a layer compares samples in groups that a forward pass cannot be divided into.
+
+    Args:
+        batch_size: of the global batch.
+        passed: samples of it in one forward pass.
+    """
+    for module in model.modules():
+        group = getattr(module, "batch_multiple", 1)
+        rule = (
+            f"gives {passed} samples to a forward pass, and a layer compares them in groups of {group}; a "
+            f"multiple of {group * (batch_size // passed)}, or another model.discriminator.minibatch_group"
+        )
+        require(passed % group == 0, "data.batch_size", batch_size, rule)
 
 
 def _gains_by_channels_last(model: Recipe, machine: AcceleratorOptions) -> bool:

@@ -34,6 +34,7 @@ from ganvas.run.folder.journal import Journal
 from ganvas.run.folder.lock import RunLock
 from ganvas.run.folder.run_folder import RunFolder, check_writable, create
 from ganvas.run.folder.train_log import data_notes, train_log
+from ganvas.run.init_from import begin_with_other
 from ganvas.run.outcome import Outcome
 from ganvas.run.parts import Parts, build_parts
 from ganvas.run.prepare import abilities_of, configure
@@ -98,14 +99,18 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
     with _blamed_on(resume), data_notes() if first_rank else nullcontext():
         parts = group.in_turn(lambda: build_parts(config))
-    if resume is None and first_rank:
-        _create_folder(folder, run, parts)
+    if resume is None:
+        taken = _begin(parts, group)
+        if first_rank:
+            _create_folder(folder, run | {"ganvas": run["ganvas"] | taken}, parts)
     with RunLock(folder.path) if first_rank else nullcontext():
         group.owns(folder)
         resume_plan = None
         if resume is not None:
             resume_plan = group.in_turn(lambda: _continue(parts, run, folder, overrides))
             check_seen_by_all(resume_plan, group)
+            if resume_plan.checkpoint is None:
+                _begin(parts, group)
             if group.info.restart:
                 resume_plan.news.append(f"going on at restart {group.info.restart} of torchrun's")
             larger = _what_would_go_on(parts, resume_plan, folder)
@@ -135,6 +140,15 @@ def _blamed_on(run: RunFolder | None) -> Iterator[None]:
             raise
         reason = f"its parts do not fit each other ({type(error).__name__}: {error})"
         raise OptionError("RUN", run.path, reason) from error
+
+
+def _begin(parts: Parts, group: Group) -> dict[str, Any]:
+    """Gives a run that has no checkpoint yet another one's weights, where it is asked to; for its record."""
+    taken = begin_with_other(parts.model, parts.config, group)
+    if taken is None:
+        return {}
+    parts.begins_with = f"the weights of {taken['checkpoint']}"
+    return {"init_from": taken}
 
 
 def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None:
@@ -192,6 +206,8 @@ def _roll_back(
     resume_plan.news.append(f"rollback {number}: {error}")
     _check(resume_plan, parts, folder)
     check_seen_by_all(resume_plan, group)
+    if resume_plan.checkpoint is None:
+        _begin(parts, group)
     return parts, resume_plan
 
 
@@ -295,7 +311,10 @@ def _fit(
     checkpoint = resume_plan.checkpoint if resume_plan is not None else None
     targets = parts.config["model"]["_target_"], parts.config["data"]["_target_"]
     log.info(
-        "%s on %s, folder %s, from %s", *targets, folder.path, checkpoint.name if checkpoint else "the start"
+        "%s on %s, folder %s, from %s",
+        *targets,
+        folder.path,
+        checkpoint.name if checkpoint else parts.begins_with,
     )
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
 

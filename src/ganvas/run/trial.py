@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ganvas.run.config.budget import beyond_budget
+from ganvas.run.init_from import begin_with_other
 from ganvas.run.parts import build_parts
 from ganvas.run.prepare import configure
 from ganvas.run.trainer import budget_batches, make_trainer, processes
@@ -85,6 +86,7 @@ def try_out(config: dict[str, Any]) -> Trial:
     """
     parts = build_parts(config)
     data, model = parts.data, parts.model
+    begin_with_other(model, config)
     too_short_for = beyond_budget(model, parts.callbacks, data, parts.options)
     world = processes(parts.machine)
     batches = budget_batches(parts.options, data.batch_size, data.num_samples("train"))

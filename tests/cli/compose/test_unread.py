@@ -24,6 +24,7 @@ CONF = Path(__file__).parents[3] / "conf"
 BY_NAME = {
     *("name", "seed", "optimized_metric", "optimized_mode", "resume", "allow_drift", "allow_imports"),
     *("sweep.repeats", "paths.output_dir", "paths.run_dir", "model.main_metric"),
+    *("model.init_from", "model.init_average"),
 }
 PARTS = ("data", "model", "metric.features", "metric.perceptual")
 

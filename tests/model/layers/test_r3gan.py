@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganvas.errors import OptionError
-from ganvas.model.layers.r3gan import Block, Resampling, stages_of
+from ganvas.model.layers.r3gan import Block, stages_of
 
 
 def test_a_block_begins_as_the_identity_and_its_convolutions_by_the_depth() -> None:
@@ -17,27 +17,6 @@ def test_a_block_begins_as_the_identity_and_its_convolutions_by_the_depth() -> N
     assert block.wide.weight.std().item() == pytest.approx(gain / 8, rel=0.03)
     assert block.grouped.weight.std().item() == pytest.approx(gain / 12, rel=0.03)
     assert block.grouped.groups == 8
-
-
-def test_resampling() -> None:
-    resampling = Resampling()
-    ones = torch.ones(1, 2, 8, 8)
-    assert torch.equal(resampling.doubled(ones)[..., 1:-1, 1:-1], torch.ones(1, 2, 14, 14))
-    assert torch.equal(resampling.halved(ones)[..., 1:-1, 1:-1], torch.ones(1, 2, 2, 2))
-    spike = torch.zeros(1, 1, 4, 4)
-    spike[0, 0, 1, 2] = 64
-    line = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    expected = torch.zeros(8, 8)
-    expected[1:5, 3:7] = 4 * torch.outer(line, line)
-    torch.testing.assert_close(resampling.doubled(spike)[0, 0], expected)
-    assert not resampling.state_dict(), "nothing of it is in a checkpoint"
-
-
-def test_halving_is_the_transpose_of_doubling() -> None:
-    resampling = Resampling()
-    x, y = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 8, 8)
-    left, right = (resampling.doubled(x) * y).sum(), 4 * (x * resampling.halved(y)).sum()
-    torch.testing.assert_close(left, right)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
 from ganvas.model.ema.exponential import ExponentialAverage
-from ganvas.model.training.descent import linear_decay
+from ganvas.model.schedule.linear import Linear
 from ganvas.model.training.mistakes import check_hooks
 from ganvas.model.training.recipe import Recipe
 
@@ -54,25 +54,26 @@ def test_a_callbacks_hooks_around_each_optimizer_are_called() -> None:
 
 
 class Line(Recipe):
-    def __init__(self, decay: int | None) -> None:
+    def __init__(self, lr: float | Linear) -> None:
         super().__init__(seed=0)
         self.line = nn.Linear(64, 1)
-        build = partial(torch.optim.SGD, lr=0.5)
-        self.add_optimizer("line", build, ["line"], schedule=linear_decay(decay))
+        self.add_optimizer("line", partial(torch.optim.SGD, lr=lr), ["line"])
 
     def step(self, batch: Batch, draws: Draws) -> None:
         self.descend("line", {"loss/line": self.line(batch.x.flatten(1)).mean()})
 
 
-@pytest.mark.parametrize(("decay", "rates"), [(None, [0.5] * 4), (64, [0.5, 0.375, 0.25, 0.125])])
-def test_a_schedule_is_a_function_of_examples_seen(decay: int | None, rates: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("lr", "rates"), [(0.5, [0.5] * 4), (Linear(0.5, 0.0, 64), [0.5, 0.375, 0.25, 0.125])]
+)
+def test_a_schedule_is_a_function_of_examples_seen(lr: Any, rates: list[float]) -> None:
     found = []
 
     class Look(pl.Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             found.append(pl_module.report["learning_rate/line"].item())
 
-    run(Line(decay), Look(), steps=4)
+    run(Line(lr), Look(), steps=4)
     assert found == pytest.approx(rates)
 
 
@@ -150,14 +151,14 @@ def test_nested_frozen_networks_stay_frozen_until_the_outer_end() -> None:
             seen.append([p.requires_grad for p in self.line.parameters()])
             super().step(batch, draws)
 
-    run(Nested(None), steps=1)
+    run(Nested(0.5), steps=1)
     assert seen == [[False, False], [True, True]]
 
 
 def test_tied_weights_move_once() -> None:
     class Tied(Line):
         def __init__(self) -> None:
-            super().__init__(None)
+            super().__init__(0.5)
             self.twin = nn.Sequential(self.line)
             self._descents.clear()
             self.add_optimizer("both", partial(torch.optim.SGD, lr=0.5), ["line", "twin"], grad_clip=1e-3)
@@ -179,7 +180,7 @@ def test_one_optimizer_moves_once_a_batch() -> None:
             super().step(batch, draws)
 
     with pytest.raises(OptionError, match="moves twice in one batch"):
-        run(Twice(None), steps=1)
+        run(Twice(0.5), steps=1)
     with pytest.raises(OptionError, match="can average one network alone"):
         make_gan(Faults()).add_optimizer(
             "both",
@@ -196,7 +197,7 @@ def test_hooks_that_would_silence_the_run_are_refused(hook: str) -> None:
     setattr(Own, hook, lambda self, *_: None)
     with pytest.raises(OptionError, match=f"^model.{hook}=Own: is the base's, or is never called"):
         check_hooks(Own(None), Recipe)
-    check_hooks(Line(None), Recipe)
+    check_hooks(Line(0.5), Recipe)
 
 
 def test_a_recipe_is_fitted_again_as_it_is_asked_to_now() -> None:

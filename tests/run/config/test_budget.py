@@ -30,7 +30,6 @@ SAID = {
     "callback.checkpoint.keep_every_examples",
     "callback.health.every_examples",
     "callback.health.warmup_examples",
-    "model.decay_examples",
     "model.ema.half_life",
     "model.gradient_penalty.interval",
     "model.quantizer.decay",
@@ -131,14 +130,14 @@ def test_logs_beyond_the_budget_keep_to_batches_on_which_everything_is_done(
             ],
         ),
         (
-            ["model=classifier", "callback=minimal", "model.decay_examples=6400"],
-            ["model.decay_examples=6400: the run ends after 640 examples, at 90% of the learning rate"],
+            ["model=classifier", "callback=minimal", "model.optimizer.lr.examples=6400"],
+            ["model.optimizer.lr.examples=6400: the run ends after 640 examples, with 0.0018 on the way"],
         ),
         (
-            ["model=classifier", "callback=minimal", "model.decay_examples=64"],
+            ["model=classifier", "callback=minimal", "model.optimizer.lr.examples=64"],
             [
-                "model.decay_examples=64: the learning rate is zero from there on, and the run has 640 "
-                "examples"
+                "model.optimizer.lr.examples=64: the learning rate is zero from there on, and the run has "
+                "640 examples"
             ],
         ),
         (["model=classifier", "callback=minimal"], []),

@@ -41,7 +41,7 @@ class Composer:
             groups = [str(one.input_line) for one in parsed if self.is_group(one.key_or_group)]
             config = copy.deepcopy(self.base(groups))
             apply_overrides(config, [one for one in parsed if not self.is_group(one.key_or_group)])
-            return composed(config, overrides[:-1])
+            return composed(config, overrides[:-1], is_job=True)
 
     def hydra_section(self, overrides: Sequence[str]) -> Any:
         """Hydra's own part of the config: launcher, sweeper, sweep.dir."""

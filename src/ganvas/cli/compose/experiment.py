@@ -25,6 +25,7 @@ from ganvas.files.plain import too_large
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
+from ganvas.run.folder.usable import Need, find_usable
 
 _MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
@@ -103,14 +104,22 @@ def compose(
         return composed(config, overrides)
 
 
-def composed(config: Any, overrides: Sequence[str]) -> Composed:
+def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> Composed:
     """Hydra's config as plain values, checked; ``config`` is changed.
+
+    Args:
+        is_job: whether it is one of a sweep's.
 
     Raises:
         OptionError: what cannot be resolved, or is of another shape than its readers take.
     """
     choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
-    choices = {key: value for key, value in choices.items() if not key.startswith("hydra/")}
+    is_empty = [
+        key for key, value in choices.items() if value == "None" and key.startswith("model/schedule@")
+    ]
+    choices = {
+        key: value for key, value in choices.items() if not key.startswith("hydra/") and key not in is_empty
+    }
     with open_dict(config):
         del config["hydra"]
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
@@ -138,6 +147,7 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
         if plain["paths"]["run_dir"] is None:
             config.paths.run_dir = str(new_folder_path(plain, choices))
             plain = OmegaConf.to_container(config, resolve=True)
+        _settle_init_from(plain, is_job=is_job)
         for group in ("callback", "logger"):  # null switches one of them off
             plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
     except OmegaConfBaseException as error:
@@ -148,6 +158,22 @@ def composed(config: Any, overrides: Sequence[str]) -> Composed:
     except RecursionError as error:
         raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
+
+
+def _settle_init_from(plain: dict[str, Any], *, is_job: bool) -> None:
+    """Makes of the RUN in ``model.init_from`` the path of its folder: what is newest changes."""
+    written = plain["model"].get("init_from")
+    if written is None:
+        return
+    _check_text("model.init_from", written)
+    name, option = str(written), "model.init_from"
+    moves = is_job and name.partition(":")[0] == "latest"
+    require(not moves, option, name, "may be another job of this sweep; name the run")
+    try:
+        found = find_usable(name, Path(plain["paths"]["output_dir"]), Need(checkpoint=True))
+    except OptionError as error:
+        raise OptionError(option, error.value, error.reason) from error
+    plain["model"]["init_from"] = os.path.abspath(found.path)
 
 
 def _check_groups(tree: Any, choices: Mapping[str, str], written: Mapping[str, str]) -> None:

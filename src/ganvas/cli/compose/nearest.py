@@ -13,6 +13,8 @@ _FIELD = {
     "wasserstein": "adversarial_loss=wasserstein gradient_penalty=wgan_gp",
     "lsgan": "adversarial_loss=least_squares",
     "sngan": "discriminator.norm=spectral adversarial_loss=hinge",
+    "sagan": "generator.attention_at discriminator.attention_at",
+    "patchgan": "discriminator=patch",
     "spectral": "discriminator.norm=spectral",
     "r3gan": "adversarial_loss=rpgan gradient_penalty=r1_r2",
     "relativistic": "adversarial_loss=rpgan",
@@ -35,6 +37,8 @@ _ELSEWHERE = {
 
 def near(name: str, known: Sequence[str]) -> str:
     """``; did you mean X?``, from the same section where that exists, or what there is."""
+    if "@" not in name:  # places of schedules, one for each number that may move, are named in full alone
+        known = [key for key in known if "@" not in key or not key.startswith("model/schedule")]
     head, _, tail = name.rpartition(".")
     beside = [key for key in known if key.rpartition(".")[0] == head] if head in known else []
     if beside:

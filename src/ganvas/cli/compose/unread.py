@@ -16,7 +16,7 @@ from ganvas.run.config.allowed import RESERVED
 # Keys that no constructor takes and that ganvas reads by their names.
 OWN = frozenset(
     "name seed optimized_metric optimized_mode resume allow_drift allow_imports sweep.repeats "
-    "paths.output_dir paths.run_dir model.main_metric".split()
+    "paths.output_dir paths.run_dir model.main_metric model.init_from model.init_average".split()
 )
 SECTIONS = ("trainer", "accelerator")  # bound to typed options: a key that is none of them is refused there
 _PARTS = ("data", "model", "metric.features", "metric.perceptual")

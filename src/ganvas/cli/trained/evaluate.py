@@ -144,7 +144,9 @@ def evaluate_parser() -> argparse.ArgumentParser:
         ema="refuse a run without averaged weights (EMA)",
         raw="the trained weights instead of their average",
     )
-    parser.add_argument("--truncation", type=float, help="cut latents to [-T, T]")
+    parser.add_argument(
+        "--truncation", type=float, help="cut latents to [-T, T], or draw styles to their mean"
+    )
     parser.add_argument(
         "--floor", action="store_true", help="training samples for generated ones; nothing is recorded"
     )

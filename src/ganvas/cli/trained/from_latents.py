@@ -29,7 +29,10 @@ def generator_parser(command: str, description: str | None, num: int, what: str)
         "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
     )
     parser.add_argument(
-        "--truncation", type=float, help="latents from N(0, 1) cut to [-T, T]: fewer kinds, more typical ones"
+        "--truncation",
+        type=float,
+        help="latents from N(0, 1) cut to [-T, T], or (StyleGAN2) T times the way from the mean style: fewer "
+        "kinds, more typical ones",
     )
     parser.add_argument("--batch-size", type=int, default=256, help="samples made at a time (256)")
     return parser
@@ -82,5 +85,6 @@ def generate(model: Any, z: Tensor, label: Tensor | None, arguments: argparse.Na
     for start in range(0, len(z), arguments.batch_size):
         rows = slice(start, start + arguments.batch_size)
         classes = None if label is None else label[rows]
-        made.append(model.generate(z[rows], classes, ema=not arguments.raw).cpu())
+        options = {"ema": not arguments.raw, "truncation": arguments.truncation}
+        made.append(model.generate(z[rows], classes, **options).cpu())
     return torch.cat(made)

@@ -14,19 +14,21 @@ from ganvas.cli.trained.from_latents import (
     generator_parser,
     load_generator,
 )
+from ganvas.cli.trained.labels import add_label, labels_of
 from ganvas.errors import require
 
 
 def run(argv: Sequence[str]) -> int:
     """Row i goes from sample i to sample num + i of ``ganvas sample`` with the same seed, on an arc (slerp).
 
-    Where the generator has classes, a row keeps that of sample i.
+    Where the generator has classes, a row keeps that of sample i, or the one that ``--label`` gives it.
     """
     parser = generator_parser("interpolate", __doc__, 8, "rows")
     parser.add_argument("--steps", type=int, default=8, help="samples in a row, both ends included (8)")
     parser.add_argument(
         "--out", type=Path, help="F.png, F.webp, F.jpg: a row each; F.npz: images uint8 [N, S, H, W, C]"
     )
+    add_label(parser, "rows")
     add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
@@ -36,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     out = arguments.out or folder.path / f"interpolation-{num}-seed{arguments.seed}.png"
     check_out(out)
     check_scale(arguments.scale, out.suffix)
-    model, _ = load_generator(folder, allow, arguments.command)
+    model, data = load_generator(folder, allow, arguments.command)
 
     import torch
 
@@ -44,10 +46,10 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.functional.slerp import slerp
 
     check_memory(model, arguments, num * steps)
+    label = labels_of(arguments, model, data, "rows")
     ends = model.latents(2 * num, arguments.seed, truncation=arguments.truncation).cpu()
     t = torch.arange(steps, dtype=torch.float64) / (steps - 1)  # 0 and 1 are exact
     z = slerp(ends[:num, None], ends[num:, None], t)  # [N, S, D]
-    label = model.sample_labels(num, arguments.seed)
     rows = None if label is None else label.repeat_interleave(steps)
     made = generate(model, z.flatten(0, 1).to(model.device), rows, arguments).unflatten(0, (num, steps))
     check_scalable(arguments.scale, made.shape[2:], num * steps)

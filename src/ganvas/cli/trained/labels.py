@@ -11,16 +11,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def add_label(parser: argparse.ArgumentParser) -> None:
+def add_label(parser: argparse.ArgumentParser, what: str = "samples") -> None:
+    """Adds the option; ``what`` is that of which each has one class: what ``--num`` counts."""
     parser.add_argument(
         "--label",
         metavar="CLASS[,CLASS...]",
-        help="classes to make, by number, or by name where the data have names; the samples are shared out "
+        help=f"classes to make, by number, or by name where the data have names; the {what} are shared out "
         "over them in this order (any class, at random, without)",
     )
 
 
-def labels_asked_for(text: str | None, num: int, model: Any, data: Any) -> Tensor | None:
+def labels_of(arguments: argparse.Namespace, model: Any, data: Any, what: str) -> Tensor | None:
+    """The classes int64 [num] on the model's device: asked for, or drawn by the seed; None without classes.
+
+    Raises:
+        OptionError: as :func:`labels_asked_for`.
+    """
+    asked = labels_asked_for(arguments.label, arguments.num, model, data, what)
+    if asked is None:
+        drawn: Tensor | None = model.sample_labels(arguments.num, arguments.seed)
+        return drawn
+    return asked.to(model.device)
+
+
+def labels_asked_for(
+    text: str | None, num: int, model: Any, data: Any, what: str = "samples"
+) -> Tensor | None:
     """The classes int64 [num] of so many samples; None where nothing is asked for.
 
     Raises:
@@ -36,7 +52,7 @@ def labels_asked_for(text: str | None, num: int, model: Any, data: Any) -> Tenso
     if classes is None:
         raise OptionError("--label", text, "the run's generator has no classes; leave the option out")
     numbers = [_number(word.strip(), text, int(classes), data) for word in text.split(",")]
-    rule = f"names {len(numbers)} classes for {num} samples; ask for more (--num {len(numbers)})"
+    rule = f"names {len(numbers)} classes for {num} {what}; ask for more (--num {len(numbers)})"
     require(len(numbers) <= num, "--label", text, rule)
     require_memory("--num", num, 24 * num, f"{num:,} classes")
     return torch.tensor(numbers)[torch.arange(num) * len(numbers) // num]

@@ -16,6 +16,7 @@ from ganvas.cli.trained.from_latents import (
     generator_parser,
     load_generator,
 )
+from ganvas.cli.trained.labels import add_label, labels_of
 from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str]) -> int:
     """Writes a sheet: a row a sample, at its left end, then its neighbours by Euclidean distance.
 
-    Training images are taken as they are: not augmented.
+    Training images are taken as they are, not augmented, and of all classes whatever ``--label`` asks for.
     """
     parser = generator_parser("neighbours", __doc__, 8, "samples")
     parser.add_argument("--k", type=int, default=5, help="neighbours of each sample (5)")
@@ -41,6 +42,7 @@ def run(argv: Sequence[str]) -> int:
         help="F.png, F.webp, F.jpg: a sheet; F.npz: images, neighbours, numbers of these in the "
         "training split, distances",
     )
+    add_label(parser)
     add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
@@ -71,8 +73,9 @@ def run(argv: Sequence[str]) -> int:
         return x.flatten(1) if extractor is None else extractor(x.to(model.device)).features.cpu()
 
     check_memory(model, arguments, arguments.num * (arguments.k + 1))
+    labels = labels_of(arguments, model, data, "samples")
     z = model.latents(arguments.num, arguments.seed, truncation=arguments.truncation)
-    made = generate(model, z, model.sample_labels(arguments.num, arguments.seed), arguments)
+    made = generate(model, z, labels, arguments)
     rows = (features(batch.x) for batch in data.batches("train", arguments.batch_size))
     distances, numbers = nearest_rows(features(made), rows, arguments.k)
     neighbours = _pick(data, numbers)  # [N, k, C, H, W]

@@ -93,15 +93,14 @@ def _pieces(
     """Samples [B, ...] in [-1, 1] in their order, and their classes int64 [B] where they have some."""
     from ganvas.model.interface import FromLatents
 
+    options = {"ema": not arguments.raw, "truncation": arguments.truncation}
     for start in range(0, arguments.num, arguments.batch_size):
         count = min(arguments.batch_size, arguments.num - start)
         if labels is not None:
             z = model.latents(count, arguments.seed, start=start, truncation=arguments.truncation)
             asked = labels[start : start + count]
-            yield model.generate(z, asked.to(z.device), ema=not arguments.raw), asked
+            yield model.generate(z, asked.to(z.device), **options), asked
             continue
-        made = model.sample(
-            count, arguments.seed, ema=not arguments.raw, start=start, truncation=arguments.truncation
-        )
+        made = model.sample(count, arguments.seed, start=start, **options)
         is_labelled = isinstance(model, FromLatents)
         yield made, model.sample_labels(count, arguments.seed, start=start) if is_labelled else None

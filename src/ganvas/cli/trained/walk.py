@@ -14,6 +14,7 @@ from ganvas.cli.trained.from_latents import (
     generator_parser,
     load_generator,
 )
+from ganvas.cli.trained.labels import add_label, labels_of
 from ganvas.errors import require
 from ganvas.files.text import say
 
@@ -22,7 +23,7 @@ def run(argv: Sequence[str]) -> int:
     """Each image of a grid walks through ``--stops`` latents on arcs (slerp) and back to its first.
 
     At stop j the grid is ``ganvas sample``'s of samples j * num to (j + 1) * num - 1; where the generator has
-    classes, each image keeps the class of its first stop.
+    classes, each image keeps the class of its first stop, or the one that ``--label`` gives it.
     """
     parser = generator_parser("walk", __doc__, 9, "images that walk side by side")
     parser.add_argument("--stops", type=int, default=4, help="latents on a walk (4)")
@@ -32,6 +33,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--fps", type=int, default=20, help="frames a second, at most 50 (20)")
     parser.add_argument("--columns", type=int, help="images in a row; a square without")
     parser.add_argument("--out", type=Path, help="F.gif, or F.png, F.webp with exact colours")
+    add_label(parser, "images")
     add_scale(parser)
     arguments = parser.parse_args(list(argv))
     check_common(arguments)
@@ -49,19 +51,22 @@ def run(argv: Sequence[str]) -> int:
     check_scale(arguments.scale, out.suffix)
 
     check_fps(arguments.fps, "--fps")
-    model, _ = load_generator(folder, allow, arguments.command)
+    model, data = load_generator(folder, allow, arguments.command)
 
     from ganvas.callback.drawing.images import draw_walk
     from ganvas.functional.slerp import closed_walk
 
     check_memory(model, arguments, num * frames)
+    label = labels_of(arguments, model, data, "images")
+    columns = arguments.columns
+    if columns is None and arguments.label is not None and label is not None:
+        columns = -(-num // len(label.unique()))  # a row a class
     latents = model.latents(stops * num, arguments.seed, truncation=arguments.truncation).cpu()
     z = closed_walk(latents.unflatten(0, (stops, num)), frames)  # [frames, N, D]
-    label = model.sample_labels(num, arguments.seed)
     classes = None if label is None else label.repeat(frames)
     made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
     check_scalable(arguments.scale, made.shape[2:], frames * num)
-    drawn = draw_walk(made, columns=arguments.columns, scale=arguments.scale)
+    drawn = draw_walk(made, columns=columns, scale=arguments.scale)
     check_sheet(out, drawn[0])
     with writing(out):
         save_animation(out, drawn, fps=arguments.fps)

@@ -20,6 +20,11 @@ _SPLITS = ("train", "val", "test")
 _ROUNDING = 1e-4  # by which a normalized sample may leave [-1, 1]
 
 
+def require_positive(option: str, value: int | None, usual: str) -> None:
+    """Raises OptionError for a declared number below 1."""
+    require(value is None or value > 0, option, value, f"must be positive; {usual}")
+
+
 def check_splits(splits: Any, *, kind: str, image_size: int | None) -> None:
     """Raises OptionError at the first thing that no recipe could train on.
 

@@ -39,4 +39,5 @@ class Wasserstein(AdversarialLoss):
     def _clip(self, critic: nn.Module) -> None:
         assert self.clip is not None
         for parameter in critic.parameters():
-            parameter.clamp_(-self.clip, self.clip)
+            if parameter.requires_grad:  # a frozen layer does not move
+                parameter.clamp_(-self.clip, self.clip)

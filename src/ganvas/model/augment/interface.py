@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
 from ganvas.functional.contracts import put_contracts, unlike
+from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import Draws
 
 
@@ -31,9 +33,10 @@ class Augment(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """Samples [B, C, H, W] in [-1, 1] to what the discriminator sees of them, of the same shape.
+        """Samples [B, C, H, W] in [-1, 1] to what the discriminator sees of them, of the same shape and type.
 
-        Values may leave [-1, 1]: brightness and noise are not clipped.
+        Values may leave [-1, 1]: brightness and noise are not clipped. What a part computes, it computes in
+        at least float32 and without autocast: the interface sees to it.
 
         Args:
             x: samples, with or without a graph.
@@ -56,7 +59,9 @@ class Augment(nn.Module, ABC):
         Raises:
             ValueError: ``real`` and ``fake`` of two shapes.
         """
-        del fake, draws
+        if real.shape != fake.shape:
+            raise unlike(real=real, fake=fake)
+        del draws
         return real
 
     def observe(self, sign: Tensor, examples: int) -> None:
@@ -84,10 +89,11 @@ def require_images(augment: nn.Module, x: Tensor) -> None:
 
 def _keeps_shape(forward: Any) -> Any:
     def checked(self: Augment, x: Tensor, draws: Draws, purpose: str) -> Tensor:
-        shown: Tensor = forward(self, x, draws, purpose)
+        with torch.autocast(x.device.type, enabled=False):
+            shown: Tensor = forward(self, at_least_float32(x), draws, purpose)
         if shown.shape != x.shape:
             raise unlike(samples=x, augmented=shown)
-        return shown
+        return shown.to(x.dtype)
 
     return checked
 

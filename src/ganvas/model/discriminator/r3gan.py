@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganvas.model.layers.basic import require_channels, require_input
-from ganvas.model.layers.r3gan import Block, Resampling, check_blocks, initialized, stages_of
+from ganvas.model.layers.r3gan import Block, check_blocks, initialized, stages_of
+from ganvas.model.layers.resampling import Resampling
 
 
 class R3GANDiscriminator(nn.Module):
@@ -57,6 +58,14 @@ class R3GANDiscriminator(nn.Module):
         whole = nn.Conv2d(widths[0], widths[0], side, groups=widths[0], bias=False)
         self.whole = initialized(whole, 1.0)
         self.resampling = Resampling()
+
+    @property
+    def layers_from_input(self) -> list[nn.Module]:
+        """See :class:`ganvas.model.discriminator.interface.Discriminator`."""
+        found: list[nn.Module] = [self.image]
+        for number, stage in enumerate(self.stages):
+            found += [*stage.children(), *self.transitions[number : number + 1]]
+        return [*found, self.whole]
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim]."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from ganvas.errors import require
-from ganvas.model.layers.attention import SelfAttention2d
 from ganvas.model.layers.basic import require_channels, require_input
-from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, halved, wrapper
+from ganvas.model.layers.resnet import down_blocks, halvings_of, wrapper
 
 NORMS = ("spectral", "none")
 POOLINGS = ("sum", "mean")
@@ -59,65 +57,23 @@ class ResNetDiscriminator(nn.Module):
         channels = require_channels(channels)
         require(norm in NORMS, "norm", norm, f"must be one of {', '.join(NORMS)}; spectral is the paper's")
         require(pooling in POOLINGS, "pooling", pooling, f"must be one of {', '.join(POOLINGS)}")
+        widths, halvings = halvings_of(BLOCKS, widths, halvings, image_size)
         size = image_size or 0
-        known = ", ".join(map(str, BLOCKS))
-        rule = f"has widths of its own for {known} pixels; model.discriminator.widths=[...] for another"
-        require(size > 0 and (widths is not None or size in BLOCKS), "image_size", image_size, rule)
-        if widths is None:
-            widths, usual = BLOCKS[size]
-        else:
-            check_widths(widths)
-            usual = next(
-                n for n in range(len(widths), -1, -1) if n == 0 or (size % 2**n == 0 and size >> n >= 4)
-            )
-        halvings = usual if halvings is None else halvings
-        fits = 0 <= halvings <= len(widths)
-        require(fits, "halvings", halvings, f"must be from 0 to {len(widths)}, the number of blocks")
-        rule = f"must be a multiple of {2**halvings} for {halvings} halvings; model.discriminator.halvings=N"
-        require(size % 2**halvings == 0, "image_size", image_size, rule)
-        sides = [size >> min(stage, halvings) for stage in range(1, len(widths) + 1)]
-        check_attention(attention_at, sides)
         self.sample_shape = channels, size, size
         self.feature_dim, self.spectral, self.pooling = widths[-1], norm == "spectral", pooling
         wrap = wrapper(spectral=self.spectral)
-        blocks: list[nn.Module] = []
-        for number, (inputs, outputs) in enumerate(pairwise((channels, *widths))):
-            blocks.append(_Block(inputs, outputs, is_first=number == 0, halves=number < halvings, wrap=wrap))
-            if sides[number] in attention_at and sides[number] not in sides[:number]:
-                blocks.append(SelfAttention2d(outputs, wrap))
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = down_blocks(
+            channels,
+            size,
+            widths,
+            halvings,
+            attention_at,
+            hidden=lambda inputs, _: inputs,  # as in the authors' code
+            wrap=wrap,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim]."""
         require_input(x, *self.sample_shape)
         features = relu(self.blocks(x))
         return features.sum((2, 3)) if self.pooling == "sum" else features.mean((2, 3))
-
-
-class _Block(nn.Module):
-    """ReLU (not of the image), 3x3, ReLU, 3x3, halving; beside it 1x1 and halving."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        is_first: bool,
-        halves: bool,
-        wrap: Callable[[nn.Module], nn.Module],
-    ) -> None:
-        super().__init__()
-        self.is_first, self.halves = is_first, halves
-        hidden = outputs if is_first else inputs  # as in the authors' code
-        self.conv1 = wrap(conv3x3(inputs, hidden))
-        self.conv2 = wrap(conv3x3(hidden, outputs))
-        self.shortcut = wrap(conv1x1(inputs, outputs)) if halves or inputs != outputs else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, H, W], or half the sides."""
-        branch = self.conv2(relu(self.conv1(x if self.is_first else relu(x))))
-        if not self.halves:
-            return branch + (x if self.shortcut is None else self.shortcut(x))
-        # A convolution of single places and a mean commute: halved first, it costs a quarter.
-        assert self.shortcut is not None
-        return halved(branch) + self.shortcut(halved(x))

@@ -10,6 +10,10 @@ from torch import Tensor
 class Generator(Protocol):
     """A network from latents to samples.
 
+    One with ``has_truncation = True`` takes ``truncation: float | None`` as a third argument, by its name:
+    ``ganvas sample --truncation`` then leaves latents as they are. One with a method ``after_step()`` is told
+    of each of its optimizer's steps; a second call must change nothing.
+
     A constructor takes at least what it needs of ``latent_dim``, ``sample_shape`` or ``channels`` and
     ``image_size``; the YAML reads them from the model and the data by interpolation.
     """

@@ -15,7 +15,8 @@ from ganvas.model.layers.basic import (
     require_labels,
     require_positive,
 )
-from ganvas.model.layers.r3gan import Block, Resampling, check_blocks, initialized, stages_of
+from ganvas.model.layers.r3gan import Block, check_blocks, initialized, stages_of
+from ganvas.model.layers.resampling import Resampling
 
 
 class R3GANGenerator(nn.Module):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import relu
 
-from ganvas.errors import require
-from ganvas.model.layers.attention import SelfAttention2d
 from ganvas.model.layers.basic import (
     require_channels,
     require_classes,
@@ -18,7 +16,7 @@ from ganvas.model.layers.basic import (
     require_positive,
 )
 from ganvas.model.layers.conditional_batch_norm import ConditionalBatchNorm2d
-from ganvas.model.layers.resnet import check_attention, check_widths, conv1x1, conv3x3, linear, wrapper
+from ganvas.model.layers.resnet import conv3x3, linear, up_blocks, widths_of, wrapper
 
 # Channels of the first map, and of each after a doubling; the papers' by image size.
 WIDTHS = {
@@ -64,25 +62,13 @@ class ResNetGenerator(nn.Module):
         channels = require_channels(channels)
         require_positive("latent_dim", latent_dim)
         require_classes(num_classes)
-        size = image_size or 0
-        known = ", ".join(map(str, WIDTHS))
-        rule = f"has widths of its own for {known} pixels; model.generator.widths=[...] for another"
-        require(widths is not None or size in WIDTHS, "image_size", image_size, rule)
-        widths = tuple(WIDTHS[size] if widths is None else widths)
-        check_widths(widths)
-        doublings = len(widths) - 1
-        rule = f"must be a multiple of {2**doublings}, by {doublings} doublings; model.generator.widths=[...]"
-        require(size > 0 and size % 2**doublings == 0, "image_size", image_size, rule)
+        widths, bottom = widths_of(WIDTHS, widths, image_size)
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        self.bottom = (widths[0], size >> doublings, size >> doublings)
-        sides = [self.bottom[1] << stage for stage in range(1, len(widths))]
-        check_attention(attention_at, sides)
+        self.bottom = (widths[0], bottom, bottom)
         wrap = wrapper(spectral=spectral)
-        self.linear = wrap(linear(latent_dim, widths[0] * self.bottom[1] ** 2))
-        self.blocks = nn.ModuleList()
-        for (width, wider), side in zip(pairwise(widths), sides, strict=True):
-            attention = SelfAttention2d(wider, wrap) if side in attention_at else None
-            self.blocks.append(_Block(width, wider, num_classes, wrap, attention))
+        self.linear = wrap(linear(latent_dim, widths[0] * bottom**2))
+        norms = [partial(ConditionalBatchNorm2d, num_classes=num_classes)] * (len(widths) - 1)
+        self.blocks = up_blocks(widths, bottom, attention_at, norms=norms, wrap=wrap)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.image = wrap(conv3x3(widths[-1], channels, gain=1.0))
 
@@ -96,36 +82,3 @@ class ResNetGenerator(nn.Module):
         for block in self.blocks:
             x = block(x, label)
         return torch.tanh(self.image(relu(self.norm(x))))
-
-
-class _Block(nn.Module):
-    """BatchNorm, ReLU, doubling, 3x3, BatchNorm, ReLU, 3x3; beside it doubling and 1x1."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        num_classes: int | None,
-        wrap: Callable[[nn.Module], nn.Module],
-        attention: nn.Module | None,
-    ) -> None:
-        super().__init__()
-        self.norm1 = ConditionalBatchNorm2d(inputs, num_classes)
-        self.conv1 = wrap(conv3x3(inputs, outputs))
-        self.norm2 = ConditionalBatchNorm2d(outputs, num_classes)
-        self.conv2 = wrap(conv3x3(outputs, outputs))
-        self.shortcut = wrap(conv1x1(inputs, outputs))
-        self.attention = attention
-
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, 2 H, 2 W]."""
-        branch = self.conv1(_doubled(relu(self.norm1(x, label))))
-        branch = self.conv2(relu(self.norm2(branch, label)))
-        x = branch + _doubled(
-            self.shortcut(x)
-        )  # of single places: the same before the doubling, at a quarter
-        return x if self.attention is None else self.attention(x)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return interpolate(x, scale_factor=2)  # each value four times

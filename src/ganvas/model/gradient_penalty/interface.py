@@ -25,9 +25,13 @@ class GradientPenalty(Scheduled, ABC):
     Attributes:
         interval: the term is computed at every ``interval``-th discriminator step (lazy regularization,
             Karras 2020) and is multiplied by it, so that the mean strength does not depend on it.
+        at: which of ``real`` and ``fake`` it hands to the discriminator as they are. Of these the recipe may
+            give the logits that its adversarial loss reads: that saves the penalty's own pass, forward and
+            back.
     """
 
     interval: int = 1
+    at: frozenset[str] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -40,9 +44,11 @@ class GradientPenalty(Scheduled, ABC):
         """The weighted penalty, a scalar with a graph for double backward.
 
         Args:
-            discriminator: samples [B, ...] to logits [B] (labels already bound).
-            real: real samples [B, ...], before augmentation.
-            fake: generated samples [B, ...], detached.
+            discriminator: samples [B, ...] to logits [B] (labels already bound), or [B, ...], one a patch, of
+                which a sample's is the mean.
+            real: real samples [B, ...], before augmentation; handed on as they are where they are a leaf of
+                the graph that requires gradients.
+            fake: generated samples [B, ...], detached; likewise.
             draws: this step's randomness.
 
         Raises:

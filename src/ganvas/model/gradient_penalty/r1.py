@@ -16,5 +16,7 @@ class R1(SquaredGradientPenalty):
     Args: see :class:`ganvas.model.gradient_penalty.squared_gradient.SquaredGradientPenalty`.
     """
 
+    at = frozenset({"real"})
+
     def squares(self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor) -> Tensor:
         return mean_squared_gradient(discriminator, real)

@@ -16,5 +16,7 @@ class R1R2(SquaredGradientPenalty):
     Args: see :class:`ganvas.model.gradient_penalty.squared_gradient.SquaredGradientPenalty`.
     """
 
+    at = frozenset({"real", "fake"})
+
     def squares(self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor) -> Tensor:
         return mean_squared_gradient(discriminator, real) + mean_squared_gradient(discriminator, fake)

@@ -16,5 +16,7 @@ class R2(SquaredGradientPenalty):
     Args: see :class:`ganvas.model.gradient_penalty.squared_gradient.SquaredGradientPenalty`.
     """
 
+    at = frozenset({"fake"})
+
     def squares(self, discriminator: Callable[[Tensor], Tensor], *, real: Tensor, fake: Tensor) -> Tensor:
         return mean_squared_gradient(discriminator, fake)

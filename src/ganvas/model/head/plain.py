@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganvas.model.head.interface import Head, initialize_head
-from ganvas.model.layers.basic import require_input
+from ganvas.model.head.interface import Head, at_patches, initialize_head, require_features
 
 
 class PlainHead(Head):
@@ -17,6 +16,8 @@ class PlainHead(Head):
         init_std: standard deviation of w at the start, and b = 0; None: torch's own initialization.
     """
 
+    judges_patches = True
+
     def __init__(
         self, feature_dim: int, num_classes: int | None = None, init_std: float | None = None
     ) -> None:
@@ -25,6 +26,8 @@ class PlainHead(Head):
         initialize_head(self, init_std)
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
-        """Features [B, F] to logits [B]."""
-        require_input(features, self.feature_dim)
+        """Features [B, F] to logits [B], or a map to a logit a patch."""
+        require_features(features, self.feature_dim)
+        if features.ndim == 4:
+            return at_patches(self.linear.weight, features) + self.linear.bias
         return self.linear(features)[:, 0]

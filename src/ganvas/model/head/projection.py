@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganvas.model.head.interface import Head, initialize_head
-from ganvas.model.layers.basic import require_input, require_labels
+from ganvas.model.head.interface import Head, at_patches, initialize_head, require_features
+from ganvas.model.layers.basic import require_labels
 
 
 class ProjectionHead(Head):
@@ -17,6 +17,8 @@ class ProjectionHead(Head):
         init_std: standard deviation of w and E at the start, and b = 0; None: torch's own for w, and E by
             Glorot's uniform law, as the authors have it.
     """
+
+    judges_patches = True
 
     def __init__(
         self, feature_dim: int, num_classes: int | None = None, init_std: float | None = None
@@ -30,8 +32,16 @@ class ProjectionHead(Head):
         initialize_head(self, init_std)
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
-        """Features [B, F] and, where there are classes, int64 [B] of them, to logits [B]."""
-        require_input(features, self.feature_dim)
+        """Features [B, F] and, where there are classes, int64 [B] of them, to logits [B].
+
+        A map [B, C, h, w] to a logit a patch.
+        """
+        require_features(features, self.feature_dim)
+        if features.ndim == 4:
+            if self.embedding is None:
+                return at_patches(self.linear.weight, features) + self.linear.bias
+            vectors = self.linear.weight + self.embedding.weight  # [K, F]
+            return at_patches(vectors, features, require_labels(label)) + self.linear.bias
         logits = self.linear(features)[:, 0]
         if self.embedding is None:
             return logits

@@ -61,10 +61,12 @@ class Regularizer(nn.Module, Scheduled, ABC):
         interval: steps of a network from one of its terms to the next (lazy regularization, Karras 2020);
             the part multiplies its terms by it.
         observes: whether :meth:`observe` wants the mean logits.
+        differentiates: whether a term differentiates a network twice, as no sharded one can be.
     """
 
     interval: int = 1
     observes: bool = False
+    differentiates: bool = False
 
     def discriminator(self, game: Game) -> Tensor | None:
         """A scalar that the discriminator descends too."""
@@ -85,6 +87,10 @@ class Regularizer(nn.Module, Scheduled, ABC):
 
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Called after each step of the discriminator with scalars: the mean logits of the global batch."""
+
+    def out_of_reach(self, examples: int) -> list[str]:
+        """What its options keep a run of so many examples from, a line each: ``option=value: ...``."""
+        return []
 
     def check(self, generator: nn.Module, x: Tensor) -> None:
         """Raises OptionError where it cannot work with this generator, or samples like ``x`` [B, ...]."""

@@ -51,6 +51,11 @@ class LeCam(Regularizer):
         below = relu(self.real_anchor.clone() - fake).square().mean()
         return self.weight * (above + below)
 
+    def out_of_reach(self, examples: int) -> list[str]:
+        if self.start < examples:
+            return []
+        return [f"start={self.start}: it acts from there on, and the run ends after {examples:,} examples"]
+
     @torch.no_grad()
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         self.real_anchor.lerp_(real_logits.to(self.real_anchor), 1 - self.decay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.schedule import Schedule
 from ganvas.model.regularizer.interface import Game, Regularizer
 
@@ -30,8 +31,8 @@ class TopK(Regularizer):
         self.set_number("share", share, lambda value: 0 < value <= 1, rule)
 
     def choose(self, game: Game) -> tuple[Tensor, float] | None:
-        own = game.fake_logits.detach().flatten(1).mean(1) if game.fake_logits.ndim > 1 else game.fake_logits
-        everyone = game.whole_batch(own.detach())  # [B of all]
+        own = mean_of_samples(game.fake_logits.detach())  # [B]
+        everyone = game.whole_batch(own)  # [B of all]
         k = max(1, round(self.share * len(everyone)))
         if k == len(everyone):
             return None

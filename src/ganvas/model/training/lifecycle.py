@@ -137,6 +137,18 @@ class Lifecycle(pl.LightningModule):
         }
         return own | averages
 
+    def begin_with(self, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begins with other weights than those drawn at random; for a recipe that has not trained.
+
+        Args:
+            states: name of a network to what its ``state_dict`` shall be. Its average begins as a copy.
+        """
+        for name, state in states.items():
+            self.networks[name].load_state_dict(state)
+        for descent in self._descents.values():
+            if descent.average is not None and descent.networks[0] in states:
+                descent.average.average.load_state_dict(states[descent.networks[0]])
+
     def why_not_sharded(self) -> str | None:
         """Why accelerator.strategy=fsdp cannot train this recipe, and what can; None where it does."""
         return None

@@ -27,7 +27,8 @@ class MicroBatches:
     """Runs a recipe's ``step`` over equal parts of each batch.
 
     Samples and draws are those of the undivided batch, so the sum of the parts is its step to float noise,
-    but for what couples samples: BatchNorm, and quantizers that update themselves, see one part at a time.
+    but for what couples samples: BatchNorm, quantizers that update themselves, and heads that compare samples
+    with each other (contrastive, d2d_ce) see one part at a time.
 
     Args:
         count: parts of a rank's share of the batch, which it must divide.

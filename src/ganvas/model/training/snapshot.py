@@ -87,11 +87,16 @@ def tensors_changed_by_forward(network: nn.Module) -> Iterator[tuple[nn.Module, 
 
 
 def running_statistics(network: nn.Module) -> Iterator[Tensor]:
-    """Floating buffers of which each rank has its own, as BatchNorm's running mean and variance are."""
+    """Floating buffers of which each rank has its own, as BatchNorm's running mean and variance are.
+
+    Not those of layers in eval mode, which nothing changes, nor a buffer that no checkpoint holds: it is a
+    constant, and a mean of equal numbers may be rounded away from them.
+    """
     if updates_itself(network):
         return
-    for _, buffer in network.named_buffers(recurse=False):
-        if buffer.is_floating_point():
+    constants = network._non_persistent_buffers_set
+    for name, buffer in network.named_buffers(recurse=False) if network.training else ():
+        if buffer.is_floating_point() and name not in constants:
             yield buffer
     for child in network.children():
         yield from running_statistics(child)
