@@ -50,7 +50,7 @@ class Regularizers(nn.ModuleDict):
             if steps % one.interval == one.interval - 1:
                 term = getattr(one, side)(game)
                 if term is not None:
-                    found[f"loss/{name}/{side}"] = term
+                    found[f"loss/regularizer/{name}/{side}"] = term
         return found
 
     def chosen(self, game: Game) -> tuple[Tensor | None, Tensor, float]:

@@ -70,7 +70,7 @@ class GAN(LatentGenerator, Scheduled):
             "loss/gradient_penalty",
             "loss/class_real",
             "loss/class_fake",
-            "loss/",
+            "loss/regularizer/",
         ),
         *("augment/", "schedule/"),
         *("gradient_norm/discriminator", "gradient_norm/generator", "logits/real", "logits/fake"),
