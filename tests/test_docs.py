@@ -28,6 +28,7 @@ CONFIGS = [
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
+        "model=mlp_vqvae model/quantizer=vq",
         "metric/perceptual=lpips",
         "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
         "model.gradient_penalty.gamma.first=1",

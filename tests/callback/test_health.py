@@ -258,7 +258,7 @@ def test_what_is_advised_are_options_of_ours() -> None:
     ]
     found = 0
     for detector in _detectors().values():
-        for word in re.findall(r"[a-z_]+(?:[./][a-z_]+)+(?:=\S*[^\s,)])?", detector.advice):
+        for word in re.findall(r"[a-z_]+(?:[./][a-z_0-9]+)+(?:=\S*[^\s,)])?", detector.advice):
             option, _, value = word.partition("=")
             found += 1
             if "/" in option:
@@ -266,6 +266,13 @@ def test_what_is_advised_are_options_of_ours() -> None:
             else:
                 assert any(_has(tree, option.split(".")) for tree in trees), word
     assert found > 15
+
+
+def test_the_page_gives_the_advice_as_it_is_said() -> None:
+    page = (CONF.parent / "docs" / "health.md").read_text()
+    for name, detector in _detectors().items():
+        assert f"| `{name}` |" in page
+        assert f" | {detector.advice} |\n" in page, name
 
 
 def _has(tree: Any, path: list[str]) -> bool:

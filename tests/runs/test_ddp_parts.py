@@ -65,11 +65,12 @@ CASES = {
     "biggan_of_classes": [
         "model=biggan",
         "model.conditional=true",
-        "model.generator.widths=[8,8,8,8]",
+        "data.image_size=16",
+        "model.generator.widths=[8,8,8]",
         "model.discriminator.widths=[8,8,8]",
         "model.d_steps_per_g_step=2",
-        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
-        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+        *("model.generator_optimizer.eps=0.1", "model.generator_optimizer.lr=0.01"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.1", "model.discriminator_optimizer.lr=0.01"),
     ],
     "r3gan": [
         "model=r3gan",
@@ -121,6 +122,10 @@ CASES = {
         "model.discriminator.norm=spectral",
         "model/gradient_penalty=r1",
         "model/adversarial_loss=rpgan",
+        "model/regularizer=[lecam,cr,top_k]",
+        "model.regularizer.lecam.start=0",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],

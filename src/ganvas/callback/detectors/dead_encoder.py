@@ -22,7 +22,7 @@ class DeadEncoder(Detector):
         unexplained: share of the variance from which on the encoder counts as dead.
     """
 
-    advice = "model.optimizer.lr (lower), model.quantizer.commitment_cost (lower), model.grad_clip=1"
+    advice = "model.optimizer.lr (lower), model.quantizer.commitment_cost (lower)"
 
     def __init__(self, *, probes: int, unexplained: float) -> None:
         require_window("probes", probes)

@@ -26,7 +26,9 @@ class DiscriminatorCollapse(Detector):
         energy: energy distance over the data's mean distance, from which on samples and data differ.
     """
 
-    advice = "model.discriminator_optimizer.lr (higher), model.d_steps_per_g_step=2"
+    advice = (
+        "model.discriminator_optimizer.lr (higher), model/gradient_penalty=r1, model.d_steps_per_g_step=2"
+    )
 
     def __init__(self, *, window: int, probes: int, accuracy: float, energy: float) -> None:
         require_window("window", window)

@@ -25,7 +25,10 @@ class DiscriminatorOverfitting(Detector):
         pairs: share of the pairs from which on it counts.
     """
 
-    advice = "data.random_shift=1, data.horizontal_flip=true, model/gradient_penalty=r1, more training data"
+    advice = (
+        "more training data, model/augment=diffaugment, data.random_shift=1, data.horizontal_flip=true, "
+        "model/gradient_penalty=r1"
+    )
 
     def __init__(self, *, probes: int, pairs: float) -> None:
         require_window("probes", probes)

@@ -23,7 +23,8 @@ class Memorization(Detector):
     """
 
     advice = (
-        "more training data, data.random_shift=1, data.horizontal_flip=true, trainer.max_examples (fewer)"
+        "more training data, data.random_shift=1, data.horizontal_flip=true, model/augment=diffaugment, "
+        "trainer.max_examples (fewer)"
     )
 
     def __init__(self, *, probes: int, novelty: float) -> None:

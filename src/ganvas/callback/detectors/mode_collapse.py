@@ -22,7 +22,10 @@ class ModeCollapse(Detector):
         distinct: mean distance to the nearest other sample as a share of the same of real ones.
     """
 
-    advice = "model/gradient_penalty=r1, model/adversarial_loss=rpgan, model.generator_optimizer.lr (lower)"
+    advice = (
+        "model.generator_optimizer.lr (lower), model/gradient_penalty=r1, "
+        "model/adversarial_loss=rpgan with model/gradient_penalty=r1_r2"
+    )
 
     def __init__(self, *, probes: int, diversity: float, distinct: float) -> None:
         require_window("probes", probes)

@@ -24,8 +24,8 @@ class Oscillation(Detector):
     """
 
     advice = (
-        "model.generator_optimizer.lr and model.discriminator_optimizer.lr (lower), their beta1=0.5, "
-        "model/gradient_penalty=r1"
+        "model/gradient_penalty=r1, model.generator_optimizer.beta1=0.5 and "
+        "model.discriminator_optimizer.beta1=0.5, their lr (lower)"
     )
 
     def __init__(self, *, window: int, swing: float, swings: int, growth: float) -> None:
