@@ -30,7 +30,8 @@ def words(name: Path) -> list[str]:
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
-        chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen]
+        size = ["data.image_size=32"] if option == "patch" else []  # the digits' 8 pixels leave no patch
+        chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen, *size]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
     elif group == "model/schedule":

@@ -125,6 +125,9 @@ def _recipe_with(bench: Bench, group: str, option: str) -> tuple[list[str], dict
             for key in ("discriminator", "encoder", group):  # neighbours that the drivers build
                 if isinstance(config["model"].get(key), dict):
                     build(config["model"][key], f"model.{key}")
+            if group not in _DRIVERS:  # it will be trained
+                samples = torch.zeros(2, *config["data"]["sample_shape"])
+                build(config["model"], "model").check_sample(samples)
             return words, config
         except Exception as refused:
             error = refused

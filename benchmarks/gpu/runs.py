@@ -22,7 +22,9 @@ from ganvas.run.trainer import make_trainer
 
 NUM_CLASSES = 10
 _SMALL = {
+    "biggan": ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"],
     "dcgan": ["model.generator.base_channels=8", "model.discriminator.base_channels=8"],
+    "style": ["model.generator.channel_max=16", "model.discriminator.channel_max=16"],
     "vqvae": ["model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"],
 }
 

@@ -15,13 +15,17 @@ from refusal import SMOKE, refused
 from run_files import newest_checkpoint, newest_state
 
 from ganvas.cli.main import main
+from ganvas.errors import RollbackError
+from ganvas.functional.batch import Batch
+from ganvas.functional.random import Draws
+from ganvas.model.gan import GAN
 
 STILL = (
     "model.generator_optimizer.lr=1e-30",
     "model.discriminator_optimizer.lr=1e-30",
     "trainer.max_steps=1",
 )
-GAN = ("train", "callback=none", "logger=none", "model=mlp_gan")
+WORDS = ("train", "callback=none", "logger=none", "model=mlp_gan")
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("average", [False, True])
 def test_it_begins_with_these_weights_and_a_clock_at_zero(average: bool, ganvas, there: Path) -> None:
     words = ("model.init_from=a_gan", f"model.init_average={str(average).lower()}", "seed=7")
-    ganvas(*GAN, *STILL, *words, "paths.run_dir=outputs/train/new")
+    ganvas(*WORDS, *STILL, *words, "paths.run_dir=outputs/train/new")
     old, new = newest_state(there / "a_gan"), newest_state(there / "new")
     raw, averaged = below(old, "generator"), below(old, "ema.average")
     assert not same(raw, averaged)
@@ -57,7 +61,7 @@ def test_it_begins_with_these_weights_and_a_clock_at_zero(average: bool, ganvas,
 
 
 def test_what_was_taken_is_noted(ganvas, there: Path) -> None:
-    ganvas(*GAN, *STILL, "model.init_from=latest:gan", "paths.run_dir=outputs/train/new")
+    ganvas(*WORDS, *STILL, "model.init_from=latest:gan", "paths.run_dir=outputs/train/new")
     run = yaml.safe_load((there / "new" / "run.yaml").read_text())
     assert run["config"]["model"]["init_from"] == str(there / "a_gan")
     checkpoint = there / "a_gan" / "checkpoints" / "000000000128.ckpt"
@@ -68,8 +72,8 @@ def test_what_was_taken_is_noted(ganvas, there: Path) -> None:
 
 def test_it_is_resumed_where_the_other_run_is_gone(ganvas, there: Path) -> None:
     words = ("model.init_from=a_gan", "data.train_fraction=0.5", "model.freeze_discriminator_layers=1")
-    ganvas(*GAN, *words, "paths.run_dir=outputs/train/whole", "trainer.max_examples=256")
-    ganvas(*GAN, *words, "paths.run_dir=outputs/train/parts", "trainer.max_examples=128")
+    ganvas(*WORDS, *words, "paths.run_dir=outputs/train/whole", "trainer.max_examples=256")
+    ganvas(*WORDS, *words, "paths.run_dir=outputs/train/parts", "trainer.max_examples=128")
     shutil.rmtree(there / "a_gan")
     ganvas("resume", "parts", "trainer.max_examples=256")
     whole, parts = newest_checkpoint(there / "whole"), newest_checkpoint(there / "parts")
@@ -83,7 +87,7 @@ def test_it_is_resumed_where_the_other_run_is_gone(ganvas, there: Path) -> None:
 
 
 def test_one_that_was_stopped_before_its_first_checkpoint_begins_so_again(ganvas, there: Path) -> None:
-    words = (*GAN, "model.init_from=a_gan", "trainer.max_examples=128")
+    words = (*WORDS, "model.init_from=a_gan", "trainer.max_examples=128")
     ganvas(*words, "paths.run_dir=outputs/train/whole")
     shutil.copytree(there / "whole", there / "begun")
     shutil.rmtree(there / "begun" / "checkpoints")
@@ -97,9 +101,33 @@ def test_one_that_was_stopped_before_its_first_checkpoint_begins_so_again(ganvas
     assert done.stderr.startswith(f"model.init_from={there / 'a_gan'}: is no run's folder")
 
 
+def test_one_that_goes_back_to_its_beginning_begins_so_again(
+    ganvas, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = GAN.step
+
+    def breaks_once(self: GAN, batch: Batch, draws: Draws) -> None:
+        if not self.rollbacks:
+            raise RollbackError("loss/generator", "it is not finite")
+        step(self, batch, draws)
+
+    monkeypatch.setattr(GAN, "step", breaks_once)
+    ganvas(
+        *WORDS,
+        *STILL,
+        "model.init_from=a_gan",
+        "paths.run_dir=outputs/train/new",
+        "trainer.non_finite=rollback",
+    )
+    old, new = newest_state(there / "a_gan"), newest_state(there / "new")
+    assert json.loads((there / "new" / "status.json").read_text())["rollbacks"] == 1
+    for part in ("generator", "discriminator"):
+        assert same(below(new, part), below(old, part))
+
+
 def test_frozen_layers_keep_the_weights_of_the_other_run(ganvas, there: Path) -> None:
     words = ("model.init_from=a_gan", "model.freeze_discriminator_layers=1", "trainer.max_examples=256")
-    ganvas(*GAN, *words, "paths.run_dir=outputs/train/new")
+    ganvas(*WORDS, *words, "paths.run_dir=outputs/train/new")
     old, new = newest_state(there / "a_gan"), newest_state(there / "new")
     first, head = "discriminator.network", "discriminator.head"
     assert same(below(new, first), below(old, first))
@@ -161,8 +189,8 @@ def test_bad_input(words: str, key: str, part: str, ganvas, there: Path, tmp_pat
 
 
 def test_a_run_without_an_average(ganvas, there: Path, tmp_path: Path) -> None:
-    ganvas(*GAN, "model/ema=none", "trainer.max_steps=1", "paths.run_dir=outputs/train/plain")
-    ganvas(*GAN, *STILL, "model.init_from=plain", "paths.run_dir=outputs/train/new")
+    ganvas(*WORDS, "model/ema=none", "trainer.max_steps=1", "paths.run_dir=outputs/train/plain")
+    ganvas(*WORDS, *STILL, "model.init_from=plain", "paths.run_dir=outputs/train/new")
     line = [*SMOKE, "model.init_from=plain", "model.init_average=true"]
     refused(ganvas, tmp_path, line, "model.init_average", "holds no average of weights")
 
@@ -201,7 +229,7 @@ def test_ranks_and_jobs_of_a_sweep_begin_so(
     there: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = (*GAN, *STILL, "model.init_from=a_gan", "trainer.max_steps=2")
+    words = (*WORDS, *STILL, "model.init_from=a_gan", "trainer.max_steps=2")
     assert main([*words, "paths.run_dir=outputs/train/one"]) == 0
     two = ("accelerator=ddp_cpu", "accelerator.devices=2", "paths.run_dir=outputs/train/two")
     assert main([*words, *two]) == 0

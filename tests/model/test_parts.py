@@ -5,6 +5,7 @@ Quantizers have suites of their own beside their tests.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable
 from pathlib import Path
@@ -322,6 +323,23 @@ def test_an_augmentation(option: str) -> None:
     shown = augment(bad, draws, "real")
     assert shown[2].isnan().any(), "what is not finite shows"
     assert torch.equal(shown[:2], exact[:2]), "in its own sample alone"
+
+
+@pytest.mark.parametrize("option", _names("augment"))
+def test_an_augmentation_asks_the_device_for_no_value(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not for such a device
+    augment = make(option)
+    if augment is None:
+        return
+    augment.to("meta")  # where there are no values
+    x = torch.empty(5, 3, 8, 8, device="meta", requires_grad=True)
+    draws = Draws(0, 0, device="meta")
+    shown = augment(augment.replace(x, x.detach(), draws), draws, "real")
+    shown.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == x.shape
+    augment.observe(torch.empty((), device="meta"), 64)
+    assert all(value.shape == () for value in augment.report().values())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

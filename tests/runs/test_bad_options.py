@@ -50,6 +50,21 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "features_that_are_a_number": (["metric.features=5"], "metric.features", ["must be FeatureExtractor"]),
     "callback_that_is_a_number": (["+callback.x=5"], "callback.x", ["must be a section with a _target_"]),
     "logger_that_is_a_list": (["+logger.x=[1]"], "logger.x", ["must be a section with a _target_"]),
+    "augmented_points": (
+        ["model/augment=ada", "data=toy"],
+        "model.augment",
+        ["changes images", "here is [2]"],
+    ),
+    "p_of_zero": (
+        ["model/augment=apa", "model.augment.adapt=false"],
+        "model.augment.p",
+        ["=0.0: ", "changes nothing"],
+    ),
+    "p_by_two": (
+        ["model/augment=ada", "model/schedule@model.augment.p=cosine", "model.augment.p.first=0.5"],
+        "model.augment.adapt",
+        ["has a schedule; adapt=false"],
+    ),
     "allow_imports_word": (["allow_imports=foo"], "allow_imports", ["must be a list of modules"]),
     "allow_imports_number": (["allow_imports=[5]"], "allow_imports", ["must be a list of modules"]),
     "allow_drift": (["allow_drift=5"], "allow_drift", ["must be true or false"]),

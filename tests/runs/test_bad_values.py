@@ -12,6 +12,7 @@ from ganvas.functional.random import hash64
 VQ = ["model=mlp_vqvae"]
 FSQ = [*VQ, "model/quantizer=fsq"]
 R1 = ["model/gradient_penalty=r1"]
+ADA = ["model/augment=ada"]
 DEFAULT = ["callback=default"]
 LR, VQ_LR, D = "model.generator_optimizer.lr", "model.optimizer.lr", "model.discriminator_optimizer"
 
@@ -48,6 +49,13 @@ CASES: list[tuple[list[str], str, str, str]] = [
     (R1, "model.gradient_penalty.gamma", "-1", "model/gradient_penalty=none switches it off"),
     (R1, "model.gradient_penalty.interval", "0", "must be at least 1"),
     (["model/quantizer=vq_ema", *VQ], "model.quantizer.decay", "2", "must be in [0, 1)"),
+    # Augmentation of the adversarial game.
+    (ADA, "model.augment.p", "1.5", "must be in [0, 1]"),
+    (ADA, "model.augment.adapt_examples", "0", "must be at least 1; 500000 is usual"),
+    (ADA, "model.augment.pipeline", "bcg", "must be one of b, bg, bgc, "),
+    (ADA, "model.augment.multipliers.hue", "2", "must be in [0, 1], a share of p"),
+    (["model/augment=apa"], "model.augment.target", "1", "must lie between -1 and 1"),
+    (["model/augment=diffaugment"], "model.augment.policy", "[colour]", "must name some of color, "),
     # Seeds.
     ([], "seed", "-1", "must be a whole number in [0, 2^63)"),
     ([], "seed", str(2**63), "must be a whole number in [0, 2^63)"),

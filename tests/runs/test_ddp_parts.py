@@ -65,11 +65,12 @@ CASES = {
     "biggan_of_classes": [
         "model=biggan",
         "model.conditional=true",
-        "model.generator.widths=[8,8,8,8]",
+        "data.image_size=16",
+        "model.generator.widths=[8,8,8]",
         "model.discriminator.widths=[8,8,8]",
         "model.d_steps_per_g_step=2",
-        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
-        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+        *("model.generator_optimizer.eps=0.1", "model.generator_optimizer.lr=0.01"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.1", "model.discriminator_optimizer.lr=0.01"),
     ],
     "r3gan": [
         "model=r3gan",
@@ -102,13 +103,13 @@ CASES = {
         "model=mlp_gan",
         "model/augment=ada",
         "model.augment.pipeline=bgcfnc",
-        *("model.augment.p=0.4", "model.augment.interval=2", "model.augment.adapt_examples=200"),
+        *("model.augment.p=0.4", "model.augment.interval=2", "model.augment.adapt_examples=400"),
         "model/gradient_penalty=r1",
     ],
     "apa": [
         "model=mlp_gan",
         "model/augment=apa",
-        *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=200"),
+        *("model.augment.p=0.4", "model.augment.interval=1", "model.augment.adapt_examples=400"),
     ],
     "diffaugment": ["model=mlp_gan", "model/augment=diffaugment", "model/adversarial_loss=rpgan"],
     "patches_of_classes": [
@@ -121,6 +122,10 @@ CASES = {
         "model.discriminator.norm=spectral",
         "model/gradient_penalty=r1",
         "model/adversarial_loss=rpgan",
+        "model/regularizer=[lecam,cr,top_k]",
+        "model.regularizer.lecam.start=0",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
     ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],

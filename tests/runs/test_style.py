@@ -56,6 +56,10 @@ def test_samples(ganvas, run: Path, tmp_path: Path) -> None:
         assert (again - one).abs().max() <= 1, "whatever the batch"
     of_class = images(ganvas, "--num", "2", "--label", "7", "--truncation", "0.4")
     assert (of_class - images(ganvas, "--num", "2", "--label", "7")).abs().max() > 5
+    raw = images(ganvas, *asked, "--truncation", "0.4", "--raw")
+    trained = model.generate(z, label, ema=False, truncation=0.4)
+    assert (raw - to_uint8(trained).int()).abs().max() <= 1
+    assert (raw - cut).abs().max() > 5
     sampled = load(run).sample(2, 1, label=7, truncation=0.4)
     assert (to_uint8(sampled).int() - of_class).abs().max() <= 1
     refused(ganvas, run, ["sample", "latest", "--truncation", "-0.5"], "--truncation", "must be above 0")

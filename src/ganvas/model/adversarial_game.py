@@ -50,7 +50,7 @@ class Regularizers(nn.ModuleDict):
             if steps % one.interval == one.interval - 1:
                 term = getattr(one, side)(game)
                 if term is not None:
-                    found[f"loss/{name}/{side}"] = term
+                    found[f"loss/regularizer/{name}/{side}"] = term
         return found
 
     def chosen(self, game: Game) -> tuple[Tensor | None, Tensor, float]:
@@ -107,3 +107,15 @@ class MeanLogits(nn.Module):
         self.total.zero_()
         self.parts.zero_()
         return real, fake, sign
+
+
+def statistics_of_logits(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    """What the logs show of logits of paired samples; equal logits of a pair count half."""
+    real_logits, fake_logits = mean_of_samples(real_logits), mean_of_samples(fake_logits)  # [B]
+    return {
+        "logits/real": real_logits.mean(),
+        "logits/fake": fake_logits.mean(),
+        "accuracy/real": (real_logits > 0).float().mean(),
+        "accuracy/fake": (fake_logits <= 0).float().mean(),
+        "accuracy/pairs": ((real_logits - fake_logits).sign().mean() + 1) / 2,
+    }

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule, Scheduled
-from ganvas.model.adversarial_game import MeanLogits, Regularizers
+from ganvas.model.adversarial_game import MeanLogits, Regularizers, statistics_of_logits
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.augment.interface import Augment
 from ganvas.model.critic import Critic
@@ -70,7 +70,7 @@ class GAN(LatentGenerator, Scheduled):
             "loss/gradient_penalty",
             "loss/class_real",
             "loss/class_fake",
-            "loss/",
+            "loss/regularizer/",
         ),
         *("augment/", "schedule/"),
         *("gradient_norm/discriminator", "gradient_norm/generator", "logits/real", "logits/fake"),
@@ -112,7 +112,7 @@ class GAN(LatentGenerator, Scheduled):
         features = getattr(discriminator, "feature_dim", None)
         rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
         require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
-        self.discriminator = Critic(discriminator, head(features, num_classes=classes))
+        self.discriminator = Critic(discriminator, _made(head, features, classes))
         self.discriminator.freeze(freeze_discriminator_layers)
         self._check_conditional()
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
@@ -198,7 +198,7 @@ class GAN(LatentGenerator, Scheduled):
         if self.mean_logits is not None:
             self.mean_logits.add(real_logits, fake_logits)
         if self.log_due:
-            self.note(_statistics(real_logits.detach(), fake_logits.detach()))
+            self.note(statistics_of_logits(real_logits.detach(), fake_logits.detach()))
             if self.augment is not None:
                 self.note(self.augment.report())
         return terms
@@ -329,16 +329,11 @@ class GAN(LatentGenerator, Scheduled):
             self.discriminator.check(x)
 
 
-def _statistics(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-    """What the logs show of logits of paired samples; equal logits of a pair count half."""
-    real_logits, fake_logits = mean_of_samples(real_logits), mean_of_samples(fake_logits)  # [B]
-    return {
-        "logits/real": real_logits.mean(),
-        "logits/fake": fake_logits.mean(),
-        "accuracy/real": (real_logits > 0).float().mean(),
-        "accuracy/fake": (fake_logits <= 0).float().mean(),
-        "accuracy/pairs": ((real_logits - fake_logits).sign().mean() + 1) / 2,
-    }
+def _made(head: Callable[..., Head], features: int | None, classes: int | None) -> Head:
+    try:
+        return head(features, num_classes=classes)
+    except OptionError as error:
+        raise error.under("head") from None
 
 
 def _is_batch_norm(module: nn.Module) -> bool:

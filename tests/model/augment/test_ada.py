@@ -87,6 +87,14 @@ def test_of_a_set_only_what_the_multipliers_leave() -> None:
     assert torch.equal(same, shown(ADA("b", p=1.0), x))
 
 
+@pytest.mark.parametrize(("name", "share"), [("scale", 0.6), ("cutout", 0.6), ("hue", 0.3)])
+def test_r3gans_set_has_colours_with_half_of_p(name: str, share: float) -> None:
+    x = images(1_500, 3, 8, 8, dtype=torch.float32)
+    others = {one: None if one == name else 0.0 for one in TRANSFORMS}
+    assert near(changed(ADA("r3gan", p=0.6, multipliers=others), x), share, len(x))
+    assert SETS["r3gan"].keys() == set(TRANSFORMS) - {"filter", "noise"}
+
+
 def test_colours_are_of_the_papers_laws() -> None:
     x = images(3_000, 1, 4, 4)
     bright = shown(only("brightness"), x) - x

@@ -33,7 +33,7 @@ class SelfAttention2d(nn.Module):
         self.key = wrap(_conv1x1(channels, channels // 8))
         self.value = wrap(_conv1x1(channels, channels // 2))
         self.out = wrap(_conv1x1(channels // 2, channels))
-        self.sigma = nn.Parameter(torch.zeros(()))
+        self.sigma = nn.Parameter(torch.zeros(1))  # no scalar, for fsdp takes none
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W], H and W at least 2, to the same shape."""
