@@ -14,7 +14,7 @@ end of the next inside `ganvas train`, against as many steps of the other side, 
               equal widths and batch): memory in rows, and the discriminator's own gradients computed in the
               generator's step too. "careful": dcgan_reference.py's own step, which does without both.
     R1 + R2   `ganvas train` with both penalties against `ganvas train` without: relativistic pairs on both
-              sides, R3GAN's networks of 64 channels and one block a stage, and the DCGAN without BatchNorm.
+              sides, R3GAN's networks of 128 channels and one block a stage, and the DCGAN without BatchNorm.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from training_step import BareLoop, OtherRun, Stopwatch, row, run
 
 R3GAN = (
     "model=r3gan",
-    "model.generator.widths=[64,64,64,64]",
-    "model.discriminator.widths=[64,64,64,64]",
+    "model.generator.widths=[128,128,128,128]",
+    "model.discriminator.widths=[128,128,128,128]",
     "model.generator.blocks=1",
     "model.discriminator.blocks=1",
     "data.batch_size=16",
@@ -147,7 +147,7 @@ def main() -> None:
             *(2, 4, 1.0),
         ),
         "DCGAN against a careful loop": (["model=dcgan", *root], lambda: PeerLoop(CarefulDCGAN()), 2, 4, 1.0),
-        "R1 + R2 against none, R3GAN": (*penalized(R3GAN), 2, 4, 1.9),
+        "R1 + R2 against none, R3GAN": (*penalized(R3GAN), 2, 2, 1.9),
         "R1 + R2 against none, DCGAN": (*penalized(DCGAN), 2, 4, 1.9),
         "SNGAN against torch-mimicry": (
             sngan,

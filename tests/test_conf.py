@@ -42,7 +42,8 @@ def words(name: Path) -> list[str]:
     elif group == "model/schedules":  # places for schedules, no choice
         chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
     elif group.startswith("experiment/study_"):
-        chosen = ["experiment=study_losses", *chosen]
+        study = "study_modes" if group == "experiment/study_modes" else "study_losses"
+        chosen = [f"experiment={study}", *chosen]
     return chosen
 
 
@@ -123,8 +124,9 @@ def test_published_sizes_have_the_parameters_that_their_heads_say(name: str) -> 
     assert counts == said
 
 
-def test_the_study_of_losses_has_every_game_and_both_data() -> None:
-    study = yaml.safe_load((CONF / "experiment" / "study_losses.yaml").read_text())
+@pytest.mark.parametrize("name", ["study_losses", "study_modes"])
+def test_a_study_has_every_option_of_its_groups(name: str) -> None:
+    study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
     for group, values in study["hydra"]["sweeper"]["params"].items():
         assert sorted(values.split(",")) == sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 

@@ -25,7 +25,17 @@ def test_it_is_its_formula(sample_shape: list[int]) -> None:
     assert discriminator(x[:1]).shape == (1, discriminator.feature_dim)
 
 
-@pytest.mark.parametrize(("option", "value"), [("hidden_dim", 0), ("sample_shape", [0])])
+def test_several_hidden_layers_are_their_formula() -> None:
+    torch.manual_seed(0)
+    discriminator = MLPDiscriminator([2], hidden_dim=5, hidden_layers=2)
+    x = torch.randn(6, 2)
+    w1, b1, w2, b2 = discriminator.parameters()
+    torch.testing.assert_close(discriminator(x), torch.relu(torch.relu(x @ w1.T + b1) @ w2.T + b2))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("hidden_dim", 0), ("hidden_layers", 0), ("sample_shape", [0])]
+)
 def test_sizes_are_checked(option: str, value: object) -> None:
     with pytest.raises(OptionError) as error:
         MLPDiscriminator(**({"sample_shape": [2], "hidden_dim": 3} | {option: value}))

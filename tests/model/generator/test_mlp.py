@@ -24,9 +24,24 @@ def test_it_is_its_formula(sample_shape: list[int]) -> None:
     assert generator.latent_dim == 7
 
 
+def test_several_hidden_layers_are_their_formula() -> None:
+    torch.manual_seed(0)
+    generator = MLPGenerator(latent_dim=7, sample_shape=[2], hidden_dim=5, hidden_layers=2)
+    z = torch.randn(6, 7)
+    w1, b1, w2, b2, w3, b3 = generator.parameters()
+    expected = torch.tanh(torch.relu(torch.relu(z @ w1.T + b1) @ w2.T + b2) @ w3.T + b3)
+    torch.testing.assert_close(generator(z), expected)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("latent_dim", 0), ("hidden_dim", -1), ("sample_shape", [1, 0, 28]), ("sample_shape", [])],
+    [
+        ("latent_dim", 0),
+        ("hidden_dim", -1),
+        ("hidden_layers", 0),
+        ("sample_shape", [1, 0, 28]),
+        ("sample_shape", []),
+    ],
 )
 def test_sizes_are_checked(option: str, value: object) -> None:
     options = {"latent_dim": 4, "sample_shape": [2], "hidden_dim": 3} | {option: value}

@@ -1,4 +1,4 @@
-"""A generator of two fully connected layers, for small images and points."""
+"""A generator of fully connected layers, for small images and points."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from torch import Tensor, nn
 
 from ganvas.model.layers.basic import (
+    hidden,
     require_classes,
     require_input,
     require_positive,
@@ -18,10 +19,13 @@ from ganvas.model.layers.basic import (
 class MLPGenerator(nn.Module):
     """Linear - ReLU - Linear - tanh; 114,064 parameters from 100 latents to 28x28 pixels.
 
+    With several hidden layers Linear - ReLU stands there as many times.
+
     Args:
         latent_dim: length of a latent.
         sample_shape: shape of one sample, e.g. [1, 28, 28] or [2].
-        hidden_dim: units of the hidden layer.
+        hidden_dim: units of a hidden layer.
+        hidden_layers: how many there are.
         num_classes: K; the class stands behind the latent as a one-hot vector (Mirza & Osindero 2014,
             arXiv:1411.1784). None: no classes.
 
@@ -34,17 +38,18 @@ class MLPGenerator(nn.Module):
         latent_dim: int,
         sample_shape: list[int],
         hidden_dim: int = 128,
+        hidden_layers: int = 1,
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
         require_positive("latent_dim", latent_dim)
         require_positive("hidden_dim", hidden_dim)
+        require_positive("hidden_layers", hidden_layers)
         require_shape(sample_shape)
         require_classes(num_classes)
         self.latent_dim, self.num_classes = latent_dim, num_classes
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim + (num_classes or 0), hidden_dim),
-            nn.ReLU(inplace=True),
+            *hidden(latent_dim + (num_classes or 0), hidden_dim, hidden_layers),
             nn.Linear(hidden_dim, math.prod(sample_shape)),
             nn.Tanh(),
             nn.Unflatten(1, tuple(sample_shape)),

@@ -83,6 +83,15 @@ def require_input(x: Tensor, *sizes: int | None) -> None:
         raise ValueError(f"an input of shape {list(x.shape)} where the network takes [{names}]")
 
 
+def hidden(inputs: int, width: int, number: int) -> list[nn.Module]:
+    """So many fully connected layers of so many units, each with ReLU; [B, inputs] to [B, width]."""
+    layers: list[nn.Module] = []
+    for _ in range(number):
+        layers += [nn.Linear(inputs, width), nn.ReLU(inplace=True)]
+        inputs = width
+    return layers
+
+
 @torch.no_grad()
 def initialize_dcgan(network: nn.Module) -> None:
     """Convolutions from N(0, 0.02), BatchNorm weights from N(1, 0.02), biases zero (Radford 2015, section 4).
