@@ -299,3 +299,13 @@ def test_a_penalty_at_the_samples_themselves_takes_the_logits_of_the_loss(
     model.discriminator.register_forward_hook(lambda *_: passed.append(1))
     fit(model, 1)  # of the discriminator alone
     assert len(passed) == passes
+
+
+def test_a_generator_of_other_classes_is_refused() -> None:
+    generator = MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16, num_classes=5)
+    with pytest.raises(OptionError, match=r"generator.num_classes=5: must be 10, those of the model"):
+        make(generator=generator, head=ACGANHead, conditional=True, num_classes=10)
+    with pytest.raises(
+        OptionError, match=r"generator.num_classes=5: makes 5 classes, and model.conditional=false"
+    ):
+        make(generator=generator, num_classes=10)

@@ -114,7 +114,7 @@ class GAN(LatentGenerator, Scheduled):
         require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
         self.discriminator = Critic(discriminator, _made(head, features, classes))
         self.discriminator.freeze(freeze_discriminator_layers)
-        self._check_conditional()
+        self._check_conditional(classes)
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.regularizer, self.augment = Regularizers(regularizer), augment
         rule = "must be 0 or more; 0 adds none"
@@ -269,15 +269,22 @@ class GAN(LatentGenerator, Scheduled):
         if self.augment is not None and self.augment.adapts:
             self.augment.observe(sign, self.global_batch_size)
 
-    def _check_conditional(self) -> None:
-        """Raises OptionError unless both networks read labels where the model is conditional."""
+    def _check_conditional(self, classes: int | None) -> None:
+        """Raises OptionError unless both networks read the model's classes, or it has none."""
+        made = self.num_classes
         if not self.conditional:
+            rule = (
+                f"makes {made} classes, and model.conditional=false; leave it out, or model.conditional=true"
+            )
+            require(made is None, "generator.num_classes", made, rule)
             return
         rule = "reads no labels, and model.conditional=true asks for classes; choose"
         head = type(self.discriminator.head).__name__
         require(self.discriminator.head.reads_labels, "head", head, f"{rule} model/head=projection or acgan")
-        reads = getattr(self.generator, "num_classes", None) is not None
-        require(reads, "generator", type(self.generator).__name__, f"{rule} a generator with num_classes")
+        name = type(self.generator).__name__
+        require(made is not None, "generator", name, f"{rule} a generator with num_classes")
+        rule = f"must be {classes}, those of the model and the data; leave it out"
+        require(made == classes, "generator.num_classes", made, rule)
 
     @torch.no_grad()
     def _real_logits(self, real: Tensor, label: Tensor | None, draws: Draws) -> Tensor | None:
@@ -296,6 +303,8 @@ class GAN(LatentGenerator, Scheduled):
         lines = super().out_of_reach(batches, examples)
         lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
         lines += [f"model.regularizer.{line}" for line in self.regularizer.out_of_reach(examples)]
+        late = self.augment.out_of_reach(batches, examples) if self.augment else []
+        lines += [f"model.augment.{line}" for line in late]
         interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
         if interval > batches:
             rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"

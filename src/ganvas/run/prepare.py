@@ -62,7 +62,8 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         options.micro_batches,
         f"must divide the {share} samples that each process takes of a batch",
     )
-    _check_groups(model, data.batch_size, share // options.micro_batches)
+    passed = share // options.micro_batches
+    _check_groups(model, data.batch_size, passed, passed * world)
     choose_threads(machine.threads, model, share, uses_cpu=machine.uses_cpu)
     if machine.channels_last is None:
         machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
@@ -87,13 +88,20 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     return data, model, options, machine
 
 
-def _check_groups(model: Recipe, batch_size: int, passed: int) -> None:
+def _check_groups(model: Recipe, batch_size: int, passed: int, joint: int) -> None:
     """Raises OptionError where a layer compares samples in groups that a forward pass cannot be divided into.
 
     Args:
         batch_size: of the global batch.
         passed: samples of it in one forward pass.
+        joint: the same of all processes together.
     """
+    compares = next((m for m in model.modules() if getattr(m, "compares_samples", False)), None)
+    rule = (
+        f"gives 1 sample to a forward pass, and {type(compares).__name__} compares samples; more, or fewer "
+    )
+    rule += "trainer.micro_batches"
+    require(joint > 1 or compares is None, "data.batch_size", batch_size, rule)
     for module in model.modules():
         group = getattr(module, "batch_multiple", 1)
         rule = (
@@ -147,6 +155,7 @@ def abilities_of(model: Recipe) -> list[str]:
 
 def build_model(config: dict[str, Any], data: Any) -> Recipe:
     """The recipe with its initial weights (a function of the seed), checked against the data's samples."""
+    _check_classes(config["model"], "model", getattr(data, "num_classes", None))
     torch.manual_seed(hash64(config["seed"], "init"))
     try:
         model = build(config["model"], "model")
@@ -177,6 +186,17 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
             ) from error
         model.configure_optimizers()
     return model
+
+
+def _check_classes(node: dict[str, Any], path: str, there: int | None) -> None:
+    """Raises OptionError where a recipe or a part of it is told another number of classes than the data's."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            _check_classes(value, f"{path}.{key}", there)
+        elif key == "num_classes":
+            shown = "null" if there is None else there
+            rule = f"must be that of the data, {shown}; leave it out"
+            require(value in (None, there), f"{path}.{key}", value, rule)
 
 
 def _section(kind: Any, values: dict[str, Any], path: str) -> Any:

@@ -55,7 +55,7 @@ class EmbeddingHead(Head):
         self.linear = nn.Linear(feature_dim, 1)
         self.embed = None if num_classes is None else nn.Linear(feature_dim, embedding_dim)
         self.classes = None if num_classes is None else nn.Embedding(num_classes, embedding_dim)
-        self.reads_labels = self.classifies = num_classes is not None
+        self.reads_labels = self.classifies = self.compares_samples = num_classes is not None
         initialize_head(self, init_std)
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
