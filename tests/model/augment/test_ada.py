@@ -286,3 +286,14 @@ def test_samples_are_checked() -> None:
     ):
         with pytest.raises(OptionError, match=words):
             ADA().check(torch.zeros(1, *shape))
+
+
+@pytest.mark.parametrize("name", ["hue", "saturation"])
+def test_a_change_of_colours_that_was_asked_for_is_not_passed_over(name: str) -> None:
+    asked = ADA("b", multipliers={name: 0.5, "flip": 0.0})
+    asked.check(torch.zeros(1, 3, 4, 4))
+    with pytest.raises(
+        OptionError, match=f"multipliers.{name}=0.5: changes nothing of images with one channel"
+    ):
+        asked.check(torch.zeros(1, 1, 4, 4))
+    ADA("bgc", multipliers={name: 0.0}).check(torch.zeros(1, 1, 4, 4))  # the set's own are not of grey images

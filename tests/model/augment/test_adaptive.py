@@ -101,6 +101,18 @@ def test_a_schedule_moves_p() -> None:
     assert found == pytest.approx([0.0, 0.1, 0.5, 0.5])
 
 
+def test_what_a_run_is_too_short_for() -> None:
+    assert APA(interval=4, adapt_examples=1000).out_of_reach(4, 100) == []
+    assert APA(interval=4, adapt_examples=1000, p=0.05).out_of_reach(4, 50) == []
+    assert APA(adapt=False, p=0.3, interval=4).out_of_reach(3, 60) == []
+    (line,) = APA(interval=4, adapt_examples=1000).out_of_reach(3, 900)
+    assert line.startswith(
+        "interval=4: p moves first after so many discriminator steps, and the run ends after 3"
+    )
+    (line,) = APA(adapt_examples=500_000).out_of_reach(100, 6400)
+    assert line.startswith("adapt_examples=500000: p can rise to 0.013 in the 6,400 examples")
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

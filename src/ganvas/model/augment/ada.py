@@ -44,6 +44,8 @@ class ADA(Adaptive):
     ) -> None:
         super().__init__(p, adapt, target, interval, adapt_examples)
         self.pipeline = pipeline
+        of_colour = ((name, (multipliers or {}).get(name)) for name in ("hue", "saturation"))
+        self.asked = {name: value for name, value in of_colour if value}  # in so many words, not by the set
         whole = multipliers_of(pipeline, multipliers or {})
         self.active = frozenset(name for name, value in whole.items() if value)
         self.multipliers = tuple(whole[name] for name in TRANSFORMS)
@@ -56,6 +58,9 @@ class ADA(Adaptive):
         require_images(self, x)
         rule = "changes images of at least 2 pixels a side; model/augment=none"
         require(min(x.shape[2:]) >= 2, "augment", type(self).__name__, rule)
+        for name, value in self.asked.items():
+            rule = "changes nothing of images with one channel; leave it out"
+            require(x.shape[1] != 1, f"multipliers.{name}", value, rule)
         colours = [name for name in COLOUR if name in self.active]
         rule = f"changes colours, and a sample has {x.shape[1]} channels; pipeline=bg for other than 1 or 3"
         require(not colours or x.shape[1] in (1, 3), "pipeline", self.pipeline, rule)

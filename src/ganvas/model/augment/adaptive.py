@@ -9,6 +9,8 @@ from ganvas.errors import require
 from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.augment.interface import Augment
 
+_LITTLE = 0.1  # a largest p that is said to be small
+
 
 class Adaptive(Augment, Scheduled):
     """An augmentation with a probability p, which a controller moves.
@@ -82,6 +84,16 @@ class Adaptive(Augment, Scheduled):
         self.p_examples.copy_(torch.where(due, moved.clamp(0, self.adapt_examples), self.p_examples))
         for count in (self.steps, self.signs, self.sign_examples):
             count.mul_(~due)
+
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        if not self.adapts:
+            return []
+        if self.interval > batches:
+            rule = f"p moves first after so many discriminator steps, and the run ends after {batches}"
+            return [f"interval={self.interval}: {rule}"]
+        highest = self.p + examples / self.adapt_examples
+        rule = f"p can rise to {highest:.2g} in the {examples:,} examples of this run, and no further"
+        return [] if highest >= _LITTLE else [f"adapt_examples={self.adapt_examples}: {rule}"]
 
     def report(self) -> dict[str, Tensor]:
         return {"augment/p": torch.as_tensor(self.probability(), dtype=torch.float32)}

@@ -77,6 +77,11 @@ class Augment(nn.Module, ABC):
         """What the logs show of its state, by name: scalars without a graph."""
         return {}
 
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        """What its options keep a run of so many batches from, a line each: ``option=value: ...``."""
+        del batches, examples
+        return []
+
     def check(self, x: Tensor) -> None:
         """Raises OptionError where samples like ``x`` [B, ...] cannot be augmented."""
 
