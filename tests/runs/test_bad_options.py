@@ -55,6 +55,56 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
         "model.augment",
         ["changes images", "here is [2]"],
     ),
+    "strength_of_no_penalty": (
+        ["model/schedule@model.gradient_penalty.gamma=cosine", "model.gradient_penalty.gamma.first=0.1"],
+        "model.gradient_penalty.gamma.first",
+        ["nothing reads it with model/gradient_penalty=none; ", "choose another model/gradient_penalty"],
+    ),
+    "schedule_without_value": (
+        ["model/schedule@model.instance_noise=linear"],
+        "model.instance_noise.first",
+        ["has no value yet; give it one, model.instance_noise.first=VALUE"],
+    ),
+    "key_of_a_part_that_is_not_chosen": (
+        ["model.augment.p=0.3"],
+        "model.augment.p",
+        ["no such key or group here; model/augment=ada or apa has it"],
+    ),
+    "key_of_a_regularizer_that_is_not_chosen": (
+        ["model/regularizer=[cr]", "model.regularizer.lecam.weight=1"],
+        "model.regularizer.lecam.weight",
+        ["no such key or group here; model/regularizer=lecam has it"],
+    ),
+    "regularizer_of_images": (
+        ["model/regularizer=[cr]", "data=toy"],
+        "model.regularizer.cr",
+        ["=[2]: changes images"],
+    ),
+    "classes_of_the_model": (
+        ["model.conditional=true", "model.num_classes=5"],
+        "model.num_classes",
+        ["=5: must be that of the data, 10; leave it out"],
+    ),
+    "classes_of_the_generator": (
+        ["model.conditional=true", "model.generator.num_classes=5"],
+        "model.generator.num_classes",
+        ["=5: must be that of the data, 10; leave it out"],
+    ),
+    "classes_of_a_generator_that_is_not_asked": (
+        ["model.generator.num_classes=10"],
+        "model.generator.num_classes",
+        ["=10: makes 10 classes, and model.conditional=false"],
+    ),
+    "classes_of_a_classifier": (
+        ["model=classifier", "model.network.num_classes=5"],
+        "model.network.num_classes",
+        ["=5: must be that of the data, 10; leave it out"],
+    ),
+    "one_sample_beside_none": (
+        ["model.conditional=true", "model/head=contrastive", "trainer.micro_batches=64"],
+        "data.batch_size",
+        ["=64: gives 1 sample to a forward pass, and ContrastiveHead compares samples"],
+    ),
     "p_of_zero": (
         ["model/augment=apa", "model.augment.adapt=false"],
         "model.augment.p",
@@ -200,7 +250,7 @@ def test_foreign_code_is_refused_before_it_is_imported(
         (["zzz"], "command", "there are: train, check"),
         (["train", "--cfg"], "ganvas train", "expected one argument"),
         (["train", "--cfg", "foo"], "ganvas train", "invalid choice: 'foo'"),
-        (["train", "--cfg", "job", "model=nope"], "model", "there are: classifier"),
+        (["train", "--cfg", "job", "model=nope"], "model", "there are: biggan, classifier"),
         (["train", "--cfg", "job", "--resolve", "seed=${seed}"], "seed", "cycle"),
         (["train", "--cfg", "job", "--config-dir", "nowhere"], "--config-dir", "no such folder"),
         (["train", "--cfg", "job", "-m", "seed=1,2"], "--multirun", "leave out -m"),

@@ -38,7 +38,10 @@ def compositions() -> Iterator[list[str]]:
         if group == "." or group.startswith("hydra"):
             continue
         models = ["model=mlp_gan", "model=dcgan", "model=mlp_vqvae", "model=vqvae", "model=classifier"]
-        if group == "model/optimizer":
+        if group.startswith("experiment/"):  # a group of the experiments that have it
+            having = [one.stem for one in CONF.glob("experiment/*.yaml") if f"/{group}: " in one.read_text()]
+            yield from ([f"experiment={one}", f"{group}={option}"] for one in having)
+        elif group == "model/optimizer":
             yield [f"model/optimizer@model.generator_optimizer={option}"]
         elif group.startswith("model/"):
             part = group.partition("/")[2]

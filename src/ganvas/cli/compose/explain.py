@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.hydra_internals import compose_config, config_folders, parse_overrides
 from ganvas.cli.compose.nearest import in_the_fields_words, near
-from ganvas.cli.compose.unread import value_at
+from ganvas.cli.compose.unread import options_with, value_at
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted_override
 
@@ -141,7 +141,7 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     key = key.partition("@")[0] if "@" in key and key not in written else key
     groups = [o for o in overrides if _is_group(hydra, key_of(o)) and key_of(o) != key]
     known = [name for name in known_keys(hydra, groups) if name != key]
-    meant = in_the_fields_words(key) or near(key, known)
+    meant = in_the_fields_words(key) or options_with(key) or near(key, known)
     return OptionError(key, value, f"there is no such key or group{meant}")
 
 
@@ -160,6 +160,8 @@ def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> 
         return OptionError(
             key, written.get(key, ""), "its interpolations form a cycle; give one of the keys a value"
         )
+    if there == "???":
+        return OptionError(key, "???", f"has no value yet; give it one, {key}=VALUE")
     return OptionError(key, written.get(key, ""), f"cannot be resolved ({text}); write another value")
 
 

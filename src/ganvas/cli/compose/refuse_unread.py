@@ -99,6 +99,11 @@ def refuse(key: str, composed: Composed) -> None:
         model = composed.choices.get("model", "this")
         raise OptionError(key, value, f"{_JUDGES[about]}, and model={model} does not; leave it out")
     readers = _readers(key)
+    if (left_out := _left_out(key, composed)) is not None:
+        group, option = left_out
+        raise OptionError(
+            key, value, f"nothing reads it with {group}={option}; leave it out, or choose another {group}"
+        )
     if not readers:
         known = [name for name in every_key(composed.tree) if not f"{key}.".startswith(f"{name}.")]
         hint = near(key, known)
@@ -108,6 +113,16 @@ def refuse(key: str, composed: Composed) -> None:
     chosen = [f"{group}={option}" for group, option in composed.choices.items() if group in readers]
     now = f" with {', '.join(chosen)}" if chosen else ""
     raise OptionError(key, value, f"nothing reads it{now}; leave it out, or choose {told}")
+
+
+def _left_out(key: str, composed: Composed) -> tuple[str, str] | None:
+    """The group, and its option, of a part that is left out and that the key is about; None: of no such."""
+    for group, option in composed.choices.items():
+        place = group.partition("@")[2] or group.replace("/", ".")
+        node = value_at(composed.config, place)
+        if key.startswith(f"{place}.") and isinstance(node, dict) and node.get("_target_", "") is None:
+            return group, option
+    return None
 
 
 def check_hydra_overrides(overrides: Sequence[str], *, is_sweep: bool) -> None:

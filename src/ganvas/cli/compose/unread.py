@@ -213,6 +213,26 @@ def recipes_own(choices: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def options_with(key: str) -> str:
+    """`` here; model/augment=ada or apa has it`` for a key of other options of a part's group; else empty."""
+    names = key.split(".")
+    for length in range(len(names) - 1, 1, -1):
+        group = "/".join(names[:length])
+        files = sorted((packaged_conf() / group).glob("*.yaml"))
+        found = [path.stem for path in files if _has(_option(group, path.stem), names[length:])]
+        if found:
+            return f" here; {group}={' or '.join(found)} has it"
+    return ""
+
+
+def _has(node: Any, names: Sequence[str]) -> bool:
+    for name in names:
+        if not isinstance(node, dict) or name not in node:
+            return False
+        node = node[name]
+    return True
+
+
 def _option(group: str, name: str) -> dict[str, Any] | None:
     """A packaged option as it is written, {} where it holds nothing; None where it is none of ours."""
     path = packaged_conf() / group / f"{name}.yaml"
