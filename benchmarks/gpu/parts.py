@@ -228,8 +228,8 @@ def _penalized(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
 
 def _augmented(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
     draws = Draws(1, 0, device=inputs.x.device)
-    for _ in range(4):  # where it adapts, p rises
-        driven.part.observe(torch.ones((), device=inputs.x.device), 125_000)
+    for _ in range(4):  # where it adapts, p rises to 1/2
+        driven.part.observe(torch.ones((), device=inputs.x.device), 62_500)
     shown = driven.part(inputs.x, draws, "real")
     return {"shown": shown, "replaced": driven.part.replace(inputs.x, inputs.other, draws)}
 

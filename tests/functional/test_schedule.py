@@ -47,7 +47,7 @@ def test_every_value_on_the_way_is_checked(value: float | Linear | WarmupCosine,
         Part(value)
 
 
-@pytest.mark.parametrize("span", [None, 0, -3])
-def test_a_span_is_at_least_one_example(span: int | None) -> None:
+@pytest.mark.parametrize("span", [0, -3])
+def test_a_span_is_at_least_one_example(span: int) -> None:
     with pytest.raises(OptionError, match=f"examples={span}"):
         require_examples("examples", span)

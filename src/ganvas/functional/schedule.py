@@ -12,7 +12,7 @@ class Schedule(ABC):
     """A number as a function of examples seen.
 
     Attributes:
-        end: examples seen from which on the number stays as it is; None: it never moves.
+        end: examples seen from which on the number stays as it is; None: it never moves, as nobody said when.
         extremes: values between which all others lie, the last one among them.
     """
 
@@ -56,9 +56,7 @@ class Scheduled:
             setattr(self, name, schedule(examples_seen))
 
 
-def require_examples(option: str, value: int | None) -> int:
-    """A span of training in examples; raises OptionError unless it is at least 1."""
-    rule = "must be at least 1 training example; trainer.max_examples=N lets it end with the run"
-    require(value is not None and value >= 1, option, value, rule)
-    assert value is not None
-    return value
+def require_examples(option: str, value: int | None) -> None:
+    """Raises OptionError unless a span of training is at least 1 example, or None."""
+    rule = "must be at least 1 training example; null: it never moves"
+    require(value is None or value >= 1, option, value, rule)

@@ -24,7 +24,12 @@ def test_it_rises_too() -> None:
     assert (schedule.end, schedule.extremes) == (10, (0.9, 0.99))
 
 
-@pytest.mark.parametrize("examples", [None, 0])
-def test_options_are_checked(examples: int | None) -> None:
+@pytest.mark.parametrize("examples", [-1, 0])
+def test_options_are_checked(examples: int) -> None:
     with pytest.raises(OptionError, match=f"examples={examples}"):
         Cosine(1.0, 0.0, examples)
+
+
+def test_without_an_end_it_stays() -> None:
+    schedule = Cosine(2.0, 0.0, None)
+    assert ([schedule(n) for n in (0, 10**9)], schedule.end) == ([2.0, 2.0], None)

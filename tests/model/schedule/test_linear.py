@@ -23,9 +23,14 @@ def test_its_last_value_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("examples", None), ("examples", 0), ("start", -1), ("start", 9)]
+    ("option", "value"), [("examples", -1), ("examples", 0), ("start", -1), ("start", 9)]
 )
 def test_options_are_checked(option: str, value: int | None) -> None:
     options = {"examples": 9, "start": 0} | {option: value}
     with pytest.raises(OptionError, match=f"{option}={value}"):
         Linear(1.0, 0.0, **options)  # type: ignore[arg-type]
+
+
+def test_without_an_end_it_stays() -> None:
+    schedule = Linear(2.0, 0.0, None)
+    assert ([schedule(n) for n in (0, 10**9)], schedule.end) == ([2.0, 2.0], None)

@@ -142,6 +142,13 @@ def test_logs_beyond_the_budget_keep_to_batches_on_which_everything_is_done(
         ),
         (["model=classifier", "callback=minimal"], []),
         (
+            ["model=classifier", "callback=minimal", "trainer.max_examples=null", "trainer.max_steps=10"],
+            [
+                "model.optimizer.lr.examples=null: it never ends, as the run has no trainer.max_examples; "
+                "give it a number"
+            ],
+        ),
+        (
             ["model=mlp_vqvae", "callback=minimal", "trainer.max_examples=6400"],
             [
                 "model.quantizer.decay=0.99: codes remember 100 batches, and the run has 100; 0.9 lets them "

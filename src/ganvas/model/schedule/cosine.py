@@ -16,19 +16,20 @@ class Cosine(Schedule):
     Args:
         first: value at the start.
         last: value from ``examples`` on.
-        examples: examples seen at which it is reached.
+        examples: examples seen at which it is reached; None: never, it stays as it begins.
 
     Raises:
-        OptionError: ``examples`` is None or below 1.
+        OptionError: ``examples`` is below 1.
     """
 
-    end: int
-
     def __init__(self, first: float, last: float, examples: int | None) -> None:
-        self.first, self.last, self.end = first, last, require_examples("examples", examples)
+        require_examples("examples", examples)
+        self.first, self.last, self.end = first, last, examples
         self.extremes = first, last
 
     def __call__(self, examples_seen: int) -> float:
+        if self.end is None:
+            return self.first
         if examples_seen >= self.end:
             return self.last  # not a rounding beside it
         return self.last + (self.first - self.last) * (1 + math.cos(math.pi * examples_seen / self.end)) / 2

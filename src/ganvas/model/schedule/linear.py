@@ -15,21 +15,23 @@ class Linear(Schedule):
     Args:
         first: value at the start.
         last: value from ``examples`` on.
-        examples: examples seen at which it is reached.
+        examples: examples seen at which it is reached; None: never, it stays as it begins.
         start: examples seen up to which it stays at ``first``.
 
     Raises:
-        OptionError: ``examples`` is None or not beyond ``start``, or ``start`` is negative.
+        OptionError: ``examples`` is below 1 or not beyond ``start``, or ``start`` is negative.
     """
 
-    end: int
-
     def __init__(self, first: float, last: float, examples: int | None, start: int = 0) -> None:
-        self.first, self.last, self.end = first, last, require_examples("examples", examples)
-        require(0 <= start < self.end, "start", start, f"must be at least 0 and below examples={self.end}")
+        require_examples("examples", examples)
+        self.first, self.last, self.end = first, last, examples
+        fits = start >= 0 and (examples is None or start < examples)
+        require(fits, "start", start, f"must be at least 0 and below examples={examples}")
         self.start, self.extremes = start, (first, last)
 
     def __call__(self, examples_seen: int) -> float:
+        if self.end is None:
+            return self.first
         if examples_seen >= self.end:
             return self.last  # not a rounding beside it
         share = max(0, examples_seen - self.start) / (self.end - self.start)

@@ -16,24 +16,26 @@ class WarmupCosine(Schedule):
         peak: value after the warm-up.
         last: value from ``examples`` on.
         warmup: examples of the rise.
-        examples: examples seen at which ``last`` is reached.
+        examples: examples seen at which ``last`` is reached; None: never, the rise is all.
 
     Raises:
-        OptionError: ``warmup`` is below 1, or ``examples`` is None or not beyond it.
+        OptionError: ``warmup`` is below 1, or ``examples`` is not beyond it.
     """
-
-    end: int
 
     def __init__(self, first: float, peak: float, last: float, warmup: int, examples: int | None) -> None:
         self.first, self.peak, self.last = first, peak, last
-        self.warmup, self.end = require_examples("warmup", warmup), require_examples("examples", examples)
-        require(warmup < self.end, "warmup", warmup, f"must be below examples={self.end}")
+        require_examples("warmup", warmup)
+        require_examples("examples", examples)
+        self.warmup, self.end = warmup, examples
+        require(examples is None or warmup < examples, "warmup", warmup, f"must be below examples={examples}")
         self.extremes = first, peak, last
 
     def __call__(self, examples_seen: int) -> float:
-        if examples_seen >= self.end:
-            return self.last  # not a rounding beside it
         if examples_seen < self.warmup:
             return self.first + (self.peak - self.first) * examples_seen / self.warmup
+        if self.end is None:
+            return self.peak
+        if examples_seen >= self.end:
+            return self.last  # not a rounding beside it
         share = (examples_seen - self.warmup) / (self.end - self.warmup)
         return self.last + (self.peak - self.last) * (1 + math.cos(math.pi * share)) / 2

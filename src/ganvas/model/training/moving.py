@@ -29,11 +29,21 @@ def all_schedules(model: nn.Module, descents: Iterable[Descent]) -> dict[str, Sc
     return found
 
 
-def beyond_run(schedules: Mapping[str, Schedule], examples: int) -> list[str]:
-    """What a run of so many examples does not do of its schedules, a line each: ``model.option=end: ...``."""
+def beyond_run(schedules: Mapping[str, Schedule], examples: int | None) -> list[str]:
+    """What a run does not do of its schedules, a line each: ``model.option=end: ...``.
+
+    Args:
+        schedules: by their options.
+        examples: of the run; None where nobody knows.
+    """
     lines = []
     for name, schedule in schedules.items():
         if schedule.end is None:
+            if len(schedule.extremes) > 1:
+                rule = "it never ends, as the run has no trainer.max_examples; give it a number"
+                lines.append(f"model.{name}.examples=null: {rule}")
+            continue
+        if examples is None:
             continue
         if schedule.end > 1.1 * examples:
             left = f"the run ends after {examples:,} examples, with {schedule(examples):.3g} on the way"

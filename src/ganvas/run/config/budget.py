@@ -58,7 +58,7 @@ def beyond_budget(model: Recipe, callbacks: Iterable[Any], data: Any, options: T
     samples = data.num_samples("train")
     budget = find_budget(options, batch_size=data.batch_size, train_samples=samples)
     if budget is None:
-        return []
+        return model.unended()
     if budget.option == "fast_dev_run":
         return [
             f"trainer.fast_dev_run={budget.value}: the {name} moves once in {interval} batches, and this "
