@@ -13,8 +13,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch.optim import Optimizer
-
 from ganvas.errors import OptionError
 from ganvas.functional.schedule import Schedule
 from ganvas.run.config.allowed import ALLOWED, RESERVED, check_targets, locate
@@ -109,6 +107,8 @@ def _held(value: Any, hint: Any, path: str) -> Any:
 
 def _makes_optimizer(target: Callable[..., Any]) -> bool:
     """Whether its numbers may be schedules, which a recipe follows."""
+    from torch.optim import Optimizer  # late: commands hold options against signatures before torch is there
+
     made = target if inspect.isclass(target) else hints_of(target).get("return")
     return inspect.isclass(made) and issubclass(made, Optimizer)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError
+from ganvas.functional.schedule import Schedule
 
 _NO = object()
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
@@ -181,6 +182,8 @@ def _refusal(value: Any, options: Sequence[Any], path: str) -> OptionError:
 
 
 def _name(option: Any) -> str:
+    if option is Schedule:
+        return "a schedule"
     if option is timedelta:
         return "a time, 'HH:MM:SS'"
     if typing.get_origin(option) is typing.Literal:
