@@ -51,3 +51,21 @@ def test_every_value_on_the_way_is_checked(value: float | Linear | WarmupCosine,
 def test_a_span_is_at_least_one_example(span: int) -> None:
     with pytest.raises(OptionError, match=f"examples={span}"):
         require_examples("examples", span)
+
+
+def test_a_strength_may_begin_or_end_at_nothing() -> None:
+    part = Part(1.0)
+    part.set_strength("other", Linear(2.0, 0.0, 10), "must be positive")
+    assert part.other == 2.0
+    part.move_numbers(10)
+    assert part.other == 0.0
+    part.set_strength("other", Linear(0.0, 2.0, 10), "must be positive")
+    for value in (
+        0.0,
+        -1.0,
+        Linear(0.0, 0.0, 10),
+        Linear(1.0, -1.0, 10),
+        WarmupCosine(0.0, -1.0, 0.0, 5, 10),
+    ):
+        with pytest.raises(OptionError, match=r"other=-?[01]\.0: must be positive"):
+            part.set_strength("other", value, "must be positive")

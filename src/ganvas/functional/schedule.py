@@ -50,6 +50,16 @@ class Scheduled:
             require(valid(value), name, value, rule)
         setattr(self, name, value)
 
+    def set_strength(self, name: str, value: float | Schedule, rule: str) -> None:
+        """:meth:`set_number` of a number that must be positive; a schedule may begin or end at 0.
+
+        Raises:
+            OptionError: it is negative or 0, of a schedule any of its extremes negative or all of them 0.
+        """
+        extremes = value.extremes if isinstance(value, Schedule) else (value,)
+        acts = any(extreme > 0 for extreme in extremes)
+        self.set_number(name, value, lambda strength: strength >= 0 and acts, rule)
+
     def move_numbers(self, examples_seen: int) -> None:
         """Sets every scheduled number to its value after so many examples."""
         for name, schedule in vars(self).get("schedules", {}).items():

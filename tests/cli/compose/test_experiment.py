@@ -132,3 +132,42 @@ ORIGINS = {
 def test_errors_are_named_as_written(overrides: list[str], option: str, value: object, line: str) -> None:
     error = Composed({}, {}, overrides, ORIGINS).named_as_written(OptionError(option, value, "no"))
     assert str(error) == f"{line}: no"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("model/adversarial_loss=[hinge,rpgan]", "names several options, and one is taken; "),
+        ("data=[digits,toy]", "names several options, and one is taken; data=digits or data=toy"),
+        ("model/regularizer=[none,lecam]", "none is nothing, and others stand beside it; "),
+        ("model/regularizer=[lecam, none]", "none is nothing, and others stand beside it; "),
+        ("model/regularizer=[cr,lecam,cr]", "names cr twice; leave one out"),
+        ("metric/samples=[fid,fid]", "names fid twice; leave one out"),
+    ],
+)
+def test_each_option_of_a_list_acts(word: str, said: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        compose([word])
+    assert str(refused.value).startswith(f"{word}: {said}")
+
+
+def test_a_list_of_options_that_stand_side_by_side() -> None:
+    config = compose(["model/regularizer=[lecam,cr]", "model/gradient_penalty=[r1]"]).config["model"]
+    assert set(config["regularizer"]) == {"lecam", "cr"}
+    assert config["gradient_penalty"]["gamma"] == 1.0
+    assert compose(["model/regularizer=[none]"]).config["model"]["regularizer"] == {"_target_": None}
+
+
+def test_what_a_recipe_sets_of_its_part_goes_with_that_part() -> None:
+    words = ["model=style", "model/gradient_penalty=wgan_gp"]
+    penalty = compose(words).config["model"]["gradient_penalty"]
+    assert "gamma" not in penalty  # StyleGAN2's, of R1
+    assert (penalty["interval"], penalty["weight"]) == (16, 10.0)  # what the other has too stays
+    assert compose(["model=style"]).config["model"]["gradient_penalty"]["gamma"] == 0.01
+    assert (
+        compose(["model=style", "model/gradient_penalty=r2"]).config["model"]["gradient_penalty"]["gamma"]
+        == 0.01
+    )
+    assert "init_std" not in compose(["model=dcgan", "model/head=mapped"]).config["model"]["head"]
+    written = compose([*words, "model.gradient_penalty.gamma=0.01"]).config["model"]["gradient_penalty"]
+    assert written["gamma"] == 0.01  # the user's own, for the part to refuse

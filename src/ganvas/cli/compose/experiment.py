@@ -18,7 +18,7 @@ from ganvas.cli.compose.explain import composition_errors, unresolved, values_wr
 from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
-from ganvas.cli.compose.unread import value_at
+from ganvas.cli.compose.unread import check_lists, recipes_own, value_at
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import current_folder, expanded
 from ganvas.files.plain import too_large
@@ -122,8 +122,14 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
     }
     with open_dict(config):
         del config["hydra"]
+        written = values_written(overrides)
+        for key, value in recipes_own(choices).items():
+            section, _, name = key.rpartition(".")
+            if key not in written and OmegaConf.select(config, key) == value:
+                del OmegaConf.select(config, section)[name]
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
-    _check_groups(unresolved_config, choices, values_written(overrides))
+    _check_groups(unresolved_config, choices, written)
+    check_lists(unresolved_config, written)
     origins = _origins(unresolved_config)
     remember_environment(unresolved_config)
     try:

@@ -2,15 +2,20 @@
 
 A key is read where it reaches a constructor (it lies in a section with a ``_target_`` and is not listed
 under ``_shared_``), where ganvas itself reads it (:data:`OWN`, :data:`SECTIONS`), or where the interpolation
-of a key that is read names it. What a constructor does with its arguments is the part's affair.
+of a key that is read names it. What a constructor does with its arguments is the part's affair. Of options of
+groups: of a list each must act (:func:`check_lists`), and what a recipe sets of its part goes with that part
+(:func:`recipes_own`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ganvas.errors import require
+from ganvas.files.folders import packaged_conf
+from ganvas.files.plain import load_yaml
 from ganvas.run.config.allowed import RESERVED
 
 # Keys that no constructor takes and that ganvas reads by their names.
@@ -157,3 +162,58 @@ def structure(tree: dict[str, Any]) -> list[str]:
 
     walk(tree, "")
     return found
+
+
+def check_lists(tree: Mapping[str, Any], written: Mapping[str, str]) -> None:
+    """Raises OptionError where a list of options holds one that would be passed over.
+
+    Hydra lays the options of a list over each other. What is one part (it has a ``_target_``) would be the
+    last of them, with what the others have and it has not.
+
+    Args:
+        tree: the composed config.
+        written: key -> value of each override.
+    """
+    for key, value in written.items():
+        group, _, place = key.partition("@")
+        if value[:1] != "[" or not (packaged_conf() / group).is_dir():
+            continue
+        names = [name.strip(" '\"") for name in value.strip("[]").split(",") if name.strip()]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        require(twice is None, key, value, f"names {twice} twice; leave one out")
+        if len(names) < 2:
+            continue
+        empty = next((name for name in names if _option(group, name) in ({}, {"_target_": None})), None)
+        rule = f"{empty} is nothing, and others stand beside it; leave {empty} or the others out"
+        require(empty is None, key, value, rule)
+        node = value_at(dict(tree), place or group.replace("/", "."))
+        one = " or ".join(f"{key}={name}" for name in names)
+        is_part = isinstance(node, dict) and "_target_" in node
+        require(not is_part, key, value, f"names several options, and one is taken; {one}")
+
+
+def recipes_own(choices: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of one of ganvas's recipes that are about other parts than the chosen ones: key -> value.
+
+    ``model=dcgan`` sets ``head.init_std``, which ``model/head=mapped`` has not: it goes with the part that it
+    was written for. What the recipe sets and the chosen part has, stays.
+    """
+    recipe = _option("model", choices.get("model", "")) or {}
+    usual: dict[str, str] = {}
+    for entry in recipe.get("defaults", ()):
+        usual |= entry if isinstance(entry, dict) else {}
+    found: dict[str, Any] = {}
+    for part, settings in recipe.items():
+        chosen = choices.get(f"model/{part}")
+        if not isinstance(settings, dict) or chosen is None or chosen == usual.get(part):
+            continue
+        option = _option(f"model/{part}", chosen)
+        if option and option.get("_target_") is not None:
+            found |= {f"model.{part}.{key}": value for key, value in settings.items() if key not in option}
+    return found
+
+
+def _option(group: str, name: str) -> dict[str, Any] | None:
+    """A packaged option as it is written, {} where it holds nothing; None where it is none of ours."""
+    path = packaged_conf() / group / f"{name}.yaml"
+    return (load_yaml(path, group) or {}) if name and path.is_file() else None

@@ -28,6 +28,18 @@ def fixed_overrides(overrides: Sequence[str]) -> list[str]:
     return [str(one.input_line) for one in parse_overrides(overrides) if not one.is_sweep_override()]
 
 
+def one_job(hydra: Any, overrides: Sequence[str]) -> list[str]:
+    """The overrides with the first of the values that differ between jobs; of an interval there is none."""
+    found = []
+    for one in parse_overrides(overrides, hydra):
+        if not one.is_sweep_override():
+            found.append(str(one.input_line))
+        elif one.is_discrete_sweep():
+            first = next(iter(one.sweep_string_iterator()), None)
+            found += [] if first is None else [f"{one.get_key_element()}={first}"]
+    return found
+
+
 def combinations(hydra: Any, overrides: Sequence[str]) -> list[list[str]]:
     """Every job's overrides; the last word changes fastest; of a key that is written twice the last counts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ganvas.cli.compose.composer import Composer
@@ -10,7 +11,7 @@ from ganvas.cli.compose.experiment import provenance
 from ganvas.cli.compose.explain import composition_errors
 from ganvas.cli.compose.refuse_unread import check_hydra_overrides
 from ganvas.cli.compose.secrets import hidden_values
-from ganvas.cli.sweep.drafts import drafts, fixed_overrides
+from ganvas.cli.sweep.drafts import drafts, fixed_overrides, one_job
 from ganvas.cli.sweep.launchers import make_launcher
 from ganvas.cli.sweep.main_metric import rank_by_main_metric
 from ganvas.cli.sweep.planned import Planned, allowed_by, is_hydra_override, join_sweep, sweep_folder
@@ -45,7 +46,8 @@ def plan_sweep(composer: Composer, overrides: Sequence[str], section: Any) -> Pl
 
         check_ranked(draft.config for draft in made)
     folder = sweep_folder(section, overrides, made[0].config)
-    about = new_about(overrides, shared, provenance(composer.compose(fixed_overrides(own))))
+    first = composer.compose(one_job(composer.hydra, own))  # what is shared may be of an option that differs
+    about = new_about(overrides, shared, provenance(replace(first, overrides=fixed_overrides(own))))
     about["config_name"] = composer.config_name
     sweep = Manifest(folder, about)
     jobs = sweep.add(made)
@@ -69,7 +71,7 @@ def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:
     for word in several:
         key, _, value = word.partition("=")
         raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
-    return composer.hydra_section(overrides)
+    return composer.hydra_section(one_job(composer.hydra, overrides))
 
 
 def is_search(section: Any, overrides: Sequence[str]) -> bool:

@@ -33,7 +33,7 @@ class DRAGAN(GradientPenalty):
     weight: float
 
     def __init__(self, weight: float | Schedule = 10.0, spread: float = 0.3, interval: int = 1) -> None:
-        self.set_number("weight", weight, *POSITIVE)
+        self.set_strength("weight", weight, POSITIVE)
         require(spread > 0, "spread", spread, "must be positive; 0.3 is half the deviation of usual images")
         require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
         self.spread, self.interval = spread, interval

@@ -12,11 +12,8 @@ from ganvas.functional.contracts import put_contracts, unlike
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Scheduled
 
-# What its strength must be, and what is said where it is not.
-POSITIVE: tuple[Callable[[float], bool], str] = (
-    lambda strength: strength > 0,
-    "must be positive; model/gradient_penalty=none switches it off",
-)
+# What is said of a strength that is not.
+POSITIVE = "must be positive; model/gradient_penalty=none switches it off"
 
 
 class GradientPenalty(Scheduled, ABC):

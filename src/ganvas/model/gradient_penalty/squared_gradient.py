@@ -27,7 +27,7 @@ class SquaredGradientPenalty(GradientPenalty):
     gamma: float
 
     def __init__(self, gamma: float | Schedule = 1.0, interval: int = 1) -> None:
-        self.set_number("gamma", gamma, *POSITIVE)
+        self.set_strength("gamma", gamma, POSITIVE)
         require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
         self.interval = interval
 

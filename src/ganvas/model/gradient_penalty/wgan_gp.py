@@ -30,7 +30,7 @@ class WGANGP(GradientPenalty):
     weight: float
 
     def __init__(self, weight: float | Schedule = 10.0, interval: int = 1) -> None:
-        self.set_number("weight", weight, *POSITIVE)
+        self.set_strength("weight", weight, POSITIVE)
         require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
         self.interval = interval
 

@@ -26,8 +26,8 @@ class BCR(Regularizer):
     def __init__(self, real: float | Schedule = 10.0, fake: float | Schedule = 10.0) -> None:
         super().__init__()
         rule = "must be positive; leave bcr out, or take cr, which has no weight at generated images"
-        self.set_number("real", real, lambda value: value > 0, rule)
-        self.set_number("fake", fake, lambda value: value > 0, rule)
+        self.set_strength("real", real, rule)
+        self.set_strength("fake", fake, rule)
 
     def discriminator(self, game: Game) -> Tensor:
         assert game.real_logits is not None
@@ -38,4 +38,4 @@ class BCR(Regularizer):
         )
 
     def check(self, generator: nn.Module, x: Tensor) -> None:
-        require_images("bcr", x)
+        require_images("regularizer.bcr", x)

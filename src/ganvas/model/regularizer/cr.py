@@ -23,7 +23,7 @@ class CR(Regularizer):
 
     def __init__(self, weight: float | Schedule = 10.0) -> None:
         super().__init__()
-        self.set_number("weight", weight, lambda value: value > 0, "must be positive; leave cr out")
+        self.set_strength("weight", weight, "must be positive; leave cr out")
 
     def discriminator(self, game: Game) -> Tensor:
         assert game.real_logits is not None
@@ -31,4 +31,4 @@ class CR(Regularizer):
         return self.weight * mean_square(game.real_logits, changed)
 
     def check(self, generator: nn.Module, x: Tensor) -> None:
-        require_images("cr", x)
+        require_images("regularizer.cr", x)

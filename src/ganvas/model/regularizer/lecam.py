@@ -34,7 +34,7 @@ class LeCam(Regularizer):
 
     def __init__(self, weight: float | Schedule = 0.3, decay: float = 0.99, start: int = 64_000) -> None:
         super().__init__()
-        self.set_number("weight", weight, lambda value: value > 0, "must be positive; leave lecam out")
+        self.set_strength("weight", weight, "must be positive; leave lecam out")
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
         require(start >= 0, "start", start, "must be 0 or more examples")
         self.decay, self.start = decay, start

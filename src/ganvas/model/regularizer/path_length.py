@@ -47,7 +47,7 @@ class PathLength(Regularizer):
     def __init__(self, weight: float | Schedule = 2.0, interval: int = 4) -> None:
         super().__init__()
         rule = "must be positive; leave path_length out"
-        self.set_number("weight", weight, lambda value: value > 0, rule)
+        self.set_strength("weight", weight, rule)
         require(interval >= 1, "interval", interval, "must be at least 1; 1 acts at every step")
         self.interval = interval
         self.register_buffer("mean", torch.zeros(()))
