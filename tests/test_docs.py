@@ -29,6 +29,7 @@ CONFIGS = [
     *(
         "model=vqvae model/quantizer=fsq",
         "model=mlp_vqvae model/quantizer=vq",
+        "model=dcgan model/augment=ada",
         "metric/perceptual=lpips",
         "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
         "model.gradient_penalty.gamma.first=1",

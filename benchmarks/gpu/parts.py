@@ -65,9 +65,10 @@ def check(bench: Bench) -> dict[str, Any]:
 
 
 def options(section: str) -> Iterator[tuple[str, str]]:
-    """Every (group, option) that conf has below ``section``."""
+    """Every (group, option) that conf has below ``section``; schedules are numbers, and on no device."""
     for path in sorted((packaged_conf() / section).glob("*/*.yaml")):
-        yield path.parent.name, path.stem
+        if path.parent.name not in ("schedule", "schedules"):
+            yield path.parent.name, path.stem
 
 
 def _guarded(bench: Bench, name: str | None, work: Callable[..., dict[str, Any]], *arguments: str) -> Any:
