@@ -17,6 +17,7 @@ from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 from ganvas.model.training.lightning_internals import fresh_loops
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_checkpoint, check_fits, load_checked, load_plain_archive
+from ganvas.run.checkpoint.weights import check_weights
 
 PATH = Path("x.ckpt")
 STEPS = "epoch_loop.manual_optimization.optim_step_progress"
@@ -280,3 +281,12 @@ def test_schedulers_of_lightnings_are_held_to_the_models() -> None:
         held["lr_schedulers"] = [plan(3).state_dict() | change]
         with pytest.raises(OptionError, match=f"in its lr_schedulers 0 {next(iter(change))}"):
             check_fits(held, path=PATH, schedulers=[plan(3)], **common)
+
+
+def test_a_tensor_that_one_side_lacks_is_told_so() -> None:
+    model = torch.nn.Linear(3, 2)
+    weight, bias = model.weight.detach(), model.bias.detach()
+    with pytest.raises(ValueError, match=r"^it holds no bias, the model \(2,\)$"):
+        check_weights({"weight": weight}, model, "32-true")
+    with pytest.raises(ValueError, match=r"^it holds scale of \(2,\), the model none$"):
+        check_weights({"weight": weight, "bias": bias, "scale": bias}, model, "32-true")

@@ -26,7 +26,8 @@ def check_weights(stored: Mapping[str, Tensor], model: nn.Module, precision: str
         held = tuple(stored[key].shape) if key in stored else None
         needed = tuple(wanted[key].shape) if key in wanted else None
         if held != needed:
-            raise ValueError(f"it holds {key[:80]} of {held}, the model {needed}")
+            there = f"{key[:80]} of {held}" if held is not None else f"no {key[:80]}"
+            raise ValueError(f"it holds {there}, the model {'none' if needed is None else needed}")
         kinds = {wanted[key].dtype}
         if wanted[key].is_floating_point() and precision in _TRUE_PRECISION:
             kinds = {_TRUE_PRECISION[precision], torch.float32}
