@@ -84,7 +84,8 @@ _YAML = {
     "model/adversarial_loss/faulty": f"_target_: faulty.Loss\n{_OPTIONS}",
     "model/reconstruction_loss/faulty": f"_target_: faulty.Distance\n{_OPTIONS}",
     "data/faulty": "defaults: [digits]\n_target_: faulty.Data\nbad_row: 7\n"
-    "_shared_: [native_size, sample_shape, num_workers, resize_mode, horizontal_flip, random_shift]\n",
+    "_shared_: [native_size, sample_shape, num_workers, resize_mode, horizontal_flip, random_shift, "
+    "train_fraction]\n",
 }
 _COMMON = [
     "train",

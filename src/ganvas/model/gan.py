@@ -271,7 +271,7 @@ class GAN(LatentGenerator, Scheduled):
 
     def _check_conditional(self, classes: int | None) -> None:
         """Raises OptionError unless both networks read the model's classes, or it has none."""
-        made = self.num_classes
+        made = getattr(self.generator, "num_classes", None)
         if not self.conditional:
             rule = (
                 f"makes {made} classes, and model.conditional=false; leave it out, or model.conditional=true"

@@ -191,6 +191,8 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
 def _check_classes(node: dict[str, Any], path: str, there: int | None) -> None:
     """Raises OptionError where a recipe or a part of it is told another number of classes than the data's."""
     for key, value in node.items():
+        if key == "num_classes" and node.get("conditional") is False:
+            continue  # nothing is made by class
         if isinstance(value, dict):
             _check_classes(value, f"{path}.{key}", there)
         elif key == "num_classes":

@@ -34,7 +34,9 @@ def one_job(hydra: Any, overrides: Sequence[str]) -> list[str]:
     for one in parse_overrides(overrides, hydra):
         if not one.is_sweep_override():
             found.append(str(one.input_line))
-        elif one.is_discrete_sweep():
+        elif one.is_range_sweep():  # never listed: whether it can be, and how long it is, is looked at later
+            found.append(f"{one.get_key_element()}={sweep_of(one).start}")
+        elif one.is_choice_sweep():
             first = next(iter(one.sweep_string_iterator()), None)
             found += [] if first is None else [f"{one.get_key_element()}={first}"]
     return found

@@ -71,7 +71,9 @@ def hydra_section(composer: Composer, overrides: Sequence[str]) -> Any:
     for word in several:
         key, _, value = word.partition("=")
         raise OptionError(key, value, "cannot differ between the jobs of one sweep; begin one for each")
-    return composer.hydra_section(one_job(composer.hydra, overrides))
+    with composition_errors(composer.hydra, overrides):
+        words = one_job(composer.hydra, overrides)
+    return composer.hydra_section(words)
 
 
 def is_search(section: Any, overrides: Sequence[str]) -> bool:
