@@ -98,7 +98,8 @@ CASES = {
         "model.discriminator_optimizer.beta1.first=0.5",
         "trainer.max_examples=128",
     ],
-    "consistency": ["model=mlp_gan", "model/regularizer=[cr]"],  # rpgan, hinge: D's offset gets float noise alone
+    # Of rpgan and hinge, at their start, D's offset would get float noise alone.
+    "consistency": ["model=mlp_gan", "model/regularizer=[cr]"],
     "ada": [
         "model=mlp_gan",
         "model/augment=ada",
