@@ -305,7 +305,6 @@ def test_a_generator_of_other_classes_is_refused() -> None:
     generator = MLPGenerator(latent_dim=6, sample_shape=[1, 8, 8], hidden_dim=16, num_classes=5)
     with pytest.raises(OptionError, match=r"generator.num_classes=5: must be 10, those of the model"):
         make(generator=generator, head=ACGANHead, conditional=True, num_classes=10)
-    with pytest.raises(
-        OptionError, match=r"generator.num_classes=5: makes 5 classes, and model.conditional=false"
-    ):
+    with pytest.raises(OptionError, match=r"generator.num_classes=5: must be 10, those of the data"):
         make(generator=generator, num_classes=10)
+    assert make(generator=generator, num_classes=5).num_classes == 5, "it may read labels alone"

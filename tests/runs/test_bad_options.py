@@ -90,10 +90,10 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
         "model.generator.num_classes",
         ["=5: must be that of the data, 10; leave it out"],
     ),
-    "classes_of_a_generator_that_is_not_asked": (
-        ["model.generator.num_classes=10"],
+    "classes_of_a_generator_that_reads_labels_alone": (
+        ["model.generator.num_classes=5"],
         "model.generator.num_classes",
-        ["=10: makes 10 classes, and model.conditional=false"],
+        ["=5: must be that of the data, 10; leave it out"],
     ),
     "classes_of_a_classifier": (
         ["model=classifier", "model.network.num_classes=5"],

@@ -114,7 +114,7 @@ class GAN(LatentGenerator, Scheduled):
         require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
         self.discriminator = Critic(discriminator, _made(head, features, classes))
         self.discriminator.freeze(freeze_discriminator_layers)
-        self._check_conditional(classes)
+        self._check_conditional(num_classes)
         self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
         self.regularizer, self.augment = Regularizers(regularizer), augment
         rule = "must be 0 or more; 0 adds none"
@@ -270,13 +270,12 @@ class GAN(LatentGenerator, Scheduled):
             self.augment.observe(sign, self.global_batch_size)
 
     def _check_conditional(self, classes: int | None) -> None:
-        """Raises OptionError unless both networks read the model's classes, or it has none."""
+        """Raises OptionError unless both networks read the data's classes; a generator may alone."""
         made = getattr(self.generator, "num_classes", None)
         if not self.conditional:
-            rule = (
-                f"makes {made} classes, and model.conditional=false; leave it out, or model.conditional=true"
-            )
-            require(made is None, "generator.num_classes", made, rule)
+            fits = made is None or classes is None or made == classes
+            rule = f"must be {classes}, those of the data; leave it out, or model.conditional=true"
+            require(fits, "generator.num_classes", made, rule)
             return
         rule = "reads no labels, and model.conditional=true asks for classes; choose"
         head = type(self.discriminator.head).__name__
