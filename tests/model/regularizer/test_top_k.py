@@ -54,3 +54,15 @@ def test_a_rank_may_have_none_of_them() -> None:
 def test_options_are_checked(share: float) -> None:
     with pytest.raises(OptionError, match=f"share={share}"):
         TopK(share)
+
+
+@pytest.mark.parametrize("broken", [1, 3])
+def test_a_logit_that_is_nan_is_chosen_on_the_rank_that_has_it(broken: int) -> None:
+    """As torch.topk has it for one process: the loss must not be finite where a logit is not."""
+    own = LOGITS.clone()
+    own[:broken] = torch.nan
+    everyone = torch.cat([own, LOGITS])
+    choice = TopK(0.25).choose(play(fake_logits=own, whole_batch=lambda _: everyone))
+    assert choice is not None
+    assert own[choice[0]].isnan().sum() == broken
+    assert choice[1] > 0

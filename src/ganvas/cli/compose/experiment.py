@@ -113,12 +113,10 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
     Raises:
         OptionError: what cannot be resolved, or is of another shape than its readers take.
     """
-    choices = {key: str(value) for key, value in config.hydra.runtime.choices.items()}
-    is_empty = [
-        key for key, value in choices.items() if value == "None" and key.startswith("model/schedule@")
-    ]
     choices = {
-        key: value for key, value in choices.items() if not key.startswith("hydra/") and key not in is_empty
+        key: str(value)
+        for key, value in config.hydra.runtime.choices.items()
+        if not key.startswith("hydra/") and not (value is None and key.startswith("model/schedule@"))
     }
     with open_dict(config):
         del config["hydra"]

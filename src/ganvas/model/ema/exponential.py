@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +39,7 @@ class ExponentialAverage(WeightAverage, Scheduled):
 
     def __init__(self, half_life: float | Schedule = 10_000.0, ramp: float | None = None) -> None:
         super().__init__()
-        least = 0.0 if isinstance(half_life, Schedule) else math.ulp(0.0)
-        rule = "must be positive; model/ema=none switches it off"
-        self.set_number("half_life", half_life, lambda examples: examples >= least, rule)
+        self.set_strength("half_life", half_life, "must be positive; model/ema=none switches it off")
         require(ramp is None or ramp > 0, "ramp", ramp, "must be positive; null: the half-life alone")
         self.ramp = ramp
         self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])

@@ -39,6 +39,6 @@ class TopK(Regularizer):
         if len(everyone) == len(own):
             return torch.topk(own, k).indices, 1.0
         least = torch.topk(everyone, k).values[-1]
-        k = int((everyone >= least).sum())  # where several are the last one
-        chosen = (own >= least).nonzero().flatten()
+        k = int((~(everyone < least)).sum())  # where several are the last one
+        chosen = (~(own < least)).nonzero().flatten()  # a NaN too, as topk has it: the guard must see it
         return chosen, len(chosen) / k * (len(everyone) / len(own))
