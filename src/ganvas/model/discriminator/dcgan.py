@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.errors import require
 from ganvas.model.layers.basic import (
-    initialize_dcgan,
     require_channels,
     require_input,
     require_positive,
     require_power_of_two_size,
 )
-from ganvas.model.layers.spectral_norm import spectral_norm
-
-NORMS = ("batch", "spectral", "none")
+from ganvas.model.layers.strided import require_norm, strided
 
 
 class DCGANDiscriminator(nn.Module):
@@ -48,21 +43,11 @@ class DCGANDiscriminator(nn.Module):
         channels, image_size = require_channels(channels), require_power_of_two_size(image_size)
         require_positive("base_channels", base_channels)
         self.sample_shape = channels, image_size, image_size
-        require(norm in NORMS, "norm", norm, f"must be one of {', '.join(NORMS)}; batch is the paper's")
+        require_norm(norm)
         halvings = int(math.log2(image_size // 4))
         widths = [base_channels * 2**stage for stage in range(halvings)]  # 64, 128, 256, 512
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for width, wider in pairwise(widths):
-            layers.append(nn.Conv2d(width, wider, 4, 2, 1, bias=norm != "batch"))
-            if norm == "batch":
-                layers.append(nn.BatchNorm2d(wider))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
-        layers.append(nn.Flatten())
         self.feature_dim, self.spectral = 16 * widths[-1], norm == "spectral"
-        initialize_dcgan(nn.Sequential(*layers))
-        if norm == "spectral":  # after the initialization: the iteration starts from the final weights
-            layers = [spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*strided(channels, widths, [2] * halvings, norm), nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to features [B, feature_dim]."""

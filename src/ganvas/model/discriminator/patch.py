@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.model.layers.basic import initialize_dcgan, require_channels, require_input, require_positive
-from ganvas.model.layers.spectral_norm import spectral_norm
-
-NORMS = ("batch", "spectral", "none")
+from ganvas.model.layers.basic import require_channels, require_input, require_positive
+from ganvas.model.layers.strided import require_norm, strided
 
 
 class PatchDiscriminator(nn.Module):
@@ -46,25 +42,15 @@ class PatchDiscriminator(nn.Module):
         channels = require_channels(channels)
         require_positive("base_channels", base_channels)
         require_positive("layers", layers)
-        require(norm in NORMS, "norm", norm, f"must be one of {', '.join(NORMS)}; batch is the paper's")
+        require_norm(norm)
         size = image_size or 0
         self.side = (size >> layers) - 2  # patches each way: two convolutions that do not halve take one each
         rule = f"must be at least {3 << layers} pixels with {layers} layers; model.discriminator.layers=N"
         require(self.side >= 1, "image_size", image_size, rule)
         self.sample_shape = channels, size, size
         widths = [base_channels * min(2**layer, 8) for layer in range(layers + 1)]  # 64, 128, 256, 512
-        stack: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for layer, (width, wider) in enumerate(pairwise(widths), start=1):
-            stride = 2 if layer < layers else 1
-            stack.append(nn.Conv2d(width, wider, 4, stride, 1, bias=norm != "batch"))
-            if norm == "batch":
-                stack.append(nn.BatchNorm2d(wider))
-            stack.append(nn.LeakyReLU(0.2, inplace=True))
         self.feature_dim, self.spectral = 16 * widths[-1], norm == "spectral"
-        initialize_dcgan(nn.Sequential(*stack))
-        if norm == "spectral":  # after the initialization: the iteration starts from the final weights
-            stack = [spectral_norm(module) if isinstance(module, nn.Conv2d) else module for module in stack]
-        self.layers = nn.Sequential(*stack)
+        self.layers = nn.Sequential(*strided(channels, widths, [2] * layers + [1], norm))
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] in [-1, 1] to a map [B, feature_dim / 16, side + 1, side + 1]."""

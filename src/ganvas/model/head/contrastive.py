@@ -19,24 +19,6 @@ class ContrastiveHead(EmbeddingHead):
     Args: see :class:`ganvas.model.head.embedding.EmbeddingHead`.
     """
 
-    def __init__(
-        self,
-        feature_dim: int,
-        num_classes: int | None = None,
-        weight: float = 1.0,
-        temperature: float = 1.0,
-        embedding_dim: int = 512,
-        init_std: float | None = None,
-    ) -> None:
-        super().__init__(
-            feature_dim,
-            num_classes,
-            weight=weight,
-            temperature=temperature,
-            embedding_dim=embedding_dim,
-            init_std=init_std,
-        )
-
     def contrast(self, *, to_class: Tensor, to_sample: Tensor, same_class: Tensor) -> Tensor:
         itself = torch.eye(len(to_class), dtype=torch.bool, device=to_class.device)
         near, nothing = to_sample / self.temperature, -torch.inf

@@ -40,12 +40,11 @@ class EmbeddingHead(Head):
     def __init__(
         self,
         feature_dim: int,
-        num_classes: int | None,
-        *,
-        weight: float,
-        temperature: float,
-        embedding_dim: int,
-        init_std: float | None,
+        num_classes: int | None = None,
+        weight: float = 1.0,
+        temperature: float = 1.0,
+        embedding_dim: int = 512,
+        init_std: float | None = None,
     ) -> None:
         super().__init__(feature_dim, num_classes)
         require(weight > 0, "weight", weight, "must be positive; model/head=plain knows no classes")
