@@ -1,4 +1,4 @@
-"""Latents as rows, their codes back as latents, statistics of codes, and rows from which codes are made."""
+"""Latents as rows, their codes back as latents, and rows from which codes are made."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from ganvas.functional.random import hash_index
 _CAP_ROUNDS = 3  # one for each scale of outliers
 
 
-def require_indices(indices: Tensor, num_codes: int) -> None:
-    """Raises ValueError where one of whole numbers of any shape is outside [0, num_codes)."""
+def require_indices(indices: Tensor, num_codes: int, *, may_be_none: bool = False) -> int:
+    """Raises ValueError where one of whole numbers of any shape is outside [0, num_codes).
+
+    Args:
+        may_be_none: -1 passes, which stands for no code.
+
+    Returns:
+        The least of them, and 0 where there are none.
+    """
     least, most = (int(number) for number in indices.aminmax()) if indices.numel() else (0, 0)
-    if least < 0 or most >= num_codes:
-        wrong = least if least < 0 else most
+    if least < (-1 if may_be_none else 0) or most >= num_codes:
+        wrong = most if most >= num_codes else least
         raise ValueError(f"indices hold {wrong}: each must be in [0, {num_codes})")
+    return least
 
 
 def rows_of(grid: Tensor) -> Tensor:
@@ -28,7 +36,7 @@ def rows_of(grid: Tensor) -> Tensor:
 
 
 def grid_of(rows: Tensor, shape: Sequence[int]) -> Tensor:
-    """[N, D] to [B, D, *positions], where ``shape`` is that of the indices, [B, *positions]."""
+    """[N, D] to [B, D, *positions], where ``shape`` is [B, *positions]; undoes :func:`rows_of`."""
     return rows.view(*shape, rows.shape[1]).movedim(-1, 1)
 
 
@@ -41,23 +49,9 @@ def straight_through(*, quantized: Tensor, latent: Tensor) -> Tensor:
     return quantized.detach() + (latent - latent.detach())
 
 
-def count_codes(indices: Tensor, num_codes: int) -> Tensor:
-    """How often each code occurs in this rank's ``indices`` (int64, any shape): float32 [num_codes]."""
-    if indices.device.type == "cpu":
-        return torch.bincount(indices.flatten(), minlength=num_codes).float()
-    # bincount waits for the device; sums of ones are exact in any order
-    flat = indices.flatten()
-    counts = torch.zeros(num_codes, device=indices.device)
-    return counts.scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
-
-
-def usage(counts: Tensor) -> dict[str, Tensor]:
-    """``perplexity`` exp H(p), p the distribution behind ``counts`` [K], and ``codes_used``; both scalars."""
-    share = counts / counts.sum().clamp(min=1)
-    return {"perplexity": torch.special.entr(share).sum().exp(), "codes_used": (counts > 0).sum().float()}
-
-
-def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = None) -> Tensor:
+def spread_rows(
+    rows: Tensor, num: int, key: Tensor, weight: Tensor | None = None, there: Tensor | None = None
+) -> Tensor:
     """``num`` rows of the global batch, drawn by systematic sampling; the same on every rank.
 
     The batch's weight is cut into ``num`` equal stretches, and each gives the row at one drawn place, so
@@ -69,6 +63,7 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
         num: how many; more than all ranks' rows together come with repeats.
         key: int64 scalar on the rows' device; it decides the places.
         weight: float [N], at least 0; equal ones without.
+        there: float [N], 0 for rows that are never drawn, as long as some rank has others.
 
     Returns:
         [num, D], detached.
@@ -77,9 +72,12 @@ def spread_rows(rows: Tensor, num: int, key: Tensor, weight: Tensor | None = Non
     # whole numbers: their sums are exact in any order, on any device and over any ranks
     steps = torch.full_like(rows[:, 0], 2**20, dtype=torch.int64)
     if weight is not None:
+        weight = weight if there is None else weight * there
         weight, mean = _capped(widened(weight), num)
         # one more keeps a total above zero where every weight is zero
         steps = (weight / mean.clamp(min=1e-30) * 2**20).to(torch.int64) + 1
+    if there is not None:
+        steps = steps * (there > 0)
     until = steps.cumsum(0)  # [N]
     totals = all_rows(until[-1:])  # [ranks]
     total, before = totals.sum(), totals[: rank()].sum()
@@ -112,16 +110,16 @@ def _capped(weight: Tensor, num: int) -> tuple[Tensor, Tensor]:
     return weight.clamp(max=cap), everyone.clamp(max=cap).mean()
 
 
-def first_codes(rows: Tensor, num: int) -> Tensor:
+def first_codes(rows: Tensor, num: int, there: Tensor | None = None) -> Tensor:
     """Codes from the first batch's vectors: rows of all ranks [num, D], with a little noise.
 
     The noise parts codes that come from equal rows. In each dimension it is 1 % of the rows' standard
     deviation there, without the smallest and the largest eighth of them: neither another dimension's scale
     nor a single outlier decides how large it is. Where nothing but these varies, in any dimension, it is 1 %
-    of the whole deviation.
+    of the whole deviation. ``there``: see :func:`spread_rows`.
     """
     zero = torch.zeros((), dtype=torch.int64, device=rows.device)
-    codes = spread_rows(rows, num, zero)
+    codes = spread_rows(rows, num, zero, there=there)
     number = torch.arange(codes.numel(), device=rows.device).view_as(codes)
     noise = (hash_index(number, "first_codes") >> 39).to(codes.dtype) / 2**23 - 1  # uniform on [-1, 1)
     edge = num // 8

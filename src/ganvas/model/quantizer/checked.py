@@ -1,4 +1,4 @@
-"""What every quantizer's methods pass on their way: shapes, types, and numbers that are not finite.
+"""What every quantizer's methods pass on their way: shapes, types, masks, and numbers that are not finite.
 
 :class:`ganvas.model.quantizer.interface.Quantizer` puts it around the methods of all its subclasses.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling, is_exporting
 from torch.jit import is_tracing
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 from ganvas.functional.codes import require_indices
 from ganvas.functional.precision import WIDE
 
@@ -23,19 +23,28 @@ from ganvas.functional.precision import WIDE
 def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
     """The contract of ``forward``."""
 
-    def with_contract(quantizer: Any, z: Tensor) -> Any:
+    def with_contract(quantizer: Any, z: Tensor, mask: Tensor | None = None) -> Any:
         if not _fits(quantizer, z):
             _refuse(quantizer, z)
         wide = z if z.dtype in WIDE else z.float()
-        # On an accelerator the host would wait for the answer; an exported or traced program asks nothing.
-        looks = wide.device.type == "cpu" and not is_compiling()
-        if is_exporting() or is_tracing() or (looks and math.isfinite(wide.detach().sum())):
-            output = forward(quantizer, wide)
+        if mask is None:
+            output = _looked_at(functools.partial(forward, quantizer), wide)
         else:
-            output = _forward_without_bad(functools.partial(forward, quantizer), wide)
+            _check_mask(mask, z)
+            # what a mask leaves out is padding, and may be anything
+            shown = wide.masked_fill(~mask[:, None], 0)
+            output = _looked_at(lambda x: forward(quantizer, x, mask), shown)
         return output if wide is z else output._replace(quantized=output.quantized.to(z.dtype))
 
     return with_contract
+
+
+def _looked_at(forward: Callable[[Tensor], Any], wide: Tensor) -> Any:
+    # On an accelerator the host would wait for the answer; an exported or traced program asks nothing.
+    looks = wide.device.type == "cpu" and not is_compiling()
+    if is_exporting() or is_tracing() or (looks and math.isfinite(wide.detach().sum())):
+        return forward(wide)
+    return _forward_without_bad(forward, wide)
 
 
 def _forward_without_bad(forward: Callable[[Tensor], Any], z: Tensor) -> Any:
@@ -71,14 +80,31 @@ def of_finite_latents(encode: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def of_indices(decode: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The contract of ``decode``."""
+    """The contract of ``decode``; what it wraps is called with indices alone, cut to the asked levels."""
 
-    def with_contract(quantizer: Any, indices: Tensor) -> Tensor:
+    def with_contract(quantizer: Any, indices: Tensor, levels: int | None = None) -> Tensor:
         if indices.dtype.is_floating_point or indices.dtype.is_complex or indices.dtype == torch.bool:
             raise ValueError(f"indices of type {indices.dtype}: must be whole numbers, e.g. int64")
-        if not (is_compiling() or is_tracing()):
-            require_indices(indices, quantizer.num_codes)
-        return decode(quantizer, indices.to(torch.int64))
+        sizes = quantizer.codebook_sizes
+        if indices.ndim < 2 or not 1 <= indices.shape[1] <= len(sizes):
+            shape, many = list(indices.shape), f"1 to {len(sizes)}" if len(sizes) > 1 else "1"
+            raise ValueError(f"indices of shape {shape}: must be [B, levels, *positions] with {many} levels")
+        if levels is not None:
+            require(1 <= levels <= quantizer.num_cuts, "levels", levels, f"must be 1 to {quantizer.num_cuts}")
+            indices = quantizer.cut(indices, levels)
+        indices = indices.to(torch.int64)
+        if is_compiling() or is_tracing():
+            return decode(quantizer, indices)
+        least = [require_indices(one, size, may_be_none=True) for one, size in zip(indices.unbind(1), sizes)]
+        if min(least) >= 0:
+            return decode(quantizer, indices)
+        absent = indices < 0  # [B, levels, *positions]
+        if not (quantizer.levels_may_be_absent or bool((absent == absent[:, :1]).all())):
+            raise ValueError("indices hold -1 at some levels of a vector and not at all of them")
+        vectors = decode(quantizer, indices if quantizer.levels_may_be_absent else indices.clamp(min=0))
+        if vectors.shape[2:] != absent.shape[2:]:
+            raise ValueError("indices hold -1, no code, which these positions have no place for")
+        return vectors.masked_fill(absent[:, :1], 0)
 
     return with_contract
 
@@ -98,3 +124,9 @@ def _refuse(quantizer: Any, z: Tensor) -> None:
         f"latents of shape {list(z.shape)} have {z.shape[1]} channels, the codes {quantizer.embedding_dim}; "
         "give encoder, quantizer and decoder one embedding_dim",
     )
+
+
+def _check_mask(mask: Tensor, z: Tensor) -> None:
+    shape = [z.shape[0], *z.shape[2:]]
+    if mask.dtype != torch.bool or list(mask.shape) != shape:
+        raise ValueError(f"mask {mask.dtype} of shape {list(mask.shape)}: must be bool of shape {shape}")

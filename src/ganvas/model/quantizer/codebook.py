@@ -14,21 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.errors import require
-from ganvas.functional.codes import (
-    count_codes,
-    first_codes,
-    grid_of,
-    rows_of,
-    spread_rows,
-    straight_through,
-    usage,
-)
+from ganvas.functional.code_usage import count_codes, usage
+from ganvas.functional.codes import first_codes, spread_rows, straight_through
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.nearest import nearest_code
-from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 
-class CodebookQuantizer(Quantizer):
+class CodebookQuantizer(VectorwiseQuantizer):
     """Each vector takes the nearest of K codes, straight-through to the encoder.
 
     A subclass holds ``codebook``, says the loss, and moves the codes in training. They start at vectors of
@@ -56,10 +49,11 @@ class CodebookQuantizer(Quantizer):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, commitment_cost: float) -> None:
         super().__init__()
-        require(num_embeddings >= 1, "num_embeddings", num_embeddings, "must be at least 1; 512 is usual")
+        require(num_embeddings >= 2, "num_embeddings", num_embeddings, "must be at least 2; 512 is usual")
         require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 64 is usual")
         require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
-        self.num_codes, self.embedding_dim = num_embeddings, embedding_dim
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         codes = torch.randn(num_embeddings, embedding_dim)
@@ -77,33 +71,39 @@ class CodebookQuantizer(Quantizer):
         ):
             register(hook)  # type: ignore[no-untyped-call]  # torch's
 
-    def forward(self, z: Tensor) -> QuantizerOutput:
-        rows = rows_of(z)  # [N, D]
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         learns = self.training and not self.is_frozen
+        if learns and weight is not None:  # a batch of which nothing is there teaches nothing
+            learns = bool(sum_over_ranks(weight.sum()) > 0)
         if learns:
-            self._start(rows)
-        indices = nearest_code(rows, self.codebook)  # [N]
+            self._start(rows, weight)
+        indices = self.nearest(rows)  # [N]
         codes = F.embedding(indices, self.codebook).to(rows.dtype)  # [N, D], a copy that no update reaches
-        loss, metrics = self.loss(rows, codes)
-        counts = count_codes(indices, self.num_codes)
+        loss, losses = self.loss(rows, codes, weight)
+        counts = count_codes(indices, self.num_embeddings, weight)
         if learns:
-            counts = self.update(rows.detach(), codes.detach(), indices, counts)
+            counts = self.update(rows.detach(), codes.detach(), indices, counts, weight)
         elif self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
         quantized = straight_through(quantized=codes, latent=rows)
-        shape = (z.shape[0], *z.shape[2:])
-        return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, metrics | usage(counts))
+        return RowsOutput(quantized, indices[:, None], loss, losses, (usage(counts),))
+
+    def nearest(self, rows: Tensor) -> Tensor:
+        """Indices int64 [N] of the codes that rows [N, D] take."""
+        return nearest_code(rows, self.codebook)
 
     @abstractmethod
     def hold(self, codes: Tensor) -> None:
         """Makes ``codebook`` of the initial codes, float32 [K, D]: a parameter or a buffer."""
 
     @abstractmethod
-    def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, of vectors and their codes, both [N, D]; and its terms, detached."""
 
     @abstractmethod
-    def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
+    def update(
+        self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor, weight: Tensor | None
+    ) -> Tensor:
         """Counts a training batch in ``batches`` and moves the codes, the same way on every rank.
 
         Args:
@@ -111,16 +111,17 @@ class CodebookQuantizer(Quantizer):
             codes: theirs, copies, float32 [N, D], detached.
             indices: of the codes, int64 [N].
             counts: how often this rank chose each code, float32 [K].
+            weight: as in ``quantize``.
 
         Returns:
             The counts over all ranks, float32 [K].
         """
 
-    def encode(self, z: Tensor) -> Tensor:
-        return nearest_code(rows_of(z), self.codebook).view(z.shape[0], *z.shape[2:])
+    def search(self, rows: Tensor) -> Tensor:
+        return self.nearest(rows)[:, None]
 
-    def decode(self, indices: Tensor) -> Tensor:
-        return grid_of(F.embedding(indices.flatten(), self.codebook), indices.shape)
+    def look_up(self, indices: Tensor) -> Tensor:
+        return F.embedding(indices[:, 0], self.codebook)
 
     @property
     def is_frozen(self) -> bool:
@@ -146,7 +147,7 @@ class CodebookQuantizer(Quantizer):
         self.batches.clamp_(min=1)
 
     @torch.no_grad()
-    def _start(self, rows: Tensor) -> None:
+    def _start(self, rows: Tensor, weight: Tensor | None) -> None:
         """Makes the codes from the first training batch."""
         if self.has_started:
             return
@@ -156,7 +157,7 @@ class CodebookQuantizer(Quantizer):
         if self.has_started:
             self._unstarted = None
         else:
-            self.put(first_codes(rows, self.num_codes))
+            self.put(first_codes(rows, self.num_embeddings, weight))
 
     @torch.no_grad()
     def adopt_set_codes(self) -> None:
@@ -184,7 +185,7 @@ class CodebookQuantizer(Quantizer):
         elif self._loads_codes_alone:  # as other programs keep them
             self.set_codes(self.codebook)
 
-    def restart(self, dead: Tensor, rows: Tensor, codes: Tensor) -> Tensor | None:
+    def restart(self, dead: Tensor, rows: Tensor, codes: Tensor, weight: Tensor | None) -> Tensor | None:
         """Puts the codes that are ``dead``, bool [K], onto vectors of this batch.
 
         These are drawn by their squared error, as k-means++ does (Arthur & Vassilvitskii 2007): drawn evenly,
@@ -196,7 +197,7 @@ class CodebookQuantizer(Quantizer):
         if dead.device.type == "cpu" and not dead.any():  # an accelerator would wait for the answer
             return None
         error = (rows - codes).square().sum(1)  # [N]
-        fresh = spread_rows(rows, self.num_codes, self.batches, weight=error)  # [K, D]
+        fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, D]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
         return fresh

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import require
-from ganvas.functional.codes import count_codes, grid_of, rows_of, straight_through, usage
-from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.codes import rows_of, straight_through
 from ganvas.functional.precision import WIDE, at_least_float32, widened
-from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
-_LARGEST = 2**20  # codes; usage is counted code by code
+_LARGEST = 2**62  # codes; an index is an int64
 
 
-class FSQ(Quantizer):
+class FSQ(VectorwiseQuantizer):
     """Each of D dimensions is squashed by tanh and rounded to one of its own few levels; nothing is learned.
 
         b = h tanh(z + s) - o,   code = round(b) / floor(L/2),   h = (L - 1)(1 - 1e-3)/2,
@@ -33,7 +32,7 @@ class FSQ(Quantizer):
         embedding_dim: D, the length of one vector; it is ``len(levels)``.
 
     Raises:
-        OptionError: a level below 3, more than 2^20 codes, or an ``embedding_dim`` that does not fit.
+        OptionError: a level below 3, more than 2^62 codes, or an ``embedding_dim`` that does not fit.
     """
 
     losses = ()
@@ -57,7 +56,7 @@ class FSQ(Quantizer):
             math.prod(levels) <= _LARGEST,
             "levels",
             levels,
-            f"make {math.prod(levels)} codes, more than {_LARGEST}; name fewer or smaller levels",
+            f"make {math.prod(levels)} codes, more than an index can count (2^62); name fewer or smaller levels",
         )
         require(
             embedding_dim == len(levels),
@@ -65,7 +64,7 @@ class FSQ(Quantizer):
             embedding_dim,
             f"must be the number of levels, {len(levels)}; the YAML computes it",
         )
-        self.num_codes, self.embedding_dim = math.prod(levels), embedding_dim
+        self.codebook_sizes, self.embedding_dim = (math.prod(levels),), embedding_dim
         count = torch.tensor(levels, dtype=torch.int64)
         half_width, offset, shift = _bounds(count)
         constants = {
@@ -79,30 +78,26 @@ class FSQ(Quantizer):
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, z: Tensor) -> QuantizerOutput:
-        bounded = self._bounded(rows_of(z))  # [N, D]
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        bounded = self._bounded(rows)  # [N, D]
         rounded = bounded.detach().round()
-        indices = self._index(rounded)  # [N]
+        indices = self._index(rounded)[:, None]  # [N, 1]
         quantized = straight_through(quantized=rounded, latent=bounded) / self.width
-        counts = count_codes(indices, self.num_codes)
-        if self.training:  # in eval mode a rank may be alone
-            counts = sum_over_ranks(counts)
-        shape = (z.shape[0], *z.shape[2:])
-        loss = torch.zeros((), device=z.device, dtype=quantized.dtype)
-        return QuantizerOutput(grid_of(quantized, shape), indices.view(shape), loss, usage(counts))
+        loss = torch.zeros((), device=rows.device, dtype=quantized.dtype)
+        return RowsOutput(quantized, indices, loss, {}, self.usage_of(indices, weight))
 
-    def encode(self, z: Tensor) -> Tensor:
-        return self._index(self._bounded(rows_of(z)).round()).view(z.shape[0], *z.shape[2:])
+    def search(self, rows: Tensor) -> Tensor:
+        return self._index(self._bounded(rows).round())[:, None]
 
-    def decode(self, indices: Tensor) -> Tensor:
-        digits = indices.flatten()[:, None] // self.radix % self.levels  # [N, D] in [0, L)
+    def look_up(self, indices: Tensor) -> Tensor:
+        digits = indices // self.radix % self.levels  # [N, D] in [0, L)
         codes = (digits - self.width).to(at_least_float32(self.half_width).dtype) / self.width
-        return grid_of(codes.to(self.half_width.dtype), indices.shape)
+        return codes.to(self.half_width.dtype)
 
     def index_of(self, codes: Tensor) -> Tensor:
-        """Code vectors [B, D, *positions] back to their indices int64 [B, *positions]; undoes ``decode``."""
+        """Code vectors [B, D, *positions] back to their indices int64 [B, 1, *positions]; undoes ``decode``."""
         rounded = (rows_of(codes).float() * self.width).round()
-        return self._index(rounded).view(codes.shape[0], *codes.shape[2:])
+        return self._index(rounded).view(codes.shape[0], 1, *codes.shape[2:])
 
     def _bounded(self, rows: Tensor) -> Tensor:
         """[N, D] to b, at least float32 [N, D], which rounds to one of the levels."""

@@ -17,7 +17,8 @@ class QuantizerOutput(NamedTuple):
 
     Attributes:
         quantized: [B, D, *positions]; its gradient reaches the encoder (straight-through or otherwise).
-        indices: int64 [B, *positions] in [0, num_codes).
+        indices: int64 [B, levels, *positions], those of level i in [0, codebook_sizes[i]); the dimension of
+            levels is there also where it is one. -1 where a mask leaves a vector out.
         loss: scalar to add to the reconstruction loss; 0 where the quantizer needs none.
         metrics: detached scalars to log, e.g. ``codebook_loss`` and ``commitment_loss`` before weighting.
     """
@@ -29,24 +30,27 @@ class QuantizerOutput(NamedTuple):
 
 
 class Quantizer(nn.Module, ABC):
-    """A map from vectors to a finite set of codes.
+    """A map from vectors to a finite set of codes, one of each level.
 
     What a subclass writes as ``forward``, ``encode`` and ``decode`` gets float32 (float64 where it was given
     that) of the right shape, and indices int64 in range: the checks that the docstrings below promise stand
     around them here, for all quantizers.
 
     Attributes:
-        num_codes: size of the set.
+        codebook_sizes: number of codes of each level; one level unless a vector is a sum of codes or a row
+            of them.
         embedding_dim: D, the length of one vector.
+        levels_may_be_absent: ``decode`` itself reads -1 at later levels, which then add nothing.
         updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
         losses: which of its metrics are losses, by name; None: not said.
         never_negative: its buffers that are counts or sums of such; a checkpoint with others is refused.
     """
 
     updates_itself = True
+    levels_may_be_absent: ClassVar[bool] = False
     losses: ClassVar[tuple[str, ...] | None] = None
     never_negative: ClassVar[tuple[str, ...]] = ()
-    num_codes: int
+    codebook_sizes: tuple[int, ...]
     embedding_dim: int
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -55,32 +59,53 @@ class Quantizer(nn.Module, ABC):
 
     @property
     def bits_per_vector(self) -> float:
-        """log2 of the number of codes."""
-        return math.log2(self.num_codes)
+        """Sum of log2 of the levels' numbers of codes."""
+        return sum(math.log2(size) for size in self.codebook_sizes)
+
+    @property
+    def num_cuts(self) -> int:
+        """How many first levels ``decode`` can be cut short to: 1, ..., num_cuts, the last is all."""
+        return len(self.codebook_sizes)
+
+    def cut(self, indices: Tensor, levels: int) -> Tensor:
+        """The part of indices [B, levels, *positions] from which ``decode`` makes its first ``levels``."""
+        return indices[:, :levels]
 
     @abstractmethod
-    def forward(self, z: Tensor) -> QuantizerOutput:
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         """Latents [B, D, *positions] to their codes; in train mode it may update its own statistics.
 
         ``quantized`` has the type of z. Where z is not finite, ``quantized`` is NaN, and so are the loss and
         the metrics, so that a step can be left out; the index is that of a vector with zeros there.
 
+        Args:
+            mask: bool [B, *positions]; a vector where it is false has no code (index -1, ``quantized`` 0),
+                and takes part in no loss and no statistics, whatever it holds.
+
         Raises:
-            ValueError: z has another number of channels, no channels, or is not float.
+            ValueError: z has another number of channels, no channels, or is not float; a mask of another
+                shape or type.
         """
 
     @abstractmethod
     def encode(self, z: Tensor) -> Tensor:
-        """Latents [B, D, *positions] to indices int64 [B, *positions].
+        """Latents [B, D, *positions] to indices int64 [B, levels, *positions].
 
         Raises:
             ValueError: as ``forward``; also where z is not finite.
         """
 
     @abstractmethod
-    def decode(self, indices: Tensor) -> Tensor:
-        """Indices int64 [B, *positions] to code vectors [B, D, *positions].
+    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:
+        """Indices int64 [B, levels, *positions] to code vectors [B, D, *positions].
+
+        Indices of the first levels alone make what these levels say. An index of -1 at the first level
+        stands for no code: a vector of zeros.
+
+        Args:
+            levels: how many of the first levels to take; all that are given without.
 
         Raises:
-            ValueError: an index outside [0, num_codes), or indices that are not whole numbers.
+            ValueError: an index outside of its level's codes, indices that are not whole numbers, or more
+                levels than there are; ``levels`` outside [1, num_cuts].
         """

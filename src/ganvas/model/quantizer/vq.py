@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
@@ -51,21 +50,23 @@ class VectorQuantizer(CodebookQuantizer):
     def hold(self, codes: Tensor) -> None:
         self.codebook = nn.Parameter(codes)
 
-    def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        codebook_loss = F.mse_loss(codes, rows.detach())
-        commitment_loss = F.mse_loss(rows, codes.detach())
+    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        codebook_loss = self.mean((codes - rows.detach()).square(), weight)
+        commitment_loss = self.mean((rows - codes.detach()).square(), weight)
         metrics = {"codebook_loss": codebook_loss.detach(), "commitment_loss": commitment_loss.detach()}
         return codebook_loss + self.commitment_cost * commitment_loss, metrics
 
     @torch.no_grad()
-    def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
+    def update(
+        self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor, weight: Tensor | None
+    ) -> Tensor:
         """Restarts codes that idle; no gradient reaches these."""
         counts = sum_over_ranks(counts)
         self.batches += 1
         vectors = counts.sum().to(torch.int64)  # N of all ranks; whole numbers, exact in any order
-        self.idle.add_(vectors.clamp(max=self.num_codes)).masked_fill_(counts > 0, 0)
+        self.idle.add_(vectors.clamp(max=self.num_embeddings)).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
-            dead = self.idle >= self.restart_after * self.num_codes  # [K]
-            if self.restart(dead, rows, codes) is not None:
+            dead = self.idle >= self.restart_after * self.num_embeddings  # [K]
+            if self.restart(dead, rows, codes, weight) is not None:
                 self.idle.masked_fill_(dead, 0)
         return counts

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
@@ -68,8 +67,8 @@ class EMAVectorQuantizer(CodebookQuantizer):
     def hold(self, codes: Tensor) -> None:
         self.register_buffer("codebook", codes)
 
-    def loss(self, rows: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        commitment_loss = F.mse_loss(rows, codes)
+    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        commitment_loss = self.mean((rows - codes).square(), weight)
         # No gradient moves the codes: there is no codebook loss, which would be the same curve once more.
         return self.commitment_cost * commitment_loss, {"commitment_loss": commitment_loss.detach()}
 
@@ -78,22 +77,25 @@ class EMAVectorQuantizer(CodebookQuantizer):
         self.total.copy_(self.codebook * self.count[:, None])
 
     @torch.no_grad()
-    def update(self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor) -> Tensor:
+    def update(
+        self, rows: Tensor, codes: Tensor, indices: Tensor, counts: Tensor, weight: Tensor | None
+    ) -> Tensor:
         """Moves the codes toward the batch, and restarts those that hardly a vector chooses."""
         kind = torch.promote_types(self.total.dtype, torch.float32)  # a sum is not made in half
         count, total = self.count.to(kind), self.total.to(kind)
-        sums = torch.zeros_like(total).index_add_(0, indices, rows.to(total.dtype))
+        seen = rows if weight is None else rows * weight[:, None]
+        sums = torch.zeros_like(total).index_add_(0, indices, seen.to(total.dtype))
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]
         count, total = count.lerp(counts.to(count.dtype), 1 - self.decay), total.lerp(sums, 1 - self.decay)
         vectors = count.sum()
-        smoothed = (count + self.epsilon) / (vectors + self.num_codes * self.epsilon) * vectors
+        smoothed = (count + self.epsilon) / (vectors + self.num_embeddings * self.epsilon) * vectors
         self.codebook.copy_(total / smoothed[:, None])
         self.batches += 1
         if self.restart_threshold > 0:
-            average = vectors / self.num_codes
+            average = vectors / self.num_embeddings
             dead = count < self.restart_threshold * average  # [K]
-            fresh = self.restart(dead, rows, codes)
+            fresh = self.restart(dead, rows, codes, weight)
             if fresh is not None:
                 count = torch.where(dead, average, count)
                 total = torch.where(dead[:, None], fresh * average, total)

@@ -1,0 +1,90 @@
+"""What quantizers share that look at each vector by itself, wherever it stands.
+
+Symbols: N vectors of D dimensions, the rows of latents [B, D, *positions].
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganvas.functional.code_usage import of_all_levels, usage_of_levels
+from ganvas.functional.codes import grid_of, rows_of
+from ganvas.functional.distributed import sum_over_ranks, world_size
+from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+
+
+class RowsOutput(NamedTuple):
+    """One quantization of rows.
+
+    Attributes:
+        quantized: [N, D]; its gradient reaches the rows.
+        indices: int64 [N, levels].
+        loss: scalar, as in :class:`ganvas.model.quantizer.interface.QuantizerOutput`.
+        losses: its terms before weighting, detached scalars.
+        usage: of each level: see :func:`ganvas.functional.code_usage.usage`.
+    """
+
+    quantized: Tensor
+    indices: Tensor
+    loss: Tensor
+    losses: dict[str, Tensor]
+    usage: tuple[dict[str, Tensor], ...]
+
+
+class VectorwiseQuantizer(Quantizer):
+    """A quantizer of rows; positions and masks are dealt with here."""
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        weight = None if mask is None else mask.flatten().to(z.dtype)  # [N]
+        found = self.quantize(rows_of(z), weight)
+        quantized, indices = found.quantized, found.indices
+        if weight is not None:
+            quantized = quantized * weight[:, None]
+            indices = indices.masked_fill(weight[:, None] == 0, -1)
+        shape = (z.shape[0], *z.shape[2:])
+        metrics = found.losses | of_all_levels(found.usage)
+        return QuantizerOutput(grid_of(quantized, shape), grid_of(indices, shape), found.loss, metrics)
+
+    def encode(self, z: Tensor) -> Tensor:
+        return grid_of(self.search(rows_of(z)), (z.shape[0], *z.shape[2:]))
+
+    def decode(self, indices: Tensor) -> Tensor:  # type: ignore[override]  # the contract takes ``levels``
+        return grid_of(self.look_up(rows_of(indices)), (indices.shape[0], *indices.shape[2:]))
+
+    @abstractmethod
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        """``forward`` of rows, float32 or float64 [N, D], all of them finite.
+
+        Args:
+            weight: float [N], 0 for rows that a mask leaves out and 1 for the others; None: all are there.
+        """
+
+    @abstractmethod
+    def search(self, rows: Tensor) -> Tensor:
+        """``encode`` of rows [N, D]: indices int64 [N, levels]."""
+
+    @abstractmethod
+    def look_up(self, indices: Tensor) -> Tensor:
+        """``decode`` of indices int64 [N, levels], or of the first levels alone: code vectors [N, D]."""
+
+    def mean(self, values: Tensor, weight: Tensor | None) -> Tensor:
+        """The mean of values [N, ...] over the rows that are there; a scalar.
+
+        In training it is over as many rows as all ranks have on average, so that the mean of the ranks'
+        gradients is that of one process on the joint batch. 0 where no row is there.
+        """
+        if weight is None:
+            return values.mean()
+        number = weight.sum()
+        if self.training:  # in eval mode a rank may be alone
+            number = sum_over_ranks(number) / world_size()
+        each = values.flatten(1).mean(1) if values.ndim > 1 else values
+        return (each * weight).sum() / number.clamp(min=torch.finfo(number.dtype).tiny)
+
+    def usage_of(self, indices: Tensor, weight: Tensor | None) -> tuple[dict[str, Tensor], ...]:
+        """The usage of every level by indices int64 [N, levels], in training over all ranks."""
+        return usage_of_levels(indices, self.codebook_sizes, weight=weight, over_ranks=self.training)
