@@ -169,9 +169,7 @@ def test_costs_add_to_the_loss_and_to_its_gradients(training: bool) -> None:
         losses.append(output.loss)
         gradients.append(torch.autograd.grad(output.loss, (leaf, quantizer.codebook)))
     leaf, codes = z.clone().requires_grad_(True), plain.codebook.detach().clone().requires_grad_(True)
-    entropy = entropy_loss(
-        leaf, codes, temperature=0.9, diversity=0.6, mean=torch.mean, weight=None, over_ranks=False
-    )
+    entropy = entropy_loss(leaf, codes, temperature=0.9, diversity=0.6, over_ranks=False)
     torch.testing.assert_close(output.metrics["entropy_loss"], entropy.detach())
     torch.testing.assert_close(output.metrics["orthogonal_loss"], orthogonal_loss(codes).detach())
     added = 3 * orthogonal_loss(codes) + 0.7 * entropy

@@ -19,6 +19,11 @@ def _state(quantizer: Quantizer) -> dict[str, Tensor]:
     return copy.deepcopy(quantizer.state_dict())
 
 
+def _has_codes_of_latents(quantizer: Quantizer) -> bool:
+    """Whether its codes are where latents are, and not a projection of them."""
+    return not hasattr(quantizer, "project_in")
+
+
 def _is(quantizer: Quantizer, state: dict[str, Tensor]) -> bool:
     now = quantizer.state_dict()
     return now.keys() == state.keys() and all(torch.equal(now[name], state[name]) for name in now)
@@ -52,7 +57,8 @@ def test_double_is_not_rounded_on_its_way(quantizer: Quantizer) -> None:
     codes = quantizer.decode(output.indices)
     assert torch.equal(output.quantized, codes)
     distance = (codes - z).square().mean()
-    if output.loss:
+    is_of_distance = _has_codes_of_latents(quantizer) and "entropy_loss" not in output.metrics
+    if output.loss and is_of_distance:
         assert (output.loss / distance).item() == pytest.approx(
             round((output.loss / distance).item(), 4), rel=1e-12
         )
@@ -225,8 +231,12 @@ def test_frozen_codes_stay(quantizer: Quantizer, build: Callable[[], Quantizer],
         assert z.grad is not None
         assert z.grad.any(), "the encoder still learns"
     assert _is(one, before)
+    assert all(parameter.grad is None for parameter in one.parameters())
     if before:
-        one.requires_grad_(True)(torch.randn(50, 3) * 7)
+        output = one.requires_grad_(True)(torch.randn(50, 3) * 7)
+        if parameters := list(one.parameters()):
+            output.loss.backward()
+            torch.optim.SGD(parameters, lr=0.1).step()
         assert not _is(one, before)
 
 
@@ -235,9 +245,11 @@ def test_loaded_codes_are_used_as_they_are(
 ) -> None:
     codes = quantizer.decode(all_indices)
     state = quantizer.state_dict()
-    alone = {
-        name: value for name, value in state.items() if name == "codebook"
-    }  # as other programs keep them
+    alone = {  # as other programs keep them
+        name: value
+        for name, value in state.items()
+        if name == "codebook" and _has_codes_of_latents(quantizer)
+    }
     for part in [state, alone] if alone else [state]:
         fresh = build()
         fresh.load_state_dict(part, strict=part is state)
@@ -273,7 +285,8 @@ def test_codes_have_the_type_of_the_module(quantizer: Quantizer, all_indices: Te
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         found = copy.deepcopy(quantizer).to(dtype).decode(all_indices)
         assert found.dtype == dtype
-        torch.testing.assert_close(found, codes.to(dtype))
+        rounding = 4 * torch.finfo(dtype).eps * codes.abs().max().item()  # also of what a code is made of
+        torch.testing.assert_close(found, codes.to(dtype), rtol=0, atol=max(rounding, 1e-6))
 
 
 def test_a_quantizer_without_storage_has_a_state(build: Callable[[], Quantizer]) -> None:
@@ -293,5 +306,5 @@ def test_a_cast_there_and_back_sets_no_codes(build: Callable[[], Quantizer], dty
     quantizer.state_dict()
     z = torch.randn(8, 3, 7) + 100
     quantizer(z)
-    if "codebook" in quantizer.state_dict():
+    if "codebook" in quantizer.state_dict() and _has_codes_of_latents(quantizer):
         assert (quantizer.decode(torch.arange(quantizer.codebook_sizes[0])[:, None]) - 100).abs().max() < 10

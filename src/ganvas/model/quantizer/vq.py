@@ -126,7 +126,6 @@ class VectorQuantizer(CodebookQuantizer):
                     table,
                     temperature=self.entropy_temperature,
                     diversity=self.entropy_diversity,
-                    mean=lambda values: self.mean(values, weight),
                     weight=weight,
                     over_ranks=self.training,
                 ),
