@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor
 
+from ganvas.model.quantizer.conformance.subject import ANY_POSITIONS, Subject
 from ganvas.model.quantizer.fsq import FSQ
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.quantizer.vq import VectorQuantizer
@@ -21,30 +18,12 @@ BUILD: dict[str, Callable[[], Quantizer]] = {
     "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
     "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
 }
+POSITIONS: dict[str, tuple[int, ...]] = {}  # of a quantizer that takes maps of one size alone
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
 
 
-@pytest.fixture(params=OPTIONS)
-def build(request: pytest.FixtureRequest) -> Callable[[], Quantizer]:
-    """Makes a new one, of 3 dimensions."""
-    return BUILD[request.param]
-
-
-@pytest.fixture
-def quantizer(build: Callable[[], Quantizer]) -> Quantizer:
-    """In eval mode, after a few batches of training."""
-    torch.manual_seed(0)
-    built = build()
-    for _ in range(3):
-        built(torch.randn(8, 3, 7))
-    return built.eval()
-
-
-@pytest.fixture
-def all_indices(quantizer: Quantizer) -> Tensor:
-    """int64 [N, levels]: all combinations of the levels' codes, or 1,000 of very many."""
-    sizes = quantizer.codebook_sizes
-    if math.prod(sizes) <= 4096:
-        return torch.tensor(list(itertools.product(*(range(size) for size in sizes))))
-    number = torch.arange(1000) * 7919 * 2**31 + torch.arange(1000)
-    return torch.stack([number * (2 * level + 1) % size for level, size in enumerate(sizes)], dim=1)
+@pytest.fixture(params=sorted({*OPTIONS, *BUILD}))
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Makes new ones, of 3 dimensions."""
+    name = request.param
+    return Subject(BUILD[name], positions=[POSITIONS[name]] if name in POSITIONS else ANY_POSITIONS)

@@ -44,6 +44,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
     """
 
     never_negative: ClassVar[tuple[str, ...]] = ("batches",)
+    takes_nearest = True
     codebook: Tensor  # e, float32 [K, D]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
 
