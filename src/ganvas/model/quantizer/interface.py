@@ -47,8 +47,8 @@ class Quantizer(nn.Module, ABC):
         takes_nearest: of all codes a vector takes the one at the smallest Euclidean distance, of one level.
         compares_vectors: its loss is no mean over vectors, as the entropy of a batch is none.
 
-    ``requires_grad_(False)`` on the quantizer itself freezes also what its forward passes would set. All of this
-    is asked of one by ``ganvas check`` and :mod:`ganvas.model.quantizer.conformance.suite`.
+    ``requires_grad_(False)`` on the quantizer itself freezes also what its forward passes would set. All of
+    this is asked of one by ``ganvas check`` and :mod:`ganvas.model.quantizer.conformance.suite`.
     """
 
     updates_itself = True

@@ -40,9 +40,9 @@ def expect_close(found: Any, asked: Any, what: str, *, rtol: float = 1e-4, atol:
     try:
         torch.testing.assert_close(found, asked, rtol=rtol, atol=atol, check_dtype=False)
     except AssertionError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        largest = next((line for line in lines if "absolute difference" in line), lines[0])
-        raise Found(f"{what} differs ({largest.strip()})") from None
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith(("Expected", "Greatest absolute"))]
+        raise Found(f"{what} differs ({(said or lines)[0]})") from None
 
 
 def expect_refused(call: Callable[[], Any], what: str, *words: str) -> None:

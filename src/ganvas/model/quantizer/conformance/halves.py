@@ -17,7 +17,9 @@ def encode_and_decode_are_the_halves(subject: Subject) -> None:
         z = subject.latents(positions=positions)
         output = quantizer(z)
         expect_equal(quantizer.encode(z), output.indices, "encode beside forward's indices")
-        expect_equal(quantizer.decode(output.indices), output.quantized, "decode beside what forward quantizes")
+        expect_equal(
+            quantizer.decode(output.indices), output.quantized, "decode beside what forward quantizes"
+        )
 
 
 def every_code_has_its_vector(subject: Subject) -> None:
@@ -83,7 +85,8 @@ def only_whole_numbers_are_indices(subject: Subject) -> None:
 
 
 def no_code_decodes_to_zeros(subject: Subject) -> None:
-    """-1 at all levels decodes to zeros, and leaves the codes of the others as they are."""
+    """-1 at all levels decodes to zeros and leaves the other codes as they are; where levels may be absent,
+    -1 at all after the first decodes to what the first one says."""
     quantizer = subject.trained()
     if () not in subject.positions:
         raise NotAsked("it takes whole maps, in which a code stands for more than one place")
@@ -93,6 +96,11 @@ def no_code_decodes_to_zeros(subject: Subject) -> None:
     found = quantizer.decode(indices.masked_fill(absent[:, None], -1))
     expect(not found[absent].any(), "-1 decodes to other vectors than zeros")
     expect_equal(found[~absent], codes[~absent], "decode beside -1")
+    if quantizer.levels_may_be_absent:
+        first = quantizer.cut(indices, 1)
+        short = indices.clone()
+        short[:, first.shape[1] :] = -1
+        expect_equal(quantizer.decode(short), quantizer.decode(first), "decode with -1 after the first level")
 
 
 def decode_can_be_cut_short(subject: Subject) -> None:

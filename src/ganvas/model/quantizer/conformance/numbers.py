@@ -76,7 +76,7 @@ def a_double_is_not_rounded(subject: Subject) -> None:
 
 def autocast_changes_no_code(subject: Subject) -> None:
     """Inside torch.autocast latents have the codes that they have outside of it, in forward and encode."""
-    quantizer, z = subject.trained(), subject.latents(4 * subject.batch)
+    quantizer, z = subject.trained(), subject.latents(32 * subject.batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output, indices = quantizer(z), quantizer.encode(z)
         codes = quantizer.decode(indices)

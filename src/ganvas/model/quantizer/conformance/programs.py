@@ -72,7 +72,7 @@ def a_traced_program(subject: Subject) -> None:
 
     for call in (encode, quantize):
         with _quiet():
-            program: Any = torch.jit.trace(call, (subject.latents(2),), check_trace=False)  # type: ignore[no-untyped-call]  # torch's
+            program: Any = torch.jit.trace(call, (subject.latents(2),), check_trace=False)
         expect_equal(program(z), call(z), f"traced {call.__name__}")
 
 
@@ -88,7 +88,7 @@ def an_exported_program(subject: Subject) -> None:
 
 
 def a_compiled_one(subject: Subject) -> None:
-    """torch.compile of it has the codes, losses and gradients that it has without, in eval mode and training."""
+    """torch.compile of it has the codes, losses and gradients that it has without, in both modes."""
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None and shutil.which("clang++") is None:
         raise NotAsked(f"torch.compile needs a C++ compiler ({compiler})")
@@ -112,9 +112,11 @@ def a_compiled_one(subject: Subject) -> None:
 
 
 def onnx_of_encode_and_decode(subject: Subject) -> None:
-    """ONNX of encode and of decode, with a dynamic batch, give what they give; asked where onnx, onnxscript and
-    onnxruntime are installed."""
-    absent = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
+    """ONNX of encode and of decode, with a dynamic batch, give what they give; asked where onnx, onnxscript
+    and onnxruntime are installed."""
+    absent = [
+        name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None
+    ]
     if absent:
         raise NotAsked(f"it needs {', '.join(absent)}; pip install {' '.join(absent)}")
     quantizer = subject.trained()

@@ -70,7 +70,7 @@ def _train(quantizer: Quantizer, batches: Tensor, rank: int = 0, world: int = 1)
         with torch.no_grad():
             for one in learned:
                 if one.grad is not None:
-                    one -= 0.5 * one.grad
+                    one.sub_(0.5 * one.grad)
         assert z.grad is not None
         step = {"indices": output.indices, "quantized": output.quantized, "gradient": z.grad / world}
         step |= {"loss": output.loss} | output.metrics
@@ -96,7 +96,9 @@ def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, 
     try:
         for rank in range(2):
             here, there = context.Pipe(duplex=False)
-            process = context.Process(target=_rank, args=(there, rank, store.port, quantizer, batches), daemon=True)
+            process = context.Process(
+                target=_rank, args=(there, rank, store.port, quantizer, batches), daemon=True
+            )
             process.start()
             there.close()
             ends.append(here)
@@ -109,7 +111,9 @@ def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, 
 
 
 def _answer(here: Any, rank: int) -> list[dict[str, Tensor]]:
-    expect(here.poll(_PATIENCE), f"rank {rank} of 2 has not trained {_STEPS} batches in {_PATIENCE:.0f} seconds")
+    expect(
+        here.poll(_PATIENCE), f"rank {rank} of 2 has not trained {_STEPS} batches in {_PATIENCE:.0f} seconds"
+    )
     try:
         answer: Any = here.recv()
     except EOFError:

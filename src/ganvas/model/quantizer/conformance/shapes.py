@@ -48,11 +48,13 @@ def in_range(quantizer: Quantizer, output: QuantizerOutput) -> None:
     least = -1 if quantizer.levels_may_be_absent and quantizer.training else 0
     for number, (level, size) in enumerate(zip(output.indices.unbind(1), quantizer.codebook_sizes), 1):
         low, high = int(level.min()), int(level.max())
-        expect(least <= low and high < size, f"indices of level {number} from {low} to {high}, of {size} codes")
+        expect(
+            least <= low and high < size, f"indices of level {number} from {low} to {high}, of {size} codes"
+        )
 
 
 def sizes_and_bits(subject: Subject) -> None:
-    """codebook_sizes are whole numbers of codes, one a level, and bits_per_vector is the sum of their log2."""
+    """codebook_sizes are whole numbers of codes, one a level, and bits_per_vector the sum of their log2."""
     quantizer = subject.fresh()
     sizes = quantizer.codebook_sizes
     expect(isinstance(sizes, tuple) and len(sizes) > 0, f"codebook_sizes={sizes!r}, no tuple of numbers")

@@ -48,8 +48,9 @@ class Subject:
 
     @functools.cached_property
     def dim(self) -> int:
-        """D."""
-        return self.build().embedding_dim
+        """D; no number of the generator is taken for it."""
+        with torch.random.fork_rng(devices=[]):
+            return self.build().embedding_dim
 
     def latents(self, batch: int | None = None, positions: tuple[int, ...] | None = None) -> Tensor:
         """Normal latents, float32 [batch, D, *positions]."""
@@ -61,7 +62,7 @@ class Subject:
         return _random(quantizer, tuple(quantizer.encode(self.latents(batch)).shape))
 
     def all_indices(self, quantizer: Quantizer) -> Tensor:
-        """Indices no two of which are alike: of all combinations of codes where these are few and stand alone.
+        """Indices no two of which are alike: all combinations of codes where these are few and stand alone.
 
         int64 [N, levels] or, of a quantizer that takes maps alone, of the shape that ``encode`` gives.
         """

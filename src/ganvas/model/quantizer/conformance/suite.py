@@ -16,7 +16,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ganvas.model.quantizer.conformance import gradients, halves, masks, numbers, programs, ranks, shapes, state
+from ganvas.model.quantizer.conformance import (
+    gradients,
+    halves,
+    masks,
+    numbers,
+    programs,
+    ranks,
+    shapes,
+    state,
+)
 from ganvas.model.quantizer.conformance.expect import Found, NotAsked, first_line
 from ganvas.model.quantizer.conformance.subject import Subject
 
