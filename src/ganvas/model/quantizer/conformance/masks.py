@@ -18,7 +18,7 @@ from ganvas.model.quantizer.conformance.expect import (
     first_line,
     state_of,
 )
-from ganvas.model.quantizer.conformance.subject import Subject
+from ganvas.model.quantizer.conformance.subject import Subject, draws
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 
@@ -33,20 +33,28 @@ def _one_mask(subject: Subject, training: bool) -> None:
     quantizer, z, mask = subject.trained(training), subject.latents(), _half_mask(subject)
     _ask_masks(quantizer, z)
     name = "in training" if training else "in eval mode"
+    alone = z.movedim(1, -1)[mask]  # [M, D]
+    if draws(quantizer, training) or () not in subject.positions:  # samples stay as they are
+        mask = (torch.arange(len(z)) < len(z) - 3).view(-1, *[1] * (z.ndim - 2)).expand_as(z[:, 0])
+        alone = z[:-3]
     padded = z.masked_fill(~mask[:, None], torch.nan).requires_grad_(True)
     first, second = copy.deepcopy(quantizer), copy.deepcopy(quantizer)
-    output = first(padded, mask)
+    output, asked = first(padded, mask), second(alone)
     indices, vectors = output.indices.movedim(1, -1), output.quantized.movedim(1, -1)  # [B, *positions, ...]
     expect((indices[~mask] == -1).all(), f"{name} a vector that is left out has an index")
     expect(not vectors[~mask].any(), f"{name} a vector that is left out is quantized")
-    if () in subject.positions:
-        asked, what = second(z.movedim(1, -1)[mask]), f"of vectors that are there, {name},"
-        expect_equal(indices[mask], asked.indices, f"indices {what}")
-        expect_close(vectors[mask], asked.quantized, f"what is quantized {what}")
-        expect_close(output.loss, asked.loss, f"the loss beside that {what}")
-        expect_close(output.metrics, asked.metrics, f"a metric beside that {what}")
-        expect_close(state_of(first), state_of(second), f"the state beside that {what}")
+    what = f"of vectors that are there, {name},"
+    expect_equal(indices[mask], _as_rows(asked.indices), f"indices {what}")
+    expect_close(vectors[mask], _as_rows(asked.quantized), f"what is quantized {what}")
+    expect_close(output.loss, asked.loss, f"the loss beside that {what}")
+    expect_close(output.metrics, asked.metrics, f"a metric beside that {what}")
+    expect_close(state_of(first), state_of(second), f"the state beside that {what}")
     _look_at_gradient(output, padded, mask)
+
+
+def _as_rows(grid: Tensor) -> Tensor:
+    """[B, C, *positions] to [N, C]."""
+    return grid.movedim(1, -1).reshape(-1, grid.shape[1])
 
 
 def _look_at_gradient(output: QuantizerOutput, padded: Tensor, mask: Tensor) -> None:
