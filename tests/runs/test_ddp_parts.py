@@ -149,6 +149,21 @@ CASES = {
         "model.quantizer.decay=0.5",
         "model.quantizer.restart_threshold=0.5",
     ],
+    "vq_diveq": [
+        *_CONV,
+        *("model/quantizer=vq", "model.num_embeddings=32"),
+        *("model.quantizer.gradient=diveq", "model.quantizer.start=kmeans"),
+    ],
+    "vq_ema_rotation": [
+        *_CONV,
+        *("model.num_embeddings=32", "model.quantizer.gradient=rotation", "model.quantizer.start=kmeans"),
+    ],
+    "cosine": [
+        *_CONV,
+        *("model/quantizer=cosine", "model.num_embeddings=32", "model.quantizer.gradient=rotation"),
+        *("model.quantizer.orthogonal_cost=1.0", "model.quantizer.entropy_cost=0.1"),
+    ],
+    "simvq": [*_CONV, "model/quantizer=simvq", "model.num_embeddings=32"],
     "fsq": [*_CONV, "model/quantizer=fsq"],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }

@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from ganvas.model.quantizer.conformance.subject import ANY_POSITIONS, Subject
+from ganvas.model.quantizer.cosine import CosineQuantizer
 from ganvas.model.quantizer.fsq import FSQ
 from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.simvq import SimVQ
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
+_ENTROPY = {"entropy_cost": 0.2, "entropy_temperature": 1.0}
 BUILD: dict[str, Callable[[], Quantizer]] = {
+    "cosine": lambda: CosineQuantizer(num_embeddings=11, embedding_dim=3, code_dim=2),
     "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
+    "simvq": lambda: SimVQ(num_embeddings=11, embedding_dim=3),
     "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
+    "vq, entropy and rotation": lambda: VectorQuantizer(11, 3, gradient="rotation", **_ENTROPY),
     "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
+    "vq_ema, k-means and rotation": lambda: EMAVectorQuantizer(11, 3, gradient="rotation", start="kmeans"),
 }
 POSITIONS: dict[str, tuple[int, ...]] = {}  # of a quantizer that takes maps of one size alone
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
