@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganvas.model.quantizer.bsq import BSQ
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.gumbel import GumbelQuantizer
+from ganvas.model.quantizer.ibq import IBQ
 from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.lfq import LFQ
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
 BUILD: dict[str, Callable[[], Quantizer]] = {
+    "bsq": lambda: BSQ(embedding_dim=3),
     "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
+    "gumbel": lambda: GumbelQuantizer(num_embeddings=11, embedding_dim=3),
+    "ibq": lambda: IBQ(num_embeddings=11, embedding_dim=3),
+    "lfq": lambda: LFQ(embedding_dim=3),
     "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
     "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
 }

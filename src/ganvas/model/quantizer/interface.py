@@ -42,12 +42,15 @@ class Quantizer(nn.Module, ABC):
         embedding_dim: D, the length of one vector.
         levels_may_be_absent: ``decode`` itself reads -1 at later levels, which then add nothing.
         updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
+        draws_codes: in training the codes, or what is passed on in their place, have noise from a state of
+            its own, so that they are not those of ``encode``.
         losses: which of its metrics are losses, by name; None: not said.
         never_negative: its buffers that are counts or sums of such; a checkpoint with others is refused.
     """
 
     updates_itself = True
     levels_may_be_absent: ClassVar[bool] = False
+    draws_codes = False
     losses: ClassVar[tuple[str, ...] | None] = None
     never_negative: ClassVar[tuple[str, ...]] = ()
     codebook_sizes: tuple[int, ...]
