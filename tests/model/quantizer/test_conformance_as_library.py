@@ -32,7 +32,8 @@ def test_every_float_type(quantizer: Quantizer, dtype: torch.dtype, training: bo
     if is_cast:
         quantizer.to(dtype)
     z = torch.randn(40, 3, 2).to(dtype).requires_grad_(True)
-    expected = copy.deepcopy(quantizer).eval().float()(z.detach().float()).indices
+    wide = copy.deepcopy(quantizer).train(training and quantizer.draws_codes).float()
+    expected = wide(z.detach().float()).indices
     output = quantizer(z)
     assert output.quantized.dtype == dtype
     assert output.loss.dtype == torch.promote_types(dtype, torch.float32), "a mean is not made in half"
@@ -52,7 +53,7 @@ def test_double_is_not_rounded_on_its_way(quantizer: Quantizer) -> None:
     codes = quantizer.decode(output.indices)
     assert torch.equal(output.quantized, codes)
     distance = (codes - z).square().mean()
-    if output.loss:
+    if output.loss and set(quantizer.losses or ()) == {"codebook_loss", "commitment_loss"}:
         assert (output.loss / distance).item() == pytest.approx(
             round((output.loss / distance).item(), 4), rel=1e-12
         )
@@ -95,7 +96,11 @@ def test_what_is_not_finite_shows_and_has_no_code(quantizer: Quantizer, bad: flo
         assert level.max() < size
     assert output.quantized[2, :, 3].isnan().any()
     good = torch.tensor([0, 1, 3, 4, 5])
-    assert torch.equal(output.quantized[good], before(z.detach()[good]).quantized)
+    if training and quantizer.draws_codes:  # by their places in the batch
+        without = before.train()(z.detach().nan_to_num(0.0, 0.0, 0.0)).quantized[good]
+    else:
+        without = before(z.detach()[good]).quantized
+    assert torch.equal(output.quantized[good], without)
     output.loss.backward() if output.loss.requires_grad else None
     assert all(value.isfinite().all() for value in quantizer.state_dict().values())
 
@@ -225,7 +230,7 @@ def test_frozen_codes_stay(quantizer: Quantizer, build: Callable[[], Quantizer],
         assert z.grad is not None
         assert z.grad.any(), "the encoder still learns"
     assert _is(one, before)
-    if before:
+    if any(name in before for name, _ in one.named_buffers()):
         one.requires_grad_(True)(torch.randn(50, 3) * 7)
         assert not _is(one, before)
 
@@ -235,15 +240,14 @@ def test_loaded_codes_are_used_as_they_are(
 ) -> None:
     codes = quantizer.decode(all_indices)
     state = quantizer.state_dict()
-    alone = {
-        name: value for name, value in state.items() if name == "codebook"
-    }  # as other programs keep them
+    # as other programs keep them; of some quantizers more is learned than the codes
+    alone = {} if quantizer.draws_codes else {n: value for n, value in state.items() if n == "codebook"}
     for part in [state, alone] if alone else [state]:
         fresh = build()
         fresh.load_state_dict(part, strict=part is state)
         assert torch.equal(fresh.decode(all_indices), codes)
         z = 100 + torch.randn(50, 3)
-        first = fresh.train()(z)
+        first = fresh.train(not quantizer.draws_codes)(z)
         assert torch.equal(first.quantized, quantizer.decode(first.indices))
         assert torch.equal(first.indices, quantizer.encode(z))
 
@@ -293,5 +297,5 @@ def test_a_cast_there_and_back_sets_no_codes(build: Callable[[], Quantizer], dty
     quantizer.state_dict()
     z = torch.randn(8, 3, 7) + 100
     quantizer(z)
-    if "codebook" in quantizer.state_dict():
+    if hasattr(quantizer, "has_started"):
         assert (quantizer.decode(torch.arange(quantizer.codebook_sizes[0])[:, None]) - 100).abs().max() < 10

@@ -1,6 +1,7 @@
 """What quantizers share whose every dimension is one bit, and whose codes no table holds.
 
-Symbols: N vectors, d bits, u the latents that are cut at 0, s the size of a code's elements, tau the temperature.
+Symbols: N vectors, d bits, u the latents that are cut at 0, s the size of a code's elements, tau the
+temperature.
 """
 
 from __future__ import annotations

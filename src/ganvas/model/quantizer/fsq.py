@@ -64,8 +64,8 @@ class FSQ(NoisyQuantizer):
             ones.
 
     Raises:
-        OptionError: a level too small, more than 2^62 codes, an ``embedding_dim`` that does not fit, an unknown
-            name, an activation that does not fit the cells, or a probability outside [0, 1].
+        OptionError: a level too small, more than 2^62 codes, an ``embedding_dim`` that does not fit, an
+            unknown name, an activation that does not fit the cells, or a probability outside [0, 1].
     """
 
     losses = ()
@@ -87,8 +87,8 @@ class FSQ(NoisyQuantizer):
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
         require(cells in _FITTING, "cells", cells, f"must be one of {', '.join(_FITTING)}")
         if cells == "rounded":
-            rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its place"
-            require(min(levels) >= 3, "levels", levels, f"{rule}, or cells=symmetric")
+            rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its"
+            require(min(levels) >= 3, "levels", levels, f"{rule} place, or cells=symmetric")
         require(min(levels) >= 2, "levels", levels, "each must be at least 2")
         require(
             math.prod(levels) <= _LARGEST,
@@ -107,7 +107,7 @@ class FSQ(NoisyQuantizer):
             activation is None or activation in fitting,
             "activation",
             activation,
-            f"must be {' or '.join(fitting)} for cells={cells}, so that the levels are used alike; null: {fitting[0]}",
+            f"must be {' or '.join(fitting)} where cells={cells}, so that levels are used alike; or null",
         )
         require(0 <= noise <= 1, "noise", noise, "must be in [0, 1], a probability")
         self.codebook_sizes, self.embedding_dim = (math.prod(levels),), embedding_dim

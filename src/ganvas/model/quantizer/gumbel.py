@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ganvas.errors import require
 from ganvas.functional.chunks import Parts, in_chunks
 from ganvas.functional.keyed_random import keyed_uniform
+from ganvas.functional.precision import for_products
 from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.quantizer.noisy import NoisyQuantizer
 from ganvas.model.quantizer.vectorwise import RowsOutput
@@ -28,9 +29,10 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
         the mean over vectors of sum p log(p K)
 
     In eval mode, and where it is frozen, g = 0 and q is the code of the largest logit, with hard's gradient.
-    Codes get the gradient of the vectors that drew them, of all vectors by y where it is not hard. Vectors and
-    codes need not be near each other: there is no commitment. Of N * K numbers neither pass holds more than
-    2^20 at a time some times over, see :func:`ganvas.functional.chunks.in_chunks`.
+    Codes get the gradient of the vectors that drew them, of all vectors by y where it is not hard. Vectors
+    and codes need not be near each other: there is no commitment. Of N * K numbers neither pass holds more
+    than 2^20 at a time (2^24 on an accelerator), some twelve times over, and both draw the same noise: see
+    :func:`ganvas.functional.chunks.in_chunks`.
 
     Args:
         num_embeddings: K, the number of codes.
@@ -70,21 +72,19 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         keys = self.next_keys(rows, weight)
         codes, *maps = self._in_type_of(rows)
-        each = functools.partial(self._soften, temperature=self.temperature)
-        given = (rows,) if keys is None else (rows, keys)
-        soft_hard = self.hard or keys is None
-        (soft, kl, indices), _ = in_chunks(
-            functools.partial(each, draws=keys is not None),
-            given,
-            codes.detach() if soft_hard else codes,
+        is_one = self.hard or keys is None  # one code is passed on
+        (quantized, kl, indices), _ = in_chunks(
+            functools.partial(_soften, temperature=self.temperature, draws=keys is not None),
+            (for_products(rows),) if keys is None else (for_products(rows), keys),
+            codes.detach() if is_one else codes,
             *maps,
             width=self.num_embeddings,
         )
-        if soft_hard:  # the codes exactly, and a zero that has the gradient of y
-            soft = F.embedding(indices, codes) + (soft - soft.detach())
+        if is_one:  # exactly, and a zero that has the gradient of y
+            quantized = F.embedding(indices, codes) + (quantized - quantized.detach())
         loss = self.mean(kl, weight)
         return RowsOutput(
-            soft.to(rows.dtype),
+            quantized,
             indices[:, None],
             self.kl_weight * loss,
             {"kl_loss": loss.detach()},
@@ -93,8 +93,8 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
 
     def search(self, rows: Tensor) -> Tensor:
         codes, *maps = self._in_type_of(rows)
-        each = functools.partial(self._soften, temperature=1.0, draws=False)
-        (_, _, indices), _ = in_chunks(each, (rows,), codes, *maps, width=self.num_embeddings)
+        each = functools.partial(_soften, temperature=1.0, draws=False)
+        (_, _, indices), _ = in_chunks(each, (for_products(rows),), codes, *maps, width=self.num_embeddings)
         return indices[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
@@ -102,18 +102,22 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
 
     def _in_type_of(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """e, W and b in the rows' type, in which all is computed whatever the autocast."""
-        return self.codebook.to(rows.dtype), self.logits.weight.to(rows.dtype), self.logits.bias.to(rows.dtype)
+        return (
+            self.codebook.to(rows.dtype),
+            self.logits.weight.to(rows.dtype),
+            self.logits.bias.to(rows.dtype),
+        )
 
-    @staticmethod
-    def _soften(rows: Tensor, *others: Tensor, temperature: float, draws: bool) -> tuple[Parts, Parts]:
-        """y e [n, D], KL [n] and the largest of y, int64 [n], of rows [n, D] and, where it draws, their keys."""
-        *keys, codes, weight, bias = others
-        with torch.autocast(rows.device.type, enabled=False):
-            logits = F.linear(rows, weight, bias)  # [n, K]
-            log_p = logits.log_softmax(1)
-            kl = (log_p.exp() * (log_p + math.log(len(codes)))).sum(1)
-            if draws:
-                uniform = keyed_uniform(keys[0], "gumbel", len(codes)).clamp(min=2.0**-25)
-                logits = logits - (-uniform.log()).log()
-            soft = (logits / temperature).softmax(1) @ codes
-            return (soft, kl, logits.argmax(1)), ()
+
+def _soften(rows: Tensor, *others: Tensor, temperature: float, draws: bool) -> tuple[Parts, Parts]:
+    """y e [n, D], KL [n] and the largest of y, int64 [n], of rows [n, D] and their keys, if it draws."""
+    *keys, codes, weight, bias = others
+    with torch.autocast(rows.device.type, enabled=False):
+        logits = F.linear(rows, weight, bias)  # [n, K]
+        log_p = logits.log_softmax(1)
+        kl = (log_p.exp() * (log_p + math.log(len(codes)))).sum(1)
+        if draws:
+            uniform = keyed_uniform(keys[0], "gumbel", len(codes)).clamp(min=2.0**-25)
+            logits = logits - (-uniform.log()).log()
+        soft = (logits / temperature).softmax(1) @ codes
+        return (soft, kl, logits.argmax(1)), ()

@@ -1,6 +1,7 @@
 """Index backpropagation quantization (Shi 2024, arXiv:2412.02692, section 3.2).
 
-Symbols: N vectors z of D dimensions, K codes e, p = softmax(<z, e>), sg is stop-gradient; means are over N * D.
+Symbols: N vectors z of D dimensions, K codes e, p = softmax(<z, e>), sg is stop-gradient; means are over
+N * D.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from torch.nn import functional as F
 from ganvas.errors import require
 from ganvas.functional.chunks import Parts, in_chunks
 from ganvas.functional.entropy import entropy_of_mean
+from ganvas.functional.precision import for_products
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
-
-_LARGEST = 2.0**60  # of a latent in a product: beyond, sums of products are infinite in float32
 
 
 class IBQ(VectorwiseQuantizer):
@@ -69,7 +69,7 @@ class IBQ(VectorwiseQuantizer):
         codes = self.codebook.to(rows.dtype)
         each = functools.partial(_propagate, temperature=self.entropy_temperature)
         (soft, entropies, indices), (total,) = in_chunks(
-            each, (rows.clamp(-_LARGEST, _LARGEST), number), codes, width=self.num_embeddings
+            each, (for_products(rows), number), codes, width=self.num_embeddings
         )
         hard = F.embedding(indices, codes)  # [N, D]
         quantized = hard + (soft - soft.detach())
@@ -88,9 +88,7 @@ class IBQ(VectorwiseQuantizer):
 
     def search(self, rows: Tensor) -> Tensor:
         codes = self.codebook.to(rows.dtype)
-        (indices,), _ = in_chunks(
-            _largest, (rows.clamp(-_LARGEST, _LARGEST),), codes, width=self.num_embeddings
-        )
+        (indices,), _ = in_chunks(_largest, (for_products(rows),), codes, width=self.num_embeddings)
         return indices[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from ganvas.model.quantizer.vectorwise import VectorwiseQuantizer
 class NoisyQuantizer(VectorwiseQuantizer):
     """Each vector has a key, a function of ``noise_step`` and of its number in the batch of all ranks.
 
-    So two ranks and one process see the same noise, and a resumed run needs nothing but the buffer. What a mask
-    leaves out has no number: padding does not change the others' noise. In eval mode there is none, nor where
-    the quantizer is frozen (``requires_grad_(False)``, its own method or its parameters').
+    So two ranks and one process see the same noise, and a resumed run needs nothing but the buffer. What a
+    mask leaves out has no number: padding does not change the others' noise. In eval mode there is none, nor
+    where the quantizer is frozen (``requires_grad_(False)``, its own method or its parameters').
     """
 
     never_negative: ClassVar[tuple[str, ...]] = ("noise_step",)
