@@ -24,8 +24,9 @@ def in_chunks(
 
     Backward computes each part again (Chen 2016, arXiv:1604.06174), so that of N * width numbers neither pass
     holds more than 2^20 at once (2^24 on an accelerator), as many times as ``function`` makes of them. What
-    is made of several parts can be differentiated once, not twice. One part is an ordinary call, and so is a program that
-    torch.compile, torch.export or torch.jit.trace makes: how many parts there are would be fixed in it.
+    is made of several parts can be differentiated once, not twice. One part is an ordinary call, and so is a
+    program that torch.compile, torch.export or torch.jit.trace makes: how many parts there are would be fixed
+    in it.
 
     Args:
         function: gives tensors [n, ...] of the n rows that it is given, and sums over these rows.
