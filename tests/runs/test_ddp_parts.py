@@ -165,6 +165,11 @@ CASES = {
     ],
     "simvq": [*_CONV, "model/quantizer=simvq", "model.num_embeddings=32"],
     "fsq": [*_CONV, "model/quantizer=fsq"],
+    "fsq_noise": [*_CONV, "model/quantizer=fsq", "model.quantizer.noise=0.5", "model.quantizer.cells=equal"],
+    "lfq": [*_CONV, "model/quantizer=lfq"],
+    "bsq_36_bits": [*_CONV, "model/quantizer=bsq", "model.quantizer.embedding_dim=36"],
+    "gumbel": [*_CONV, "model/quantizer=gumbel", "model.num_embeddings=32"],
+    "ibq": [*_CONV, "model/quantizer=ibq", "model.num_embeddings=32"],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }
 METRICS = {

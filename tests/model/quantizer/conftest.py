@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ganvas.model.quantizer.bsq import BSQ
 from ganvas.model.quantizer.conformance.subject import ANY_POSITIONS, Subject
 from ganvas.model.quantizer.cosine import CosineQuantizer
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.gumbel import GumbelQuantizer
+from ganvas.model.quantizer.ibq import IBQ
 from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.lfq import LFQ
 from ganvas.model.quantizer.simvq import SimVQ
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
@@ -20,6 +24,10 @@ BUILD: dict[str, Callable[[], Quantizer]] = {
     "cosine": lambda: CosineQuantizer(num_embeddings=11, embedding_dim=3, code_dim=2),
     "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
     "simvq": lambda: SimVQ(num_embeddings=11, embedding_dim=3),
+    "bsq": lambda: BSQ(embedding_dim=3),
+    "gumbel": lambda: GumbelQuantizer(num_embeddings=11, embedding_dim=3),
+    "ibq": lambda: IBQ(num_embeddings=11, embedding_dim=3),
+    "lfq": lambda: LFQ(embedding_dim=3),
     "vq": lambda: VectorQuantizer(num_embeddings=11, embedding_dim=3),
     "vq, entropy and rotation": lambda: VectorQuantizer(11, 3, gradient="rotation", **_ENTROPY),
     "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
