@@ -81,6 +81,7 @@ def register_resolvers() -> None:
     """The functions that the packaged YAMLs use inside ``${...}``."""
     OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
     OmegaConf.register_new_resolver("ganvas.floordiv", _floordiv, replace=True)
+    OmegaConf.register_new_resolver("ganvas.times", _times, replace=True)
     OmegaConf.register_new_resolver("ganvas.classes", _classes, replace=True)
     OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
 
@@ -90,6 +91,10 @@ def _floordiv(a: Any, b: Any) -> int:
     if int(b) and int(a) % int(b):
         raise ValueError(f"{a} is not a multiple of {b}")
     return int(a) // int(b) if int(b) else 0
+
+
+def _times(a: Any, b: Any) -> int:
+    return int(a) * int(b)
 
 
 def _classes(conditional: Any, num_classes: Any) -> Any:

@@ -88,6 +88,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
         quantized = straight_through(quantized=codes, latent=rows)
         return RowsOutput(quantized, indices[:, None], loss, losses, (usage(counts),))
 
+    def prepare(self, rows: Tensor) -> None:
+        if self.training and not self.is_frozen and not self.has_started:
+            self._start(rows, None)
+            self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
+
     def nearest(self, rows: Tensor) -> Tensor:
         """Indices int64 [N] of the codes that rows [N, D] take."""
         return nearest_code(rows, self.codebook)

@@ -16,6 +16,7 @@ from ganvas.functional.precision import WIDE, at_least_float32, widened
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
+_EDGE = 1 - 1e-6  # of tanh, beyond which atanh is hardly a number
 _LARGEST = 2**62  # codes; an index is an int64
 
 
@@ -94,6 +95,19 @@ class FSQ(VectorwiseQuantizer):
         codes = (digits - self.width).to(at_least_float32(self.half_width).dtype) / self.width
         return codes.to(self.half_width.dtype)
 
+    def squash(self, rows: Tensor) -> Tensor:
+        return self._bounded(rows) / self.width
+
+    def unsquash(self, values: Tensor) -> Tensor:
+        h, o, s = self._constants()
+        inner = (values * self.width + o) / h
+        return torch.atanh(inner.clamp(-_EDGE, _EDGE)) - s
+
+    def refinement(self) -> tuple[Tensor, Tensor]:
+        """A cell is cut into L equal ones; the codes of an even L are half a cell off their middle."""
+        _, o, _ = self._constants()
+        return 1 / self.levels.to(o.dtype), -o / self.width
+
     def index_of(self, codes: Tensor) -> Tensor:
         """Code vectors [B, D, *positions] back to their indices int64 [B, 1, *positions]; undoes ``decode``."""
         rounded = (rows_of(codes).float() * self.width).round()
@@ -101,10 +115,16 @@ class FSQ(VectorwiseQuantizer):
 
     def _bounded(self, rows: Tensor) -> Tensor:
         """[N, D] to b, at least float32 [N, D], which rounds to one of the levels."""
-        h, o, s = self.half_width, self.offset, self.shift
-        if h.dtype not in WIDE:  # a cast has rounded them, beyond the outermost levels where there are many
-            h, o, s = _bounds(self.levels)
+        h, o, s = self._constants()
         return h * torch.tanh(rows + s) - o
+
+    def _constants(self) -> tuple[Tensor, Tensor, Tensor]:
+        """h, o and s, at least float32 [D] each."""
+        if self.half_width.dtype in WIDE:
+            return self.half_width, self.offset, self.shift
+        return _bounds(
+            self.levels
+        )  # a cast has rounded them, beyond the outermost levels where there are many
 
     def _index(self, rounded: Tensor) -> Tensor:
         """round(b), float [N, D], to int64 [N]."""

@@ -47,8 +47,8 @@ class Quantizer(nn.Module, ABC):
     """
 
     updates_itself = True
-    levels_may_be_absent: ClassVar[bool] = False
-    losses: ClassVar[tuple[str, ...] | None] = None
+    levels_may_be_absent: bool = False
+    losses: tuple[str, ...] | None = None
     never_negative: ClassVar[tuple[str, ...]] = ()
     codebook_sizes: tuple[int, ...]
     embedding_dim: int
