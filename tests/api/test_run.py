@@ -73,10 +73,13 @@ def test_codes_and_reconstructions_are_those_of_the_command(vqvae, tmp_path):
     x = to_float(vqvae.data.split("test").x)
     reconstruction, indices = vqvae.reconstruct(x)
     assert np.array_equal(uint8(reconstruction), made["images"])
-    assert np.array_equal(indices.numpy(), made["indices"])
-    assert torch.equal(vqvae.encode(x), indices)
-    assert torch.allclose(vqvae.decode(indices), reconstruction, atol=1e-6)
-    assert vqvae.decode(indices.numpy()).shape == x.shape
+    codes = vqvae.encode(x)
+    assert np.array_equal(codes.numpy(), made["indices"])
+    assert torch.equal(codes[:, 0], indices[0])
+    assert len(indices) == 1
+    assert torch.allclose(vqvae.decode(codes), reconstruction, atol=1e-6)
+    assert torch.equal(vqvae.decode(codes, levels=1), vqvae.decode(codes))
+    assert vqvae.decode(codes.numpy()).shape == x.shape
 
 
 def test_what_cannot_be_taken(gan, vqvae):
@@ -90,12 +93,16 @@ def test_what_cannot_be_taken(gan, vqvae):
         (lambda: vqvae.encode(x[:, :, 1:]), r"^x=float32 \[2, 1, 7, 8\]: must be floats \[N, 1, 8, 8\]"),
         (lambda: vqvae.encode(x.to(torch.uint8)), r"^x=uint8 \[2, 1, 8, 8\]: must be floats"),
         (lambda: vqvae.encode(x + 3), r"^x=3 to 3: must be floats"),
-        (lambda: vqvae.decode(torch.tensor([[-1]])), r"^indices=\[1, 1\]: must be whole numbers from 0 to"),
+        (
+            lambda: vqvae.decode(torch.tensor([[[-2]]])),
+            r"^indices=\[1, 1, 1\]: indices hold -2: each must be in",
+        ),
         (lambda: vqvae.decode(torch.zeros(2, 3, 5, dtype=torch.int64)), r"^indices=\[2, 3, 5\]: .*of encode"),
-        (lambda: vqvae.decode(torch.tensor([1, 2])), r"^indices=\[2\]: .*give those of encode"),
+        (lambda: vqvae.decode(torch.tensor([1, 2])), r"^indices=\[2\]: must be whole numbers \[N, levels"),
         (lambda: next(vqvae.data.batches("tset", 2)), r"^split=tset: must be one of train, val, test"),
         (lambda: next(vqvae.data.batches("test", 0)), r"^batch_size=0: must be at least 1"),
-        (lambda: vqvae.decode(torch.tensor([[10**6]])), r"^indices=\[1, 1\]: must be whole numbers"),
+        (lambda: vqvae.decode(torch.tensor([[[10**6]]])), r"^indices=\[1, 1, 1\]: indices hold 1000000"),
+        (lambda: vqvae.decode(vqvae.encode(x), levels=2), r"^levels=2: must be 1 to 1"),
     ):
         with pytest.raises(ganvas.OptionError, match=line):
             call()

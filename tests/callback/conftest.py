@@ -105,10 +105,10 @@ class Sampler(Recipe):
 class Autoencoder(Recipe):
     """A VQ-VAE's face: the reconstruction is the negative, the code is 1 or 6 by the first value's sign."""
 
-    num_codes = 8
+    codebook_sizes = (8,)
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
-        return Reconstruction(-x, (x.flatten(1)[:, :2] > 0).long() * 5 + 1)
+        return Reconstruction(-x, ((x.flatten(1)[:, :2] > 0).long() * 5 + 1,))
 
 
 class Interrupter(RunCallback):

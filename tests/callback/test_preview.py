@@ -103,7 +103,7 @@ def test_a_vqvae_shows_pairs_and_its_codes(
     assert shown.step == 12
     pixels = np.array(Image.open(io.BytesIO(shown.encoded_image_string)))
     codes = (x.flatten(1)[:, :2] > 0).long() * 5 + 1
-    assert np.array_equal(pixels, draw_codes(x, -x, codes, 8).permute(1, 2, 0).numpy())
+    assert np.array_equal(pixels, draw_codes(x, -x, [codes], [8]).permute(1, 2, 0).numpy())
     histogram = events().Histograms("codes/usage")[-1]
     assert histogram.step == 12
     positive = int((x.flatten(1)[:, :2] > 0).sum())

@@ -1,27 +1,12 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from ganvas.functional.codes import count_codes, first_codes, spread_rows, usage
-
-
-def test_count_codes() -> None:
-    counts = count_codes(torch.tensor([[0, 3], [3, 1]]), 5)
-    assert counts.tolist() == [1.0, 1.0, 0.0, 2.0, 0.0]
-    assert counts.dtype == torch.float32
-
-
-def test_usage_is_the_exponential_of_the_entropy() -> None:
-    metrics = usage(torch.tensor([1.0, 3.0, 0.0]))
-    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
-    assert metrics["perplexity"].item() == pytest.approx(math.exp(entropy), rel=1e-6)
-    assert metrics["codes_used"].item() == 2
-    assert usage(torch.full((7,), 4.0))["perplexity"].item() == pytest.approx(7, rel=1e-6)
+from ganvas.functional.codes import first_codes, spread_rows
 
 
 def test_spread_rows_takes_one_row_of_each_stretch() -> None:
@@ -32,6 +17,16 @@ def test_spread_rows_takes_one_row_of_each_stretch() -> None:
     assert torch.equal(chosen[3], spread_rows(rows, 10, torch.tensor(3)).squeeze(1))
     assert len({tuple(values.tolist()) for values in chosen}) == 40  # each key its own choice
     assert torch.stack(chosen).unique().numel() == 30  # every row has its turn
+
+
+def test_spread_rows_draws_no_row_that_is_not_there() -> None:
+    rows, there = torch.arange(40.0)[:, None], (torch.arange(40) % 4 == 1).float()
+    weight = torch.rand(40)
+    for key in range(50):
+        for weights in (None, weight, torch.zeros(40)):
+            values = spread_rows(rows, 7, torch.tensor(key), weights, there).squeeze(1)
+            assert (values % 4 == 1).all()
+    assert first_codes(rows, 8, there).sub(1).remainder(4).sub(2).abs().min() > 1  # but for the noise
 
 
 def test_spread_rows_repeats_where_there_are_too_few() -> None:

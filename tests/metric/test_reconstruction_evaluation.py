@@ -19,7 +19,7 @@ from ganvas.model.interface import Reconstruction
 class Halver(nn.Module):
     """Four codes, of which 0 and 2 are used; a reconstruction is half of the original."""
 
-    num_codes = 4
+    codebook_sizes = (4,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Halver(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
         codes = (x.flatten(1)[:, :3] > 0).long() * 2  # [B, 3]
-        return Reconstruction(x * self.weight, codes)
+        return Reconstruction(x * self.weight, (codes,))
 
 
 class Data:
@@ -97,7 +97,7 @@ def test_points() -> None:
 def test_reconstructions_that_are_not_finite_have_no_distance() -> None:
     class Broken(Halver):
         def reconstruct(self, x: Tensor) -> Reconstruction:
-            return Reconstruction(x * torch.nan, torch.zeros(len(x), 3, dtype=torch.int64))
+            return Reconstruction(x * torch.nan, (torch.zeros(len(x), 3, dtype=torch.int64),))
 
     x = torch.rand(10, 1, 8, 8)
     evaluation = ReconstructionEvaluation(features=Pixels(2), split="val", batch_size=4)

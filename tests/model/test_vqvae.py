@@ -109,7 +109,7 @@ def test_validation_metrics_are_those_of_the_whole_split() -> None:
     x = torch.cat([batch.x for batch in data.batches("val", 50)])
     made, indices = model.reconstruct(x)
     mse = ((made - x) / 2).square().mean().item()
-    share = torch.bincount(indices.flatten(), minlength=7) / indices.numel()
+    share = torch.bincount(indices[0].flatten(), minlength=7) / indices[0].numel()
     perplexity = math.exp(-sum(p * math.log(p) for p in share.tolist() if p))
     report = model.validation_report
     assert report["validation/psnr"] == pytest.approx(-10 * math.log10(mse), rel=1e-4)

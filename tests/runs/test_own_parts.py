@@ -35,16 +35,16 @@ class Signs(Quantizer):
 
     def __init__(self, embedding_dim: int):
         super().__init__()
-        self.embedding_dim, self.num_codes = embedding_dim, 2**embedding_dim
+        self.embedding_dim, self.codebook_sizes = embedding_dim, (2**embedding_dim,)
         self.register_buffer("places", 2 ** torch.arange(embedding_dim))
 
     def encode(self, z):
-        return ((z > 0).movedim(1, -1) * self.places).sum(-1)
+        return ((z > 0).movedim(1, -1) * self.places).sum(-1)[:, None]
 
     def decode(self, indices):
-        return (((indices[..., None] & self.places) > 0) * 2.0 - 1).movedim(-1, 1)
+        return (((indices[:, 0, ..., None] & self.places) > 0) * 2.0 - 1).movedim(-1, 1)
 
-    def forward(self, z):
+    def forward(self, z, mask=None):
         indices = self.encode(z)
         return QuantizerOutput(z + (self.decode(indices) - z).detach(), indices, z.new_zeros(()), {})
 '''

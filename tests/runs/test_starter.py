@@ -68,7 +68,7 @@ def test_the_training_commands_of_its_readme(command: str, project: Path, ganvas
 
 def test_its_quantizer_is_its_own_inverse(parts) -> None:
     quantizer = parts("quantizer").Signs(embedding_dim=4)
-    indices = torch.arange(16).view(2, 2, 4)
+    indices = torch.arange(16).view(2, 1, 2, 4)
     codes = quantizer.decode(indices)
     assert codes.shape == (2, 4, 2, 4)
     assert codes[0, :, 1, 1].tolist() == [1, -1, 1, -1], "5 is 0101, its lowest bit first"
@@ -80,7 +80,7 @@ def test_its_quantizer_is_its_own_inverse(parts) -> None:
 
 def test_its_quantizers_step_asks_the_device_nothing(parts) -> None:
     quantizer = parts("quantizer").Signs(embedding_dim=4).to("meta")  # where any look raises
-    assert quantizer(torch.randn(2, 4, 3, device="meta")).indices.shape == (2, 3)
+    assert quantizer(torch.randn(2, 4, 3, device="meta")).indices.shape == (2, 1, 3)
 
 
 def test_its_loss_is_least_squares(parts) -> None:

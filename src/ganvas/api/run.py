@@ -234,7 +234,7 @@ class Run:
 
     @call
     def encode(self, x: Tensor, *, batch_size: int = 256) -> Tensor:
-        """Samples float [N, ...] in [-1, 1] to their codes int64 [N, *positions], of a VQ-VAE.
+        """Samples float [N, ...] in [-1, 1] to their codes int64 [N, levels, *positions], of a VQ-VAE.
 
         Raises:
             OptionError: ``RUN``: it has no codes; ``x``: of another shape or type than the run's data.
@@ -243,8 +243,11 @@ class Run:
         return self._in_batches(encode, x, batch_size)
 
     @call
-    def decode(self, indices: Tensor, *, batch_size: int = 256) -> Tensor:
-        """Codes int64 [N, *positions] to samples float32 [N, ...] in [-1, 1], of a VQ-VAE.
+    def decode(self, indices: Tensor, *, levels: int | None = None, batch_size: int = 256) -> Tensor:
+        """Codes int64 [N, levels, *positions] to samples float32 [N, ...] in [-1, 1], of a VQ-VAE.
+
+        Args:
+            levels: how many of the first levels to take; all that are given without.
 
         Raises:
             OptionError: ``RUN``: it has no codes; ``indices``: no codes of the run's.
@@ -252,21 +255,22 @@ class Run:
         import torch
 
         decode = self._of_autoencoder("decode")
-        codes = int(getattr(self.model, "num_codes"))  # noqa: B009  # a recipe that decodes has it
         indices = torch.as_tensor(indices)
-        whole = not indices.is_floating_point() and indices.dim() >= 1 and indices.numel() > 0
-        fits = whole and bool(((indices >= 0) & (indices < codes)).all())
-        require(
-            fits, "indices", list(indices.shape), f"must be whole numbers from 0 to {codes - 1}, [N, ...]"
-        )
+        fits = not indices.is_floating_point() and indices.dim() >= 2 and indices.numel() > 0
+        rule = "must be whole numbers [N, levels, *positions], as encode gives them"
+        require(fits, "indices", list(indices.shape), rule)
         try:
-            return self._in_batches(decode, indices.long(), batch_size)
+            return self._in_batches(lambda part: decode(part, levels), indices.long(), batch_size)
         except ValueError as error:  # a network's own word on the shape that reached it
+            if isinstance(error, OptionError) and error.option == "levels":
+                raise
             raise OptionError("indices", list(indices.shape), f"{error}; give those of encode") from error
 
     @call
     def reconstruct(self, x: Tensor, *, batch_size: int = 256) -> Reconstruction:
-        """Samples float [N, ...] in [-1, 1] to ``x`` float32 [N, ...] and ``indices`` int64 [N, *positions].
+        """Samples float [N, ...] in [-1, 1] to ``x`` float32 [N, ...] and each level's ``indices``.
+
+        These are int64 [N, *positions].
 
         Raises:
             OptionError: ``RUN``: it reconstructs nothing; ``x``: of another shape or type than its data.
@@ -278,7 +282,11 @@ class Run:
         reconstruct, x = self._of_autoencoder("reconstruct"), self._samples(x)
         device = self.model.device
         parts = [reconstruct(part.to(device)) for part in x.split(batch_size)]
-        return Reconstruction(*(torch.cat([one.cpu() for one in side]) for side in zip(*parts)))
+        levels = zip(*(part.indices for part in parts))
+        return Reconstruction(
+            torch.cat([part.x.cpu() for part in parts]),
+            tuple(torch.cat([one.cpu() for one in level]) for level in levels),
+        )
 
     def _of_autoencoder(self, method: str) -> Any:
         found = getattr(self.model, method, None)

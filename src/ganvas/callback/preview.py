@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +110,16 @@ class Preview(RunCallback):
                     logger.experiment.add_image("samples", image, self._shown_at)
                     if indices is not None and code_map is not None:
                         logger.experiment.add_image("codes", code_map, self._shown_at)
-                        _add_code_histogram(logger, indices, pl_module.num_codes, self._shown_at)
+                        _add_code_histograms(logger, indices, pl_module.codebook_sizes, self._shown_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    ) -> tuple[Tensor | None, tuple[Tensor, ...] | None, Tensor | None]:
         """The image uint8 [C, H, W]; the codes, and an image of them, where there are any."""
         real = self._first_samples(trainer)
         if isinstance(pl_module, Reconstructs):
             reconstruction, indices = pl_module.reconstruct(real.to(device))
-            code_map = draw_codes(real, reconstruction, indices, pl_module.num_codes)
+            code_map = draw_codes(real, reconstruction, indices, pl_module.codebook_sizes)
             return draw_pairs(real, reconstruction), indices, code_map
         if isinstance(pl_module, FromLatents) and real.ndim == 4 and pl_module.num_classes is not None:
             rows = min(pl_module.num_classes, self.num)  # a row a class
@@ -151,6 +152,10 @@ def next_early(done: int, first: int) -> float:
     return next(step * factor for factor in (1, 2, 5) if step * factor > done)
 
 
-def _add_code_histogram(logger: TensorBoardLogger, indices: Tensor, num_codes: int, examples: int) -> None:
-    edges = np.linspace(0, num_codes, min(num_codes, 256) + 1)  # a bar a code, or a bar for several
-    logger.experiment.add_histogram("codes/usage", indices.flatten().cpu(), examples, bins=edges)
+def _add_code_histograms(
+    logger: TensorBoardLogger, indices: Sequence[Tensor], sizes: Sequence[int], examples: int
+) -> None:
+    for level, (one, size) in enumerate(zip(indices, sizes, strict=True), 1):
+        edges = np.linspace(0, size, min(size, 256) + 1)  # a bar a code, or a bar for several
+        tag = "codes/usage" if len(sizes) == 1 else f"codes/usage_level_{level}"
+        logger.experiment.add_histogram(tag, one.flatten().cpu(), examples, bins=edges)

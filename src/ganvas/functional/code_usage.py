@@ -1,4 +1,4 @@
-"""How codes are used: perplexity and codes in use of every level, also where no table can hold a level's codes."""
+"""How codes are used, level by level, also where no table can hold a level's codes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.distributed import all_rows, sum_over_ranks
+from ganvas.functional.precision import widened, widest_float
 
 LARGEST_TABLE = 2**20  # codes of a level; more are counted by sorting the indices that there are
 
@@ -44,8 +45,23 @@ def count_present(indices: Tensor, weight: Tensor | None = None) -> Tensor:
     return torch.zeros_like(ones).scatter_add_(0, is_first.cumsum(0) - 1, added)
 
 
+def counts_to_sum(indices: Tensor, num_codes: int) -> Tensor:
+    """How often each code occurs in ``indices`` (int64, any shape), as [num_codes], which sums add up.
+
+    In the device's widest float, and sparse where no table can hold the codes.
+    """
+    if num_codes <= LARGEST_TABLE:
+        return torch.bincount(indices.flatten(), minlength=num_codes).to(widest_float(indices.device))
+    codes, number = indices.flatten().unique(return_counts=True)
+    return torch.sparse_coo_tensor(
+        codes[None], widened(number), (num_codes,), is_coalesced=True, check_invariants=False
+    )
+
+
 def usage(counts: Tensor) -> dict[str, Tensor]:
     """``perplexity`` exp H(p), p the distribution behind ``counts``, and ``codes_used``; both scalars."""
+    if counts.is_sparse:
+        counts = counts.coalesce().values()
     share = counts / counts.sum().clamp(min=1)
     return {"perplexity": torch.special.entr(share).sum().exp(), "codes_used": (counts > 0).sum().float()}
 
@@ -75,11 +91,11 @@ def usage_of_levels(
 def of_all_levels(each: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The levels' mean of every number under its name, and where there are several also each level's.
 
-    Level 2's perplexity is ``perplexity/level_2``; the first level is 1.
+    Level 2's perplexity is ``perplexity_level_2``; the first level is 1.
     """
     if len(each) == 1:
         return each[0]
     means = {name: torch.stack([one[name] for one in each]).mean() for name in each[0]}
     return means | {
-        f"{name}/level_{number}": value for number, one in enumerate(each, 1) for name, value in one.items()
+        f"{name}_level_{number}": value for number, one in enumerate(each, 1) for name, value in one.items()
     }

@@ -35,13 +35,13 @@ BETTER = {
 
 class _Reconstruction(Protocol):
     x: Tensor
-    indices: Tensor
+    indices: tuple[Tensor, ...]
 
 
 class Reconstructor(Protocol):
     """What is asked of a recipe that reconstructs (``ganvas.model.interface.Reconstructs`` in full)."""
 
-    num_codes: int
+    codebook_sizes: tuple[int, ...]
 
     def reconstruct(self, x: Tensor) -> _Reconstruction: ...
 
@@ -84,8 +84,8 @@ class ReconstructionEvaluation:
 
         Returns:
             ``mse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
-            ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (indices a
-            sample times log2 of the number of codes) and ``bits_per_pixel``.
+            ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
+            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``.
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)
@@ -93,7 +93,7 @@ class ReconstructionEvaluation:
             home = home_of_float64(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
             quality = ReconstructionQuality(list(first.shape[1:])).to(home)
-            usage = CodeUsage(reconstructor.num_codes).to(home)
+            usage = CodeUsage(reconstructor.codebook_sizes).to(home)
             distance = self._distance(first, home)
             if self.perceptual is not None:
                 self.perceptual.to(home).reset()
@@ -136,7 +136,7 @@ class ReconstructionEvaluation:
             made = reconstructor.reconstruct(original)
             broken += (~made.x.isfinite()).any().int()
             quality.update(original=original.to(home), reconstruction=made.x.to(home))
-            usage.update(made.indices.to(home))
+            usage.update([one.to(home) for one in made.indices])
             if self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
             if distance is not None and self.features is not None:
@@ -156,7 +156,10 @@ class ReconstructionEvaluation:
         metrics: dict[str, object] = dict(quality.protocol)
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
         bits = ["bits_per_image", *(["bits_per_pixel"] if quality.images else [])]
-        metrics["bits"] = {"code": "fixed length: indices a sample times log2 of the codes", "metrics": bits}
+        metrics["bits"] = {
+            "code": "fixed length: indices a sample times log2 of the codes, over levels",
+            "metrics": bits,
+        }
         if self.perceptual is not None:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:
@@ -171,5 +174,6 @@ class ReconstructionEvaluation:
 
 
 def _bits(reconstructor: Reconstructor, first: Tensor) -> float:
-    """Indices a sample times log2 of the number of codes."""
-    return reconstructor.reconstruct(first).indices[0].numel() * math.log2(reconstructor.num_codes)
+    """Of each level the indices a sample times log2 of its number of codes."""
+    levels = zip(reconstructor.reconstruct(first).indices, reconstructor.codebook_sizes, strict=True)
+    return sum(indices[0].numel() * math.log2(size) for indices, size in levels)

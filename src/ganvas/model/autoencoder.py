@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
+from ganvas.functional.code_usage import counts_to_sum, usage
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction
@@ -29,7 +30,7 @@ class Autoencoder(Recipe):
     """
 
     reports: ClassVar[tuple[str, ...]] = (
-        *("loss/codebook", "loss/commitment", "codes/", "schedule/"),
+        *("codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
     )
 
@@ -38,8 +39,8 @@ class Autoencoder(Recipe):
         self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
 
     @property
-    def num_codes(self) -> int:
-        return self.quantizer.num_codes
+    def codebook_sizes(self) -> tuple[int, ...]:
+        return self.quantizer.codebook_sizes
 
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`: codes that remember most of a short run."""
@@ -58,13 +59,13 @@ class Autoencoder(Recipe):
 
     def note_codes(self, output: QuantizerOutput) -> None:
         """Notes the quantizer's own numbers for the logs: its losses before weights, its codes' usage."""
-        self.note({_TAGS.get(name, f"codes/{name}"): value for name, value in output.metrics.items()})
+        self.note({_tag(name): value for name, value in output.metrics.items()})
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
         reconstruction, indices = self._in_eval_mode(x)
-        return Reconstruction(reconstruction.clamp(-1, 1), indices)
+        return Reconstruction(reconstruction.clamp(-1, 1), indices.unbind(1))
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
@@ -75,15 +76,19 @@ class Autoencoder(Recipe):
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Samples [B, ...] in [-1, 1] to their codes int64 [B, *positions]; networks in eval mode."""
+        """Samples [B, ...] in [-1, 1] to their codes int64 [B, levels, *positions]; networks in eval mode."""
         with eval_mode(self.encoder, self.quantizer):
             return self.quantizer.encode(self.encoder(x))
 
     @torch.no_grad()
-    def decode(self, indices: Tensor) -> Tensor:
-        """Codes int64 [B, *positions] to samples [B, ...], clamped to [-1, 1]; networks in eval mode."""
+    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:
+        """Codes int64 [B, levels, *positions] to samples [B, ...], clamped to [-1, 1]; networks in eval mode.
+
+        Args:
+            levels: how many of the first levels to take; all that are given without.
+        """
         with eval_mode(self.quantizer, self.decoder):
-            return self.decoder(self.quantizer.decode(indices)).clamp(-1, 1)
+            return self.decoder(self.quantizer.decode(indices, levels)).clamp(-1, 1)
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         reconstruction, indices = self._in_eval_mode(batch.x)
@@ -91,7 +96,10 @@ class Autoencoder(Recipe):
         squared = ((shown - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
         return self.reconstruction_sums(reconstruction, batch.x) | {
             "squared_error": widened(squared).sum(),
-            "code_counts": torch.bincount(indices.flatten(), minlength=self.num_codes),
+            **{
+                f"{_COUNTS}{level}": counts_to_sum(indices[:, level], size)
+                for level, size in enumerate(self.codebook_sizes)
+            },
         }
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -109,19 +117,20 @@ class Autoencoder(Recipe):
         return reconstruction, output.indices
 
     def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
-        own = {name: value for name, value in sums.items() if name not in ("squared_error", "code_counts")}
-        counts = sums["code_counts"]
-        share = counts / counts.sum().clamp(min=1)
+        own = dict(sums)
+        squared_error = own.pop("squared_error").item() / count
+        levels = [usage(own.pop(name)) for name in sums if name.startswith(_COUNTS)]
         return super().validation_metrics(own, count) | {
-            "psnr": -10 * math.log10(max(sums["squared_error"].item() / count, 1e-12)),
-            "perplexity": torch.special.entr(share).sum().exp().item(),
-            "codes_used": float((counts > 0).sum()),
+            "psnr": -10 * math.log10(max(squared_error, 1e-12)),
+            **{name: sum(one[name].item() for one in levels) / len(levels) for name in levels[0]},
         }
 
 
-_TAGS = {
-    "codebook_loss": "loss/codebook",
-    "commitment_loss": "loss/commitment",
-    "codes_used": "codes/used",
-    "perplexity": "codes/perplexity",
-}
+_COUNTS = "code_counts/"
+
+
+def _tag(name: str) -> str:
+    """Where a quantizer's number is logged: its losses, among losses, and its usage."""
+    if name.endswith("_loss"):
+        return f"loss/{name.removesuffix('_loss')}"
+    return f"codes/{name.replace('codes_used', 'used')}"

@@ -70,17 +70,22 @@ class Discriminates(Protocol):
 
 
 class Reconstruction(NamedTuple):
-    """Samples through the bottleneck: x [B, ...] in [-1, 1], indices int64 [B, *positions]."""
+    """Samples through the bottleneck.
+
+    Attributes:
+        x: [B, ...] in [-1, 1].
+        indices: of each level of codes a map int64 [B, *positions]; levels may have other positions.
+    """
 
     x: Tensor
-    indices: Tensor
+    indices: tuple[Tensor, ...]
 
 
 @runtime_checkable
 class Reconstructs(Protocol):
     """A recipe that encodes and decodes (VQ-VAEs)."""
 
-    num_codes: int
+    codebook_sizes: tuple[int, ...]  # number of codes of each level
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""

@@ -95,7 +95,7 @@ def tile(board: torch.Tensor, row: int, column: int, side: int = 64) -> torch.Te
 def test_codes_of_positions_are_a_map(channels: int) -> None:
     x = torch.rand(2, channels, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     indices = torch.tensor([[[0, 1, 2, 3], [4, 5, 6, 7]], [[9, 9, 9, 9], [8, 8, 8, 30]]])
-    board = draw_codes(x, -x, indices, 31)
+    board = draw_codes(x, -x, [indices], [31])
     assert board.shape == (3, 2 * 66 + 2, 3 * 66 + 2)
     assert board.dtype == torch.uint8
     for i in range(2):
@@ -110,16 +110,16 @@ def test_codes_of_positions_are_a_map(channels: int) -> None:
 def test_codes_of_a_vector_are_stripes() -> None:
     x = torch.zeros(1, 1, 4, 4)
     many = torch.arange(100)[None]  # more than the 64 pixels that 4 are enlarged to
-    board = draw_codes(x, x, many, 100)
+    board = draw_codes(x, x, [many], [100])
     assert board.shape == (3, 104, 3 * 102 + 2)
     assert torch.equal(tile(board, 0, 2, 100), code_colours(many, 100).permute(2, 0, 1).expand(-1, 100, -1))
-    one = draw_codes(x, x, torch.tensor([5]), 100)  # a code a sample
+    one = draw_codes(x, x, [torch.tensor([5])], [100])  # a code a sample
     assert torch.equal(tile(one, 0, 2), code_colours(torch.tensor(5), 100).view(3, 1, 1).expand(-1, 64, 64))
 
 
 def test_codes_of_points_are_their_colours() -> None:
     x = torch.tensor([[0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]])
-    image = draw_codes(x, -x, torch.tensor([[1, 0], [2, 3], [1, 0]]), 5)
+    image = draw_codes(x, -x, [torch.tensor([[1, 0], [2, 3], [1, 0]])], [5])
 
     def colour(x: float, y: float) -> list[int]:
         return image[:, round((-y / 1.25 + 1) * 255.5), round((x / 1.25 + 1) * 255.5)].tolist()
@@ -127,6 +127,24 @@ def test_codes_of_points_are_their_colours() -> None:
     first, second = ((code_colours(torch.tensor(i), 25) * 0.8).int().tolist() for i in (5, 13))
     assert first != second
     assert [colour(*point) for point in x.tolist()] == [first, second, first]
+
+
+def test_levels_are_maps_side_by_side() -> None:
+    x = torch.zeros(2, 1, 8, 8)
+    coarse, fine = torch.arange(8).view(2, 2, 2), torch.arange(32).view(2, 4, 4)
+    board = draw_codes(x, x, [coarse, fine], [9, 2**40])
+    assert board.shape == (3, 2 * 66 + 2, 4 * 66 + 2)
+    for i in range(2):
+        for column, one, size in ((2, coarse, 9), (3, fine, 2**40)):
+            colours = code_colours(one[i], size).permute(2, 0, 1)
+            side = 64 // colours.shape[1]
+            expected = colours.repeat_interleave(side, 1).repeat_interleave(side, 2)
+            assert torch.equal(tile(board, i, column), expected)
+    points = torch.tensor([[0.5, 0.5], [-0.5, 0.5]])
+    both = draw_codes(points, points, [torch.tensor([1, 2]), torch.tensor([0, 3])], [5, 5])
+    assert torch.equal(both, draw_codes(points, points, [torch.tensor([[1, 0], [2, 3]])], [5]))
+    many = draw_codes(x, x, [coarse] * 12, [9] * 12)
+    assert many.shape == (3, 2 * 66 + 2, 10 * 66 + 2)
 
 
 def test_rows_are_rows_and_paths() -> None:

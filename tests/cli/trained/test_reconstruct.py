@@ -35,7 +35,7 @@ def test_codes_are_drawn_beside_the_pairs(ganvas, outputs: Path, tmp_path: Path)
     done = ganvas(*words, "--out", "x.npz")
     assert done.stdout == "x.npz\nnew/codes.png\n"
     arrays = numpy.load("x.npz")
-    assert arrays["indices"].shape == (2, 8)  # eight vectors a digit, of 256 codes
+    assert arrays["indices"].shape == (2, 1, 8)  # eight vectors a digit, of 256 codes
     with Image.open(tmp_path / "new" / "codes.png") as image:
         board = numpy.array(image)
     assert board.shape == (2 * 66 + 2, 3 * 66 + 2, 3)
@@ -44,7 +44,7 @@ def test_codes_are_drawn_beside_the_pairs(ganvas, outputs: Path, tmp_path: Path)
         for column, name in enumerate(("originals", "images")):
             left = 2 + 66 * column
             assert numpy.array_equal(row[::8, left : left + 64 : 8, :1], arrays[name][i])
-        colours = code_colours(torch.from_numpy(arrays["indices"][i]), 256).numpy()
+        colours = code_colours(torch.from_numpy(arrays["indices"][i, 0]), 256).numpy()
         assert (row[:, 134:198:8] == colours).all()
 
 
@@ -90,8 +90,8 @@ def test_codes_without_a_pixel_each_are_refused() -> None:
 
     x, indices = torch.zeros(1, 1, 4, 4), torch.arange(9)[None]
     with pytest.raises(OptionError, match=r"^scale=2: must be at least 3, so that every code has a pixel"):
-        draw_codes(x, x, indices, 16, scale=2)
-    assert draw_codes(x, x, indices, 16, scale=3).shape == (3, 16, 3 * 14 + 2)
+        draw_codes(x, x, [indices], [16], scale=2)
+    assert draw_codes(x, x, [indices], [16], scale=3).shape == (3, 16, 3 * 14 + 2)
 
 
 @pytest.mark.parametrize(

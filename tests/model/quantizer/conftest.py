@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from ganvas.model.quantizer.fsq import FSQ
 from ganvas.model.quantizer.interface import Quantizer
@@ -35,3 +38,13 @@ def quantizer(build: Callable[[], Quantizer]) -> Quantizer:
     for _ in range(3):
         built(torch.randn(8, 3, 7))
     return built.eval()
+
+
+@pytest.fixture
+def all_indices(quantizer: Quantizer) -> Tensor:
+    """int64 [N, levels]: all combinations of the levels' codes, or 1,000 of very many."""
+    sizes = quantizer.codebook_sizes
+    if math.prod(sizes) <= 4096:
+        return torch.tensor(list(itertools.product(*(range(size) for size in sizes))))
+    number = torch.arange(1000) * 7919 * 2**31 + torch.arange(1000)
+    return torch.stack([number * (2 * level + 1) % size for level, size in enumerate(sizes)], dim=1)

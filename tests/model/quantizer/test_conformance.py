@@ -20,10 +20,11 @@ SHAPES = [(6, 3), (6, 3, 5), (6, 3, 4, 5)]
 def test_shapes_and_types(quantizer: Quantizer, shape: tuple[int, ...], training: bool) -> None:
     output = quantizer.train(training)(torch.randn(shape))
     assert output.quantized.shape == shape
-    assert output.indices.shape == (shape[0], *shape[2:])
+    assert output.indices.shape == (shape[0], len(quantizer.codebook_sizes), *shape[2:])
     assert (output.quantized.dtype, output.indices.dtype) == (torch.float32, torch.int64)
     assert output.indices.min().item() >= 0
-    assert output.indices.max().item() < quantizer.num_codes
+    for level, size in zip(output.indices.unbind(1), quantizer.codebook_sizes, strict=True):
+        assert level.max().item() < size
     assert output.loss.shape == ()
     assert {"perplexity", "codes_used"} <= set(output.metrics)
     assert all(value.shape == () and not value.requires_grad for value in output.metrics.values())
@@ -37,22 +38,27 @@ def test_encode_and_decode_are_the_two_halves(quantizer: Quantizer, shape: tuple
     assert torch.equal(quantizer.decode(output.indices), output.quantized)
 
 
-def test_every_code_decodes_to_its_own_vector(quantizer: Quantizer) -> None:
-    codes = quantizer.decode(torch.arange(quantizer.num_codes))
-    assert codes.shape == (quantizer.num_codes, quantizer.embedding_dim)
-    assert codes.unique(dim=0).shape[0] == quantizer.num_codes
-    assert torch.equal(codes, quantizer.decode(torch.arange(quantizer.num_codes)))
+def test_every_code_decodes_to_its_own_vector(quantizer: Quantizer, all_indices: Tensor) -> None:
+    codes = quantizer.decode(all_indices)
+    assert codes.shape == (len(all_indices), quantizer.embedding_dim)
+    assert codes.unique(dim=0).shape[0] == len(all_indices)
+    assert torch.equal(codes, quantizer.decode(all_indices))
 
 
 def test_bits_and_usage(quantizer: Quantizer) -> None:
-    assert quantizer.bits_per_vector == pytest.approx(math.log2(quantizer.num_codes))
+    sizes = quantizer.codebook_sizes
+    assert quantizer.bits_per_vector == pytest.approx(sum(math.log2(size) for size in sizes))
     output = quantizer(torch.randn(6, 3, 9))
-    share = output.indices.flatten().bincount(minlength=quantizer.num_codes) / output.indices.numel()
-    used = share[share > 0]
-    assert output.metrics["codes_used"].item() == len(used)
-    assert output.metrics["perplexity"].item() == pytest.approx(
-        (-used * used.log()).sum().exp().item(), rel=1e-5
-    )
+    each = []
+    for number, level in enumerate(output.indices.unbind(1), 1):
+        _, counts = level.unique(return_counts=True)
+        share = counts / counts.sum()
+        each.append({"codes_used": len(counts), "perplexity": (-share * share.log()).sum().exp().item()})
+        for name, value in each[-1].items() if len(sizes) > 1 else ():
+            assert output.metrics[f"{name}_level_{number}"].item() == pytest.approx(value, rel=1e-5)
+    for name in ("codes_used", "perplexity"):
+        mean = sum(one[name] for one in each) / len(each)
+        assert output.metrics[name].item() == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -48,10 +48,10 @@ def test_every_float_type(quantizer: Quantizer, dtype: torch.dtype, training: bo
 
 def test_double_is_not_rounded_on_its_way(quantizer: Quantizer) -> None:
     z = torch.randn(40, 3, dtype=torch.float64)
-    codes = quantizer.double().decode(torch.arange(quantizer.num_codes))  # [K, D]
-    output = quantizer(z)
-    assert torch.equal(output.quantized, codes[output.indices])
-    distance = (codes[output.indices] - z).square().mean()
+    output = quantizer.double()(z)
+    codes = quantizer.decode(output.indices)
+    assert torch.equal(output.quantized, codes)
+    distance = (codes - z).square().mean()
     if output.loss:
         assert (output.loss / distance).item() == pytest.approx(
             round((output.loss / distance).item(), 4), rel=1e-12
@@ -91,7 +91,8 @@ def test_what_is_not_finite_shows_and_has_no_code(quantizer: Quantizer, bad: flo
     assert output.loss.isnan()
     assert all(value.isnan() for value in output.metrics.values())
     assert output.indices.min() >= 0
-    assert output.indices.max() < quantizer.num_codes
+    for level, size in zip(output.indices.unbind(1), quantizer.codebook_sizes, strict=True):
+        assert level.max() < size
     assert output.quantized[2, :, 3].isnan().any()
     good = torch.tensor([0, 1, 3, 4, 5])
     assert torch.equal(output.quantized[good], before(z.detach()[good]).quantized)
@@ -102,7 +103,7 @@ def test_what_is_not_finite_shows_and_has_no_code(quantizer: Quantizer, bad: flo
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_large_numbers_are_finite(quantizer: Quantizer, dtype: torch.dtype) -> None:
     z = torch.full((2, 3, 5), 1e38, dtype=dtype)  # their sum is infinite in float32
-    assert quantizer.encode(z).shape == (2, 5)
+    assert quantizer.encode(z).shape == (2, len(quantizer.codebook_sizes), 5)
     assert quantizer(z).quantized.isfinite().all()
 
 
@@ -127,24 +128,79 @@ def test_torch_func_differentiates_it(quantizer: Quantizer) -> None:
     assert torch.equal(torch.func.grad(loss)(z), expected)
 
 
-@pytest.mark.parametrize("wrong", [-1, None, 2**40])
+@pytest.mark.parametrize("wrong", [-2, None, 2**62])
 def test_indices_out_of_range_are_refused(quantizer: Quantizer, wrong: int | None) -> None:
-    number = quantizer.num_codes if wrong is None else wrong
-    with pytest.raises(ValueError, match=rf"indices hold {number}: .*\[0, {quantizer.num_codes}\)"):
-        quantizer.decode(torch.tensor([[0, number, 1]]))
-    last = quantizer.num_codes - 1
-    codes = quantizer.decode(torch.arange(quantizer.num_codes))
-    assert torch.equal(quantizer.decode(torch.tensor([[0, last]]))[0], codes[[0, last]].T)
+    for level, size in enumerate(quantizer.codebook_sizes):
+        number = size if wrong is None else wrong
+        indices = torch.zeros(2, len(quantizer.codebook_sizes), 3, dtype=torch.int64)
+        indices[1, level, 2] = number
+        with pytest.raises(ValueError, match=rf"indices hold {number}: .*\[0, {size}\)"):
+            quantizer.decode(indices)
+
+
+def test_as_many_levels_as_there_are(quantizer: Quantizer, all_indices: Tensor) -> None:
+    many = len(quantizer.codebook_sizes)
+    for shape in [(2,), (2, 0), (2, many + 1), (2, many + 1, 5)]:
+        with pytest.raises(ValueError, match="levels"):
+            quantizer.decode(torch.zeros(shape, dtype=torch.int64))
+    for wrong in (0, quantizer.num_cuts + 1):
+        with pytest.raises(ValueError, match=f"levels={wrong}: must be 1 to {quantizer.num_cuts}"):
+            quantizer.decode(all_indices, levels=wrong)
+    for levels in range(1, quantizer.num_cuts + 1):
+        short = quantizer.decode(quantizer.cut(all_indices, levels))
+        assert torch.equal(quantizer.decode(all_indices, levels=levels), short)
+    assert torch.equal(short, quantizer.decode(all_indices))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_mask_leaves_vectors_out(quantizer: Quantizer, training: bool) -> None:
+    z = torch.randn(6, 3, 4)
+    mask = torch.rand(6, 4) > 0.4
+    padded = z.masked_fill(~mask[:, None], torch.nan).requires_grad_(True)
+    alone = z.movedim(1, -1)[mask][:, :, None]  # [M, D, 1]
+    first, second = copy.deepcopy(quantizer).train(training), copy.deepcopy(quantizer).train(training)
+    output, expected = first(padded, mask), second(alone)
+    for level, other in zip(output.indices.unbind(1), expected.indices.unbind(1), strict=True):
+        assert torch.equal(level[mask], other[:, 0])
+        assert (level[~mask] == -1).all()
+    torch.testing.assert_close(output.quantized.movedim(1, -1)[mask], expected.quantized[:, :, 0])
+    assert not output.quantized.movedim(1, -1)[~mask].any()
+    torch.testing.assert_close(output.loss, expected.loss)
+    torch.testing.assert_close(output.metrics, expected.metrics)
+    torch.testing.assert_close(first.state_dict(), second.state_dict())
+    assert torch.equal(first.eval().decode(output.indices), output.quantized) or training
+    (output.loss + output.quantized.square().sum()).backward()
+    assert padded.grad is not None
+    assert padded.grad.isfinite().all()
+    assert not padded.grad.movedim(1, -1)[~mask].any()
+
+
+def test_an_empty_mask_teaches_nothing(quantizer: Quantizer, build: Callable[[], Quantizer]) -> None:
+    for one in (quantizer.train(), build()):
+        before = _state(one)
+        output = one(torch.randn(6, 3, 4), torch.zeros(6, 4, dtype=torch.bool))
+        assert (output.indices == -1).all()
+        assert output.loss == 0
+        assert not output.quantized.any()
+        assert _is(one, before)
+
+
+def test_a_mask_of_another_shape_is_refused(quantizer: Quantizer) -> None:
+    z = torch.randn(6, 3, 4)
+    for mask in (torch.ones(6, dtype=torch.bool), torch.ones(6, 3, 4, dtype=torch.bool), torch.ones(6, 4)):
+        with pytest.raises(ValueError, match=r"mask .*: must be bool of shape \[6, 4\]"):
+            quantizer(z, mask)
 
 
 def test_only_whole_numbers_are_indices(quantizer: Quantizer) -> None:
-    for wrong in (torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool)):
+    levels = len(quantizer.codebook_sizes)
+    for wrong in (torch.zeros(2, levels), torch.zeros(2, levels, dtype=torch.bool)):
         with pytest.raises(ValueError, match="must be whole numbers"):
             quantizer.decode(wrong)
+    indices = torch.tensor([0, 1]).expand(3, levels, 2)
     for kind in (torch.uint8, torch.int8, torch.int16, torch.int32):
-        few = quantizer.decode(torch.tensor([[0, 1]], dtype=kind))
-        assert torch.equal(few, quantizer.decode(torch.tensor([[0, 1]])))
-    assert quantizer.decode(torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 3, 4)
+        assert torch.equal(quantizer.decode(indices.to(kind)), quantizer.decode(indices))
+    assert quantizer.decode(torch.zeros(0, levels, 4, dtype=torch.int64)).shape == (0, 3, 4)
 
 
 def test_eval_mode_never_moves_it_whatever_comes(
@@ -174,8 +230,10 @@ def test_frozen_codes_stay(quantizer: Quantizer, build: Callable[[], Quantizer],
         assert not _is(one, before)
 
 
-def test_loaded_codes_are_used_as_they_are(quantizer: Quantizer, build: Callable[[], Quantizer]) -> None:
-    codes = quantizer.decode(torch.arange(quantizer.num_codes))
+def test_loaded_codes_are_used_as_they_are(
+    quantizer: Quantizer, build: Callable[[], Quantizer], all_indices: Tensor
+) -> None:
+    codes = quantizer.decode(all_indices)
     state = quantizer.state_dict()
     alone = {
         name: value for name, value in state.items() if name == "codebook"
@@ -183,10 +241,10 @@ def test_loaded_codes_are_used_as_they_are(quantizer: Quantizer, build: Callable
     for part in [state, alone] if alone else [state]:
         fresh = build()
         fresh.load_state_dict(part, strict=part is state)
-        assert torch.equal(fresh.decode(torch.arange(fresh.num_codes)), codes)
+        assert torch.equal(fresh.decode(all_indices), codes)
         z = 100 + torch.randn(50, 3)
         first = fresh.train()(z)
-        assert torch.equal(first.quantized, codes[first.indices])
+        assert torch.equal(first.quantized, quantizer.decode(first.indices))
         assert torch.equal(first.indices, quantizer.encode(z))
 
 
@@ -209,12 +267,11 @@ def test_it_exports_with_a_dynamic_batch(quantizer: Quantizer, build: Callable[[
         assert [torch.equal(one, other) for one, other in zip(found, expected, strict=True)] == [True] * 3
 
 
-def test_codes_have_the_type_of_the_module(quantizer: Quantizer) -> None:
+def test_codes_have_the_type_of_the_module(quantizer: Quantizer, all_indices: Tensor) -> None:
     """A decoder that was cast with the quantizer takes them."""
-    indices = torch.arange(quantizer.num_codes)[None]
-    codes = quantizer.decode(indices)
+    codes = quantizer.decode(all_indices)
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
-        found = copy.deepcopy(quantizer).to(dtype).decode(indices)
+        found = copy.deepcopy(quantizer).to(dtype).decode(all_indices)
         assert found.dtype == dtype
         torch.testing.assert_close(found, codes.to(dtype))
 
@@ -237,4 +294,4 @@ def test_a_cast_there_and_back_sets_no_codes(build: Callable[[], Quantizer], dty
     z = torch.randn(8, 3, 7) + 100
     quantizer(z)
     if "codebook" in quantizer.state_dict():
-        assert (quantizer.decode(torch.arange(quantizer.num_codes)[None]) - 100).abs().max() < 10
+        assert (quantizer.decode(torch.arange(quantizer.codebook_sizes[0])[:, None]) - 100).abs().max() < 10

@@ -40,10 +40,11 @@ def test_loss_and_gradients_in_closed_form() -> None:
 
 
 def test_the_weight_belongs_to_the_commitment() -> None:
-    z, quantizer = torch.ones(1, 2, requires_grad=True), _with_codes(torch.zeros(1, 2), commitment_cost=0.0)
+    codes, z = torch.tensor([[0.0, 0.0], [9.0, 9.0]]), torch.ones(1, 2, requires_grad=True)
+    quantizer = _with_codes(codes, commitment_cost=0.0)
     quantizer(z).loss.backward()
     assert not z.grad.any()
-    assert quantizer.codebook.grad.tolist() == [[-1.0, -1.0]]
+    assert quantizer.codebook.grad.tolist() == [[-1.0, -1.0], [0.0, 0.0]]
 
 
 def test_the_codes_start_in_the_first_training_batch() -> None:

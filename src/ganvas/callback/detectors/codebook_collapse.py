@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
-from ganvas.functional.precision import widened
+from ganvas.functional.code_usage import counts_to_sum, usage
 
 _USED, _PERPLEXITY = "health/codes_used", "health/perplexity"
 
 
 class CodebookCollapse(Detector):
     """Codes that real samples use, and their perplexity, as shares of what the vectors could reach.
+
+    Of several levels the worst one's.
 
     V vectors that choose evenly among K codes use K (1 - (1 - 1/K)^V) of them on average: with fewer vectors
     than codes not all can be in use.
@@ -40,13 +40,13 @@ class CodebookCollapse(Detector):
     def measure(self, probe: Probe) -> dict[str, float]:
         if probe.reconstruction is None:
             return {}
-        indices = probe.reconstruction[1].flatten()
-        codes = int(probe.recipe.num_codes)
-        counts = widened(torch.bincount(indices, minlength=codes))
-        share = counts / counts.sum()
-        reach = reachable(codes, len(indices))
-        perplexity = float(torch.special.entr(share).sum().exp())
-        return {_USED: float((counts > 0).sum()) / reach, _PERPLEXITY: perplexity / reach}
+        found: dict[str, float] = {}
+        for indices, size in zip(probe.reconstruction[1], probe.recipe.codebook_sizes, strict=True):
+            used = usage(counts_to_sum(indices, size))
+            reach = reachable(size, indices.numel())
+            for tag, name in ((_USED, "codes_used"), (_PERPLEXITY, "perplexity")):
+                found[tag] = min(found.get(tag, math.inf), float(used[name]) / reach)
+        return found
 
     def look(self, history: History) -> Symptom | None:
         for tag, threshold, what in (

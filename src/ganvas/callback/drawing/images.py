@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from ganvas.functional.colours import code_colours
 from ganvas.functional.images import grid, to_uint8
 
 _MAP_SIDE = 64  # least side of an image beside its code map, pixels
+_MOST_MAPS = 8  # code maps beside an image
 _BAR = 4  # width of the bar between samples and neighbours, pixels
 _WAY_OUT = "leave the preview out (~callback.preview)"
 
@@ -50,41 +52,41 @@ def draw_pairs(original: Tensor, reconstruction: Tensor, *, scale: int | None = 
 def draw_codes(
     original: Tensor,
     reconstruction: Tensor,
-    indices: Tensor,
-    num_codes: int,
+    indices: Sequence[Tensor],
+    codebook_sizes: Sequence[int],
     *,
     scale: int | None = None,
 ) -> Tensor:
     """Originals, their reconstructions and their codes as colours, side by side: uint8 [3, H, W].
 
     A code's colour is :func:`ganvas.functional.colours.code_colours`. Codes on a grid of positions are drawn
-    as a map of the image's size, other codes as one row of stripes. Points are drawn once, each in the
-    colour of its codes taken together.
+    as a map of the image's size, other codes as one row of stripes; of several levels the first eight, side
+    by side. Points are drawn once, each in the colour of its codes taken together.
 
     Args:
         original: [N, ...] in [-1, 1].
         reconstruction: likewise.
-        indices: int64 [N, *positions] in [0, num_codes).
+        indices: of each level int64 [N, *positions] in [0, its size).
+        codebook_sizes: number of codes of each level.
         scale: of the images, as in a grid; at least what gives every code a pixel.
 
     Raises:
         OptionError: ``scale`` is less.
     """
-    indices = indices.cpu()
+    levels_of_codes = [(one.cpu(), size) for one, size in zip(indices, codebook_sizes, strict=True)]
     if original.ndim == 2:
         require_points(original, _WAY_OUT)
-        return scatter([Layer(original, _colours_of_all(indices, num_codes))])
-    places = indices if indices.ndim == 3 else indices.reshape(len(indices), 1, -1)  # [N, rows, columns]
-    maps = code_colours(places, num_codes).permute(0, 3, 1, 2)  # [N, 3, rows, columns]
+        return scatter([Layer(original, _colours_of_all(levels_of_codes))])
+    maps = [_map_of(one, size) for one, size in levels_of_codes[:_MOST_MAPS]]
     height, width = original.shape[2:]
     # each code needs a pixel, and small images are enlarged as in every grid
-    least = max(1, -(-maps.shape[2] // height), -(-maps.shape[3] // width))
+    least = max(1, *(max(-(-one.shape[2] // height), -(-one.shape[3] // width)) for one in maps))
     factor = max(least, _MAP_SIDE // max(height, width)) if scale is None else scale
     require(factor >= least, "scale", scale, f"must be at least {least}, so that every code has a pixel")
     size = (height * factor, width * factor)
     images = [levels(side).expand(-1, 3, -1, -1) for side in (original, reconstruction)]
-    tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*images, maps)], dim=1)
-    columns = 3 * max(1, round((len(original) / 2) ** 0.5))
+    tiles = torch.stack([interpolate(x.float(), size).to(torch.uint8) for x in (*images, *maps)], dim=1)
+    columns = tiles.shape[1] * max(1, round((len(original) / (tiles.shape[1] - 1)) ** 0.5))
     return grid(tiles.flatten(0, 1), columns, None if scale is None else 1)
 
 
@@ -125,13 +127,21 @@ def levels(x: Tensor) -> Tensor:
     return to_uint8(x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True))
 
 
-def _colours_of_all(indices: Tensor, num_codes: int) -> Tensor:
-    """One colour for each sample's codes together: indices [N, *positions] to uint8 [N, 3]."""
-    codes = indices.reshape(len(indices), -1)
-    together = torch.zeros(len(codes), dtype=torch.int64)
-    for column in codes.unbind(1):
-        together = (together * num_codes + column) % 2**24
-    colours = code_colours(together, min(num_codes ** codes.shape[1], 2**24))
+def _map_of(indices: Tensor, size: int) -> Tensor:
+    """One level's indices [N, *positions] as colours uint8 [N, 3, rows, columns]."""
+    places = indices if indices.ndim == 3 else indices.reshape(len(indices), 1, -1)
+    return code_colours(places, size).permute(0, 3, 1, 2)
+
+
+def _colours_of_all(levels_of_codes: Sequence[tuple[Tensor, int]]) -> Tensor:
+    """One colour for each sample's codes together: of each level indices [N, *positions]; uint8 [N, 3]."""
+    together = torch.zeros(len(levels_of_codes[0][0]), dtype=torch.int64)
+    count = 1
+    for indices, size in levels_of_codes:
+        for column in indices.flatten(1).unbind(1) if indices.ndim > 1 else (indices,):
+            together = (together * (size % 2**24) + column) % 2**24
+            count *= size
+    colours = code_colours(together, min(count, 2**24))
     return (colours.float() * 0.8).to(torch.uint8)  # none is as white as the paper
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganvas.callback.drawing.files import IMAGES, save_image
 from ganvas.cli.arguments import (
@@ -21,6 +22,9 @@ from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def run(argv: Sequence[str]) -> int:
     """Writes the first ``--num`` samples of a split and their reconstructions."""
@@ -30,7 +34,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--out",
         type=Path,
-        help="F.png, F.webp, F.jpg: pairs; F.npz: images and originals uint8 [N, H, W, C], indices",
+        help="F.png, F.webp, F.jpg: pairs; "
+        "F.npz: images and originals uint8 [N, H, W, C], indices [N, levels, ...]",
     )
     parser.add_argument(
         "--codes", type=Path, help="F.png: originals, reconstructions and codes as colours, besides --out"
@@ -63,16 +68,15 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")
     batches = data.batches(arguments.split, arguments.batch_size, arguments.num)
     made = [(batch.x, *model.reconstruct(batch.x.to(model.device))) for batch in batches]
-    originals, images, indices = (
-        torch.cat([part.cpu() for part in side]) for side in zip(*made, strict=True)
-    )
+    originals, images = (torch.cat([part.cpu() for part in side]) for side in list(zip(*made))[:2])
+    indices = [torch.cat([one.cpu() for one in level]) for level in zip(*(found for *_, found in made))]
     scale = arguments.scale
     check_scalable(scale, originals.shape[1:], 2 * len(originals))
-    tensors = {"images": images, "originals": originals, "indices": indices}
+    tensors = {"images": images, "originals": originals} | _by_name(indices)
     codes = None
     if arguments.codes is not None:
         try:
-            codes = draw_codes(originals, images, indices, model.num_codes, scale=scale)
+            codes = draw_codes(originals, images, indices, model.codebook_sizes, scale=scale)
         except OptionError as error:
             raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
         check_sheet(arguments.codes, codes, "--codes")  # before anything is written
@@ -82,3 +86,12 @@ def run(argv: Sequence[str]) -> int:
             save_image(arguments.codes, codes)
         say(arguments.codes)
     return 0
+
+
+def _by_name(indices: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Levels of one shape as ``indices`` [N, levels, *positions], others as ``indices_level_1`` and so on."""
+    import torch
+
+    if len({one.shape for one in indices}) == 1:
+        return {"indices": torch.stack(list(indices), dim=1)}
+    return {f"indices_level_{level}": one for level, one in enumerate(indices, 1)}

@@ -34,6 +34,10 @@ def of_latents(forward: Callable[..., Any]) -> Callable[..., Any]:
             # what a mask leaves out is padding, and may be anything
             shown = wide.masked_fill(~mask[:, None], 0)
             output = _looked_at(lambda x: forward(quantizer, x, mask), shown)
+        levels = len(quantizer.codebook_sizes)
+        if output.indices.ndim < 2 or output.indices.shape[1] != levels:
+            found = f"indices of shape {list(output.indices.shape)}: must be [B, levels, *positions]"
+            raise ValueError(f"{type(quantizer).__name__} gives {found} with levels={levels}")
         return output if wide is z else output._replace(quantized=output.quantized.to(z.dtype))
 
     return with_contract

@@ -57,7 +57,7 @@ class FSQ(VectorwiseQuantizer):
             math.prod(levels) <= _LARGEST,
             "levels",
             levels,
-            f"make {math.prod(levels)} codes, more than an index can count (2^62); name fewer or smaller levels",
+            f"make {math.prod(levels)} codes, more than an index counts (2^62); name fewer or smaller levels",
         )
         require(
             embedding_dim == len(levels),
@@ -109,7 +109,7 @@ class FSQ(VectorwiseQuantizer):
         return 1 / self.levels.to(o.dtype), -o / self.width
 
     def index_of(self, codes: Tensor) -> Tensor:
-        """Code vectors [B, D, *positions] back to their indices int64 [B, 1, *positions]; undoes ``decode``."""
+        """Code vectors [B, D, *positions] to their indices int64 [B, 1, *positions]; undoes ``decode``."""
         rounded = (rows_of(codes).float() * self.width).round()
         return self._index(rounded).view(codes.shape[0], 1, *codes.shape[2:])
 

@@ -209,7 +209,7 @@ class Lifecycle(pl.LightningModule):
             _check_shape("generator", self.sample(2, 0, ema=False), x)
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
-        """Sums over a held-out batch's samples [B, ...], each of any shape; networks in eval mode.
+        """Sums over a held-out batch's samples [B, ...], each of any shape, or sparse; networks in eval mode.
 
         Nothing, where the recipe has no validation.
         """
@@ -267,12 +267,29 @@ def sums_of_all_ranks(
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return dict(sums), count
     shapes: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(shapes, {name: list(value.shape) for name, value in sums.items()})
-    known: dict[str, list[int]] = next((shape for shape in shapes if shape), {})
+    said = {name: (list(value.shape), value.layout) for name, value in sums.items()}
+    torch.distributed.all_gather_object(shapes, said)
+    known: dict[str, Any] = next((shape for shape in shapes if shape), {})
     home = home_of_float64(device)
-    zeros = {name: torch.zeros(shape, dtype=torch.float64, device=home) for name, shape in known.items()}
+    zeros = {
+        name: torch.zeros(shape, dtype=torch.float64, device=home, layout=layout)
+        for name, (shape, layout) in known.items()
+    }
     total = int(sum_over_ranks(torch.tensor(count, device=device)))
-    return {name: sum_over_ranks(sums.get(name, zeros[name])) for name in known}, total
+    return {name: _over_ranks(sums.get(name, zeros[name])) for name in known}, total
+
+
+def _over_ranks(value: Tensor) -> Tensor:
+    if not value.is_sparse:
+        return sum_over_ranks(value)
+    value = value.coalesce()
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, (value.indices().cpu(), value.values().cpu()))
+    places, numbers = (torch.cat(side, dim=-1) for side in zip(*parts, strict=True))
+    summed = torch.sparse_coo_tensor(
+        places, numbers, value.shape, device=value.device, check_invariants=False
+    )
+    return summed.coalesce()
 
 
 def _check_shape(network: str, made: Tensor, wanted: Tensor) -> None:

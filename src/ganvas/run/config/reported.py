@@ -133,10 +133,10 @@ def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not said or any(not target.startswith("ganvas.") for target in targets):
         return None
     quantizer = _class_of((config.get("model") or {}).get("quantizer"))
-    losses = getattr(quantizer, "losses", None)
-    if losses is not None:  # a recipe says what a quantizer may report, and this one says what it does
-        silent = {f"loss/{one}" for one in ("codebook", "commitment") if f"{one}_loss" not in losses}
-        said = tuple(tag for tag in said if tag not in silent)
+    if quantizer is not None:
+        losses = getattr(quantizer, "losses", None)  # of what it notes; None: it does not say
+        own = ["loss/"] if losses is None else [f"loss/{one.removesuffix('_loss')}" for one in losses]
+        said = (*said, *own)
     records = any((kind := _class_of(node)) and issubclass(kind, Record) for _, node in _callbacks(config))
     return (*said, *_COMMON) if records else ("health/",)
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from ganvas.functional.codes import count_codes, straight_through, usage
-from ganvas.functional.distributed import sum_over_ranks
-from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.functional.codes import straight_through
+from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 
-class Signs(Quantizer):
+class Signs(VectorwiseQuantizer):
     """Each of D values becomes its sign, -1 or 1: 2^D codes, and no codebook to learn.
 
     The gradient passes the sign as that of tanh(z), so that a value far from 0 no longer moves.
 
     Args:
-        embedding_dim: D, the length of one vector; at most 20.
+        embedding_dim: D, the length of one vector; at most 62.
         commitment_cost: weight of mean((tanh(z) - sign(z))^2), which holds the encoder to the signs.
     """
 
@@ -25,32 +23,29 @@ class Signs(Quantizer):
 
     def __init__(self, embedding_dim: int, commitment_cost: float = 0.01) -> None:
         super().__init__()
-        self.embedding_dim, self.num_codes = embedding_dim, 2**embedding_dim
+        self.embedding_dim, self.codebook_sizes = embedding_dim, (2**embedding_dim,)
         self.commitment_cost = commitment_cost
         self.register_buffer("places", 2 ** torch.arange(embedding_dim), persistent=False)
         self.places: Tensor
 
-    def forward(self, z: Tensor) -> QuantizerOutput:
-        """Latents [B, D, *positions] to their codes."""
-        z = z.tanh()
-        signs = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
-        commitment = mse_loss(z, signs)
-        indices = self._indices(z)  # encode looks at z first, and an accelerator would wait for that
-        counts = count_codes(indices.flatten(), self.num_codes)
-        if self.training:  # in eval mode a rank may be alone
-            counts = sum_over_ranks(counts)
-        metrics = {"commitment_loss": commitment.detach(), **usage(counts)}
-        quantized = straight_through(quantized=signs, latent=z)
-        return QuantizerOutput(quantized, indices, self.commitment_cost * commitment, metrics)
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        """Vectors [N, D] to their codes; ``weight`` [N] is 0 for those that a mask leaves out."""
+        rows = rows.tanh()
+        signs = torch.where(rows > 0, 1.0, -1.0).to(rows.dtype)
+        commitment = self.mean((rows - signs).square(), weight)
+        indices = self.search(rows)
+        return RowsOutput(
+            quantized=straight_through(quantized=signs, latent=rows),
+            indices=indices,
+            loss=self.commitment_cost * commitment,
+            losses={"commitment_loss": commitment.detach()},
+            usage=self.usage_of(indices, weight),
+        )
 
-    def encode(self, z: Tensor) -> Tensor:
-        """Latents [B, D, *positions] to indices int64 [B, *positions]: bit d is whether z[:, d] > 0."""
-        return self._indices(z)
+    def search(self, rows: Tensor) -> Tensor:
+        """Vectors [N, D] to indices int64 [N, 1], of one level: bit d is whether rows[:, d] > 0."""
+        return ((rows > 0) * self.places).sum(1, keepdim=True)
 
-    def decode(self, indices: Tensor) -> Tensor:
-        """Indices int64 [B, *positions] to code vectors [B, D, *positions] of -1 and 1."""
-        bits = indices[..., None] // self.places % 2
-        return (bits * 2.0 - 1.0).movedim(-1, 1)
-
-    def _indices(self, z: Tensor) -> Tensor:
-        return ((z > 0).movedim(1, -1) * self.places).sum(-1)
+    def look_up(self, indices: Tensor) -> Tensor:
+        """Indices int64 [N, 1] to code vectors [N, D] of -1 and 1."""
+        return indices // self.places % 2 * 2.0 - 1.0

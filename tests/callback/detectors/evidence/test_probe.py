@@ -42,7 +42,7 @@ class Data:
 class Maker:
     """Makes given samples; its discriminator's logit is the mean of a sample, its codes alternate."""
 
-    num_codes = 9
+    codebook_sizes = (9,)
 
     def __init__(self, made: Tensor) -> None:
         self.made = made
@@ -56,13 +56,13 @@ class Maker:
 
 
 class Autoencoder:
-    num_codes = 9
+    codebook_sizes = (9,)
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
-        return Reconstruction(x * self.scale, torch.tensor([[0, 4]] * (len(x) - 1) + [[4, 4]]))
+        return Reconstruction(x * self.scale, (torch.tensor([[0, 4]] * (len(x) - 1) + [[4, 4]]),))
 
 
 def reference(**options: Any) -> Reference:

@@ -137,8 +137,8 @@ class Probe:
         return getattr(self.recipe, "networks", {}).get("discriminator")
 
     @cached_property
-    def reconstruction(self) -> tuple[Tensor, Tensor] | None:
-        """The training samples' reconstructions [N, ...] and their codes int64 [N, *positions]."""
+    def reconstruction(self) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+        """The training samples' reconstructions [N, ...] and each level's codes int64 [N, *positions]."""
         if not isinstance(self.recipe, Reconstructs):
             return None
         x, indices = self.recipe.reconstruct(self.reference.train.x)
