@@ -149,6 +149,26 @@ CASES = {
         "model.quantizer.decay=0.5",
         "model.quantizer.restart_threshold=0.5",
     ],
+    "residual": [
+        *_CONV,
+        "model/quantizer=residual",
+        "model.num_embeddings=32",
+        *("model.quantizer.levels=3", "model.quantizer.dropout=0.5"),
+    ],
+    "grouped_residual": [
+        "model=mlp_vqvae",
+        "model/quantizer=grouped",
+        "model/quantizer@model.quantizer.inner=residual",
+        "model/quantizer@model.quantizer.inner.inner=vq",
+        *("model.quantizer.inner.levels=2", "model.quantizer.inner.shared=true", "model.num_embeddings=16"),
+        *("model.quantizer.inner.dropout=0.5", "model.quantizer.inner.inner.restart_after=2"),
+    ],
+    "multiscale": [
+        *_CONV,
+        "model/quantizer=multiscale",
+        "model.num_embeddings=32",
+        *("model.quantizer.sides=[1,2]", "model.quantizer.convolutions=1"),
+    ],
     "fsq": [*_CONV, "model/quantizer=fsq"],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }

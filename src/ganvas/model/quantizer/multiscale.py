@@ -27,7 +27,7 @@ from ganvas.model.quantizer.vectorwise import VectorwiseQuantizer
 class MultiscaleQuantizer(Quantizer):
     """A map is a sum of maps of codes, from coarse to fine, all from one codebook.
 
-        f_0 = 0,   e_k = codes of (f - f_{k-1} reduced to side s_k),   f_k = f_{k-1} + phi_k(e_k enlarged to S)
+        f_0 = 0,   e_k = codes of (f - f_{k-1} reduced to side s_k),  f_k = f_{k-1} + phi_k(e_k enlarged to S)
         loss = mean over k of  mse(f_k, sg f) + b mse(sg f_k, f)
 
     Reduced by the mean over areas, enlarged bicubically; phi(x) = (1 - r) x + r conv(x), a 3 x 3 convolution
@@ -110,7 +110,7 @@ class MultiscaleQuantizer(Quantizer):
         if mask is not None:
             raise ValueError("a mask: codes stand for areas of the whole map here; take another quantizer")
         self._check(z)
-        fixed, batch = z.detach(), len(z)
+        fixed, batch = z.detach(), z.shape[0]
         self.inner.prepare(rows_of_scales([self._reduced(fixed, side) for side in self.sides]))
         said, left_over, indices, learning, commitment = torch.zeros_like(z), [], [], [], []
         for scale, side in enumerate(self.sides):
@@ -132,7 +132,7 @@ class MultiscaleQuantizer(Quantizer):
         self._check(z)
         said, indices = torch.zeros_like(z), []
         for scale, side in enumerate(self.sides):
-            indices.append(self.inner.search(rows_of(self._reduced(z - said, side))).view(len(z), -1))
+            indices.append(self.inner.search(rows_of(self._reduced(z - said, side))).view(z.shape[0], -1))
             said = said + self._enlarged(indices[-1], scale).to(z.dtype)
         return torch.cat(indices, dim=1)[:, None]
 
@@ -156,7 +156,7 @@ class MultiscaleQuantizer(Quantizer):
     def _learn(self, rows: Tensor, indices: Tensor) -> dict[str, Tensor]:
         """Moves the codes in training, by the rows of all scales together; the usage of indices [B, T]."""
         if self.training and not self.inner.is_frozen:
-            return of_all_levels(self.inner.quantize_batch(rows, None, len(indices)).usage)
+            return of_all_levels(self.inner.quantize_batch(rows, None, indices.shape[0]).usage)
         return of_all_levels(self.inner.usage_of(indices.view(-1, 1), None))
 
     def _check(self, z: Tensor) -> None:
@@ -173,7 +173,7 @@ class MultiscaleQuantizer(Quantizer):
         """phi of a scale's codes, indices [B, side^2], at least float32 [B, D, S, S]."""
         side, full = self.sides[scale], self.sides[-1]
         codes = at_least_float32(self.inner.look_up(indices.flatten()[:, None]))
-        x = grid_of(codes, (len(indices), side, side))
+        x = grid_of(codes, (indices.shape[0], side, side))
         if side != full:
             x = F.interpolate(x, size=(full, full), mode="bicubic")
         if not len(self.convolutions) or self.share == 0:
