@@ -22,7 +22,7 @@ def squeezed(text: str) -> str:
 
 def test_all_groups_are_listed(ganvas) -> None:
     text = ganvas("options").stdout
-    assert "model/quantizer              fsq, vq, vq_ema\n" in text
+    assert "model/quantizer              fsq, grouped, multiscale, residual, vq, vq_ema\n" in text
     assert len(text.splitlines()) == len({path.parent for path in CONF.glob("*/**/*.yaml")})
 
 

@@ -70,7 +70,7 @@ class Autoencoder(Recipe):
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
         reconstruction, indices = self._in_eval_mode(x)
-        return Reconstruction(reconstruction.clamp(-1, 1), indices.unbind(1))
+        return Reconstruction(reconstruction.clamp(-1, 1), indices)
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
@@ -102,8 +102,8 @@ class Autoencoder(Recipe):
         return self.reconstruction_sums(reconstruction, batch.x) | {
             "squared_error": widened(squared).sum(),
             **{
-                f"{_COUNTS}{level}": counts_to_sum(indices[:, level], size)
-                for level, size in enumerate(self.codebook_sizes)
+                f"{_COUNTS}{level}": counts_to_sum(own, size)
+                for level, (own, size) in enumerate(zip(indices, self.codebook_sizes, strict=True))
             },
         }
 
@@ -115,11 +115,12 @@ class Autoencoder(Recipe):
         return {}
 
     @torch.no_grad()
-    def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples [B, ...] to their reconstructions, not clamped, and codes."""
+    def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Samples [B, ...] to their reconstructions, not clamped, and each level's codes."""
         with eval_mode(self.encoder, self.quantizer, self.decoder):
             reconstruction, output = self.autoencode(x)
-        return reconstruction, output.indices
+        maps = (output.indices,) if isinstance(output.indices, Tensor) else output.indices
+        return reconstruction, tuple(level for one in maps for level in one.unbind(1))
 
     def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
         own = dict(sums)

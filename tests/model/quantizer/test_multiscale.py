@@ -183,7 +183,7 @@ _TWO_RANKS = """
 
     torch.manual_seed(0)
     inner = lambda: EMAVectorQuantizer(9, 3, decay=0.5, restart_threshold=0.5)
-    quantizer = MultiscaleQuantizer(inner, (1, 2, 4), convolutions=2)
+    quantizer = MultiscaleQuantizer(inner, (1, 2, 4))
     for _ in range(5):
         z = torch.randn(16, 3, 4, 4)
         output = quantizer(z[8 * rank : 8 * rank + 8])
@@ -195,7 +195,7 @@ def test_two_ranks_are_one_process_on_the_joint_batch(two_ranks: Callable[[str],
     results = two_ranks(_TWO_RANKS)
     torch.manual_seed(0)
     make = lambda: EMAVectorQuantizer(9, 3, decay=0.5, restart_threshold=0.5)  # noqa: E731
-    quantizer = MultiscaleQuantizer(make, (1, 2, 4), convolutions=2)
+    quantizer = MultiscaleQuantizer(make, (1, 2, 4))
     for _ in range(5):
         output = quantizer(torch.randn(16, 3, 4, 4))
     for result in results:
@@ -225,7 +225,7 @@ def test_a_fresh_one_goes_on_from_its_checkpoint() -> None:
         ({"sides": []}, r"sides=\[\]: must grow"),
         ({"sides": [0, 5]}, r"sides=\[0, 5\]: must grow from 1"),
         ({"sides": [1, 3, 3]}, r"sides=\[1, 3, 3\]: must grow"),
-        ({"convolutions": 5}, "convolutions=5: must be from 0 to the number of sides, 4"),
+        ({"convolutions": -1}, "convolutions=-1: must be at least 0"),
         ({"convolution_share": 1.5}, "convolution_share=1.5: must be in"),
         ({"embedding_dim": 4}, "embedding_dim=4: must be 3, the inner"),
         ({"inner": lambda: FSQ([5, 5], 2)}, "inner=FSQ: has no codebook"),

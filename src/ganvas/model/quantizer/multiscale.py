@@ -40,13 +40,13 @@ class MultiscaleQuantizer(Quantizer):
 
     Args:
         inner: makes the codebook, a quantizer with codes in a table.
-        sides: s_1, s_2, ..., growing; the last is S.
-        convolutions: how many phi there are; 0: phi is the identity.
+        sides: s_1, s_2, ..., growing; the last is S. See :func:`ganvas.functional.sides.growing_sides`.
+        convolutions: how many phi there are, at most one for each scale; 0: phi is the identity.
         convolution_share: r.
         embedding_dim: D, where it is known; it is the inner quantizer's.
 
     Raises:
-        OptionError: sides that do not grow from 1 on, or are none, more convolutions than scales, a share
+        OptionError: sides that do not grow from 1 on, or are none, fewer than 0 convolutions, a share
             outside [0, 1], or an inner quantizer without a codebook; of ``forward`` and ``encode``: latents
             that are no square map of side S.
     """
@@ -66,14 +66,9 @@ class MultiscaleQuantizer(Quantizer):
             bool(shown) and shown[0] >= 1 and grows,
             "sides",
             shown,
-            "must grow from 1 or more on; [1, 2, 3, 4, 5, 7] is usual for maps of side 7",
+            "must grow from 1 or more on; [1, 2, 3, 4, 5, 6, 7] is usual for maps of side 7",
         )
-        require(
-            0 <= convolutions <= len(shown),
-            "convolutions",
-            convolutions,
-            f"must be from 0 to the number of sides, {len(shown)}; 4 is usual",
-        )
+        require(convolutions >= 0, "convolutions", convolutions, "must be at least 0; 4 is usual")
         require(
             0 <= convolution_share <= 1,
             "convolution_share",
@@ -88,7 +83,8 @@ class MultiscaleQuantizer(Quantizer):
         self.embedding_dim, self.codebook_sizes = made.embedding_dim, made.codebook_sizes
         check_length(embedding_dim, made.embedding_dim, "the inner quantizer's")
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(made.embedding_dim, made.embedding_dim, 3, padding=1) for _ in range(convolutions)
+            nn.Conv2d(made.embedding_dim, made.embedding_dim, 3, padding=1)
+            for _ in range(min(convolutions, len(shown)))
         )
         self._moves = bool(convolutions) or isinstance(made.codebook, nn.Parameter)
         self.losses = ("codebook_loss", "commitment_loss") if self._moves else ("commitment_loss",)
