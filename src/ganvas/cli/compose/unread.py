@@ -208,8 +208,9 @@ def recipes_own(choices: Mapping[str, str]) -> dict[str, Any]:
         if not isinstance(settings, dict) or chosen is None or chosen == usual.get(part):
             continue
         option = _option(f"model/{part}", chosen)
+        own = [(key, value) for key, value in settings.items() if key not in {*(option or ()), *RESERVED}]
         if option and option.get("_target_") is not None:
-            found |= {f"model.{part}.{key}": value for key, value in settings.items() if key not in option}
+            found |= {f"model.{part}.{key}": value for key, value in own}
     return found
 
 

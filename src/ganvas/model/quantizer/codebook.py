@@ -135,6 +135,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
             return rotation_trick(quantized=codes, latent=latents)
         return straight_through(quantized=codes, latent=latents)
 
+    def prepare(self, rows: Tensor) -> None:
+        if self.training and not self.is_frozen and not self.has_started:
+            self._start(self.inward(rows).detach(), None)
+            self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
+
     @abstractmethod
     def hold(self, codes: Tensor) -> None:
         """Makes ``codebook`` of the initial codes, float32 [K, d]: a parameter or a buffer."""

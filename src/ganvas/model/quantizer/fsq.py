@@ -20,6 +20,7 @@ from ganvas.model.quantizer.noisy import NoisyQuantizer
 from ganvas.model.quantizer.vectorwise import RowsOutput
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
+_EDGE = 1 - 1e-6  # of tanh, beyond which atanh is hardly a number
 _LARGEST = 2**62  # codes; an index is an int64
 # From all numbers to (-1, 1). The last two make N(0, 1) uniform, the first of them nearly (1.000 to 0.998 of
 # log2 L for 3 to 16 levels).
@@ -27,6 +28,11 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": lambda z: 2 * torch.sigmoid(1.6 * z) - 1,
     "normal_cdf": lambda z: torch.erf(z * math.sqrt(0.5)),
+}
+_INVERSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.atanh,
+    "sigmoid": lambda a: torch.logit((a + 1) / 2) / 1.6,
+    "normal_cdf": lambda a: torch.erfinv(a) * math.sqrt(2),
 }
 # Whose cells hold about as many of N(0, 1) each; the first one is taken where none is named.
 _FITTING = {
@@ -147,6 +153,27 @@ class FSQ(NoisyQuantizer):
         codes = (digits.to(dtype) - self._centre(dtype)) / self._width(dtype)
         return codes.to(self.half_width.dtype)
 
+    def squash(self, rows: Tensor) -> Tensor:
+        return self._bounded(rows) / self._width(rows.dtype)
+
+    def unsquash(self, values: Tensor) -> Tensor:
+        if self.cells != "rounded":
+            return _INVERSES[self.activation](values.clamp(-_EDGE, _EDGE))
+        h, o, s = self._constants()
+        inner = (values * self._width(values.dtype) + o) / h
+        return torch.atanh(inner.clamp(-_EDGE, _EDGE)) - s
+
+    def refinement(self) -> tuple[Tensor, Tensor]:
+        """A cell is cut into L equal ones; rounded codes of an even L are half a cell off their middle.
+
+        Symmetric codes stand at the ends of what is cut, and so L - 1 to a cell.
+        """
+        _, o, _ = self._constants()
+        if self.cells == "rounded":
+            return 1 / self.levels.to(o.dtype), -o / self._width(o.dtype)
+        parts = self.levels - 1 if self.cells == "symmetric" else self.levels
+        return 1 / parts.to(o.dtype), torch.zeros_like(o)
+
     def index_of(self, codes: Tensor) -> Tensor:
         """Code vectors [B, D, *positions] to their indices int64 [B, 1, *positions]; undoes ``decode``."""
         rows = at_least_float32(rows_of(codes))
@@ -158,9 +185,7 @@ class FSQ(NoisyQuantizer):
         if self.cells != "rounded":
             scale = (self.levels - 1 if self.cells == "symmetric" else self.levels).to(rows.dtype) / 2
             return scale * _ACTIVATIONS[self.activation](rows)
-        h, o, s = self.half_width, self.offset, self.shift
-        if h.dtype not in WIDE:  # a cast has rounded them, beyond the outermost levels where there are many
-            h, o, s = _bounds(self.levels)
+        h, o, s = self._constants()
         return h * torch.tanh(rows + s) - o
 
     def _rounded(self, bounded: Tensor) -> Tensor:
@@ -171,6 +196,13 @@ class FSQ(NoisyQuantizer):
         # at the end of the last cell floor goes beyond it
         digits = (bounded + centre + 0.5).floor().clamp(min=0).minimum(2 * centre)
         return digits - centre
+
+    def _constants(self) -> tuple[Tensor, Tensor, Tensor]:
+        """h, o and s, at least float32 [D] each."""
+        if self.half_width.dtype in WIDE:
+            return self.half_width, self.offset, self.shift
+        # a cast has rounded them, beyond the outermost levels where there are many
+        return _bounds(self.levels)
 
     def _index(self, rounded: Tensor) -> Tensor:
         """Levels in units of a cell, float [N, D], to int64 [N]."""

@@ -54,9 +54,9 @@ class Quantizer(nn.Module, ABC):
     """
 
     updates_itself = True
-    levels_may_be_absent: ClassVar[bool] = False
+    levels_may_be_absent: bool = False
     draws_codes = False
-    losses: ClassVar[tuple[str, ...] | None] = None
+    losses: tuple[str, ...] | None = None
     never_negative: ClassVar[tuple[str, ...]] = ()
     takes_nearest = False
     compares_vectors = False
