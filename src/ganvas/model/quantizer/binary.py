@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -49,7 +47,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
             temperature that is not positive.
     """
 
-    losses: ClassVar[tuple[str, ...] | None] = ("commitment_loss", "entropy_loss")
+    losses = ("commitment_loss", "entropy_loss")
     radix: Tensor  # int64 [d], what a bit adds to the index; no checkpoint holds it
     like: Tensor  # a float scalar, of the type that codes have; no checkpoint holds it
     size: float  # s
@@ -84,6 +82,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
         )
         self.codebook_sizes, self.embedding_dim, self.size = (2**embedding_dim,), embedding_dim, size
         self.commitment_cost, self.entropy_weight, self.diversity = commitment_cost, entropy_weight, diversity
+        self.compares_vectors = entropy_weight > 0
         self.temperature, self.group_bits = temperature, group_bits
         self.register_buffer("radix", 2 ** torch.arange(embedding_dim), persistent=False)
         self.register_buffer("like", torch.zeros(()), persistent=False)

@@ -103,7 +103,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         if learns:
             self._start(latents.detach(), weight)
         table = self.table()  # [K, d]
-        indices = nearest_code(latents, table)  # [N]
+        indices = self.nearest(latents, table)  # [N]
         codes = F.embedding(indices, table).to(latents.dtype)  # [N, d], a copy that no update reaches
         loss, losses = self.loss(latents, codes, table, weight)
         quantized = self.outward(self.estimate(latents, codes, learns))
@@ -125,6 +125,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
     def table(self) -> Tensor:
         """The codes as they are compared and given out, [K, d]."""
         return self.codebook
+
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        """Indices int64 [N] of the codes [K, d] that latents [N, d] take."""
+        return nearest_code(latents, table)
 
     def estimate(self, latents: Tensor, codes: Tensor, learns: bool) -> Tensor:
         """Codes [N, d] with a gradient to the latents [N, d].
@@ -168,7 +172,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """
 
     def search(self, rows: Tensor) -> Tensor:
-        return nearest_code(self.inward(rows), self.table())[:, None]
+        return self.nearest(self.inward(rows), self.table())[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
         return self.outward(F.embedding(indices[:, 0], self.table()))
