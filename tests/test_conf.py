@@ -157,3 +157,15 @@ def test_points_need_no_edit(model: str) -> None:
     config = compose([f"model={model}", "data=toy"]).config
     assert config["data"]["sample_shape"] == [2]
     assert build(config["model"], "model") is not None
+
+
+@pytest.mark.parametrize("option", ["conv"])
+@pytest.mark.parametrize("size", [7, 10])
+def test_a_vqvae_of_images_takes_any_size(option: str, size: int) -> None:
+    words = ["model=vqvae", f"model/encoder={option}", f"model/decoder={option}", "data=image_folder"]
+    config = compose([*words, f"data.native_size={size}", "data.channels=2", "data.root=x"]).config
+    assert config["data"]["image_size"] == size
+    model, x = build(config["model"], "model"), torch.rand(3, 2, size, size) * 2 - 1
+    model.check_sample(x)
+    assert model.reconstruct(x).x.shape == x.shape
+    assert model.decode(model.encode(x)).shape == x.shape
