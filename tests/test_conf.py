@@ -26,7 +26,7 @@ def words(name: Path) -> list[str]:
     vqvae = ("model/encoder", "model/decoder", "model/quantizer", "model/reconstruction_loss")
     chosen = [f"{group}={option}"]
     if group in vqvae:
-        model = "vqvae" if option == "conv" else "mlp_vqvae"
+        model = "vqvae" if option in ("conv", "resnet", "vit") else "mlp_vqvae"
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
@@ -159,7 +159,7 @@ def test_points_need_no_edit(model: str) -> None:
     assert build(config["model"], "model") is not None
 
 
-@pytest.mark.parametrize("option", ["conv"])
+@pytest.mark.parametrize("option", ["conv", "resnet", "vit"])
 @pytest.mark.parametrize("size", [7, 10])
 def test_a_vqvae_of_images_takes_any_size(option: str, size: int) -> None:
     words = ["model=vqvae", f"model/encoder={option}", f"model/decoder={option}", "data=image_folder"]

@@ -1,4 +1,4 @@
-"""Images of any size before networks that halve their sides: edges repeated around them, and cut off again."""
+"""Images of any size before networks that halve their sides: edges are repeated around them, and cut off."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from ganvas.errors import require
@@ -18,7 +20,9 @@ class ImageGrid:
     cuts its own to what went in.
 
     Attributes:
+        channels, height, width: of one image.
         sides: height and width of the grid.
+        places: its number of latents.
 
     Args:
         sample_shape: [C, H, W] of one image.
@@ -31,6 +35,7 @@ class ImageGrid:
     def __init__(self, sample_shape: list[int], multiple: int) -> None:
         self.channels, self.height, self.width = require_image_shape(sample_shape)
         self.sides = tuple(padded_side(side, multiple) // multiple for side in (self.height, self.width))
+        self.places = math.prod(self.sides)
 
     def cut(self, images: Tensor) -> Tensor:
         """Images [B, C, h * multiple, w * multiple] of the whole grid to [B, C, H, W]."""
