@@ -169,3 +169,10 @@ def test_a_vqvae_of_images_takes_any_size(option: str, size: int) -> None:
     model.check_sample(x)
     assert model.reconstruct(x).x.shape == x.shape
     assert model.decode(model.encode(x)).shape == x.shape
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), [("conv", "vit"), ("resnet", "conv"), ("vit", "resnet")])
+def test_encoders_and_decoders_of_images_go_together(encoder: str, decoder: str) -> None:
+    words = ["model=vqvae", f"model/encoder={encoder}", f"model/decoder={decoder}", "data=fashion_mnist"]
+    model = build(compose(words).config["model"], "model")
+    model.check_sample(torch.zeros(2, 1, 28, 28))

@@ -76,7 +76,11 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
     "gradient_penalty": lambda name: ["model=mlp_gan", f"model/gradient_penalty={name}"],
     "augment": lambda name: ["model=mlp_gan", f"model/augment={name}"],
     "ema": lambda name: ["model=mlp_gan", f"model/ema={name}"],
-    "reconstruction_loss": lambda name: ["model=mlp_vqvae", f"model/reconstruction_loss={name}"],
+    "reconstruction_loss": lambda name: [
+        "model=mlp_vqvae",
+        f"model/reconstruction_loss={name}",
+        *(["metric/features@model.reconstruction_loss.perceptual.features=pixels"] * (name == "perceptual")),
+    ],
 }
 SHAPES = {
     "generator/mlp": (64,),

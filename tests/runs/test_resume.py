@@ -47,6 +47,16 @@ _CASES = {
         "model.decoder.hidden_channels=16",
         "data.num_workers=1",
     ],
+    "tokens": [
+        *("model=vqvae", "model/encoder=vit", "model/decoder=vit", "data.image_size=10"),
+        *("model.encoder.tokens=3", "model.encoder.width=16", "model.encoder.depth=1"),
+        "model/reconstruction_loss=[l1,perceptual]",
+        "metric/features@model.reconstruction_loss.perceptual.features=pixels",
+    ],
+    "residual_autoencoder": [
+        *("model=vqvae", "model/encoder=resnet", "model/decoder=resnet", "data.image_size=10"),
+        *("model.encoder.base_channels=8", "model.encoder.blocks=1"),
+    ],
 }
 
 

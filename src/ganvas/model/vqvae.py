@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.functional.batch import Batch
+from ganvas.errors import OptionError, require
+from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.autoencoder import Autoencoder
@@ -30,8 +31,9 @@ class VQVAE(Autoencoder):
     """
 
     reports = (
-        *("loss/reconstruction", "loss/total", "gradient_norm/all", "learning_rate/all"),
-        *("validation/reconstruction_loss", *Autoencoder.reports),
+        *("loss/reconstruction", "loss/reconstruction/", "loss/total"),
+        *("gradient_norm/all", "learning_rate/all"),
+        *("validation/reconstruction_loss", "validation/reconstruction_loss/", *Autoencoder.reports),
     )
 
     def __init__(
@@ -51,11 +53,27 @@ class VQVAE(Autoencoder):
 
     def step(self, batch: Batch, draws: Draws) -> None:
         reconstruction, output = self.autoencode(batch.x)  # [B, ...]
-        loss = self.reconstruction_loss(reconstruction=reconstruction, target=batch.x)
+        loss, terms = self.reconstruction_loss.with_terms(reconstruction=reconstruction, target=batch.x)
         self.note({"loss/reconstruction": loss})
+        self.note({f"loss/reconstruction/{name}": term for name, term in terms.items()})
         self.note_codes(output)
         self.descend("all", {"loss/total": loss + output.loss})
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        loss = self.reconstruction_loss(reconstruction=reconstruction, target=target)
-        return {"reconstruction_loss": widened(loss) * len(target)}
+        loss, terms = self.reconstruction_loss.with_terms(reconstruction=reconstruction, target=target)
+        named = {"reconstruction_loss": loss}
+        named |= {f"reconstruction_loss/{name}": term for name, term in terms.items()}
+        return {name: widened(value) * len(target) for name, value in named.items()}
+
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless parts fit samples like ``x`` [B, ...] and each other."""
+        super().check_sample(x)
+        fits = getattr(self.decoder, "is_bounded", False) or not self.reconstruction_loss.needs_bounded
+        rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
+        require(fits, "decoder.output", "linear", rule)
+
+    def check_data(self, facts: Callable[[], DataFacts]) -> None:
+        try:
+            self.reconstruction_loss.check(facts)
+        except OptionError as error:
+            raise error.under("reconstruction_loss") from error
