@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytorch_lightning as pl
@@ -197,6 +197,7 @@ def test_a_loss_of_probabilities_asks_for_a_bounded_decoder() -> None:
 def test_an_extractor_is_no_part_of_the_model() -> None:
     class Extractor(torch.nn.Linear):
         asked = 0
+        protocol: ClassVar[dict[str, object]] = {"name": "mine"}
 
         def check(self, facts: DataFacts) -> None:
             assert facts.name == "Digits"
@@ -213,6 +214,7 @@ def test_an_extractor_is_no_part_of_the_model() -> None:
     data = Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
     model.check_data(data.facts)
     assert extractor.asked == 1
+    assert model.rests_on() == {"perceptual": {"name": "mine"}}
     assert model.state_dict().keys() == make().state_dict().keys()
     _, keep = fit(model, 2, limit_val_batches=0)
     assert keep.reports[1]["loss/reconstruction/perceptual"] > 0

@@ -77,3 +77,6 @@ class VQVAE(Autoencoder):
             self.reconstruction_loss.check(facts)
         except OptionError as error:
             raise error.under("reconstruction_loss") from error
+
+    def rests_on(self) -> dict[str, object]:
+        return self.reconstruction_loss.rests_on()

@@ -23,6 +23,7 @@ class Linear:
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
         self.matrix = torch.randn(4, 3, generator=generator)
+        self.protocol: dict[str, object] = {"name": "linear", "seed": 0}
 
     def check(self, facts: DataFacts) -> None:
         assert facts.sample_shape == [1, 2, 2]
@@ -74,7 +75,9 @@ def test_an_extractor_that_lets_no_gradient_through_is_refused() -> None:
         def __call__(self, x: Tensor) -> Features:
             return super().__call__(x.round())
 
-    Perceptual(Linear()).check(lambda: FACTS)
+    loss = Perceptual(Linear())
+    loss.check(lambda: FACTS)
+    assert loss.rests_on() == {"name": "linear", "seed": 0}
     for features in (Closed(), Rounded()):
         with pytest.raises(OptionError, match=f"^features={type(features).__name__}: lets no gradient"):
             Perceptual(features).check(lambda: FACTS)

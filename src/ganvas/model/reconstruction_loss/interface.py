@@ -63,6 +63,10 @@ class ReconstructionLoss(ABC):
         """
         del facts
 
+    def rests_on(self) -> dict[str, object]:
+        """Plain values that name what it reads and no checkpoint holds; after :meth:`check`."""
+        return {}
+
 
 def _of_one_shape(loss: Any) -> Any:
     def checked(self: ReconstructionLoss, *, reconstruction: Tensor, target: Tensor) -> Any:

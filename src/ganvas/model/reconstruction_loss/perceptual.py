@@ -22,7 +22,10 @@ _GROUP = "metric/features@model.reconstruction_loss.perceptual.features"  # wher
 
 @runtime_checkable
 class FrozenFeatures(Protocol):
-    """A fixed, differentiable map from samples to feature vectors: any option of metric/features."""
+    """A fixed, differentiable map from samples to feature vectors: any option of metric/features.
+
+    One that has weights names them by its ``protocol``, plain values that are read after :meth:`check`.
+    """
 
     def check(self, facts: DataFacts) -> None:
         """Called once before training; it may load what belongs to these data, or raise OptionError."""
@@ -81,3 +84,6 @@ class Perceptual(ReconstructionLoss):
         passes = seen.requires_grad and bool(torch.autograd.grad(seen.square().sum(), x)[0].any())
         rule = f"lets no gradient through, so that nothing would learn from it; {_GROUP}=... chooses another"
         require(passes, "features", type(self.features).__name__, rule)
+
+    def rests_on(self) -> dict[str, object]:
+        return dict(getattr(self.features, "protocol", {}))

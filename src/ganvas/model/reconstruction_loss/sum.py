@@ -49,3 +49,7 @@ class Sum(ReconstructionLoss):
                 term.check(facts)
             except OptionError as error:
                 raise error.under(name) from error
+
+    def rests_on(self) -> dict[str, object]:
+        named = {name: term.rests_on() for name, term in self.terms.items()}
+        return {name: values for name, values in named.items() if values}

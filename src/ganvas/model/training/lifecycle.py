@@ -218,6 +218,11 @@ class Lifecycle(pl.LightningModule):
             OptionError: the data are not of a part's kind, or something is missing.
         """
 
+    def rests_on(self) -> dict[str, object]:
+        """Plain values that name what training reads and no checkpoint holds, such as the weights of a frozen
+        network; after :meth:`check_data`. A resumed run whose values differ is refused."""
+        return {}
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over a held-out batch's samples [B, ...], each of any shape; networks in eval mode.
 
