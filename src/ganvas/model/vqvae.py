@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import OptionError, require
-from ganvas.functional.batch import Batch, DataFacts
+from ganvas.functional.batch import Batch
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.autoencoder import Autoencoder
@@ -48,7 +47,8 @@ class VQVAE(Autoencoder):
         seed: int,
     ) -> None:
         super().__init__(encoder=encoder, quantizer=quantizer, decoder=decoder, seed=seed)
-        self.reconstruction_loss, self.optimizer, self.grad_clip = reconstruction_loss, optimizer, grad_clip
+        self.reconstruction_loss = reconstruction_loss
+        self.optimizer, self.grad_clip = optimizer, grad_clip
         self.add_optimizer("all", optimizer, ["encoder", "quantizer", "decoder"], grad_clip=grad_clip)
 
     def step(self, batch: Batch, draws: Draws) -> None:
@@ -64,19 +64,3 @@ class VQVAE(Autoencoder):
         named = {"reconstruction_loss": loss}
         named |= {f"reconstruction_loss/{name}": term for name, term in terms.items()}
         return {name: widened(value) * len(target) for name, value in named.items()}
-
-    def check_sample(self, x: Tensor) -> None:
-        """Raises OptionError unless parts fit samples like ``x`` [B, ...] and each other."""
-        super().check_sample(x)
-        fits = getattr(self.decoder, "is_bounded", False) or not self.reconstruction_loss.needs_bounded
-        rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
-        require(fits, "decoder.output", "linear", rule)
-
-    def check_data(self, facts: Callable[[], DataFacts]) -> None:
-        try:
-            self.reconstruction_loss.check(facts)
-        except OptionError as error:
-            raise error.under("reconstruction_loss") from error
-
-    def rests_on(self) -> dict[str, object]:
-        return self.reconstruction_loss.rests_on()
