@@ -46,6 +46,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
     never_negative: ClassVar[tuple[str, ...]] = ("batches",)
     codebook: Tensor  # e, float32 [K, D]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+    restarts: Tensor  # int64 scalar: restarts of codes since the module was made; no checkpoint holds it
 
     def __init__(self, num_embeddings: int, embedding_dim: int, commitment_cost: float) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64), persistent=False)
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
         # until the codes are started; tells whether a user set them
@@ -200,6 +202,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, D]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        self.restarts += dead.sum()
         return fresh
 
 
