@@ -59,6 +59,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
     takes_nearest = True
     codebook: Tensor  # e, float32 [K, d]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+    restarts: Tensor  # int64 scalar: restarts of codes since the module was made; no checkpoint holds it
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64), persistent=False)
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
         # until the codes are started; tells whether a user set them
@@ -268,6 +270,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, d]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        self.restarts += dead.sum()
         return fresh
 
 
