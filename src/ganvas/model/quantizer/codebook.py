@@ -56,8 +56,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
 
     gradients: ClassVar[tuple[str, ...]] = GRADIENTS
     never_negative: ClassVar[tuple[str, ...]] = ("batches",)
+    takes_nearest = True
     codebook: Tensor  # e, float32 [K, d]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+    restarts: Tensor  # int64 scalar: restarts of codes since the module was made; no checkpoint holds it
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64), persistent=False)
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
         # until the codes are started; tells whether a user set them
@@ -102,7 +105,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         if learns:
             self._start(latents.detach(), weight)
         table = self.table()  # [K, d]
-        indices = nearest_code(latents, table)  # [N]
+        indices = self.nearest(latents, table)  # [N]
         codes = F.embedding(indices, table).to(latents.dtype)  # [N, d], a copy that no update reaches
         loss, losses = self.loss(latents, codes, table, weight)
         quantized = self.outward(self.estimate(latents, codes, learns))
@@ -125,6 +128,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """The codes as they are compared and given out, [K, d]."""
         return self.codebook
 
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        """Indices int64 [N] of the codes [K, d] that latents [N, d] take."""
+        return nearest_code(latents, table)
+
     def estimate(self, latents: Tensor, codes: Tensor, learns: bool) -> Tensor:
         """Codes [N, d] with a gradient to the latents [N, d].
 
@@ -133,6 +140,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
         if self.gradient == "rotation":
             return rotation_trick(quantized=codes, latent=latents)
         return straight_through(quantized=codes, latent=latents)
+
+    def prepare(self, rows: Tensor) -> None:
+        if self.training and not self.is_frozen and not self.has_started:
+            self._start(self.inward(rows).detach(), None)
+            self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
 
     @abstractmethod
     def hold(self, codes: Tensor) -> None:
@@ -162,7 +174,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """
 
     def search(self, rows: Tensor) -> Tensor:
-        return nearest_code(self.inward(rows), self.table())[:, None]
+        return self.nearest(self.inward(rows), self.table())[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
         return self.outward(F.embedding(indices[:, 0], self.table()))
@@ -258,6 +270,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, d]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        self.restarts += dead.sum()
         return fresh
 
 
