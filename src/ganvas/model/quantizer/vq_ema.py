@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.errors import require
+from ganvas.functional.codes import code_sums
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 
@@ -82,7 +83,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
         """Moves the codes toward the batch, and restarts those that hardly a vector chooses."""
         kind = torch.promote_types(self.total.dtype, torch.float32)  # a sum is not made in half
         count, total = self.count.to(kind), self.total.to(kind)
-        sums = torch.zeros_like(total).index_add_(0, indices, rows.to(total.dtype))
+        sums = code_sums(rows.to(total.dtype), indices, self.num_codes)
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]
         count, total = count.lerp(counts.to(count.dtype), 1 - self.decay), total.lerp(sums, 1 - self.decay)
