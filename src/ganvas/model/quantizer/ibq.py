@@ -62,6 +62,7 @@ class IBQ(VectorwiseQuantizer):
         self.codebook_sizes = (num_embeddings,)
         self.codebook_cost, self.entropy_weight = codebook_cost, entropy_weight
         self.entropy_temperature = entropy_temperature
+        self.compares_vectors = entropy_weight > 0
         self.codebook = nn.Parameter(torch.randn(num_embeddings, embedding_dim))  # e, [K, D]
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
