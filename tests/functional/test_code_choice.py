@@ -55,6 +55,7 @@ def test_a_spread_is_even_and_fixed() -> None:
     assert spread(10, 4).tolist() == [0, 2, 5, 7]
     apart = spread(2**36, 512).diff()
     assert apart.min() == apart.max() == 2**27
+    assert spread(2**62 + 5, 3).tolist() == [i * (2**62 + 5) // 3 for i in range(3)]
 
 
 def test_a_code_stands_alone_in_its_level() -> None:

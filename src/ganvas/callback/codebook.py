@@ -22,7 +22,7 @@ from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_ru
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.checked_values import items, whole
-from ganvas.functional.code_choice import counts_of, spread
+from ganvas.functional.code_choice import by_use, counts_of, spread
 from ganvas.functional.code_usage import usage
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
@@ -52,10 +52,13 @@ class Codebook(RunCallback):
     Beside the event files lies what the tab PROJECTOR shows, always of the newest look: the first level's
     codes as vectors, with these pictures, and uses and age as labels.
 
+    Of more than ``most`` codes so many are decoded, evenly apart by their indices, which are the same ones at
+    every look; of more than 65,536 the most used ones of the look, since hardly any other has a use.
+
     Args:
         every_examples: examples between two looks; 0 looks at the end alone.
         num: validation samples (training samples where none are held out).
-        most: codes that are decoded; of more codes this many, evenly apart by their indices.
+        most: codes that are decoded.
         first_examples: examples of the first look; then 2, 5, 10 ... times as many, as for previews; 0: none.
     """
 
@@ -125,7 +128,7 @@ class Codebook(RunCallback):
                 except ValueError as error:  # a run that diverged goes on
                     log.info("no look at the codes after %d examples: %s", now, error)
                     return
-                codes = spread(pl_module.quantizer.codebook_sizes[0], self.most)
+                codes = _chosen(use.counts[0], self.most)
                 decoded = decode_codes(pl_module, use, 0, codes, batch_size=_BATCH)
         ages = self._ages(use, now)
         images = at_most(decoded.x, _SIDE) if decoded.x.ndim == 4 else None
@@ -163,6 +166,13 @@ class Codebook(RunCallback):
 
     def _restarts_until_now(self) -> int:
         return self._restarts + _restarts(self._quantizer) - self._counted
+
+
+def _chosen(counts: Tensor, most: int) -> Tensor:
+    """The codes that are shown of a level with these counts, by index, int64 [M]."""
+    if len(counts) <= _LARGEST:
+        return spread(len(counts), most)
+    return by_use(counts, most)[0].sort().values
 
 
 def _counters(quantizer: nn.Module | None) -> list[Tensor]:

@@ -40,7 +40,8 @@ def first_by_index(counts: Tensor, most: int) -> tuple[Tensor, Tensor]:
 def spread(size: int, most: int) -> Tensor:
     """``most`` of ``size`` codes, evenly apart by index; all where there are no more: int64 [M]."""
     number = min(size, most)
-    return torch.arange(number) * size // number
+    i = torch.arange(number)
+    return i * (size // number) + i * (size % number) // number  # i * size may be beyond int64
 
 
 def counts_of(counts: Tensor, codes: Tensor) -> Tensor:
