@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.init_from import begin_with_other
-from ganvas.run.parts import build_parts
+from ganvas.run.parts import Parts, build_parts
 from ganvas.run.prepare import configure
 from ganvas.run.trainer import budget_batches, make_trainer, processes
 
@@ -74,11 +75,12 @@ class Trial:
     too_short_for: list[str]
 
 
-def try_out(config: dict[str, Any]) -> Trial:
+def try_out(config: dict[str, Any], look: Callable[[Parts], None] | None = None) -> Trial:
     """Builds all parts of a composed config and trains it for some batches, in this process.
 
     Args:
         config: as ``train`` gets it; it is changed where a null is chosen for it.
+        look: called with the parts before they train.
 
     Raises:
         OptionError: whatever ``ganvas train`` would refuse before it writes.
@@ -87,6 +89,8 @@ def try_out(config: dict[str, Any]) -> Trial:
     parts = build_parts(config)
     data, model = parts.data, parts.model
     begin_with_other(model, config)
+    if look is not None:
+        look(parts)
     too_short_for = beyond_budget(model, parts.callbacks, data, parts.options)
     world = processes(parts.machine)
     batches = budget_batches(parts.options, data.batch_size, data.num_samples("train"))

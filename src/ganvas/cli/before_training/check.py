@@ -1,4 +1,7 @@
-"""``ganvas check OVERRIDES``: builds an experiment, trains a few batches on the CPU, says what it costs."""
+"""``ganvas check OVERRIDES``: builds an experiment, trains a few batches on the CPU, says what it costs.
+
+A model's quantizer is asked whether it keeps what its interface promises: one line a fault, and exit code 2.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from ganvas.errors import OptionError, require
 from ganvas.files.text import say, say_json
 
 if TYPE_CHECKING:
+    from ganvas.model.quantizer.conformance.suite import Report
+    from ganvas.run.parts import Parts
     from ganvas.run.trial import Trial
 
 
@@ -25,6 +30,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="as in ganvas train")
     parser.add_argument("--config-name", "-cn", default="train", help="of the primary config")
     parser.add_argument("--json", action="store_true", help="one object, sizes in bytes")
+    thorough = "ask a quantizer also what takes long: torch.compile, torch.export, ONNX, two processes"
+    parser.add_argument("--thorough", action="store_true", help=thorough)
     add_own_code(parser)
     arguments = parser.parse_intermixed_args(list(argv))
     allow, more = modules_and_overrides(arguments.allow_imports)
@@ -35,6 +42,17 @@ def run(argv: Sequence[str]) -> int:
     composed = compose(words, **code)
     resumed = composed.config.get("resume")
     require(resumed is None, "resume", resumed, "is no experiment of its own; ganvas runs show tells a run")
+    reports: dict[str, Report] = {}
+    errors: list[OptionError] = []
+
+    def look(parts: Parts) -> None:
+        from ganvas.run.conformance import ask_quantizers, faults_error
+
+        reports.update(ask_quantizers(parts, thorough=arguments.thorough))
+        errors.extend(faults_error(parts, *item) for item in reports.items() if item[1].faults)
+        for line in () if arguments.json else _fault_lines(reports):
+            say(line)
+
     try:
         check_experiment(composed, **code, allow=allow)
         from ganvas.run.folder.train_log import data_notes
@@ -44,17 +62,39 @@ def run(argv: Sequence[str]) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning_fabric|pytorch_lightning")
             with nullcontext() if arguments.json else data_notes():
-                trial = try_out(composed.config)
+                trial = try_out(composed.config, look)
     except OptionError as error:
         raise composed.named_as_written(error) from error
     if arguments.json:
-        say_json(asdict(trial), indent=2)
-        return 0
-    lines = _lines(composed.choices, trial)
-    width = max(len(title) for title, _ in lines)
-    for title, text in lines:
-        say(f"{title:{width}} {text}")
+        quantizers = {place: asdict(report) for place, report in reports.items()}
+        say_json(asdict(trial) | {"quantizers": quantizers}, indent=2)
+    else:
+        lines = [*_lines(composed.choices, trial), *_of_quantizers(reports)]
+        width = max(len(title) for title, _ in lines)
+        for title, text in lines:
+            say(f"{title:{width}} {text}")
+    if errors:
+        raise composed.named_as_written(errors[0]) from errors[0]
     return 0
+
+
+def _fault_lines(reports: dict[str, Report]) -> list[str]:
+    return [
+        f"fault: {place}, {fault.check}: asked: {fault.asked}; found: {fault.found}"
+        for place, report in reports.items()
+        for fault in report.faults
+    ]
+
+
+def _of_quantizers(reports: dict[str, Report]) -> list[tuple[str, str]]:
+    lines = []
+    for place, report in reports.items():
+        kept = len(report.asked) - len(report.faults)
+        text = f"{place} keeps {kept} of {len(report.asked)} promises of its interface"
+        lines.append(("quantizer", text))
+        if report.not_asked:
+            lines.append(("  not asked", ", ".join(report.not_asked)))
+    return lines
 
 
 def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:

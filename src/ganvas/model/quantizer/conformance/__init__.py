@@ -1,0 +1,1 @@
+"""What every quantizer promises, asked of one: see :mod:`ganvas.model.quantizer.conformance.suite`."""
