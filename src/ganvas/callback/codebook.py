@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from ganvas.callback.agenda import Due, next_multiple
-from ganvas.callback.drawing.codes import CodeUse, at_most, decode_codes, measure_use
+from ganvas.callback.drawing.codes import Codes, CodeUse, at_most, decode_codes, measure_use
 from ganvas.callback.drawing.images import draw, levels
 from ganvas.callback.drawing.projector import write_projector
 from ganvas.callback.evaluation import finished
@@ -26,7 +26,7 @@ from ganvas.functional.code_choice import by_use, counts_of, spread
 from ganvas.functional.code_usage import usage
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
-from ganvas.model.interface import HasCodes
+from ganvas.model.interface import has_codes
 
 log = logging.getLogger("ganvas")
 
@@ -87,7 +87,7 @@ class Codebook(RunCallback):
         self._last_used = [_checked(one, self._shown_at) for one in items(state_dict, "last_used")]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._quantizer = pl_module.quantizer if isinstance(pl_module, HasCodes) else None
+        self._quantizer = pl_module.quantizer if has_codes(pl_module) else None
         self._counted = _restarts(self._quantizer)
         if self._shown_at == 0:  # also of a run that had no such callback: go on from here
             self._shown_at = int(pl_module.examples_seen)
@@ -113,7 +113,7 @@ class Codebook(RunCallback):
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Looks at the codes of now; every rank calls it, and rank 0 alone works."""
-        if not isinstance(pl_module, HasCodes):
+        if not has_codes(pl_module):
             return
         now = self._shown_at = int(pl_module.examples_seen)  # type: ignore[attr-defined]  # a recipe's
         restarts, self._restarts = self._restarts_until_now(), 0
@@ -123,13 +123,14 @@ class Codebook(RunCallback):
             if not loggers or not trainer.is_global_zero or is_fast_dev_run(trainer):
                 return
             with evaluating(pl_module) as device:  # type: ignore[arg-type]
+                every = Codes(pl_module)
                 try:
-                    use = measure_use(pl_module, self._samples(trainer), device)
+                    use = measure_use(every, self._samples(trainer), device)
                 except ValueError as error:  # a run that diverged goes on
                     log.info("no look at the codes after %d examples: %s", now, error)
                     return
                 codes = _chosen(use.counts[0], self.most)
-                decoded = decode_codes(pl_module, use, 0, codes, batch_size=_BATCH)
+                decoded = decode_codes(every, use, 0, codes, batch_size=_BATCH)
         ages = self._ages(use, now)
         images = at_most(decoded.x, _SIDE) if decoded.x.ndim == 4 else None
         table: dict[str, Any] = {"code": codes.tolist(), "uses": counts_of(use.counts[0], codes).tolist()}
