@@ -14,7 +14,7 @@ ALLOWED = {
         "callback/drawing/files.py",
         "image.save",
     ): "to a file that its caller opened by WholeFile, or in memory",
-    ("callback/rows.py", "os.open"): "metrics.jsonl and evaluations.jsonl grow, whole after each row",
+    ("callback/writing/rows.py", "os.open"): "metrics.jsonl and evaluations.jsonl grow, whole after each row",
     ("cli/trained/export.py", "save"): "safetensors': gives bytes",
     ("cli/trained/files/arrays.py", "self._archive.open"): "an entry of a zip in a WholeFile",
     ("cli/trained/files/folder.py", "os.rename"): "of a new folder that is full, the Workshop's",

@@ -22,7 +22,8 @@ def squeezed(text: str) -> str:
 
 def test_all_groups_are_listed(ganvas) -> None:
     text = ganvas("options").stdout
-    assert "model/quantizer              fsq, vq, vq_ema\n" in text
+    names = "bsq, cosine, fsq, grouped, gumbel, ibq, lfq, multiscale, residual, simvq, vq, vq_ema"
+    assert f"model/quantizer              {names}\n" in text
     assert len(text.splitlines()) == len({path.parent for path in CONF.glob("*/**/*.yaml")})
 
 

@@ -28,7 +28,11 @@ def _options(group: str) -> list[str]:
 def _runs() -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
     runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
-    runs += [["model=mlp_vqvae", f"model/quantizer={one}", "data=digits"] for one in _options("quantizer")]
+    takes_maps = {"multiscale": "vqvae"}
+    runs += [
+        [f"model={takes_maps.get(one, 'mlp_vqvae')}", f"model/quantizer={one}", "data=digits"]
+        for one in _options("quantizer")
+    ]
     runs += [
         ["model=mlp_gan", f"model/gradient_penalty={one}", "data=digits"]
         for one in _options("gradient_penalty")

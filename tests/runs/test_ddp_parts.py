@@ -149,7 +149,70 @@ CASES = {
         "model.quantizer.decay=0.5",
         "model.quantizer.restart_threshold=0.5",
     ],
+    "vq_diveq": [
+        *_CONV,
+        *("model/quantizer=vq", "model.num_embeddings=32"),
+        *("model.quantizer.gradient=diveq", "model.quantizer.start=kmeans"),
+    ],
+    "vq_ema_rotation": [
+        *_CONV,
+        *("model.num_embeddings=32", "model.quantizer.gradient=rotation", "model.quantizer.start=kmeans"),
+    ],
+    "cosine": [
+        *_CONV,
+        *("model/quantizer=cosine", "model.num_embeddings=32", "model.quantizer.gradient=rotation"),
+        *("model.quantizer.orthogonal_cost=1.0", "model.quantizer.entropy_cost=0.1"),
+    ],
+    "simvq": [*_CONV, "model/quantizer=simvq", "model.num_embeddings=32"],
+    "residual": [
+        *_CONV,
+        "model/quantizer=residual",
+        "model.num_embeddings=32",
+        *("model.quantizer.levels=3", "model.quantizer.dropout=0.5"),
+    ],
+    "grouped_residual": [
+        "model=mlp_vqvae",
+        "model/quantizer=grouped",
+        "model/quantizer@model.quantizer.inner=residual",
+        "model/quantizer@model.quantizer.inner.inner=vq",
+        *("model.quantizer.inner.levels=2", "model.quantizer.inner.shared=true", "model.num_embeddings=16"),
+        *("model.quantizer.inner.dropout=0.5", "model.quantizer.inner.inner.restart_after=2"),
+    ],
+    "multiscale": [
+        *_CONV,
+        "model/quantizer=multiscale",
+        "model.num_embeddings=32",
+        "model.quantizer.convolutions=2",
+    ],
+    "vqvae2": [
+        "model=vqvae2",
+        "data.image_size=16",
+        *("model.hidden_dim=16", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"),
+        *("model.upper_encoder.hidden_channels=16", "model.upper_decoder.hidden_channels=16"),
+        *("model.levels=3", "model/quantizer=vq", "model.num_embeddings=32"),
+    ],
     "fsq": [*_CONV, "model/quantizer=fsq"],
+    "fsq_noise": [*_CONV, "model/quantizer=fsq", "model.quantizer.noise=0.5", "model.quantizer.cells=equal"],
+    "lfq": [*_CONV, "model/quantizer=lfq"],
+    "bsq_36_bits": [*_CONV, "model/quantizer=bsq", "model.quantizer.embedding_dim=36"],
+    "gumbel": [*_CONV, "model/quantizer=gumbel", "model.num_embeddings=32"],
+    "ibq": [*_CONV, "model/quantizer=ibq", "model.num_embeddings=32"],
+    "residual_autoencoder": [
+        *("model=vqvae", "model/encoder=resnet", "model/decoder=resnet", "model/quantizer=fsq"),
+        *("data.image_size=10", "model.encoder.base_channels=8", "model.encoder.blocks=1"),
+        *("model.encoder.attention_at=[6]", "model/reconstruction_loss=huber"),
+        *(
+            "model.optimizer.eps=0.01",
+            "model.optimizer.lr=0.002",
+        ),  # as sngan's: of keys' biases, which do nothing
+    ],
+    "tokens": [
+        *("model=vqvae", "model/encoder=vit", "model/decoder=vit", "model/quantizer=fsq"),
+        *("data.image_size=10", "model.encoder.tokens=3", "model.encoder.width=16", "model.encoder.depth=1"),
+        *("model.decoder.output=tanh", "model/reconstruction_loss=[bce,perceptual]"),
+        "metric/features@model.reconstruction_loss.perceptual.features=pixels",
+        *("model.optimizer.eps=0.01", "model.optimizer.lr=0.002"),
+    ],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }
 METRICS = {

@@ -41,4 +41,4 @@ def _numbers(keys: Tensor, purpose: str, shape: tuple[int, ...]) -> Tensor:
 
 def _low_bits(numbers: Tensor) -> Tensor:
     """The lowest 24 bits as a float32 on [0, 1), which holds them exactly."""
-    return (numbers & 0xFFFFFF).float() * 2.0**-24
+    return (numbers & 0xFFFFFF).float().mul_(2.0**-24)

@@ -30,6 +30,11 @@ def home_of_float64(device: torch.device | str) -> torch.device:
     return device if has_float64(device) else torch.device("cpu")
 
 
+def for_products(value: Tensor) -> Tensor:
+    """``value`` with what is beyond 2^60 cut to it, so that a sum of its products is finite in float32."""
+    return value.clamp(-(2.0**60), 2.0**60)
+
+
 def at_least_float32(value: Tensor) -> Tensor:
     """``value`` itself, or in float32 where its type is half, bfloat16 or a whole number's."""
     return value if value.dtype in WIDE else value.float()

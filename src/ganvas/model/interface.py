@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from torch import Tensor
 
 from ganvas.model.network.interface import Classified
+from ganvas.model.quantizer.interface import Quantizer
 
 
 @runtime_checkable
@@ -89,6 +90,25 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""
+        ...
+
+
+@runtime_checkable
+class HasCodes(Reconstructs, Protocol):
+    """A recipe that decodes any codes, also such as no sample has (VQ-VAEs of one quantizer)."""
+
+    quantizer: Quantizer
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] in [-1, 1] to their codes int64 [B, levels, *positions]; networks in eval mode."""
+        ...
+
+    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:
+        """Codes int64 [B, levels, *positions] to samples [B, ...] in [-1, 1]; networks in eval mode.
+
+        Args:
+            levels: how many of the first levels to take; all that are given without.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ from ganvas.cli.compose.hydra_internals import open_hydra
 from ganvas.errors import OptionError
 from ganvas.files.folders import packaged_conf
 from ganvas.files.plain import load_yaml
+from ganvas.functional.sides import growing_sides
 from ganvas.run.config.places import ALLOW
 
 
@@ -81,6 +82,8 @@ def register_resolvers() -> None:
     """The functions that the packaged YAMLs use inside ``${...}``."""
     OmegaConf.register_new_resolver("ganvas.length", len, replace=True)
     OmegaConf.register_new_resolver("ganvas.floordiv", _floordiv, replace=True)
+    OmegaConf.register_new_resolver("ganvas.times", _times, replace=True)
+    OmegaConf.register_new_resolver("ganvas.sides", _sides, replace=True)
     OmegaConf.register_new_resolver("ganvas.classes", _classes, replace=True)
     OmegaConf.register_new_resolver("ganvas.image_size", pick_image_size, replace=True)
 
@@ -90,6 +93,15 @@ def _floordiv(a: Any, b: Any) -> int:
     if int(b) and int(a) % int(b):
         raise ValueError(f"{a} is not a multiple of {b}")
     return int(a) // int(b) if int(b) else 0
+
+
+def _times(a: Any, b: Any) -> int:
+    return int(a) * int(b)
+
+
+def _sides(image_size: Any, reduction: Any) -> list[int]:
+    """Sides of maps up to those of the encoder, the image's by ``reduction``; none for no image."""
+    return growing_sides(-(-int(image_size or 0) // max(int(reduction), 1)))
 
 
 def _classes(conditional: Any, num_classes: Any) -> Any:

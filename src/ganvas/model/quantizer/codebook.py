@@ -1,6 +1,6 @@
 """What quantizers with a codebook share: how it is made, looked up, and kept in use.
 
-Symbols: N vectors z of D dimensions, K codes e.
+Symbols: N vectors z of D dimensions, K codes e of d, which is D where nothing projects them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.functional.code_usage import count_codes, usage
 from ganvas.functional.codes import first_codes, spread_rows, straight_through
-from ganvas.functional.distributed import sum_over_ranks
+from ganvas.functional.distributed import sum_over_ranks, world_size
+from ganvas.functional.estimators import rotation_trick
+from ganvas.functional.kmeans import kmeans
 from ganvas.functional.nearest import nearest_code
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
+GRADIENTS = ("straight_through", "rotation")
+STARTS = ("batch", "kmeans")
+
 
 class CodebookQuantizer(VectorwiseQuantizer):
-    """Each vector takes the nearest of K codes, straight-through to the encoder.
+    """Each vector takes the nearest of K codes.
 
-    A subclass holds ``codebook``, says the loss, and moves the codes in training. They start at vectors of
-    the first training batch, and the subclass restarts those that fall out of use at vectors of a batch: from
-    a random start and left alone, most codes are never nearest to anything and get no gradient (23 of 512 in
-    use at the end of a public code).
+    A subclass holds ``codebook``, says the loss, and moves the codes in training. They start from the vectors
+    of the first training batch, and the subclass restarts those that fall out of use at vectors of a batch:
+    from a random start and left alone, most codes are never nearest to anything and get no gradient (23 of
+    512 in use at the end of a public code).
 
     Codes that were set otherwise (``set_codes``, a checkpoint's codebook, a copy into ``codebook`` before the
     first batch) are not overwritten by the start. ``requires_grad_(False)`` freezes the codes: no gradient,
@@ -38,25 +43,45 @@ class CodebookQuantizer(VectorwiseQuantizer):
         num_embeddings: K, the number of codes.
         embedding_dim: D, the length of one vector.
         commitment_cost: weight of mean((z - sg e)^2), which holds the encoder to the codes.
+        gradient: of the encoder through the choice: ``straight_through`` hands that of the code on,
+            ``rotation`` turns and scales it as the code is to the vector
+            (:func:`ganvas.functional.estimators.rotation_trick`).
+        start: ``batch``, vectors of the first batch with a little noise, or ``kmeans``, their k-means
+            (:func:`ganvas.functional.kmeans.kmeans`).
 
     Raises:
-        OptionError: a size below 1, or a weight below 0.
+        OptionError: a size below 1, a weight below 0, a choice that there is not; in the first training
+            batch, fewer vectors over all ranks than codes for k-means.
     """
 
+    gradients: ClassVar[tuple[str, ...]] = GRADIENTS
     never_negative: ClassVar[tuple[str, ...]] = ("batches",)
     takes_nearest = True
-    codebook: Tensor  # e, float32 [K, D]; a parameter or a buffer
+    codebook: Tensor  # e, float32 [K, d]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+    restarts: Tensor  # int64 scalar: restarts of codes since the module was made; no checkpoint holds it
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, commitment_cost: float) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        commitment_cost: float,
+        *,
+        gradient: str = "straight_through",
+        start: str = "batch",
+    ) -> None:
         super().__init__()
         require(num_embeddings >= 2, "num_embeddings", num_embeddings, "must be at least 2; 512 is usual")
         require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 64 is usual")
         require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
+        require_gradient(gradient, self.gradients)
+        require(start in STARTS, "start", start, f"must be one of {', '.join(STARTS)}; batch is usual")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.gradient, self.start = gradient, start
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64), persistent=False)
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
         # until the codes are started; tells whether a user set them
@@ -76,30 +101,60 @@ class CodebookQuantizer(VectorwiseQuantizer):
         learns = self.training and not self.is_frozen
         if learns and weight is not None:  # a batch of which nothing is there teaches nothing
             learns = bool(sum_over_ranks(weight.sum()) > 0)
+        latents = self.inward(rows)  # [N, d], d the length of a code
         if learns:
-            self._start(rows, weight)
-        indices = self.nearest(rows)  # [N]
-        codes = F.embedding(indices, self.codebook).to(rows.dtype)  # [N, D], a copy that no update reaches
-        loss, losses = self.loss(rows, codes, weight)
+            self._start(latents.detach(), weight)
+        table = self.table()  # [K, d]
+        indices = self.nearest(latents, table)  # [N]
+        codes = F.embedding(indices, table).to(latents.dtype)  # [N, d], a copy that no update reaches
+        loss, losses = self.loss(latents, codes, table, weight)
+        quantized = self.outward(self.estimate(latents, codes, learns))
         counts = count_codes(indices, self.num_embeddings, weight)
         if learns:
-            counts = self.update(rows.detach(), codes.detach(), indices, counts, weight)
+            counts = self.update(latents.detach(), codes.detach(), indices, counts, weight)
         elif self.training:  # in eval mode a rank may be alone
             counts = sum_over_ranks(counts)
-        quantized = straight_through(quantized=codes, latent=rows)
         return RowsOutput(quantized, indices[:, None], loss, losses, (usage(counts),))
 
-    def nearest(self, rows: Tensor) -> Tensor:
-        """Indices int64 [N] of the codes that rows [N, D] take."""
-        return nearest_code(rows, self.codebook)
+    def inward(self, rows: Tensor) -> Tensor:
+        """Rows [N, D] to what codes are compared with, [N, d]; the rows themselves without a subclass."""
+        return rows
+
+    def outward(self, codes: Tensor) -> Tensor:
+        """Codes [N, d] to quantized rows [N, D]."""
+        return codes
+
+    def table(self) -> Tensor:
+        """The codes as they are compared and given out, [K, d]."""
+        return self.codebook
+
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        """Indices int64 [N] of the codes [K, d] that latents [N, d] take."""
+        return nearest_code(latents, table)
+
+    def estimate(self, latents: Tensor, codes: Tensor, learns: bool) -> Tensor:
+        """Codes [N, d] with a gradient to the latents [N, d].
+
+        ``learns``: whether codes move in this forward pass.
+        """
+        if self.gradient == "rotation":
+            return rotation_trick(quantized=codes, latent=latents)
+        return straight_through(quantized=codes, latent=latents)
+
+    def prepare(self, rows: Tensor) -> None:
+        if self.training and not self.is_frozen and not self.has_started:
+            self._start(self.inward(rows).detach(), None)
+            self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
 
     @abstractmethod
     def hold(self, codes: Tensor) -> None:
-        """Makes ``codebook`` of the initial codes, float32 [K, D]: a parameter or a buffer."""
+        """Makes ``codebook`` of the initial codes, float32 [K, d]: a parameter or a buffer."""
 
     @abstractmethod
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, of vectors and their codes, both [N, D]; and its terms, detached."""
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of vectors and their codes, both [N, d], of a table; a scalar, and its terms, detached."""
 
     @abstractmethod
     def update(
@@ -108,8 +163,8 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """Counts a training batch in ``batches`` and moves the codes, the same way on every rank.
 
         Args:
-            rows: this rank's vectors, float32 [N, D], detached.
-            codes: theirs, copies, float32 [N, D], detached.
+            rows: this rank's vectors, float32 [N, d], detached.
+            codes: theirs, copies, float32 [N, d], detached.
             indices: of the codes, int64 [N].
             counts: how often this rank chose each code, float32 [K].
             weight: as in ``quantize``.
@@ -119,10 +174,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """
 
     def search(self, rows: Tensor) -> Tensor:
-        return self.nearest(rows)[:, None]
+        return self.nearest(self.inward(rows), self.table())[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
-        return F.embedding(indices[:, 0], self.codebook)
+        return self.outward(F.embedding(indices[:, 0], self.table()))
 
     @property
     def is_frozen(self) -> bool:
@@ -137,7 +192,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor) -> None:
-        """Replaces the codes by [K, D], e.g. another model's; the first training batch leaves them alone.
+        """Replaces the codes by [K, d], e.g. another model's; the first training batch leaves them alone.
 
         Raises:
             ValueError: another shape.
@@ -157,8 +212,19 @@ class CodebookQuantizer(VectorwiseQuantizer):
         self.has_started = bool(self.batches > 0)
         if self.has_started:
             self._unstarted = None
+        elif self.start == "kmeans":
+            self._require_enough(rows, weight)
+            self.put(*kmeans(rows, self.num_embeddings, there=weight))
         else:
             self.put(first_codes(rows, self.num_embeddings, weight))
+
+    def _require_enough(self, rows: Tensor, weight: Tensor | None) -> None:
+        there = len(rows) * world_size() if weight is None else int(sum_over_ranks(weight.sum()))
+        rule = (
+            f"needs as many vectors in the first batch as there are codes, {self.num_embeddings}, and has "
+            f"{there}; take start=batch, fewer codes (num_embeddings), or a larger batch"
+        )
+        require(there >= self.num_embeddings, "start", self.start, rule)
 
     @torch.no_grad()
     def adopt_set_codes(self) -> None:
@@ -170,8 +236,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
         if not torch.allclose(now, self._unstarted.float(), rtol=2.0**-7, atol=2.0**-14):
             self.set_codes(self.codebook)
 
-    def put(self, codes: Tensor) -> None:
-        """Replaces the codebook by other codes, [K, D], and what the subclass keeps beside it."""
+    def put(self, codes: Tensor, counts: Tensor | None = None) -> None:
+        """Replaces the codebook by other codes, [K, d], and what the subclass keeps beside it.
+
+        ``counts``: float32 [K], how many vectors of a batch each is the mean of, where that is known.
+        """
         self.codebook.copy_(codes)
 
     def _loading(self, state: Mapping[str, Any], prefix: str) -> None:
@@ -193,15 +262,26 @@ class CodebookQuantizer(VectorwiseQuantizer):
         most would come from where the vectors, and so the codes, are dense already.
 
         Returns:
-            A vector for every code, float32 [K, D]; None where no code is dead, as far as the host knows.
+            A vector for every code, float32 [K, d]; None where no code is dead, as far as the host knows.
         """
         if dead.device.type == "cpu" and not dead.any():  # an accelerator would wait for the answer
             return None
         error = (rows - codes).square().sum(1)  # [N]
-        fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, D]
+        fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, d]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        self.restarts += dead.sum()
         return fresh
+
+
+def require_gradient(gradient: str, known: tuple[str, ...]) -> None:
+    """Raises OptionError where ``gradient`` is not one of the ``known``."""
+    if gradient in known:
+        return
+    rule = f"must be one of {', '.join(known)}; straight_through is usual"
+    if gradient == "diveq":
+        rule = f"moves the codes by its own gradient alone, and these move otherwise; take vq, or {known[-1]}"
+    raise OptionError("gradient", gradient, rule)
 
 
 def _adopt(quantizer: CodebookQuantizer, _prefix: str, _keep_vars: bool) -> None:

@@ -1,38 +1,77 @@
-"""Finite scalar quantization (Mentzer 2023, arXiv:2309.15505).
+"""Finite scalar quantization (Mentzer 2023, arXiv:2309.15505) and its cells of other widths.
 
-Symbols, per dimension j: L levels, h half the bounded width, o the offset of even L, s the shift.
+Symbols, per dimension j: L levels, b the bounded value in units of a cell, h half its width, o the offset of
+even L, s the shift.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import require
 from ganvas.functional.codes import rows_of, straight_through
+from ganvas.functional.keyed_random import keyed_uniform
 from ganvas.functional.precision import WIDE, at_least_float32, widened
-from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
+from ganvas.model.quantizer.noisy import NoisyQuantizer
+from ganvas.model.quantizer.vectorwise import RowsOutput
 
 _EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
+_EDGE = 1 - 1e-6  # of tanh, beyond which atanh is hardly a number
 _LARGEST = 2**62  # codes; an index is an int64
+# From all numbers to (-1, 1). The last two make N(0, 1) uniform, the first of them nearly (1.000 to 0.998 of
+# log2 L for 3 to 16 levels).
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": lambda z: 2 * torch.sigmoid(1.6 * z) - 1,
+    "normal_cdf": lambda z: torch.erf(z * math.sqrt(0.5)),
+}
+_INVERSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.atanh,
+    "sigmoid": lambda a: torch.logit((a + 1) / 2) / 1.6,
+    "normal_cdf": lambda a: torch.erfinv(a) * math.sqrt(2),
+}
+# Whose cells hold about as many of N(0, 1) each; the first one is taken where none is named.
+_FITTING = {
+    "rounded": ("tanh",),
+    "symmetric": ("tanh",),
+    "equal": ("normal_cdf", "sigmoid", "tanh"),
+}
 
 
-class FSQ(VectorwiseQuantizer):
-    """Each of D dimensions is squashed by tanh and rounded to one of its own few levels; nothing is learned.
+class FSQ(NoisyQuantizer):
+    """Each of D dimensions is squashed and rounded to one of its own few levels; nothing is learned.
 
-        b = h tanh(z + s) - o,   code = round(b) / floor(L/2),   h = (L - 1)(1 - 1e-3)/2,
-        o = 1/2 for even L, else 0,   s = atanh(o/h)  (the paper prints tan; atanh makes 0 map to 0)
+    The index is the mixed-radix number of the levels' numbers, from 0, the first dimension the lowest digit.
+    With a(z) in (-1, 1) the activation, and the number k of a level, ``cells`` are one of
 
-    The index is the mixed-radix number of round(b) + floor(L/2), the first dimension the lowest digit.
+        rounded    b = h tanh(z + s) - o,  k = round(b) + floor(L/2),  code = round(b) / floor(L/2),
+                   h = (L - 1)(1 - 1e-3)/2,  o = 1/2 for even L, else 0,
+                   s = atanh(o/h)  (the paper prints tan; atanh makes 0 map to 0)
+        symmetric  k = floor((L - 1)(a + 1)/2 + 1/2),  code = 2k/(L - 1) - 1  (Parker 2024, arXiv:2411.19842);
+                   the outermost cells are half as wide as the others
+        equal      k = floor(L (a + 1)/2),  code = (2k + 1)/L - 1, the cell's centre; all are as wide
+
+    Straight-through: the code's gradient is that of b or a. A tanh gives each level about as many vectors of
+    N(0, 1) where the outermost cells are half as wide, the others where all are as wide; so ``rounded`` and
+    ``symmetric`` take tanh alone.
 
     Args:
-        levels: L of each dimension, each at least 3; [8, 5, 5, 5] makes 1,000 codes.
+        levels: L of each dimension, each at least 2 (rounded: 3); [8, 5, 5, 5] makes 1,000 codes.
         embedding_dim: D, the length of one vector; it is ``len(levels)``.
+        cells: rounded, symmetric or equal.
+        activation: tanh, sigmoid (2 sigmoid(1.6 z) - 1) or normal_cdf (2 Phi(z) - 1); None: the one that fits
+            the cells best, tanh, and normal_cdf of equal ones.
+        noise: in training, the probability of each scalar to get noise instead of being rounded: uniform
+            over one cell's width about its own value (Parker 2024). The indices are those of the rounded
+            ones.
 
     Raises:
-        OptionError: a level below 3, more than 2^62 codes, or an ``embedding_dim`` that does not fit.
+        OptionError: a level too small, more than 2^62 codes, an ``embedding_dim`` that does not fit, an
+            unknown name, an activation that does not fit the cells, or a probability outside [0, 1].
     """
 
     losses = ()
@@ -40,18 +79,23 @@ class FSQ(VectorwiseQuantizer):
     offset: Tensor  # o, float32 [D]
     shift: Tensor  # s, float32 [D]
     radix: Tensor  # int64 [D], what one step in a dimension adds to the index
-    width: Tensor  # floor(L/2), int64 [D]
     levels: Tensor  # L, int64 [D]
 
-    def __init__(self, levels: list[int], embedding_dim: int) -> None:
+    def __init__(
+        self,
+        levels: list[int],
+        embedding_dim: int,
+        cells: str = "rounded",
+        activation: str | None = None,
+        noise: float = 0.0,
+    ) -> None:
         super().__init__()
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
-        require(
-            min(levels) >= 3,
-            "levels",
-            levels,
-            "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its place",
-        )
+        require(cells in _FITTING, "cells", cells, f"must be one of {', '.join(_FITTING)}")
+        if cells == "rounded":
+            rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its"
+            require(min(levels) >= 3, "levels", levels, f"{rule} place, or cells=symmetric")
+        require(min(levels) >= 2, "levels", levels, "each must be at least 2")
         require(
             math.prod(levels) <= _LARGEST,
             "levels",
@@ -64,7 +108,18 @@ class FSQ(VectorwiseQuantizer):
             embedding_dim,
             f"must be the number of levels, {len(levels)}; the YAML computes it",
         )
+        fitting = _FITTING[cells]
+        require(
+            activation is None or activation in fitting,
+            "activation",
+            activation,
+            f"must be {' or '.join(fitting)} where cells={cells}, so that levels are used alike; or null",
+        )
+        require(0 <= noise <= 1, "noise", noise, "must be in [0, 1], a probability")
         self.codebook_sizes, self.embedding_dim = (math.prod(levels),), embedding_dim
+        self.cells, self.activation, self.noise = cells, activation or fitting[0], noise
+        if noise > 0:
+            self.start_noise()
         count = torch.tensor(levels, dtype=torch.int64)
         half_width, offset, shift = _bounds(count)
         constants = {
@@ -72,7 +127,6 @@ class FSQ(VectorwiseQuantizer):
             "offset": offset,
             "shift": shift,
             "radix": torch.tensor([math.prod(levels[:j]) for j in range(len(levels))], dtype=torch.int64),
-            "width": count // 2,
             "levels": count,
         }
         for name, value in constants.items():
@@ -80,35 +134,95 @@ class FSQ(VectorwiseQuantizer):
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         bounded = self._bounded(rows)  # [N, D]
-        rounded = bounded.detach().round()
+        rounded = self._rounded(bounded.detach())
         indices = self._index(rounded)[:, None]  # [N, 1]
-        quantized = straight_through(quantized=rounded, latent=bounded) / self.width
+        quantized = straight_through(quantized=rounded, latent=bounded)
+        if (keys := self.next_keys(rows, weight)) is not None:
+            shift, chance = keyed_uniform(keys, "fsq", self.embedding_dim, 2).unbind(-1)  # [N, D] each
+            quantized = torch.where(chance < self.noise, bounded + shift - 0.5, quantized)
+        quantized = quantized / self._width(rows.dtype)
         loss = torch.zeros((), device=rows.device, dtype=quantized.dtype)
         return RowsOutput(quantized, indices, loss, {}, self.usage_of(indices, weight))
 
     def search(self, rows: Tensor) -> Tensor:
-        return self._index(self._bounded(rows).round())[:, None]
+        return self._index(self._rounded(self._bounded(rows)))[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
         digits = indices // self.radix % self.levels  # [N, D] in [0, L)
-        codes = (digits - self.width).to(at_least_float32(self.half_width).dtype) / self.width
+        dtype = at_least_float32(self.half_width).dtype
+        codes = (digits.to(dtype) - self._centre(dtype)) / self._width(dtype)
         return codes.to(self.half_width.dtype)
+
+    def squash(self, rows: Tensor) -> Tensor:
+        return self._bounded(rows) / self._width(rows.dtype)
+
+    def unsquash(self, values: Tensor) -> Tensor:
+        if self.cells != "rounded":
+            return _INVERSES[self.activation](values.clamp(-_EDGE, _EDGE))
+        h, o, s = self._constants()
+        inner = (values * self._width(values.dtype) + o) / h
+        return torch.atanh(inner.clamp(-_EDGE, _EDGE)) - s
+
+    def refinement(self) -> tuple[Tensor, Tensor]:
+        """A cell is cut into L equal ones; rounded codes of an even L are half a cell off their middle.
+
+        Symmetric codes stand at the ends of what is cut, and so L - 1 to a cell.
+        """
+        _, o, _ = self._constants()
+        if self.cells == "rounded":
+            return 1 / self.levels.to(o.dtype), -o / self._width(o.dtype)
+        parts = self.levels - 1 if self.cells == "symmetric" else self.levels
+        return 1 / parts.to(o.dtype), torch.zeros_like(o)
 
     def index_of(self, codes: Tensor) -> Tensor:
         """Code vectors [B, D, *positions] to their indices int64 [B, 1, *positions]; undoes ``decode``."""
-        rounded = (rows_of(codes).float() * self.width).round()
-        return self._index(rounded).view(codes.shape[0], 1, *codes.shape[2:])
+        rows = at_least_float32(rows_of(codes))
+        digits = (rows * self._width(rows.dtype) + self._centre(rows.dtype)).round()
+        return self._number(digits).view(codes.shape[0], 1, *codes.shape[2:])
 
     def _bounded(self, rows: Tensor) -> Tensor:
-        """[N, D] to b, at least float32 [N, D], which rounds to one of the levels."""
-        h, o, s = self.half_width, self.offset, self.shift
-        if h.dtype not in WIDE:  # a cast has rounded them, beyond the outermost levels where there are many
-            h, o, s = _bounds(self.levels)
+        """[N, D] to b, at least float32 [N, D], in units of a cell."""
+        if self.cells != "rounded":
+            scale = (self.levels - 1 if self.cells == "symmetric" else self.levels).to(rows.dtype) / 2
+            return scale * _ACTIVATIONS[self.activation](rows)
+        h, o, s = self._constants()
         return h * torch.tanh(rows + s) - o
 
+    def _rounded(self, bounded: Tensor) -> Tensor:
+        """b, [N, D], to the level nearest to it, in units of a cell."""
+        if self.cells == "rounded":
+            return bounded.round()
+        centre = self._centre(bounded.dtype)
+        # at the end of the last cell floor goes beyond it
+        digits = (bounded + centre + 0.5).floor().clamp(min=0).minimum(2 * centre)
+        return digits - centre
+
+    def _constants(self) -> tuple[Tensor, Tensor, Tensor]:
+        """h, o and s, at least float32 [D] each."""
+        if self.half_width.dtype in WIDE:
+            return self.half_width, self.offset, self.shift
+        # a cast has rounded them, beyond the outermost levels where there are many
+        return _bounds(self.levels)
+
     def _index(self, rounded: Tensor) -> Tensor:
-        """round(b), float [N, D], to int64 [N]."""
-        return ((rounded.to(torch.int64) + self.width) * self.radix).sum(1)
+        """Levels in units of a cell, float [N, D], to int64 [N]."""
+        return self._number(rounded + self._centre(rounded.dtype))
+
+    def _number(self, digits: Tensor) -> Tensor:
+        """float [N, D] in [0, L) to int64 [N]."""
+        return (digits.to(torch.int64) * self.radix).sum(1)
+
+    def _centre(self, dtype: torch.dtype) -> Tensor:
+        """The number, [D], whose code is 0; between two levels where these are symmetric and even."""
+        if self.cells == "rounded":
+            return (self.levels // 2).to(dtype)
+        return (self.levels - 1).to(dtype) / 2
+
+    def _width(self, dtype: torch.dtype) -> Tensor:
+        """Cells, [D], in one unit of a code."""
+        if self.cells == "rounded":
+            return (self.levels // 2).to(dtype)
+        return (self.levels if self.cells == "equal" else self.levels - 1).to(dtype) / 2
 
 
 def _bounds(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,4 +230,6 @@ def _bounds(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     count = widened(levels)
     half = (count - 1) * (1 - _EPSILON) / 2
     offset = torch.where(levels % 2 == 0, 0.5, 0.0).to(count.dtype)
-    return half.float(), offset.float(), torch.atanh(offset / half).float()
+    # of two levels, which have no such bounds, it is beyond what atanh takes
+    shift = torch.atanh((offset / half).clamp(max=1 - _EPSILON))
+    return half.float(), offset.float(), shift.float()

@@ -42,6 +42,8 @@ class Quantizer(nn.Module, ABC):
         embedding_dim: D, the length of one vector.
         levels_may_be_absent: ``decode`` itself reads -1 at later levels, which then add nothing.
         updates_itself: a forward pass in training sets parameters and buffers, the same ones on all ranks.
+        draws_codes: in training the codes, or what is passed on in their place, have noise from a state of
+            its own, so that they are not those of ``encode``.
         losses: which of its metrics are losses, by name; None: not said.
         never_negative: its buffers that are counts or sums of such; a checkpoint with others is refused.
         takes_nearest: of all codes a vector takes the one at the smallest Euclidean distance, of one level.
@@ -52,8 +54,9 @@ class Quantizer(nn.Module, ABC):
     """
 
     updates_itself = True
-    levels_may_be_absent: ClassVar[bool] = False
-    losses: ClassVar[tuple[str, ...] | None] = None
+    levels_may_be_absent: bool = False
+    draws_codes = False
+    losses: tuple[str, ...] | None = None
     never_negative: ClassVar[tuple[str, ...]] = ()
     takes_nearest = False
     compares_vectors = False

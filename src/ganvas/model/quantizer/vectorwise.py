@@ -40,7 +40,7 @@ class VectorwiseQuantizer(Quantizer):
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         weight = None if mask is None else mask.flatten().to(z.dtype)  # [N]
-        found = self.quantize(rows_of(z), weight)
+        found = self.quantize_batch(rows_of(z), weight, z.shape[0])
         quantized, indices = found.quantized, found.indices
         if weight is not None:
             quantized = quantized * weight[:, None]
@@ -52,7 +52,7 @@ class VectorwiseQuantizer(Quantizer):
     def encode(self, z: Tensor) -> Tensor:
         return grid_of(self.search(rows_of(z)), (z.shape[0], *z.shape[2:]))
 
-    def decode(self, indices: Tensor) -> Tensor:  # type: ignore[override]  # the contract takes ``levels``
+    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:  # the contract cuts the indices
         return grid_of(self.look_up(rows_of(indices)), (indices.shape[0], *indices.shape[2:]))
 
     @abstractmethod
@@ -63,6 +63,10 @@ class VectorwiseQuantizer(Quantizer):
             weight: float [N], 0 for rows that a mask leaves out and 1 for the others; None: all are there.
         """
 
+    def quantize_batch(self, rows: Tensor, weight: Tensor | None, samples: int) -> RowsOutput:
+        """``quantize`` of the rows of ``samples`` samples, one after another, as many of each."""
+        return self.quantize(rows, weight)
+
     @abstractmethod
     def search(self, rows: Tensor) -> Tensor:
         """``encode`` of rows [N, D]: indices int64 [N, levels]."""
@@ -70,6 +74,25 @@ class VectorwiseQuantizer(Quantizer):
     @abstractmethod
     def look_up(self, indices: Tensor) -> Tensor:
         """``decode`` of indices int64 [N, levels], or of the first levels alone: code vectors [N, D]."""
+
+    def prepare(self, rows: Tensor) -> None:
+        """Makes codes of rows [N, D] in training, where they are to be made of data and are not yet."""
+
+    def squash(self, rows: Tensor) -> Tensor:
+        """What the codes of rows [N, D] are near to: the rows, unless ``quantize`` squashes them."""
+        return rows
+
+    def unsquash(self, values: Tensor) -> Tensor:
+        """Rows of which ``squash`` makes values [N, D], or the nearest that there are."""
+        return values
+
+    def refinement(self) -> tuple[Tensor, Tensor] | None:
+        """How codes that stay where they are say what they leave over: scale s and centre c, float [D] each.
+
+        What is left of a vector is near to s (code - c), then to s^2 (code - c), and so on. None: the codes
+        follow the vectors that they are given, and so are as fine as these.
+        """
+        return None
 
     def mean(self, values: Tensor, weight: Tensor | None) -> Tensor:
         """The mean of values [N, ...] over the rows that are there; a scalar.

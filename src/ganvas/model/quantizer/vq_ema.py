@@ -31,9 +31,13 @@ class EMAVectorQuantizer(CodebookQuantizer):
         decay: g, per batch.
         epsilon: Laplace smoothing of the counts, in vectors.
         restart_threshold: share of the average count below which a code restarts; 0 never restarts.
+        gradient: ``straight_through`` or ``rotation``, see
+            :class:`ganvas.model.quantizer.codebook.CodebookQuantizer`.
+        start: ``batch``, or ``kmeans``: then N_k are the clusters' sizes, at least 1, and m_k = N_k e_k.
 
     Raises:
-        OptionError: a size below 1, ``decay`` outside [0, 1), or another value below 0.
+        OptionError: a size below 1, ``decay`` outside [0, 1), another value below 0, a choice that there is
+            not, or in the first training batch too few vectors for k-means.
     """
 
     losses = ("commitment_loss",)
@@ -49,8 +53,10 @@ class EMAVectorQuantizer(CodebookQuantizer):
         decay: float = 0.99,
         epsilon: float = 1e-5,
         restart_threshold: float = 0.1,
+        gradient: str = "straight_through",
+        start: str = "batch",
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, commitment_cost)
+        super().__init__(num_embeddings, embedding_dim, commitment_cost, gradient=gradient, start=start)
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
         require(epsilon >= 0, "epsilon", epsilon, "must be at least 0; 1e-5 is usual")
         require(
@@ -67,13 +73,17 @@ class EMAVectorQuantizer(CodebookQuantizer):
     def hold(self, codes: Tensor) -> None:
         self.register_buffer("codebook", codes)
 
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         commitment_loss = self.mean((rows - codes).square(), weight)
         # No gradient moves the codes: there is no codebook loss, which would be the same curve once more.
         return self.commitment_cost * commitment_loss, {"commitment_loss": commitment_loss.detach()}
 
-    def put(self, codes: Tensor) -> None:
+    def put(self, codes: Tensor, counts: Tensor | None = None) -> None:
         super().put(codes)
+        if counts is not None:
+            self.count.copy_(counts.clamp(min=1))
         self.total.copy_(self.codebook * self.count[:, None])
 
     @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Quantizers of other libraries, read from their state dicts; one file a library."""

@@ -1,0 +1,39 @@
+"""Lookup-free quantization (Yu 2023, arXiv:2310.05737, section 3.1)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganvas.model.quantizer.binary import BinaryQuantizer
+
+
+class LFQ(BinaryQuantizer):
+    """Each dimension becomes 1 or -1: u = z, s = 1, commitment = mean((z - sg q)^2) over N * d.
+
+    Args: see :class:`ganvas.model.quantizer.binary.BinaryQuantizer`.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int = 10,
+        commitment_cost: float = 0.25,
+        entropy_weight: float = 0.1,
+        diversity: float = 1.0,
+        temperature: float = 1.0,
+        group_bits: int = 18,
+    ) -> None:
+        super().__init__(
+            embedding_dim,
+            size=1.0,
+            commitment_cost=commitment_cost,
+            entropy_weight=entropy_weight,
+            diversity=diversity,
+            temperature=temperature,
+            group_bits=group_bits,
+        )
+
+    def latents(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def commitment(self, latents: Tensor, codes: Tensor) -> Tensor:
+        return (latents - codes).square()

@@ -1,0 +1,37 @@
+"""What quantizers made of quantizers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import OptionError, require
+from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
+
+
+def inner_quantizer(make: Callable[[], VectorwiseQuantizer]) -> VectorwiseQuantizer:
+    """One inner quantizer; what it refuses is named below ``inner``.
+
+    Raises:
+        OptionError: an option of its own, or it is none that looks at each vector by itself.
+    """
+    try:
+        made = make()
+    except OptionError as error:
+        raise error.under("inner") from error
+    kind = type(made).__name__
+    reason = "must make a quantizer that looks at each vector by itself (a VectorwiseQuantizer), e.g. vq_ema"
+    require(isinstance(made, VectorwiseQuantizer), "inner", kind, reason)
+    return made
+
+
+def check_length(given: int | None, own: int, says: str) -> None:
+    """Raises OptionError where ``embedding_dim`` is given and is not what the inner quantizers make it."""
+    require(given in (None, own), "embedding_dim", given, f"must be {own}, {says}; the YAML computes it")
+
+
+def mean_losses(found: Sequence[RowsOutput]) -> dict[str, Tensor]:
+    """The mean of every inner loss, by its name."""
+    return {name: torch.stack([one.losses[name] for one in found]).mean() for name in found[0].losses}

@@ -1,0 +1,168 @@
+"""Residual vector quantization (Juang & Gray 1982; Zeghidour 2021, arXiv:2107.03312, section III-C).
+
+Symbols: N vectors z of D dimensions; q_i the code of level i, r_i what the first i levels leave over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import require
+from ganvas.functional.codes import straight_through
+from ganvas.functional.distributed import rank
+from ganvas.functional.precision import at_least_float32
+from ganvas.functional.random import hash_index
+from ganvas.model.quantizer.nested import check_length, inner_quantizer, mean_losses
+from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
+
+
+class ResidualQuantizer(VectorwiseQuantizer):
+    """A vector is a sum of codes: each level quantizes what the levels before it leave over.
+
+        r_0 = z,    q_i = code of r_{i-1},    r_i = r_{i-1} - sg q_i,    quantized = q_1 + ... + q_n
+
+    The sum has one straight-through gradient, with Jacobian I; the inner quantizer's own gradient through the
+    choice of a code is not taken, its losses are. The loss is the mean of the levels', so that one level is
+    the inner quantizer itself. ``decode`` of the first k levels is the coarser vector q_1 + ... + q_k.
+
+    Codes that follow their vectors (vq, vq_ema) become as fine as these. Codes that stay where they are say
+    what is left over in finer steps (``refinement``): FSQ with L values of a dimension cuts each of its cells
+    in L equal ones at every further level, so that n levels are L^n cells; r_0 is then the squashed vector.
+
+    Args:
+        inner: makes one level's quantizer; it is called once for each level.
+        levels: how many.
+        shared: one codebook for all levels, which learns from the levels one after another.
+        dropout: probability with which a sample has in training its first n levels alone, n uniform in
+            1, ..., levels, so that the first levels learn to do without the others. The index of a dropped
+            level is -1, and the sample takes no part in its loss and statistics. A function of the number of
+            batches so far and of the sample's number in the global batch.
+        embedding_dim: D, where it is known; it is the inner quantizer's.
+
+    Raises:
+        OptionError: fewer than 1 level, a probability outside [0, 1], an inner part that quantizes no vectors
+            or has levels to be cut, or another ``embedding_dim`` than its own.
+    """
+
+    levels_may_be_absent = True
+    never_negative = ("dropouts",)
+    dropouts: Tensor  # int64 scalar: training batches of which some samples were cut short
+
+    def __init__(
+        self,
+        inner: Callable[[], VectorwiseQuantizer],
+        levels: int = 8,
+        shared: bool = False,
+        dropout: float = 0.0,
+        embedding_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        require(levels >= 1, "levels", levels, "must be at least 1; 8 is usual")
+        require(0 <= dropout <= 1, "dropout", dropout, "must be in [0, 1], a probability; 0.5 is usual")
+        self.inners = nn.ModuleList(inner_quantizer(inner) for _ in range(1 if shared else levels))
+        self.num_levels, self.shared, self.dropout = levels, shared, dropout
+        one = self._level(0)
+        reason = "has levels of its own; give levels here, or take a grouped one of residual ones"
+        require(one.num_cuts == 1, "inner", type(one).__name__, reason)
+        self.embedding_dim, self.losses = one.embedding_dim, one.losses
+        self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
+        check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")
+        self.codebook_sizes, self._width = one.codebook_sizes * levels, len(one.codebook_sizes)
+        self.register_buffer("dropouts", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def num_cuts(self) -> int:
+        return self.num_levels
+
+    def cut(self, indices: Tensor, levels: int) -> Tensor:
+        return indices[:, : levels * self._width]
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freezes the codes of all levels, or lets them move again, by whatever moves them."""
+        for one in self.inners:
+            one.requires_grad_(requires_grad)
+        return self
+
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        return self.quantize_batch(rows, weight, len(rows))
+
+    def quantize_batch(self, rows: Tensor, weight: Tensor | None, samples: int) -> RowsOutput:
+        depth = self._depths(rows, samples)  # [N]
+        latent = self._level(0).squash(rows)
+        total = torch.zeros_like(latent)
+        found: list[RowsOutput] = []
+        for level in range(self.num_levels):
+            there = weight
+            if depth is not None and level > 0:
+                kept = (depth > level).to(rows.dtype)
+                there = kept if weight is None else weight * kept
+            inner = self._level(level)
+            one = inner.quantize_batch(self._left_over(rows, latent, total, level), there, samples)
+            term = self._term(one.quantized.detach(), level)
+            if depth is not None:
+                term = term.masked_fill((depth <= level)[:, None], 0)
+                one = one._replace(indices=one.indices.masked_fill((depth <= level)[:, None], -1))
+            found.append(one)
+            total = total + term
+        return RowsOutput(
+            straight_through(quantized=total, latent=latent),
+            torch.cat([one.indices for one in found], dim=1),
+            torch.stack([one.loss for one in found]).mean(),
+            mean_losses(found),
+            tuple(usage for one in found for usage in one.usage),
+        )
+
+    def search(self, rows: Tensor) -> Tensor:
+        latent = self._level(0).squash(rows)
+        total = torch.zeros_like(latent)
+        found = []
+        for level in range(self.num_levels):
+            inner = self._level(level)
+            found.append(inner.search(self._left_over(rows, latent, total, level)))
+            if level + 1 < self.num_levels:
+                total = total + self._term(inner.look_up(found[-1]).to(rows.dtype), level)
+        return torch.cat(found, dim=1)
+
+    def look_up(self, indices: Tensor) -> Tensor:
+        if indices.shape[1] % self._width:
+            raise ValueError(f"indices have {indices.shape[1]} levels: must be a multiple of {self._width}")
+        total: Tensor | None = None
+        for level, own in enumerate(indices.split(self._width, dim=1)):
+            codes = self._level(level).look_up(own.clamp(min=0))
+            term = self._term(at_least_float32(codes), level).masked_fill(own[:, :1] < 0, 0)
+            total = term if total is None else total + term
+        assert total is not None  # the contract: there is a level
+        return total.to(codes.dtype)
+
+    def _level(self, level: int) -> VectorwiseQuantizer:
+        one: VectorwiseQuantizer = self.inners[0 if self.shared else level]  # type: ignore[assignment]
+        return one
+
+    def _left_over(self, rows: Tensor, latent: Tensor, total: Tensor, level: int) -> Tensor:
+        """What a level's quantizer is given of rows [N, D], of which ``total`` [N, D] is said already."""
+        if level == 0:
+            return rows
+        one, left = self._level(level), latent - total
+        fine = one.refinement()
+        return left if fine is None else one.unsquash(left / fine[0] ** level + fine[1])
+
+    def _term(self, codes: Tensor, level: int) -> Tensor:
+        """What a level's codes [N, D] add."""
+        fine = self._level(level).refinement() if level > 0 else None
+        return codes if fine is None else ((codes - fine[1]) * fine[0] ** level).to(codes.dtype)
+
+    def _depths(self, rows: Tensor, samples: int) -> Tensor | None:
+        """How many levels each of the rows [N, D] has, int64 [N]; None: all."""
+        if not (self.training and self.dropout > 0):
+            return None
+        number = torch.arange(samples, device=rows.device) + rank() * samples
+        keys = number ^ hash_index(self.dropouts, "residual dropout: batch")
+        share = (hash_index(keys, "residual dropout: whether") >> 39).float() * 2.0**-24
+        depth = 1 + hash_index(keys, "residual dropout: depth") % self.num_levels
+        depth = depth.where(share < self.dropout, self.num_levels)
+        self.dropouts += 1
+        return depth.repeat_interleave(len(rows) // max(samples, 1))
