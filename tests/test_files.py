@@ -24,6 +24,7 @@ ALLOWED = {
     ("files/remove.py", "os.rename"): "takes a folder's name away, or gives it back",
     ("metric/classifiers.py", "save"): "safetensors': gives bytes",
     ("metric/feature_cache.py", "save"): "safetensors': gives bytes",
+    ("model/quantizer/conformance/state.py", "torch.save"): "to memory, as a checkpoint is read",
     ("run/checkpoint/io.py", "FileIO"): "hashes and syncs a checkpoint while it is on its way to the disk",
     ("run/checkpoint/io.py", "os.replace"): "gives that checkpoint its name, after its hash has one",
     ("run/checkpoint/io.py", "torch.save"): "to that file",

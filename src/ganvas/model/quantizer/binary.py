@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -84,6 +85,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
         self.commitment_cost, self.entropy_weight, self.diversity = commitment_cost, entropy_weight, diversity
         self.compares_vectors = entropy_weight > 0
         self.temperature, self.group_bits = temperature, group_bits
+        self.compares_vectors = entropy_weight > 0 and diversity > 0
         self.register_buffer("radix", 2 ** torch.arange(embedding_dim), persistent=False)
         self.register_buffer("like", torch.zeros(()), persistent=False)
 

@@ -22,7 +22,7 @@ class BSQ(BinaryQuantizer):
         commitment_cost: float = 0.25,
         entropy_weight: float = 0.1,
         diversity: float = 1.0,
-        temperature: float = 0.1,
+        temperature: float = 0.01,
         group_bits: int = 9,
     ) -> None:
         super().__init__(

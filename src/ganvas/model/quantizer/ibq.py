@@ -7,6 +7,7 @@ N * D.
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,10 @@ class IBQ(VectorwiseQuantizer):
         self.codebook_cost, self.entropy_weight = codebook_cost, entropy_weight
         self.compares_vectors = entropy_weight > 0
         self.entropy_temperature = entropy_temperature
-        self.codebook = nn.Parameter(torch.randn(num_embeddings, embedding_dim))  # e, [K, D]
+        self.compares_vectors = entropy_weight > 0
+        # of length 1 on average: longer ones make products that few codes win
+        codes = torch.randn(num_embeddings, embedding_dim) / math.sqrt(embedding_dim)
+        self.codebook = nn.Parameter(codes)  # e, [K, D]
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         number = torch.ones_like(rows[:, 0]) if weight is None else weight  # [N]
