@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -49,7 +48,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
             temperature that is not positive.
     """
 
-    losses: ClassVar[tuple[str, ...] | None] = ("commitment_loss", "entropy_loss")
+    losses = ("commitment_loss", "entropy_loss")
     radix: Tensor  # int64 [d], what a bit adds to the index; no checkpoint holds it
     like: Tensor  # a float scalar, of the type that codes have; no checkpoint holds it
     size: float  # s
