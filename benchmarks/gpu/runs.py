@@ -73,6 +73,7 @@ class Bench:
 
     def words(self, model: str, *more: str) -> list[str]:
         """The words that compose a recipe on the synthetic data and this device."""
+        own = any(word.startswith(("model/encoder=", "model/decoder=")) for word in more)  # other sizes
         return [
             f"model={model}",
             *self.data(),
@@ -82,7 +83,7 @@ class Bench:
             "callback=none",
             "trainer.max_examples=null",
             "trainer.limit_val_batches=0",
-            *(_SMALL.get(model, []) if self.small else []),
+            *(_SMALL.get(model, []) if self.small and not own else []),
             *more,
         ]
 

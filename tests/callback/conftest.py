@@ -180,6 +180,8 @@ def events(tmp_path: Path) -> Callable[[], EventAccumulator]:
     """What TensorBoard reads of the run."""
 
     def read() -> EventAccumulator:
-        return EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"images": 0}).Reload()
+        return EventAccumulator(
+            str(tmp_path / "tensorboard"), size_guidance={"images": 0, "histograms": 0}
+        ).Reload()
 
     return read

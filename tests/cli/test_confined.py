@@ -55,6 +55,7 @@ class Yard:
             ["interpolate", gan, "--out", f"{out}/i.png"],
             ["neighbours", gan, "--num", "2", "--out", f"{out}/n.png"],
             ["reconstruct", vqvae, "--num", "2", "--out", f"{out}/r.png"],
+            ["codes", vqvae, "--num", "4", "--out", f"{out}/k.png"],
             ["export", gan, "--out", f"{out}/w.safetensors"],
             ["compare", gan, vqvae, "--no-rank", "--html", f"{out}/c.html"],
             ["plot", gan, "--out", f"{out}/p.svg"],

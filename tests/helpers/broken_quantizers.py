@@ -132,28 +132,30 @@ class KeepsANumberInPython(_VQ):
 
 
 class SumsItsLoss(_VQ):
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, losses = super().loss(rows, codes, weight)
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, losses = super().loss(rows, codes, table, weight)
         return loss * len(rows), losses
 
 
 class ComparesSilently(_EMA):
     """Vectors are taken relative to their batch."""
 
-    def nearest(self, rows: Tensor) -> Tensor:
-        return super().nearest(rows - rows.mean(0))
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        return super().nearest(latents - latents.mean(0), table)
 
 
 class NearestInHalf(_EMA):
-    def nearest(self, rows: Tensor) -> Tensor:
-        codes = self.codebook.bfloat16()
-        return (rows.bfloat16() @ codes.T - codes.square().sum(1) / 2).argmax(1)
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        codes = table.bfloat16()
+        return (latents.bfloat16() @ codes.T - codes.square().sum(1) / 2).argmax(1)
 
 
 class FollowsAutocast(_EMA):
-    def nearest(self, rows: Tensor) -> Tensor:
-        codes = self.codebook.to(rows.dtype)
-        return (F.linear(rows, codes) - codes.square().sum(1) / 2).argmax(1)
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        codes = table.to(latents.dtype)
+        return (F.linear(latents, codes) - codes.square().sum(1) / 2).argmax(1)
 
 
 class MovesWhereFrozen(_EMA):
@@ -184,8 +186,10 @@ class TakesAnyChannels(_FSQ):
 
 
 class MetricWithAGradient(_VQ):
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, losses = super().loss(rows, codes, weight)
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, losses = super().loss(rows, codes, table, weight)
         return loss, losses | {"commitment_loss": loss}
 
 
@@ -215,8 +219,10 @@ class TakesAnyIndexAndNone(TakesAnyIndex):
 
 
 class DividesByTheVariance(_VQ):
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, losses = super().loss(rows, codes, weight)
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, losses = super().loss(rows, codes, table, weight)
         return loss / rows.detach().var(), losses
 
 
@@ -234,8 +240,10 @@ class RoundsItsLatents(_VQ):
 
 
 class HalfLoss(_VQ):
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, losses = super().loss(rows, codes, weight)
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, losses = super().loss(rows, codes, table, weight)
         return loss.half(), losses
 
 

@@ -40,6 +40,21 @@ _STYLE = [
     "model.discriminator.minibatch_group=null",  # tests/model/layers/test_minibatch_std.py compares samples
 ]
 SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL, "style": _STYLE}
+_RESIDUAL = ["model.encoder.base_channels=16", "model.encoder.attention_at=[8]"]
+_VIT = ["model.encoder.width=32", "model.encoder.depth=2"]
+AUTOENCODERS = {"resnet": _RESIDUAL, "vit": _VIT}  # sizes of an encoder, which its decoder takes over
+
+
+def _autoencoder(name: str) -> list[str]:
+    model = "mlp_vqvae" if name == "mlp" else "vqvae"
+    return [
+        f"model={model}",
+        f"model/encoder={name}",
+        f"model/decoder={name}",
+        *AUTOENCODERS.get(name, []),
+    ]
+
+
 SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
@@ -54,14 +69,18 @@ CHOOSE: dict[str, Callable[[str], list[str]]] = {
         *SMALL.get(name, []),
     ],
     "head": lambda name: ["model=mlp_gan", f"model/head={name}"],
-    "encoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/encoder={name}"],
-    "decoder": lambda name: [f"model={'vqvae' if name == 'conv' else 'mlp_vqvae'}", f"model/decoder={name}"],
+    "encoder": _autoencoder,
+    "decoder": _autoencoder,
     "network": lambda name: ["model=classifier", f"model/network={name}"],
     "adversarial_loss": lambda name: ["model=mlp_gan", f"model/adversarial_loss={name}"],
     "gradient_penalty": lambda name: ["model=mlp_gan", f"model/gradient_penalty={name}"],
     "augment": lambda name: ["model=mlp_gan", f"model/augment={name}"],
     "ema": lambda name: ["model=mlp_gan", f"model/ema={name}"],
-    "reconstruction_loss": lambda name: ["model=mlp_vqvae", f"model/reconstruction_loss={name}"],
+    "reconstruction_loss": lambda name: [
+        "model=mlp_vqvae",
+        f"model/reconstruction_loss={name}",
+        *(["metric/features@model.reconstruction_loss.perceptual.features=pixels"] * (name == "perceptual")),
+    ],
 }
 SHAPES = {
     "generator/mlp": (64,),
@@ -81,6 +100,10 @@ SHAPES = {
     "encoder/conv": (1, 16, 16),
     "decoder/mlp": (8, 8),
     "decoder/conv": (64, 4, 4),
+    "encoder/resnet": (1, 16, 16),
+    "decoder/resnet": (64, 4, 4),
+    "encoder/vit": (1, 16, 16),
+    "decoder/vit": (64, 4, 4),
     "network/cnn": (1, 16, 16),
 }
 NETWORKS = _names("generator", "discriminator", "encoder", "decoder", "network")

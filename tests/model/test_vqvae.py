@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytorch_lightning as pl
@@ -13,12 +13,19 @@ import torch
 
 from ganvas.data.digits import Digits
 from ganvas.errors import OptionError
-from ganvas.functional.batch import Batch
+from ganvas.functional.batch import Batch, DataFacts
+from ganvas.metric.interface import Features
+from ganvas.model.decoder.conv import ConvDecoder
 from ganvas.model.decoder.mlp import MLPDecoder
+from ganvas.model.encoder.conv import ConvEncoder
 from ganvas.model.encoder.mlp import MLPEncoder
 from ganvas.model.optimizer.adam import adam
 from ganvas.model.quantizer.vq import VectorQuantizer
+from ganvas.model.reconstruction_loss.bce import BCE
+from ganvas.model.reconstruction_loss.l1 import L1
 from ganvas.model.reconstruction_loss.mse import MSE
+from ganvas.model.reconstruction_loss.perceptual import Perceptual
+from ganvas.model.reconstruction_loss.sum import Sum
 from ganvas.model.vqvae import VQVAE
 
 
@@ -151,3 +158,68 @@ def test_refuses_networks_of_another_shape() -> None:
     model = make(decoder=MLPDecoder(sample_shape=[1, 4, 4], embedding_dim=3, num_vectors=4, hidden_dim=16))
     with pytest.raises(OptionError, match="decoder"):
         model.check_sample(torch.zeros(2, 1, 8, 8))
+
+
+def test_terms_of_a_sum_are_logged_beside_it() -> None:
+    loss = Sum(l1=L1(0.5), mse=MSE(2.0))
+    model, alone = make(reconstruction_loss=loss), make()
+    _, keep = fit(model, 2, limit_val_batches=0)
+    for report in keep.reports:
+        parts = report["loss/reconstruction/l1"] + report["loss/reconstruction/mse"]
+        torch.testing.assert_close(report["loss/reconstruction"], parts)
+    _, keep = fit(alone, 1, limit_val_batches=0)
+    assert not any(tag.startswith("loss/reconstruction/") for tag in keep.reports[0])
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(4)) * 2 - 1
+    with torch.no_grad():
+        made, _ = model.eval().autoencode(x)
+    sums = model.validation_sums(Batch(x, None))
+    l1, mse = 0.5 * (made - x).abs().mean().item(), 2 * (made - x).square().mean().item()
+    assert sums["reconstruction_loss/l1"].item() / 6 == pytest.approx(l1, rel=1e-6)
+    assert sums["reconstruction_loss/mse"].item() / 6 == pytest.approx(mse, rel=1e-6)
+    assert sums["reconstruction_loss"].item() / 6 == pytest.approx(l1 + mse, rel=1e-6)
+    assert "reconstruction_loss/mse" not in alone.validation_sums(Batch(x, None))
+
+
+def test_a_loss_of_probabilities_asks_for_a_bounded_decoder() -> None:
+    x = torch.zeros(2, 1, 8, 8)
+    make(reconstruction_loss=BCE()).check_sample(x)  # the mlp ends in a tanh
+    encoder = ConvEncoder(channels=1, embedding_dim=3, hidden_channels=4)
+    for output, fits in (("tanh", True), ("linear", False)):
+        decoder = ConvDecoder(channels=1, embedding_dim=3, hidden_channels=4, output=output)
+        model = make(encoder=encoder, decoder=decoder, reconstruction_loss=Sum(bce=BCE()))
+        if fits:
+            model.check_sample(x)
+        else:
+            with pytest.raises(OptionError, match=r"^decoder\.output=linear: .*; tanh$"):
+                model.check_sample(x)
+
+
+def test_an_extractor_is_no_part_of_the_model() -> None:
+    class Extractor(torch.nn.Linear):
+        asked = 0
+        protocol: ClassVar[dict[str, object]] = {"name": "mine"}
+
+        def check(self, facts: DataFacts) -> None:
+            assert facts.name == "Digits"
+            self.requires_grad_(False)
+            self.asked += 1
+
+        def forward(self, x: torch.Tensor) -> Features:
+            return Features(super().forward(x.flatten(1)))
+
+    torch.manual_seed(5)
+    extractor = Extractor(64, 5)
+    before = copy.deepcopy(extractor.state_dict())
+    model = make(reconstruction_loss=Sum(mse=MSE(), perceptual=Perceptual(extractor)))
+    data = Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
+    model.check_data(data.facts)
+    assert extractor.asked == 1
+    assert model.rests_on() == {"perceptual": {"name": "mine"}}
+    assert model.state_dict().keys() == make().state_dict().keys()
+    _, keep = fit(model, 2, limit_val_batches=0)
+    assert keep.reports[1]["loss/reconstruction/perceptual"] > 0
+    assert all(torch.equal(value, before[name]) for name, value in extractor.state_dict().items())
+    without = make()
+    fit(without, 2, limit_val_batches=0)
+    moved = zip(model.decoder.parameters(), without.decoder.parameters(), strict=True)
+    assert all(not torch.equal(a, b) for a, b in moved), "its gradient reaches the decoder"

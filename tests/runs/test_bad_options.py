@@ -80,6 +80,42 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
         "model.regularizer.cr",
         ["=[2]: changes images"],
     ),
+    "probabilities_of_an_unbounded_decoder": (
+        ["model=vqvae", "model/reconstruction_loss=[l1,bce]"],
+        "model.decoder.output",
+        ["=linear: the reconstruction loss takes samples in [-1, 1] alone", "; tanh"],
+    ),
+    "features_that_are_not_there": (
+        [
+            *("model=mlp_vqvae", "model/reconstruction_loss=[l1,perceptual]"),
+            "metric/features@model.reconstruction_loss.perceptual.features=classifier",
+        ],
+        "model.reconstruction_loss.perceptual.features",
+        ["=classifier: no classifier of these data is trained yet; ganvas train model=classifier"],
+    ),
+    "features_of_points": (
+        [
+            *("model=mlp_vqvae", "model/reconstruction_loss=perceptual", "data=toy"),
+            "metric/features@model.reconstruction_loss.perceptual.features=efficientnet_lite0",
+        ],
+        "model.reconstruction_loss.perceptual.features",
+        ["=efficientnet_lite0: ", "@model.reconstruction_loss.perceptual.features=pixels takes anything"],
+    ),
+    "weight_of_a_loss": (
+        ["model=mlp_vqvae", "model.reconstruction_loss.mse.weight=0"],
+        "model.reconstruction_loss.mse.weight",
+        ["must be positive; a loss that shall not count is left out"],
+    ),
+    "patches_and_doublings": (
+        ["model=vqvae", "model/encoder=vit", "model.encoder.patch_size=2"],
+        "data.image_size",
+        ["an input of shape [2, 64, 4, 4] where the network takes [B, 64, 2, 2]"],
+    ),
+    "attention_at_no_map": (
+        [*("model=vqvae", "model/encoder=resnet", "model/decoder=resnet"), "model.encoder.attention_at=[7]"],
+        "model.encoder.attention_at",
+        ["=[7]: has no map of side 7; there are 2, 4, 8"],
+    ),
     "classes_of_the_model": (
         ["model.conditional=true", "model.num_classes=5"],
         "model.num_classes",

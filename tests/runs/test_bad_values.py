@@ -146,6 +146,10 @@ CASES: list[tuple[list[str], str, str, str]] = [
     ([], "callback.evaluation.split", "foo", "must be train, val or test"),
     (DEFAULT, "callback.preview.every_examples", "-1", "must be 0"),
     (DEFAULT, "callback.preview.num", "0", "must be at least 1"),
+    (DEFAULT, "callback.codebook.every_examples", "-1", "must be 0 (the end alone) or more"),
+    (DEFAULT, "callback.codebook.first_examples", "-1", "must be 0 (no early ones) or more"),
+    (DEFAULT, "callback.codebook.num", "0", "must be at least 1"),
+    (DEFAULT, "callback.codebook.most", "1", "must be from 2 to 10000"),
     (DEFAULT, "callback.progress.refresh_per_second", "0", "must be positive"),
 ]
 

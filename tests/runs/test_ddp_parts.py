@@ -197,6 +197,22 @@ CASES = {
     "bsq_36_bits": [*_CONV, "model/quantizer=bsq", "model.quantizer.embedding_dim=36"],
     "gumbel": [*_CONV, "model/quantizer=gumbel", "model.num_embeddings=32"],
     "ibq": [*_CONV, "model/quantizer=ibq", "model.num_embeddings=32"],
+    "residual_autoencoder": [
+        *("model=vqvae", "model/encoder=resnet", "model/decoder=resnet", "model/quantizer=fsq"),
+        *("data.image_size=10", "model.encoder.base_channels=8", "model.encoder.blocks=1"),
+        *("model.encoder.attention_at=[6]", "model/reconstruction_loss=huber"),
+        *(
+            "model.optimizer.eps=0.01",
+            "model.optimizer.lr=0.002",
+        ),  # as sngan's: of keys' biases, which do nothing
+    ],
+    "tokens": [
+        *("model=vqvae", "model/encoder=vit", "model/decoder=vit", "model/quantizer=fsq"),
+        *("data.image_size=10", "model.encoder.tokens=3", "model.encoder.width=16", "model.encoder.depth=1"),
+        *("model.decoder.output=tanh", "model/reconstruction_loss=[bce,perceptual]"),
+        "metric/features@model.reconstruction_loss.perceptual.features=pixels",
+        *("model.optimizer.eps=0.01", "model.optimizer.lr=0.002"),
+    ],
     "classifier": ["model=classifier", "model.network.base_channels=4"],
 }
 METRICS = {

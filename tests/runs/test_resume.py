@@ -47,6 +47,16 @@ _CASES = {
         "model.decoder.hidden_channels=16",
         "data.num_workers=1",
     ],
+    "tokens": [
+        *("model=vqvae", "model/encoder=vit", "model/decoder=vit", "data.image_size=10"),
+        *("model.encoder.tokens=3", "model.encoder.width=16", "model.encoder.depth=1"),
+        "model/reconstruction_loss=[l1,perceptual]",
+        "metric/features@model.reconstruction_loss.perceptual.features=pixels",
+    ],
+    "residual_autoencoder": [
+        *("model=vqvae", "model/encoder=resnet", "model/decoder=resnet", "data.image_size=10"),
+        *("model.encoder.base_channels=8", "model.encoder.blocks=1"),
+    ],
 }
 
 
@@ -155,3 +165,40 @@ def test_a_finished_run_says_so_and_keeps_its_metrics(ganvas, tmp_path: Path) ->
         assert after[key] == before[key]
     assert {path.name: path.read_bytes() for path in run.glob("*.jsonl")} == files
     assert "finished already" not in ganvas("resume", "latest", "trainer.max_examples=1280").stdout
+
+
+_SEEN = """
+from pathlib import Path
+
+from ganvas.metric.interface import Features
+
+
+class Seen:
+    def __init__(self, weights):
+        self.protocol = {"weights": Path(weights).read_text()}
+
+    def check(self, facts):
+        pass
+
+    def __call__(self, x):
+        return Features(x.flatten(1))
+"""
+
+
+def test_a_loss_that_sees_by_other_weights_is_refused(ganvas, tmp_path: Path) -> None:
+    folder, weights = tmp_path / "conf", tmp_path / "weights"
+    (folder / "metric" / "features").mkdir(parents=True)
+    (folder / "seen_by_mine.py").write_text(_SEEN)
+    text = f"_target_: seen_by_mine.Seen\nweights: {weights}\n"
+    (folder / "metric" / "features" / "seen.yaml").write_text(text)
+    weights.write_text("one")
+    words = ["model=mlp_vqvae", "model/reconstruction_loss=[mse,perceptual]", "trainer.max_examples=128"]
+    words += ["metric/features@model.reconstruction_loss.perceptual.features=seen", "callback=minimal"]
+    ganvas("train", "--config-dir", str(folder), *words)
+    weights.write_text("another")
+    more = ["resume", "latest", "--config-dir", str(folder), "trainer.max_examples=256"]
+    done = ganvas(*more, code=2)
+    assert done.stderr.startswith(
+        "rests_on.perceptual.weights=another: would change the training of this run"
+    )
+    ganvas(*more, "allow_drift=true")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.api.state import call, preserved_state
-from ganvas.callback.rows import is_evaluation, read_rows
+from ganvas.callback.writing.rows import is_evaluation, read_rows
 from ganvas.cli.runs.listing import describe
 from ganvas.errors import OptionError, require
 from ganvas.files.schema import is_count, is_number

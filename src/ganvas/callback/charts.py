@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.evaluation import Evaluation, best_metrics, finished
-from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunCallback
+from ganvas.callback.writing.rows import read_rows
 from ganvas.errors import OptionError
 from ganvas.files.plain import MAX_BYTES, load_plain
 from ganvas.files.read import read_bytes

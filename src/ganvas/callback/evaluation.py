@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
-from ganvas.callback.rows import is_evaluation
 from ganvas.callback.run_state import RunCallback, RunState, datamodule_of, is_fast_dev_run
+from ganvas.callback.writing.rows import is_evaluation
 from ganvas.errors import OptionError, require
 from ganvas.functional.checked_values import table, whole
 from ganvas.functional.sharding import unsharded

@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ganvas.callback.agenda import Agenda
-from ganvas.callback.rows import Rows
+from ganvas.callback.writing.rows import Rows
 from ganvas.callback.writing.write_errors import WriteErrors
 
 

@@ -8,6 +8,7 @@ COMMANDS = {
     "resume": "continue a run in its own folder",
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
+    "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
@@ -26,7 +27,7 @@ COMMANDS = {
 _ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
-    "trained": ("sample", "reconstruct", "interpolate", "walk", "neighbours", "evaluate", "export"),
+    "trained": ("sample", "reconstruct", "codes", "interpolate", "walk", "neighbours", "evaluate", "export"),
     "sweep": ("sweep", "job"),
     "shell": ("completion",),
 }

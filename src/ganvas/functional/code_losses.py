@@ -86,13 +86,12 @@ class _WithGradient(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        rows: Tensor, codes: Tensor, value: Tensor, weights: Tensor, log_mean: Tensor, temperature: float
-    ) -> Tensor:
+    def forward(*inputs: Any) -> Tensor:
+        value: Tensor = inputs[2]
         return value.clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: Tensor) -> None:
         rows, codes, _, weights, log_mean, temperature = inputs
         ctx.save_for_backward(rows, codes, weights, log_mean)
         ctx.temperature = temperature

@@ -42,7 +42,10 @@ class FeatureExtractor(Protocol):
         ...
 
     def __call__(self, x: Tensor) -> Features:
-        """Samples [B, ...] in [-1, 1], on any device, to what it sees in them, on the same."""
+        """Samples [B, ...] in [-1, 1], on any device, to what it sees in them, on the same.
+
+        Features pass a gradient on to samples that want one, so that a loss can be made of them.
+        """
         ...
 
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import OptionError
-from ganvas.functional.batch import Batch
+from ganvas.errors import OptionError, require
+from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.code_usage import counts_to_sum, usage
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
+from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 from ganvas.model.training.recipe import Recipe
 
 
 class Autoencoder(Recipe):
     """Reconstructs, and is validated by its reconstructions; what trains it is the subclass's ``step``.
+
+    Attributes:
+        reconstruction_loss: set by a subclass that has one: what it asks of data and decoder is seen to here.
 
     Args:
         encoder: samples [B, ...] to latents [B, D, *positions].
@@ -29,6 +33,7 @@ class Autoencoder(Recipe):
         seed: the run's seed.
     """
 
+    reconstruction_loss: ReconstructionLoss
     reports: ClassVar[tuple[str, ...]] = (
         *("codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
@@ -78,6 +83,25 @@ class Autoencoder(Recipe):
             super().check_sample(x)
         except OptionError as error:
             raise error.under("quantizer") if error.option in ("embedding_dim", "sides") else error from None
+        loss = self._loss
+        fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
+        rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
+        require(fits, "decoder.output", "linear", rule)
+
+    def check_data(self, facts: Callable[[], DataFacts]) -> None:
+        if self._loss is not None:
+            try:
+                self._loss.check(facts)
+            except OptionError as error:
+                raise error.under("reconstruction_loss") from error
+
+    def rests_on(self) -> dict[str, object]:
+        return {} if self._loss is None else self._loss.rests_on()
+
+    @property
+    def _loss(self) -> ReconstructionLoss | None:
+        loss = getattr(self, "reconstruction_loss", None)
+        return loss if isinstance(loss, ReconstructionLoss) else None
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:

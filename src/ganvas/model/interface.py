@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor
 
 from ganvas.model.network.interface import Classified
+from ganvas.model.quantizer.interface import Quantizer
 
 
 @runtime_checkable
@@ -90,6 +91,37 @@ class Reconstructs(Protocol):
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """Samples [B, ...] in [-1, 1] on the model's device to their reconstructions and codes."""
         ...
+
+
+@runtime_checkable
+class HasCodes(Reconstructs, Protocol):
+    """A recipe that decodes any codes, also such as no sample has (VQ-VAEs); see :func:`has_codes`.
+
+    Codes are int64 [B, levels, *positions], or a tuple of such, one of each of several sizes.
+    """
+
+    quantizer: Any
+
+    def encode(self, x: Tensor) -> Any:
+        """Samples [B, ...] in [-1, 1] to their codes; networks in eval mode."""
+        ...
+
+    def decode(self, indices: Any) -> Tensor:
+        """Codes, or those of the first levels or sizes alone, to samples [B, ...] in [-1, 1]."""
+        ...
+
+
+def has_codes(recipe: object) -> TypeGuard[HasCodes]:
+    """Whether its quantizer keeps the contract of ``ganvas.model.quantizer``, or holds some that do."""
+    if not isinstance(recipe, HasCodes):
+        return False
+    inner = getattr(recipe.quantizer, "quantizers", None) or ()
+    return has_one_size(recipe) or (len(inner) > 0 and all(isinstance(one, Quantizer) for one in inner))
+
+
+def has_one_size(recipe: HasCodes) -> bool:
+    """Whether its codes are one tensor."""
+    return isinstance(recipe.quantizer, Quantizer)
 
 
 @runtime_checkable

@@ -30,8 +30,9 @@ class VQVAE(Autoencoder):
     """
 
     reports = (
-        *("loss/reconstruction", "loss/total", "gradient_norm/all", "learning_rate/all"),
-        *("validation/reconstruction_loss", *Autoencoder.reports),
+        *("loss/reconstruction", "loss/reconstruction/", "loss/total"),
+        *("gradient_norm/all", "learning_rate/all"),
+        *("validation/reconstruction_loss", "validation/reconstruction_loss/", *Autoencoder.reports),
     )
 
     def __init__(
@@ -46,16 +47,20 @@ class VQVAE(Autoencoder):
         seed: int,
     ) -> None:
         super().__init__(encoder=encoder, quantizer=quantizer, decoder=decoder, seed=seed)
-        self.reconstruction_loss, self.optimizer, self.grad_clip = reconstruction_loss, optimizer, grad_clip
+        self.reconstruction_loss = reconstruction_loss
+        self.optimizer, self.grad_clip = optimizer, grad_clip
         self.add_optimizer("all", optimizer, ["encoder", "quantizer", "decoder"], grad_clip=grad_clip)
 
     def step(self, batch: Batch, draws: Draws) -> None:
         reconstruction, output = self.autoencode(batch.x)  # [B, ...]
-        loss = self.reconstruction_loss(reconstruction=reconstruction, target=batch.x)
+        loss, terms = self.reconstruction_loss.with_terms(reconstruction=reconstruction, target=batch.x)
         self.note({"loss/reconstruction": loss})
+        self.note({f"loss/reconstruction/{name}": term for name, term in terms.items()})
         self.note_codes(output)
         self.descend("all", {"loss/total": loss + output.loss})
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        loss = self.reconstruction_loss(reconstruction=reconstruction, target=target)
-        return {"reconstruction_loss": widened(loss) * len(target)}
+        loss, terms = self.reconstruction_loss.with_terms(reconstruction=reconstruction, target=target)
+        named = {"reconstruction_loss": loss}
+        named |= {f"reconstruction_loss/{name}": term for name, term in terms.items()}
+        return {name: widened(value) * len(target) for name, value in named.items()}

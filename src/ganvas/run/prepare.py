@@ -185,6 +185,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
                 f"the model cannot take such samples ({reason}); choose another size or another model",
             ) from error
         model.configure_optimizers()
+        model.check_data(lambda: data.facts())
     return model
 
 

@@ -155,7 +155,7 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None
     paths = parts.config["paths"]
     below = folder.path.is_relative_to(paths["output_dir"])
     check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
-    world = environment(parts.data, processes(parts.machine))
+    world = environment(parts.data, processes(parts.machine), parts.model.rests_on())
     record = run | {"ganvas": run["ganvas"] | {"environment": world}}
     create(folder.path, record, abilities=abilities_of(parts.model))
 
@@ -163,7 +163,7 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None
 def _continue(parts: Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:
     resume_plan = ResumePlan.find(folder, overrides)
     _check(resume_plan, parts, folder)
-    world = environment(parts.data, processes(parts.machine))
+    world = environment(parts.data, processes(parts.machine), parts.model.rests_on())
     resume_plan.compare(parts.config, world, old=folder.read_run())
     if resume_plan.drift:
         run["ganvas"]["environment"] = world

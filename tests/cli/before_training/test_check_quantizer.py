@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,8 +128,14 @@ def test_a_gan_has_none(ganvas) -> None:
 
 
 @pytest.mark.slow
-def test_thorough_asks_all(ganvas, tmp_path: Path) -> None:
-    done = ganvas(*_own(tmp_path, "signs_for_all"), "--thorough", "--json")
+@pytest.mark.real_processes
+def test_thorough_asks_all(tmp_path: Path) -> None:
+    """Started by a file without a guard, as console scripts are, which no process of its own runs again."""
+    words = [*_own(tmp_path, "signs_for_all"), "--thorough", "--json"]
+    (tmp_path / "script.py").write_text("from ganvas.cli.main import entry\nentry()\n")
+    done = subprocess.run(
+        [sys.executable, "script.py", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     report = json.loads(done.stdout)["quantizers"]["model.quantizer"]
     assert {*report["asked"], *report["not_asked"]} == {check.name for check in CHECKS}
     assert set(report["not_asked"]) <= {"onnx_of_encode_and_decode", "a_compiled_one"}

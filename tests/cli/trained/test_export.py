@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from ganvas.functional.images import to_uint8
 from ganvas.model.generator.dcgan import DCGANGenerator
+from ganvas.run.config.build import build
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.load import load_run
 
@@ -77,6 +78,37 @@ def test_a_vqvae_has_three_networks(ganvas, outputs: Path) -> None:
     assert {key.partition(".")[0] for key in tensors} == {"encoder", "quantizer", "decoder"}
     for key, value in expected.items():
         assert torch.equal(tensors[key], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "latents"),
+    [
+        ("resnet", ["model.encoder.base_channels=8", "model.encoder.blocks=1"], (64, 3, 3)),
+        ("vit", ["model.encoder.width=8", "model.encoder.depth=1", "model.encoder.tokens=3"], (64, 3)),
+    ],
+)
+def test_plain_networks_read_back_what_a_vqvae_exports(
+    name: str, words: list[str], latents: tuple[int, ...], ganvas, tmp_path: Path
+) -> None:
+    """Of images that the strides do not divide, by a loss with a network of its own."""
+    words = [f"model/encoder={name}", f"model/decoder={name}", *words, "model.num_embeddings=16"]
+    loss = ["model/reconstruction_loss=[l1,perceptual]"]
+    loss += ["metric/features@model.reconstruction_loss.perceptual.features=pixels"]
+    run = tmp_path / "outputs" / "x" / "r"
+    words += ["data.image_size=10", f"paths.run_dir={run}", "trainer.max_examples=256"]
+    ganvas("train", "model=vqvae", *words, *loss, "callback=minimal", "logger=none")
+    ganvas("export", "latest", "--out", "w.safetensors")
+    tensors = load_file("w.safetensors")
+    model, _, record = load_run(RunFolder(run))
+    assert {key.partition(".")[0] for key in tensors} == {"encoder", "quantizer", "decoder"}
+    for part in ("encoder", "decoder"):
+        network = build(record["config"]["model"][part], part)
+        own = {key: value for key, value in tensors.items() if key.startswith(part)}
+        network.load_state_dict({key.removeprefix(f"{part}."): value for key, value in own.items()})
+        x = torch.randn(2, 1, 10, 10) if part == "encoder" else torch.randn(2, *latents)
+        made = network.eval()(x)
+        assert torch.equal(made, getattr(model, part).eval()(x))
+        assert made.shape == ((2, *latents) if part == "encoder" else (2, 1, 10, 10))
 
 
 def test_the_file_says_what_it_holds(ganvas, outputs: Path) -> None:

@@ -14,12 +14,13 @@ _COMMANDS = [
     line.split()
     for line in """sample run; evaluate run; export run; interpolate run; neighbours run; walk run; plot
         run; compare run; runs ls; runs show run; runs diff run; options; sweep ls; sweep status s; sweep
-        best s; completion; runs; sweep; ; nosuch; shards; check; reconstruct run; job s; resume; init;
-        train""".split(";")
+        best s; completion; runs; sweep; ; nosuch; shards; check; reconstruct run; codes run; job s; resume;
+        init; train""".split(";")
 ]
 _FLAGS = """--num --seed --columns --scale --truncation --out --batch-size --num-real --split --metrics
         --features --tags --output-dir --config-dir --config-name --allow-imports --json --html --csv
-        --save --steps --rows --frames --layout --images-per-shard --nosuch -x""".split()
+        --save --steps --swap --level --sort --most --rows --frames --layout --images-per-shard --nosuch
+        -x""".split()
 # Numbers that are absurd, or small: what lies between them is asked for and computed.
 _FLAG_VALUES = [
     *"0 -1 1 2 1.5 1e400 nan inf x ١ 0x10 1_0 nosuch/x.png /proc/x.png x.exe * [ run train fid - --".split(),

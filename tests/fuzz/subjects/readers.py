@@ -18,6 +18,8 @@ _WEIGHTS = {
     ),
     "vqvae": (
         command("reconstruct", "run", *_NUM, "--out", "x.npz", writes=("x.npz", ".x.npz.*"), finite="x.npz"),
+        command("codes", "run", *_NUM, "--out", "x.npz", writes=("x.npz", ".x.npz.*"), finite="x.npz"),
+        command("codes", "run", "--swap", "0,1", "--out", "x.png", writes=("x.png", ".x.png.*")),
     ),
 }
 _OF_BOTH = (

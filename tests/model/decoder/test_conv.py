@@ -35,6 +35,29 @@ def test_the_authors_layers() -> None:
     assert layers == [(False, 64, 128, 3, 1), *block, *block, (True, 128, 64, 4, 2), (True, 64, 3, 4, 2)]
 
 
+def test_images_are_cut_to_the_samples_size() -> None:
+    torch.manual_seed(0)
+    whole = ConvDecoder(**OPTIONS)
+    decoder = ConvDecoder(**OPTIONS, sample_shape=[3, 6, 9])
+    decoder.load_state_dict(whole.state_dict())
+    z = torch.randn(2, 5, 2, 3)
+    torch.testing.assert_close(decoder(z), whole(z)[:, :, 1:7, 1:10])  # of 8 x 12
+    with pytest.raises(ValueError, match=r"\[2, 5, 3, 2\] where the network takes \[B, 5, 2, 3\]"):
+        decoder(z.mT)
+    with pytest.raises(OptionError) as error:
+        ConvDecoder(**OPTIONS, sample_shape=[1, 6, 9])
+    assert error.value.option == "channels"
+
+
+def test_a_tanh_keeps_images_in_range() -> None:
+    torch.manual_seed(0)
+    linear, bounded = ConvDecoder(**OPTIONS), ConvDecoder(**OPTIONS, output="tanh")
+    bounded.load_state_dict(linear.state_dict())
+    z = torch.randn(2, 5, 4, 4)
+    torch.testing.assert_close(bounded(z), linear(z).tanh())
+    assert (bounded.is_bounded, linear.is_bounded) == (True, False)
+
+
 def test_the_output_is_linear() -> None:
     torch.manual_seed(0)
     images = ConvDecoder(**OPTIONS)(1000 * torch.randn(2, 5, 4, 4))
@@ -51,6 +74,8 @@ def test_the_output_is_linear() -> None:
         ("residual_channels", 0),
         ("residual_blocks", -1),
         ("upsamplings", 0),
+        ("output", "sigmoid"),
+        ("sample_shape", [2]),
     ],
 )
 def test_options_are_checked(option: str, value: object) -> None:

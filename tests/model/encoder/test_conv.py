@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -17,13 +19,21 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("size", [8, 28, 32, 64])
+@pytest.mark.parametrize("size", [8, 28, 30, 64])
 @pytest.mark.parametrize("downsamplings", [1, 2, 3])
 def test_shapes(size: int, downsamplings: int) -> None:
-    if size % 2**downsamplings:
-        pytest.skip("not divisible")
     latents = ConvEncoder(**(OPTIONS | {"downsamplings": downsamplings}))(torch.randn(2, 3, size, size))
-    assert latents.shape == (2, 5, size // 2**downsamplings, size // 2**downsamplings)
+    side = math.ceil(size / 2**downsamplings)
+    assert latents.shape == (2, 5, side, side)
+
+
+def test_an_image_between_sizes_is_padded_by_its_edge() -> None:
+    torch.manual_seed(0)
+    encoder, x = ConvEncoder(**OPTIONS), torch.randn(2, 3, 6, 9)
+    rows, columns = [0, 0, 1, 2, 3, 4, 5, 5], [0, *range(9), 8, 8]
+    padded = x[:, :, rows][..., columns]
+    torch.testing.assert_close(encoder(x), encoder(padded))
+    assert encoder(x).shape == (2, 5, 2, 3)
 
 
 def test_the_authors_layers() -> None:

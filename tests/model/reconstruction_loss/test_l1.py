@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ganvas.errors import OptionError
 from ganvas.model.reconstruction_loss.l1 import L1
 
 
@@ -18,3 +19,12 @@ def test_closed_form_and_gradient() -> None:
 def test_it_is_float32_from_halves() -> None:
     loss = L1()(reconstruction=torch.ones(3, dtype=torch.bfloat16), target=torch.zeros(3))
     assert loss.dtype == torch.float32
+
+
+def test_its_weight() -> None:
+    x, y = torch.tensor([1.0, 4.0]), torch.tensor([0.0, 2.0])
+    once, thrice = (L1(weight)(reconstruction=x, target=y) for weight in (1.0, 3.0))
+    assert thrice.item() == pytest.approx(3 * once.item(), rel=1e-6)
+    for weight in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match="must be positive"):
+            L1(weight)

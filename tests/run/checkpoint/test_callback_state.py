@@ -10,6 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from ganvas.callback.codebook import Codebook
 from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.health import Health
@@ -24,6 +25,7 @@ HISTORY = {"recent": {"a": [1.0]}, "early": {"a": [0.5]}, "newest": {"a": 1.0}}
 SOUND: dict[str, dict[str, Any]] = {
     "StopOnSignal": {"seconds": 1.5},
     "Preview": {"shown_at": -1},
+    "Codebook": {"shown_at": 64, "last_used": [torch.tensor([0, 64])], "restarts": 2},
     "Evaluation": {"evaluated_at": 64, "metrics": {"fid": 1.0, "kid": float("nan"), "n": 3}},
     "Health": {"history": HISTORY, "findings": [FINDING], "measured_at": 64},
     "EarlyStopping": {"best": float("inf"), "best_at": 0, "newest_at": 64},
@@ -35,6 +37,7 @@ def callbacks(folder: Path) -> list[pl.Callback]:
     return [
         StopOnSignal(RunFolder(folder), DeferredValidation()),
         Preview(num=1, num_points=1, **common),
+        Codebook(every_examples=10, num=1, most=2),
         Evaluation(
             features=None, metrics={}, perceptual=None, num_samples=2, batch_size=2, split="val", **common
         ),
@@ -60,6 +63,14 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("Preview", "shown_at", True, "no whole number of at least -1"),
     ("Preview", "shown_at", 2**63 - 1, "no whole number"),
     ("Preview", "shown_at", 65, "shown_at is 65, and 64 examples were seen"),
+    ("Codebook", "shown_at", -1, "no whole number"),
+    ("Codebook", "restarts", -1, "no whole number"),
+    ("Codebook", "last_used", torch.zeros(2), "no list"),
+    ("Codebook", "last_used", [[0, 64]], "no row of whole numbers"),
+    ("Codebook", "last_used", [torch.zeros(2)], "no row of whole numbers"),
+    ("Codebook", "last_used", [torch.tensor([0, 65])], "after the look at 64"),
+    ("Codebook", "last_used", [torch.tensor([-1, 64])], "before the start"),
+    ("Codebook", "last_used", [torch.zeros(65_537, dtype=torch.int64)], "at most 65536 are kept"),
     ("Evaluation", "metrics", {"fid": "x"}, r"metrics\.fid is no number"),
     ("Evaluation", "metrics", [1], "no table"),
     ("Evaluation", "evaluated_at", "64", "no whole number"),

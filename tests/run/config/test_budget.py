@@ -25,6 +25,8 @@ AT_THE_END = {
     "callback.evaluation.every_examples",
     "callback.preview.every_examples",
     "callback.preview.first_examples",
+    "callback.codebook.every_examples",
+    "callback.codebook.first_examples",
 }
 SAID = {
     "callback.checkpoint.keep_every_examples",
@@ -85,7 +87,10 @@ def rows(run: Path, tag: str) -> list[int]:
 
 
 def test_what_comes_later_than_the_end_comes_at_the_end(train: Callable[..., tuple[Path, str]]) -> None:
-    far = [f"callback.{name}.every_examples=100000" for name in ("preview", "checkpoint", "evaluation")]
+    far = [
+        f"callback.{name}.every_examples=100000"
+        for name in ("preview", "codebook", "checkpoint", "evaluation")
+    ]
     far += [f"trainer.{name}_every_examples=100000" for name in ("log", "val")]
     run, said = train(*far, "callback.checkpoint.every_minutes=100000", "~callback.health")
     assert rows(run, "loss/generator") == rows(run, "loss/discriminator") == [640]

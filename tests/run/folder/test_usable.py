@@ -50,6 +50,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sample", "latest", "3_gan"),  # 6_began has no checkpoint
         ("walk", "latest", "3_gan"),
         ("reconstruct", "latest", "5_stopped"),
+        ("codes", "latest", "5_stopped"),
         ("evaluate", "latest", "5_stopped"),
         ("resume", "latest", "6_began"),
         ("resume with overrides", "latest", "6_began"),
@@ -93,6 +94,7 @@ def test_newer_runs_that_are_passed_over_are_said(outputs: Path, capsys: pytest.
         ),
         ("sample", "2_vq", "RUN=outputs/train/2_vq: makes no samples from nothing; ganvas reconstruct"),
         ("reconstruct", "0_old", "RUN=outputs/train/0_old: reconstructs nothing; ganvas sample takes GANs"),
+        ("codes", "0_old", "RUN=outputs/train/0_old: has no codes; it must be the run of a VQ-VAE"),
         ("evaluate", "4_", "RUN=outputs/train/4_classes: neither samples nor reconstructs; there is"),
         (
             "sample",

@@ -168,7 +168,7 @@ def check_lists(tree: Mapping[str, Any], written: Mapping[str, str]) -> None:
     """Raises OptionError where a list of options holds one that would be passed over.
 
     Hydra lays the options of a list over each other. What is one part (it has a ``_target_``) would be the
-    last of them, with what the others have and it has not.
+    last of them, with what the others have and it has not. A sum has them all, each by its name.
 
     Args:
         tree: the composed config.
@@ -189,7 +189,9 @@ def check_lists(tree: Mapping[str, Any], written: Mapping[str, str]) -> None:
         node = value_at(dict(tree), place or group.replace("/", "."))
         one = " or ".join(f"{key}={name}" for name in names)
         is_part = isinstance(node, dict) and "_target_" in node
-        require(not is_part, key, value, f"names several options, and one is taken; {one}")
+        is_sum = isinstance(node, dict) and node.keys() == {"_target_", *names}
+        rule = f"names several options, and one is taken; {one}"
+        require(is_sum or not is_part, key, value, rule)
 
 
 def recipes_own(choices: Mapping[str, str]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Evaluated(NamedTuple):
 
     def record(self) -> None:
         """Appends the row; raises OSError where that cannot be written."""
-        from ganvas.callback.rows import Rows
+        from ganvas.callback.writing.rows import Rows
 
         if self.row is not None:
             Rows(self.rows).append(json.loads(json.dumps(self.row)))

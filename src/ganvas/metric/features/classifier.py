@@ -117,7 +117,6 @@ class Classifier:
         ]
         return " ".join(command)
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
         """Images [B, C, H, W] in [-1, 1] to features float32 [B, F] and logits [B, K]."""
         assert self._network is not None, "check comes first"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -85,7 +85,6 @@ class EfficientNetLite0:
         """Raises OptionError unless the samples are grey or colour images."""
         refuse_unless_images(facts, "efficientnet_lite0", (1, 3))
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
         """Images [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 1280] and logits [B, 1000]."""
         chunk = _CHUNK_ON_CPU if x.device.type == "cpu" else max(len(x), 1)
@@ -96,11 +95,18 @@ class EfficientNetLite0:
     def _features(self, x: Tensor) -> Tensor:
         x = (x.float() * 0.5 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)  # grey is repeated
         x = interpolate(x, size=(self.resize, self.resize), mode="bilinear", antialias=True)
-        mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (_MEAN, _STD))
+        mean, std = _mean_and_std(x.device)
         network: Any = self.network.to(x.device)
         x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
         maps: Tensor = network.extract_features(x)  # [B, 1280, h, w]
         return maps.mean((2, 3))
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """[3, 1, 1] each; kept, for a copy to a GPU makes the host wait, and a loss is asked at every step."""
+    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (_MEAN, _STD))
+    return mean, std
 
 
 def _fold_batch_norms(network: Any) -> None:

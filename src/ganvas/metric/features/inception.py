@@ -94,7 +94,6 @@ class Inception:
             raise OptionError("weights", "null", f"{folder / FILE.name}: {wrong}{error.reason}") from error
         return _read(path)
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
         """Images [B, 1 or 3, H, W] in [-1, 1] to features float32 [B, 2048] and logits [B, 1008]."""
         assert self._network is not None, "check comes first"
@@ -117,8 +116,12 @@ def _read(path: Path) -> bytes:
 
 
 def shown(x: Tensor) -> Tensor:
-    """Images [B, 1 or 3, H, W] in [-1, 1] as the network takes them, float32 [B, 3, 299, 299]."""
-    levels = ((x.float() + 1) * 127.5).round().clamp(0, 255)
+    """Images [B, 1 or 3, H, W] in [-1, 1] as the network takes them, float32 [B, 3, 299, 299].
+
+    They are rounded to 8 bits, which a gradient passes as it is.
+    """
+    exact = ((x.float() + 1) * 127.5).clamp(0, 255)
+    levels = exact + (exact.round() - exact).detach() if exact.requires_grad else exact.round()
     resized = resize_as_tensorflow_1(levels, _SIDE)
     return ((resized - 128) / 128).expand(-1, 3, -1, -1)  # grey is repeated
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError
@@ -49,7 +48,6 @@ class StackedClassifier:
             value = "stacked_classifier" if error.option == "features" else error.value
             raise OptionError(error.option, value, error.reason) from error
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
         """Images [B, C, H, W] in [-1, 1] to features [B, C * F] and logits [B, K^C].
 

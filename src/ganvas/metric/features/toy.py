@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError, require
@@ -48,7 +47,6 @@ class Toy:
                 "metric/features=pixels takes anything",
             )
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Features:
         """Points [B, 2] to themselves and to logits [B, M], the modes' log densities up to one constant."""
         assert self.shape is not None, "check comes first"

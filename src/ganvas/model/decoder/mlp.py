@@ -15,6 +15,9 @@ class MLPDecoder(nn.Module):
     The tanh keeps the output in the data's range (-1, 1): most pixels of such images sit at its ends,
     which tanh approaches from any large input where a linear layer would have to hit them exactly.
 
+    Attributes:
+        is_bounded: what it makes lies in [-1, 1].
+
     Args:
         sample_shape: shape of one sample, e.g. [1, 28, 28].
         embedding_dim: D, the length of one latent vector.
@@ -24,6 +27,8 @@ class MLPDecoder(nn.Module):
     Raises:
         OptionError: a size below 1.
     """
+
+    is_bounded = True
 
     def __init__(
         self, sample_shape: list[int], embedding_dim: int, num_vectors: int, hidden_dim: int = 128

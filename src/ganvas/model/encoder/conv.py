@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganvas.errors import require
+from ganvas.functional.padding import pad_to_multiple
 from ganvas.model.layers.basic import require_channels, require_input, require_positive, residual_stack
 
 
@@ -19,8 +20,8 @@ class ConvEncoder(nn.Module):
         hidden_channels: channels of the hidden layers; the first has half as many.
         residual_channels: channels within a residual block.
         residual_blocks: number of residual blocks; 0 is none.
-        downsamplings: number of strided convolutions; the image's sides must be divisible by
-            2^downsamplings.
+        downsamplings: number of strided convolutions; an image whose sides 2^downsamplings does not divide is
+            padded by its edge pixels.
 
     Raises:
         OptionError: data that are no images, or a size below 1 (below 2 for ``hidden_channels``).
@@ -42,6 +43,7 @@ class ConvEncoder(nn.Module):
         require_positive("residual_channels", residual_channels)
         require(residual_blocks >= 0, "residual_blocks", residual_blocks, "must be at least 0; 2 is usual")
         require_positive("downsamplings", downsamplings)
+        self.multiple = 2**downsamplings
         widths = [channels, hidden_channels // 2, *[hidden_channels] * (downsamplings - 1)]
         layers: list[nn.Module] = []
         for width, wider in pairwise(widths):
@@ -54,6 +56,7 @@ class ConvEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [B, C, H, W] in [-1, 1] to latents [B, D, H / 2^downsamplings, W / 2^downsamplings]."""
+        """Images [B, C, H, W] in [-1, 1] to latents [B, D, H / 2^downsamplings, W / 2^downsamplings], the
+        sides rounded up."""
         require_input(x, self.channels, None, None)
-        return self.layers(x)
+        return self.layers(pad_to_multiple(x, self.multiple))

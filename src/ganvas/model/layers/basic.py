@@ -37,6 +37,15 @@ def require_channels(channels: int | None) -> int:
     return channels
 
 
+def require_image_shape(sample_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Channels, height and width of images; raises OptionError where the data are no images."""
+    require_shape(sample_shape)
+    rule = "this network takes images [channels, height, width]; choose data of images, or an mlp"
+    require(len(sample_shape) == 3, "sample_shape", list(sample_shape), rule)
+    channels, height, width = sample_shape
+    return channels, height, width
+
+
 def require_power_of_two_size(image_size: int | None) -> int:
     """The image size in pixels; raises OptionError unless doublings from 4x4 reach it."""
     valid = image_size in IMAGE_SIZES

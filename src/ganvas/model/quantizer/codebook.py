@@ -59,6 +59,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
     takes_nearest = True
     codebook: Tensor  # e, float32 [K, d]; a parameter or a buffer
     batches: Tensor  # int64 scalar: training batches so far; with none the codes are not made yet
+    restarts: Tensor  # int64 scalar: restarts of codes since the module was made; no checkpoint holds it
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64), persistent=False)
         codes = torch.randn(num_embeddings, embedding_dim)
         self.hold(codes)
         # until the codes are started; tells whether a user set them
@@ -103,7 +105,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         if learns:
             self._start(latents.detach(), weight)
         table = self.table()  # [K, d]
-        indices = nearest_code(latents, table)  # [N]
+        indices = self.nearest(latents, table)  # [N]
         codes = F.embedding(indices, table).to(latents.dtype)  # [N, d], a copy that no update reaches
         loss, losses = self.loss(latents, codes, table, weight)
         quantized = self.outward(self.estimate(latents, codes, learns))
@@ -125,6 +127,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
     def table(self) -> Tensor:
         """The codes as they are compared and given out, [K, d]."""
         return self.codebook
+
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        """Indices int64 [N] of the codes [K, d] that latents [N, d] take."""
+        return nearest_code(latents, table)
 
     def estimate(self, latents: Tensor, codes: Tensor, learns: bool) -> Tensor:
         """Codes [N, d] with a gradient to the latents [N, d].
@@ -168,7 +174,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         """
 
     def search(self, rows: Tensor) -> Tensor:
-        return nearest_code(self.inward(rows), self.table())[:, None]
+        return self.nearest(self.inward(rows), self.table())[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
         return self.outward(F.embedding(indices[:, 0], self.table()))
@@ -264,6 +270,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         fresh = spread_rows(rows, self.num_embeddings, self.batches, weight=error, there=weight)  # [K, d]
         fresh = fresh.to(self.codebook.dtype)
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
+        self.restarts += dead.sum()
         return fresh
 
 

@@ -35,6 +35,8 @@ class CosineQuantizer(VectorQuantizer):
         OptionError: as ``vq``; a ``code_dim`` below 2, of which length 1 leaves two codes.
     """
 
+    takes_nearest = False  # but the nearest in angle, of what is projected
+
     def __init__(
         self,
         num_embeddings: int = 512,

@@ -43,6 +43,7 @@ class GroupedQuantizer(VectorwiseQuantizer):
         self.inners = nn.ModuleList(inner_quantizer(inner) for _ in range(groups))
         self.groups, one = groups, self._all()[0]
         self.embedding_dim, self.losses = groups * one.embedding_dim, one.losses
+        self.draws_codes, self.compares_vectors = one.draws_codes, one.compares_vectors
         check_length(
             embedding_dim, self.embedding_dim, f"{groups} groups of the inner quantizer's {one.embedding_dim}"
         )

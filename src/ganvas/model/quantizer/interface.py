@@ -94,7 +94,7 @@ class Quantizer(nn.Module, ABC):
 
         Raises:
             ValueError: z has another number of channels, no channels, or is not float; a mask of another
-                shape or type.
+                shape or type, or any, where codes stand for more than a vector each.
         """
 
     @abstractmethod

@@ -69,6 +69,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         reason = "has levels of its own; give levels here, or take a grouped one of residual ones"
         require(one.num_cuts == 1, "inner", type(one).__name__, reason)
         self.embedding_dim, self.losses = one.embedding_dim, one.losses
+        self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
         check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")
         self.codebook_sizes, self._width = one.codebook_sizes * levels, len(one.codebook_sizes)
         self.register_buffer("dropouts", torch.zeros((), dtype=torch.int64))

@@ -39,6 +39,7 @@ class SimVQ(VectorwiseQuantizer):
     # A forward pass sets nothing. But the table is made of W in ``encode`` and ``decode`` as well, where a
     # share of it (accelerator.strategy=fsdp) would not do; it is small.
     updates_itself = True
+    takes_nearest = True
     losses = ("codebook_loss", "commitment_loss")
     frozen_codes: Tensor  # C, float32 [K, D]
 

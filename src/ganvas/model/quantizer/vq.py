@@ -84,11 +84,9 @@ class VectorQuantizer(CodebookQuantizer):
         require(
             entropy_diversity >= 0, "entropy_diversity", entropy_diversity, "must be at least 0; 1 is usual"
         )
-        self.restart_after, self.orthogonal_cost, self.entropy_cost = (
-            restart_after,
-            orthogonal_cost,
-            entropy_cost,
-        )
+        self.restart_after, self.orthogonal_cost = restart_after, orthogonal_cost
+        self.entropy_cost, self.compares_vectors = entropy_cost, entropy_cost > 0
+        self.draws_codes = gradient == "diveq"
         self.entropy_temperature, self.entropy_diversity = entropy_temperature, entropy_diversity
         self.register_buffer("idle", torch.zeros(num_embeddings, dtype=torch.int64))
 

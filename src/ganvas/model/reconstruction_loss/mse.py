@@ -9,7 +9,14 @@ from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 
 
 class MSE(ReconstructionLoss):
-    """mean((reconstruction - target)^2) over all elements."""
+    """mean((reconstruction - target)^2) over all elements.
+
+    Args:
+        weight: what it is multiplied by.
+
+    Raises:
+        OptionError: a weight that is not positive.
+    """
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(reconstruction, target)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.errors import OptionError, require
-from ganvas.functional.batch import Batch
+from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.model.ema.interface import WeightAverage
@@ -207,6 +207,21 @@ class Lifecycle(pl.LightningModule):
             _check_shape("decoder", self.reconstruct(x).x, x)
         elif isinstance(self, Samples):
             _check_shape("generator", self.sample(2, 0, ema=False), x)
+
+    def check_data(self, facts: Callable[[], DataFacts]) -> None:
+        """Called once before training: parts load what belongs to the data. Nothing, where none does.
+
+        Args:
+            facts: of the data; to ask costs a look at all training samples.
+
+        Raises:
+            OptionError: the data are not of a part's kind, or something is missing.
+        """
+
+    def rests_on(self) -> dict[str, object]:
+        """Plain values that name what training reads and no checkpoint holds, such as the weights of a frozen
+        network; after :meth:`check_data`. A resumed run whose values differ is refused."""
+        return {}
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over a held-out batch's samples [B, ...], each of any shape, or sparse; networks in eval mode.

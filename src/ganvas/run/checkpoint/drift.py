@@ -31,15 +31,21 @@ _ALLOWED_TO_DIFFER = re.compile(
 _PACKAGES = ("ganvas", "torch", "pytorch-lightning")
 
 
-def environment(data: Any, world_size: int) -> dict[str, Any]:
-    """What training depends on beside the config, as plain values, for run.yaml."""
+def environment(data: Any, world_size: int, rests_on: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What training depends on beside the config, as plain values, for run.yaml.
+
+    Args:
+        data: of the run.
+        world_size: its processes.
+        rests_on: see :class:`ganvas.model.training.lifecycle.Lifecycle`.
+    """
     return {
         "data": data.fingerprint() if hasattr(data, "fingerprint") else None,
         "versions": {package: version(package) for package in _PACKAGES},
         "world_size": world_size,
         "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
-    }
+    } | ({"rests_on": dict(rests_on)} if rests_on else {})
 
 
 def config_drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -118,9 +118,9 @@ class ResumePlan:
         """
         drift = config_drift(old["config"], config)
         known = old["ganvas"].get("environment") or {}
-        for name in ("data", "versions", "world_size"):
+        for name in ("data", "versions", "world_size", "rests_on"):
             if known.get(name) is not None:
-                drift += differences(known[name], environment[name], name)
+                drift += differences(known[name], environment.get(name), name)
         self.drift = check_drift(drift, allowed=bool(config.get("allow_drift")))
         for name in ("device", "threads"):
             if name in known and known[name] != environment[name]:

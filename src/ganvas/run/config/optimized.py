@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganvas.callback.rows import read_rows
+from ganvas.callback.writing.rows import read_rows
 from ganvas.compare.directions import BETTER
 from ganvas.errors import require
 from ganvas.files.schema import is_count, is_finite, misfit

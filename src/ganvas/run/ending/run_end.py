@@ -7,8 +7,8 @@ import traceback
 from typing import Any
 
 from ganvas.callback.evaluation import best_metrics
-from ganvas.callback.rows import read_rows
 from ganvas.callback.run_state import RunState
+from ganvas.callback.writing.rows import read_rows
 from ganvas.errors import RankError
 from ganvas.functional.memory import memory_error
 from ganvas.model.training.recipe import Recipe

@@ -20,6 +20,7 @@ class Signs(VectorwiseQuantizer):
     """
 
     updates_itself = False  # a forward pass changes nothing
+    takes_nearest = True  # of all codes, the one at the smallest distance
 
     def __init__(self, embedding_dim: int, commitment_cost: float = 0.01) -> None:
         super().__init__()
@@ -27,6 +28,8 @@ class Signs(VectorwiseQuantizer):
         self.commitment_cost = commitment_cost
         self.register_buffer("places", 2 ** torch.arange(embedding_dim), persistent=False)
         self.places: Tensor
+        self.register_buffer("like", torch.zeros(()), persistent=False)  # of the type that codes have
+        self.like: Tensor
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         """Vectors [N, D] to their codes; ``weight`` [N] is 0 for those that a mask leaves out."""
@@ -48,4 +51,4 @@ class Signs(VectorwiseQuantizer):
 
     def look_up(self, indices: Tensor) -> Tensor:
         """Indices int64 [N, 1] to code vectors [N, D] of -1 and 1."""
-        return indices // self.places % 2 * 2.0 - 1.0
+        return (indices // self.places % 2 * 2.0 - 1.0).to(self.like.dtype)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
-from collections.abc import Mapping
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -87,7 +90,8 @@ def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, 
         NotAsked: the quantizer cannot be sent to another process.
     """
     try:
-        pickle.dumps(quantizer)
+        with _without_main():
+            pickle.dumps(quantizer)
     except Exception as error:
         raise NotAsked(f"it cannot be sent to another process ({first_line(error)})") from error
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
@@ -99,7 +103,8 @@ def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, 
             process = context.Process(
                 target=_rank, args=(there, rank, store.port, quantizer, batches), daemon=True
             )
-            process.start()
+            with _without_main():
+                process.start()
             there.close()
             ends.append(here)
             processes.append(process)
@@ -108,6 +113,17 @@ def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, 
         for process in processes:
             process.kill()
             process.join()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A process that is started here does not run the program's file, which may be one without a guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _answer(here: Any, rank: int) -> list[dict[str, Tensor]]:

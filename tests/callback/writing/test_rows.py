@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.callback.rows import Rows
+from ganvas.callback.writing.rows import Rows
 
 
 def read(path: Path) -> list[object]:
