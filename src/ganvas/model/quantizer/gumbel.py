@@ -31,8 +31,8 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
     In eval mode, and where it is frozen, g = 0 and q is the code of the largest logit, with hard's gradient.
     Codes get the gradient of the vectors that drew them, of all vectors by y where it is not hard. Vectors
     and codes need not be near each other: there is no commitment. Of N * K numbers neither pass holds more
-    than 2^20 at a time (2^24 on an accelerator), some twelve times over, and both draw the same noise: see
-    :func:`ganvas.functional.chunks.in_chunks`.
+    than 2^20 at a time (2^24 on an accelerator), some of them 30 times over: on a CPU 130 MiB at N = 2048 and
+    K = 65,536, and as much for any N. See :func:`ganvas.functional.chunks.in_chunks`.
 
     Args:
         num_embeddings: K, the number of codes.
