@@ -119,6 +119,14 @@ class BinaryQuantizer(VectorwiseQuantizer):
         codes = self._codes(indices // self.radix % 2 > 0, at_least_float32(self.like).dtype)  # [N, d]
         return codes.to(self.like.dtype)
 
+    def squash(self, rows: Tensor) -> Tensor:
+        return self.latents(rows)
+
+    def refinement(self) -> tuple[Tensor, Tensor]:
+        """A further bit of each dimension, worth half the one before."""
+        half = torch.full((self.embedding_dim,), 0.5, device=self.like.device)
+        return half, torch.zeros_like(half)
+
     def _codes(self, is_one: Tensor, dtype: torch.dtype) -> Tensor:
         return (2 * is_one.to(dtype) - 1) * self.size
 

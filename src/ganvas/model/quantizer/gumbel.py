@@ -46,6 +46,7 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
     """
 
     losses = ("kl_loss",)
+    takes_residuals = False  # a code is drawn by logits of z, and need not be near to it
     temperature: float
 
     def __init__(

@@ -43,6 +43,7 @@ class IBQ(VectorwiseQuantizer):
     """
 
     losses = ("codebook_loss", "commitment_loss", "entropy_loss")
+    learns_from_quantized = True
 
     def __init__(
         self,
