@@ -83,7 +83,6 @@ class BinaryQuantizer(VectorwiseQuantizer):
         )
         self.codebook_sizes, self.embedding_dim, self.size = (2**embedding_dim,), embedding_dim, size
         self.commitment_cost, self.entropy_weight, self.diversity = commitment_cost, entropy_weight, diversity
-        self.compares_vectors = entropy_weight > 0
         self.temperature, self.group_bits = temperature, group_bits
         self.compares_vectors = entropy_weight > 0 and diversity > 0
         self.register_buffer("radix", 2 ** torch.arange(embedding_dim), persistent=False)

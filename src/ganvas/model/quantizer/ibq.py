@@ -62,7 +62,6 @@ class IBQ(VectorwiseQuantizer):
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.codebook_sizes = (num_embeddings,)
         self.codebook_cost, self.entropy_weight = codebook_cost, entropy_weight
-        self.compares_vectors = entropy_weight > 0
         self.entropy_temperature = entropy_temperature
         self.compares_vectors = entropy_weight > 0
         # of length 1 on average: longer ones make products that few codes win
