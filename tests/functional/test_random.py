@@ -82,3 +82,10 @@ def test_distributions() -> None:
     assert uniform.mean().item() == pytest.approx(0.5, abs=0.01)
     assert uniform.min().item() >= 0
     assert uniform.max().item() < 1
+
+
+@pytest.mark.slow
+def test_a_compiled_program_draws_the_same_numbers() -> None:
+    index = torch.arange(40)
+    compiled = torch.compile(lambda numbers: hash_index(numbers, "purpose") & 0xFFFF)
+    assert torch.equal(compiled(index), hash_index(index, "purpose") & 0xFFFF)
