@@ -87,7 +87,7 @@ def test_groups_of_the_users_own(ganvas, tmp_path: Path) -> None:
     ("word", "line"),
     [
         ("model/quantiser", "GROUP=model/quantiser: there is no such group; did you mean model/quantizer?"),
-        ("model/quantizer=fqs", "model/quantizer=fqs: there is no such option; did you mean fsq?"),
+        ("model/quantizer=fsqq", "model/quantizer=fsqq: there is no such option; did you mean fsq?"),
     ],
 )
 def test_what_there_is_not(word: str, line: str, ganvas) -> None:
