@@ -31,9 +31,11 @@ def _options(group: str) -> list[str]:
 def _runs() -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
     runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
-    takes_maps = {"multiscale": "vqvae"}
+    # One takes maps alone; of the other a vector lies midway between two codes within these steps of the
+    # perceptrons, and rounding chooses.
+    convolutional = {"multiscale": "vqvae", "grouped": "vqvae"}
     runs += [
-        [f"model={takes_maps.get(one, 'mlp_vqvae')}", f"model/quantizer={one}", "data=digits"]
+        [f"model={convolutional.get(one, 'mlp_vqvae')}", f"model/quantizer={one}", "data=digits"]
         for one in _options("quantizer")
     ]
     runs += [
