@@ -42,6 +42,12 @@ def test_hash_index_is_splitmix64() -> None:
     assert hash_index(index, "aug", 3).tolist() == expected
 
 
+@pytest.mark.slow
+def test_hash_index_is_the_same_compiled() -> None:
+    index = torch.arange(40) * 7919
+    assert torch.equal(torch.compile(hash_index)(index, "aug", 3), hash_index(index, "aug", 3))
+
+
 def test_hash_index_is_uniform() -> None:
     share = hash_index(torch.arange(100_000), "uniform").double() / 2**63
     assert share.mean().item() == pytest.approx(0.5, abs=0.005)

@@ -35,10 +35,16 @@ def hash_index(index: Tensor, *parts: int | str) -> Tensor:
         int64 of the same shape, uniform over [0, 2^63).
     """
     # in place: three times as fast where there are many
-    z = (index * _GOLDEN).add_(hash64(*parts))
-    z.bitwise_xor_(_shift(z, 30)).mul_(_MIX1)
-    z.bitwise_xor_(_shift(z, 27)).mul_(_MIX2)
-    return z.bitwise_xor_(_shift(z, 31)).bitwise_and_(0x7FFFFFFFFFFFFFFF)
+    z = index * _GOLDEN
+    z.add_(hash64(*parts))
+    # one call a statement: of a chain torch.compile made other numbers
+    z.bitwise_xor_(_shift(z, 30))
+    z.mul_(_MIX1)
+    z.bitwise_xor_(_shift(z, 27))
+    z.mul_(_MIX2)
+    z.bitwise_xor_(_shift(z, 31))
+    z.bitwise_and_(0x7FFFFFFFFFFFFFFF)
+    return z
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
