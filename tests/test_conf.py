@@ -73,10 +73,8 @@ def composes_and_builds(name: Path, tmp_path: Path) -> None:
     group, option = name.parent.as_posix(), name.stem
     config = compose([*words(name), f"paths.output_dir={tmp_path}"]).config
     check_targets(config)
-    if (
-        name == Path("metric/features/efficientnet_lite0.yaml")
-        and find_spec("efficientnet_lite_pytorch") is None
-    ):
+    needs_extra = ("metric/features/efficientnet_lite0.yaml", "model/reconstruction_loss/perceptual.yaml")
+    if name.as_posix() in needs_extra and find_spec("efficientnet_lite_pytorch") is None:
         return
     assert build(config["model"], "model") is not None
     for name_, node in {**config["callback"], **config["logger"]}.items():

@@ -55,6 +55,7 @@ def test_a_spread_is_even_and_fixed() -> None:
     assert spread(10, 4).tolist() == [0, 2, 5, 7]
     apart = spread(2**36, 512).diff()
     assert apart.min() == apart.max() == 2**27
+    assert spread(2**62 + 5, 3).tolist() == [i * (2**62 + 5) // 3 for i in range(3)]
 
 
 def test_a_code_stands_alone_in_its_level() -> None:
@@ -76,11 +77,17 @@ def test_positions_are_swapped_row_by_row() -> None:
 
 
 def test_levels_are_swapped_from_the_last_one() -> None:
-    own, other = torch.full((3, 2), 1), torch.full((3, 2), 2)
-    found = swap_levels(own, other, 4, cut=lambda indices, k: indices[:, :k], num_cuts=3)
+    own, other = (torch.full((3, 2), 1),), (torch.full((3, 2), 2),)
+    (found,) = swap_levels(own, other, 4, cut=lambda codes, k: (codes[0][:, :k],), num_cuts=3)
     assert found[:, :, 0].tolist() == [[1, 1, 1], [1, 1, 2], [1, 2, 2], [2, 2, 2]]
     assert torch.equal(found[..., 0], found[..., 1])
     # scales of which the first has one position and the second the other three
-    own, other = torch.full((1, 4), 1), torch.full((1, 4), 2)
-    found = swap_levels(own, other, 3, cut=lambda indices, k: indices[..., : (1, 4)[k - 1]], num_cuts=2)
+    own, other = (torch.full((1, 4), 1),), (torch.full((1, 4), 2),)
+    (found,) = swap_levels(own, other, 3, cut=lambda codes, k: (codes[0][..., : (1, 4)[k - 1]],), num_cuts=2)
     assert found[:, 0].tolist() == [[1, 1, 1, 1], [1, 2, 2, 2], [2, 2, 2, 2]]
+    # sizes apart
+    own = (torch.full((1, 1), 1), torch.full((1, 4), 1))
+    other = tuple(one + 1 for one in own)
+    top, bottom = swap_levels(own, other, 3, cut=lambda codes, k: codes[:k], num_cuts=2)
+    assert top.tolist() == [[[1]], [[1]], [[2]]]
+    assert bottom.tolist() == [[[1] * 4], [[2] * 4], [[2] * 4]]

@@ -6,7 +6,25 @@ from typing import Any
 import pytest
 import torch
 
-from ganvas.functional.codes import first_codes, spread_rows
+from ganvas.functional.codes import code_sums, first_codes, spread_rows
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("num_codes", [37, 2**15, 2**15 + 2**10])
+def test_sums_of_codes_are_those_of_their_rows_in_order(num_codes: int, kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(500, 3, dtype=kind) * 10.0 ** torch.randint(-4, 5, (500, 1))
+    indices = torch.randint(num_codes - 9, num_codes, (500,))  # the largest are the last to fit
+    indices[400:] = 2
+    sums = code_sums(rows, indices, num_codes)
+    assert sums.shape == (num_codes, 3)
+    assert sums.dtype == kind
+    assert torch.equal(sums, torch.zeros_like(sums).index_add_(0, indices, rows))  # to the bit
+    for code in (2, num_codes - 1):
+        truth = rows[indices == code].double().sum(0)
+        assert torch.allclose(sums[code].double(), truth, rtol=1e-4, atol=1e-2)
+    assert sums[:2].abs().sum() == 0
+    assert code_sums(rows[:0], indices[:0], num_codes).abs().sum() == 0
 
 
 def test_spread_rows_takes_one_row_of_each_stretch() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,9 +206,43 @@ def test_double_is_searched_in_double() -> None:
     assert nearest_code(codebook + 2e-10, codebook).tolist() == [0, 1, 2]
 
 
+_PEAK = """
+import re, sys, torch
+from pathlib import Path
+from ganvas.functional.nearest import nearest_code
+
+def held(kind):
+    return int(re.search(kind + r":\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
+
+num_rows, size, num_codes, apart = (int(word) for word in sys.argv[1:])
+torch.set_num_threads(1)
+rows, codebook = torch.randn(num_rows, size), torch.randn(num_codes, size)
+rows[::2], codebook[::2] = rows[::2] + apart, codebook[::2] + apart
+nearest_code(rows[:512], codebook[:256])  # what a first call loads does not count
+few = torch.randn(64, size, dtype=torch.float64)
+torch.addmm(few[:, 0].clone(), few, few.T)
+before = held("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+nearest_code(rows, codebook)
+print(held("VmHWM") - before - num_rows * 8 / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak of a stretch")
+@pytest.mark.parametrize("apart", [0, 10_000])  # far apart, all rows are searched again in float64
+@pytest.mark.parametrize(
+    ("num_rows", "size", "num_codes"), [(65_536, 64, 1024), (16_384, 256, 1024), (256, 64, 262_144)]
+)
+def test_memory_is_bounded(num_rows: int, size: int, num_codes: int, apart: int) -> None:
+    words = [str(number) for number in (num_rows, size, num_codes, apart)]
+    done = subprocess.run([sys.executable, "-c", _PEAK, *words], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 10  # MiB; 8, and what the allocator rounds up. The scores: 256 MiB
+
+
 def test_the_scores_are_never_held_whole() -> None:
     rows, codebook = torch.zeros(40_000, 2), torch.randn(4096, 2)  # 655 MB of scores, all in doubt
     with torch.profiler.profile(profile_memory=True) as profile:
         nearest_code(rows, codebook)
     largest = max(event.cpu_memory_usage for event in profile.events())
-    assert largest <= 16 * 2**20
+    assert largest <= 4 * 2**20

@@ -159,6 +159,16 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
         make(**options)
 
 
-def test_sides_that_do_not_halve_evenly_are_refused() -> None:
+@pytest.mark.parametrize("side", [20, 28])
+def test_sides_that_do_not_halve_evenly_are_padded_and_cut(side: int) -> None:
+    model, x = make(levels=3), torch.rand(8, 1, side, side)
+    model.check_sample(x)
+    model.autoencode(x)
+    assert [one.shape[2] for one in model.encode(x)] == {20: [2, 3, 5], 28: [2, 4, 7]}[side]
+    assert model.decode(model.encode(x)).shape == x.shape
+
+
+def test_encoders_that_leave_too_little_are_refused() -> None:
+    model = make(upper_encoder=lambda: torch.nn.Conv2d(5, 5, 4, 2, 1))
     with pytest.raises(OptionError, match="image_size=5x5: a map of 5 x 5 is halved and doubled to 4 x 4"):
-        make().check_sample(torch.rand(2, 1, 20, 20))
+        model.check_sample(torch.rand(2, 1, 20, 20))

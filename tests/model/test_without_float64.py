@@ -21,6 +21,9 @@ _SMALL = {
 } | {"style": ["model.generator.channel_max=8", "model.discriminator.channel_max=8"]}
 
 
+_FEATURES = {"perceptual": ["metric/features@model.reconstruction_loss.perceptual.features=pixels"]}
+
+
 def _options(group: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "conf/model" / group).glob("*.yaml"))
 
@@ -42,7 +45,7 @@ def _runs() -> list[list[str]]:
         for one in _options("adversarial_loss")
     ]
     runs += [
-        ["model=mlp_vqvae", f"model/reconstruction_loss={one}", "data=digits"]
+        ["model=mlp_vqvae", f"model/reconstruction_loss={one}", "data=digits", *_FEATURES.get(one, [])]
         for one in _options("reconstruction_loss")
     ]
     return [*runs, ["model=mlp_gan", "metric/samples=all", "data=digits"]]

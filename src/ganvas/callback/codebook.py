@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from ganvas.callback.agenda import Due, next_multiple
-from ganvas.callback.drawing.codes import CodeUse, at_most, decode_codes, measure_use
+from ganvas.callback.drawing.codes import Codes, CodeUse, at_most, decode_codes, measure_use
 from ganvas.callback.drawing.images import draw, levels
 from ganvas.callback.drawing.projector import write_projector
 from ganvas.callback.evaluation import finished
@@ -22,11 +22,11 @@ from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_ru
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.checked_values import items, whole
-from ganvas.functional.code_choice import counts_of, spread
+from ganvas.functional.code_choice import by_use, counts_of, spread
 from ganvas.functional.code_usage import usage
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
-from ganvas.model.interface import HasCodes
+from ganvas.model.interface import has_codes
 
 log = logging.getLogger("ganvas")
 
@@ -52,10 +52,13 @@ class Codebook(RunCallback):
     Beside the event files lies what the tab PROJECTOR shows, always of the newest look: the first level's
     codes as vectors, with these pictures, and uses and age as labels.
 
+    Of more than ``most`` codes so many are decoded, evenly apart by their indices, which are the same ones at
+    every look; of more than 65,536 the most used ones of the look, since hardly any other has a use.
+
     Args:
         every_examples: examples between two looks; 0 looks at the end alone.
         num: validation samples (training samples where none are held out).
-        most: codes that are decoded; of more codes this many, evenly apart by their indices.
+        most: codes that are decoded.
         first_examples: examples of the first look; then 2, 5, 10 ... times as many, as for previews; 0: none.
     """
 
@@ -84,7 +87,7 @@ class Codebook(RunCallback):
         self._last_used = [_checked(one, self._shown_at) for one in items(state_dict, "last_used")]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._quantizer = pl_module.quantizer if isinstance(pl_module, HasCodes) else None
+        self._quantizer = pl_module.quantizer if has_codes(pl_module) else None
         self._counted = _restarts(self._quantizer)
         if self._shown_at == 0:  # also of a run that had no such callback: go on from here
             self._shown_at = int(pl_module.examples_seen)
@@ -110,7 +113,7 @@ class Codebook(RunCallback):
 
     def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Looks at the codes of now; every rank calls it, and rank 0 alone works."""
-        if not isinstance(pl_module, HasCodes):
+        if not has_codes(pl_module):
             return
         now = self._shown_at = int(pl_module.examples_seen)  # type: ignore[attr-defined]  # a recipe's
         restarts, self._restarts = self._restarts_until_now(), 0
@@ -120,13 +123,14 @@ class Codebook(RunCallback):
             if not loggers or not trainer.is_global_zero or is_fast_dev_run(trainer):
                 return
             with evaluating(pl_module) as device:  # type: ignore[arg-type]
+                every = Codes(pl_module)
                 try:
-                    use = measure_use(pl_module, self._samples(trainer), device)
+                    use = measure_use(every, self._samples(trainer), device)
                 except ValueError as error:  # a run that diverged goes on
                     log.info("no look at the codes after %d examples: %s", now, error)
                     return
-                codes = spread(pl_module.quantizer.codebook_sizes[0], self.most)
-                decoded = decode_codes(pl_module, use, 0, codes, batch_size=_BATCH)
+                codes = _chosen(use.counts[0], self.most)
+                decoded = decode_codes(every, use, 0, codes, batch_size=_BATCH)
         ages = self._ages(use, now)
         images = at_most(decoded.x, _SIDE) if decoded.x.ndim == 4 else None
         table: dict[str, Any] = {"code": codes.tolist(), "uses": counts_of(use.counts[0], codes).tolist()}
@@ -163,6 +167,13 @@ class Codebook(RunCallback):
 
     def _restarts_until_now(self) -> int:
         return self._restarts + _restarts(self._quantizer) - self._counted
+
+
+def _chosen(counts: Tensor, most: int) -> Tensor:
+    """The codes that are shown of a level with these counts, by index, int64 [M]."""
+    if len(counts) <= _LARGEST:
+        return spread(len(counts), most)
+    return by_use(counts, most)[0].sort().values
 
 
 def _counters(quantizer: nn.Module | None) -> list[Tensor]:

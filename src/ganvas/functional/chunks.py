@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -44,47 +44,79 @@ def in_chunks(
     if len(rows[0]) <= size:
         return function(*rows, *shared)
     lengths: list[int] = []
-    found: list[Parts] = [
-        _Part.apply(function, lengths, *part, *shared)  # type: ignore[no-untyped-call]  # torch's
-        for part in zip(*(value.split(size) for value in rows), strict=True)
-    ]
-    joined = list(zip(*found, strict=True))
-    each = tuple(torch.cat(values) for values in joined[: lengths[0]])
-    return each, tuple(torch.stack(values).sum(0) for values in joined[lengths[0] :])
+    found: Parts = _InParts.apply(function, size, len(rows), lengths, *rows, *shared)  # type: ignore[no-untyped-call]  # torch's
+    return found[: lengths[0]], found[lengths[0] :]
 
 
-class _Part(torch.autograd.Function):
-    """Keeps what a part is given, and nothing that it makes of it."""
+class _InParts(torch.autograd.Function):
+    """Keeps what the function is given, and nothing that it makes of it.
+
+    What stays is written into tensors that were made before: small ones between large ones that come and go
+    would leave the allocator with holes, several times what is held.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, function: Callable[..., tuple[Parts, Parts]], lengths: list[int], *given: Tensor
+        ctx: Any,
+        function: Callable[..., tuple[Parts, Parts]],
+        size: int,
+        num_rows: int,
+        lengths: list[int],
+        *given: Tensor,
     ) -> Parts:
-        ctx.function = function
+        ctx.function, ctx.size, ctx.num_rows = function, size, num_rows
         ctx.save_for_backward(*given)
         ctx.set_materialize_grads(False)
-        each, sums = function(*given)
-        lengths.append(len(each))
-        ctx.mark_non_differentiable(*(one for one in (*each, *sums) if not one.is_floating_point()))
-        return (*each, *sums)
+        rows, shared = given[:num_rows], given[num_rows:]
+        whole: list[Tensor] = []
+        totals: list[Tensor] = []
+        for start, *part in _parts(rows, size):
+            each, sums = function(*part, *shared)
+            if start == 0:
+                whole = [one.new_empty((len(rows[0]), *one.shape[1:])) for one in each]
+                totals = [torch.zeros_like(one) for one in sums]
+            for one, made in zip(whole, each, strict=True):
+                one[start : start + size] = made
+            for total, made in zip(totals, sums, strict=True):
+                total.add_(made)
+        lengths.append(len(whole))
+        ctx.mark_non_differentiable(*(one for one in (*whole, *totals) if not one.is_floating_point()))
+        return (*whole, *totals)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        needed = ctx.needs_input_grad[2:]
-        given = [
-            one.detach().requires_grad_(needs) for one, needs in zip(ctx.saved_tensors, needed, strict=True)
-        ]
-        with torch.enable_grad():
-            each, sums = ctx.function(*given)
-        pairs = [
-            (made, gradient)
-            for made, gradient in zip((*each, *sums), gradients, strict=True)
-            if made.requires_grad and gradient is not None
-        ]
-        if not pairs:
-            return (None,) * (2 + len(given))
-        wanted = [one for one in given if one.requires_grad]
-        made, of_made = zip(*pairs, strict=True)
-        found = iter(torch.autograd.grad(made, wanted, of_made, allow_unused=True))
-        return None, None, *(next(found) if needs else None for needs in needed)
+        needed, given = ctx.needs_input_grad[4:], ctx.saved_tensors
+        found = [torch.zeros_like(one) if needs else None for one, needs in zip(given, needed, strict=True)]
+        for start, *part in _parts(given[: ctx.num_rows], ctx.size):
+            inputs = [
+                one.detach().requires_grad_(needs)
+                for one, needs in zip((*part, *given[ctx.num_rows :]), needed, strict=True)
+            ]
+            with torch.enable_grad():
+                each, sums = ctx.function(*inputs)
+            of_part = [
+                one if one is None or number >= len(each) else one[start : start + ctx.size]
+                for number, one in enumerate(gradients)
+            ]
+            pairs = [
+                (made, gradient)
+                for made, gradient in zip((*each, *sums), of_part, strict=True)
+                if made.requires_grad and gradient is not None
+            ]
+            if not pairs:
+                continue
+            wanted = [(number, one) for number, one in enumerate(inputs) if one.requires_grad]
+            made, of_made = zip(*pairs, strict=True)
+            slopes = torch.autograd.grad(made, [one for _, one in wanted], of_made, allow_unused=True)
+            for (number, _), slope in zip(wanted, slopes, strict=True):
+                total = found[number]
+                if total is not None and slope is not None:
+                    place = total[start : start + ctx.size] if number < ctx.num_rows else total
+                    place.add_(slope)
+        return None, None, None, None, *found
+
+
+def _parts(rows: Sequence[Tensor], size: int) -> Iterator[tuple[Any, ...]]:
+    """The first row's number, and at most ``size`` rows of each tensor."""
+    return zip(range(0, len(rows[0]), size), *(value.split(size) for value in rows), strict=True)

@@ -40,7 +40,8 @@ def first_by_index(counts: Tensor, most: int) -> tuple[Tensor, Tensor]:
 def spread(size: int, most: int) -> Tensor:
     """``most`` of ``size`` codes, evenly apart by index; all where there are no more: int64 [M]."""
     number = min(size, most)
-    return torch.arange(number) * size // number
+    i = torch.arange(number)
+    return i * (size // number) + i * (size % number) // number  # i * size may be beyond int64
 
 
 def counts_of(counts: Tensor, codes: Tensor) -> Tensor:
@@ -100,26 +101,31 @@ def swap_positions(own: Tensor, other: Tensor, steps: int) -> Tensor:
 
 
 def swap_levels(
-    own: Tensor, other: Tensor, steps: int, *, cut: Callable[[Tensor, int], Tensor], num_cuts: int
-) -> Tensor:
+    own: tuple[Tensor, ...],
+    other: tuple[Tensor, ...],
+    steps: int,
+    *,
+    cut: Callable[[tuple[Tensor, ...], int], tuple[Tensor, ...]],
+    num_cuts: int,
+) -> tuple[Tensor, ...]:
     """One sample's first levels with another's later ones, of which there are more at every step.
 
     Args:
-        own: int64 [levels, *positions].
+        own: of each size of codes int64 [levels, *positions].
         other: likewise.
         steps: S, at least 2. Step s takes round(n s / (S - 1)) of the n last levels from ``other``.
-        cut: a quantizer's: the part of indices [B, levels, *positions] that is their first k levels.
+        cut: the part of such codes, of samples [B, ...] of each size, that is their first k levels.
         num_cuts: n.
 
     Returns:
-        int64 [S, levels, *positions].
+        Of each size int64 [S, levels, *positions].
     """
     rows = []
     for step in range(steps):
         kept = num_cuts - round(num_cuts * step / (steps - 1))
-        row = other.clone()
-        if kept:
-            first = cut(own[None], kept)[0]
-            row[tuple(slice(0, size) for size in first.shape)] = first
+        row = [one.clone() for one in other]
+        first = cut(tuple(one[None] for one in own), kept) if kept else ()
+        for place, part in zip(row, first, strict=False):
+            place[tuple(slice(0, size) for size in part.shape[1:])] = part[0]
         rows.append(row)
-    return torch.stack(rows)
+    return tuple(torch.stack(size) for size in zip(*rows, strict=True))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
+from torch.jit import is_tracing
+from torch.nn import functional as F
 
 from ganvas.functional.distributed import all_rows, rank, sum_over_ranks, world_size
 from ganvas.functional.precision import widened
@@ -47,6 +51,27 @@ def straight_through(*, quantized: Tensor, latent: Tensor) -> Tensor:
     the gradient is an exact zero.
     """
     return quantized.detach() + (latent - latent.detach())
+
+
+def code_sums(rows: Tensor, indices: Tensor, num_codes: int) -> Tensor:
+    """The sum of the rows that chose each code, added up in their order; zeros where none did.
+
+    Args:
+        rows: [N, D], float32 or float64.
+        indices: int64 [N] in [0, num_codes).
+        num_codes: K.
+
+    Returns:
+        [K, D], of the rows' type.
+    """
+    if rows.device.type == "cpu" and rows.dtype == torch.float32 and not (is_compiling() or is_tracing()):
+        with suppress(RuntimeError):  # a tensor within torch.func.grad has no array
+            # numpy sorts whole numbers of 16 bits by counting, which keeps the order of equal ones
+            short = indices.to(torch.int16 if num_codes <= 2**15 else torch.int32).numpy()
+            order = torch.from_numpy(short.argsort(kind="stable"))
+            counts = torch.bincount(indices, minlength=num_codes)
+            return F.embedding_bag(order, rows, counts.cumsum(0) - counts, mode="sum")
+    return rows.new_zeros(num_codes, rows.shape[1]).index_add_(0, indices, rows)
 
 
 def spread_rows(

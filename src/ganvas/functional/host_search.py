@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 # Bytes of a block of scores, of codes and of vectors. The scores stay in the cache between the product and
-# the maximum; all of them, twice where rows are searched again, stay below 8 MiB.
-_SCORES, _OPERAND = 2**21, 2**20
+# the maximum; all of them together, twice where rows are searched again, stay below 8 MiB.
+_SCORES, _OPERAND = 2**20, 2**20
+_FLOAT64_SHARE = 4  # smaller blocks: a search in float64 takes place within one in float32
 _MOST_CODES = 2048  # a block; more leave few rows a block, and the product becomes slow
 _FEW_SCORES = 2**14  # a block; fewer are not worth oneDNN's 15 microseconds
 # A squared distance below this share of the vector's squared length is looked at again: above, rounding of
@@ -36,16 +37,20 @@ def search(rows: Tensor, codebook: Tensor, centre: Tensor, *, by_distance: bool,
     Returns:
         int64 [N].
     """
-    most = max(_OPERAND // (centre.itemsize * rows.shape[1]), 1)  # vectors, or codes, of a block
+    bytes_each = centre.itemsize * (1 if centre.dtype == torch.float32 else _FLOAT64_SHARE)
+    most = max(_OPERAND // (bytes_each * rows.shape[1]), 1)  # vectors, or codes, of a block
     size = min(len(codebook), most, _MOST_CODES)
-    chunk = min(max(_SCORES // (centre.itemsize * size), 1), most)
+    chunk = min(max(_SCORES // (bytes_each * size), 1), most)
     blocks = _blocks(codebook, centre, size, by_distance)
     only = [next(blocks)] if size == len(codebook) else None  # made once, and not for each part
     index = torch.empty(len(rows), dtype=torch.int64)
-    for start in range(0, len(rows), most // chunk * chunk):
-        part = rows[start : start + most // chunk * chunk]
-        found = index[start : start + len(part)]
-        z = part - centre if by_distance else part.to(centre.dtype)
+    step = most // chunk * chunk
+    z = centre.new_empty(min(step, len(rows)), rows.shape[1])  # one buffer for all parts
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        found = index[start : start + step]
+        z = z[: len(part)]
+        torch.sub(part, centre if by_distance else 0, out=z)
         again = _Search(z, found, chunk, doubts).over(only or _blocks(codebook, centre, size, by_distance))
         if again is not None:
             wide = centre.double()
@@ -54,8 +59,10 @@ def search(rows: Tensor, codebook: Tensor, centre: Tensor, *, by_distance: bool,
 
 
 def _blocks(codebook: Tensor, centre: Tensor, size: int, by_distance: bool) -> Iterator[_Block]:
+    buffer = centre.new_empty(size, len(centre))
     for start in range(0, len(codebook), size):
-        codes = codebook[start : start + size] - centre
+        part = codebook[start : start + size]
+        codes = torch.sub(part, centre, out=buffer[: len(part)])
         offset = torch.linalg.vector_norm(codes, dim=1).square_().mul_(-0.5) if by_distance else None
         yield start, codes, offset
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.functional.codes import spread_rows
+from ganvas.functional.codes import code_sums, spread_rows
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.nearest import nearest_code
 from ganvas.functional.precision import widest_float
@@ -66,5 +66,5 @@ def _sums(rows: Tensor, index: Tensor, num: int, there: Tensor | None) -> tuple[
     wide = widest_float(rows.device)
     ones = torch.ones_like(rows[:, 0]) if there is None else there
     counted = torch.cat([rows * ones[:, None], ones[:, None]], dim=1).to(wide)  # [N, D + 1]
-    both = sum_over_ranks(counted.new_zeros(num, counted.shape[1]).index_add_(0, index, counted))
+    both = sum_over_ranks(code_sums(counted, index, num))
     return both[:, :-1], both[:, -1]

@@ -34,22 +34,26 @@ def hash_index(index: Tensor, *parts: int | str) -> Tensor:
     Returns:
         int64 of the same shape, uniform over [0, 2^63).
     """
+    hashed: Tensor = _eagerly(index, hash64(*parts))
+    return hashed
+
+
+def _mixed(index: Tensor, number: int) -> Tensor:
     # in place: three times as fast where there are many
-    z = index * _GOLDEN
-    z.add_(hash64(*parts))
-    # one call a statement: of a chain torch.compile made other numbers
-    z.bitwise_xor_(_shift(z, 30))
-    z.mul_(_MIX1)
-    z.bitwise_xor_(_shift(z, 27))
-    z.mul_(_MIX2)
-    z.bitwise_xor_(_shift(z, 31))
-    z.bitwise_and_(0x7FFFFFFFFFFFFFFF)
-    return z
+    z = (index * _GOLDEN).add_(number)
+    z.bitwise_xor_(_shift(z, 30)).mul_(_MIX1)
+    z.bitwise_xor_(_shift(z, 27)).mul_(_MIX2)
+    return z.bitwise_xor_(_shift(z, 31)).bitwise_and_(0x7FFFFFFFFFFFFFFF)
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
     """Logical right shift: torch's int64 shift is arithmetic, so the sign's copies are masked away."""
     return (z >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+
+
+# A program that torch.compile makes gave other numbers: on the CPU it is C++, where a product that overflows
+# is undefined.
+_eagerly = torch.compiler.disable(_mixed)
 
 
 def seed_torch(number: int, device: torch.device | str) -> None:

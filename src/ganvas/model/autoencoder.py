@@ -64,7 +64,12 @@ class Autoencoder(Recipe):
 
     def autoencode(self, x: Tensor) -> tuple[Tensor, QuantizerOutput]:
         """Samples [B, ...] to their reconstructions, not clamped, and what the quantizer made of them."""
-        output = self.quantizer(self.encoder(x))
+        z = self.encoder(x)
+        try:
+            output = self.quantizer(z)
+        except OptionError as error:
+            # where networks are checked before training, the path is completed there
+            raise error.under("model.quantizer" if self.quantizer.training else "quantizer") from error
         return self.decoder(output.quantized), output
 
     def note_codes(self, output: QuantizerOutput) -> None:
@@ -82,7 +87,7 @@ class Autoencoder(Recipe):
         try:
             super().check_sample(x)
         except OptionError as error:
-            raise error.under("quantizer") if error.option in ("embedding_dim", "sides") else error from None
+            raise error.under("quantizer") if error.option == "embedding_dim" else error from None
         loss = self._loss
         fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
         rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"

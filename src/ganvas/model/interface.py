@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor
 
@@ -95,21 +95,33 @@ class Reconstructs(Protocol):
 
 @runtime_checkable
 class HasCodes(Reconstructs, Protocol):
-    """A recipe that decodes any codes, also such as no sample has (VQ-VAEs of one quantizer)."""
+    """A recipe that decodes any codes, also such as no sample has (VQ-VAEs); see :func:`has_codes`.
 
-    quantizer: Quantizer
+    Codes are int64 [B, levels, *positions], or a tuple of such, one of each of several sizes.
+    """
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Samples [B, ...] in [-1, 1] to their codes int64 [B, levels, *positions]; networks in eval mode."""
+    quantizer: Any
+
+    def encode(self, x: Tensor) -> Any:
+        """Samples [B, ...] in [-1, 1] to their codes; networks in eval mode."""
         ...
 
-    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:
-        """Codes int64 [B, levels, *positions] to samples [B, ...] in [-1, 1]; networks in eval mode.
-
-        Args:
-            levels: how many of the first levels to take; all that are given without.
-        """
+    def decode(self, indices: Any) -> Tensor:
+        """Codes, or those of the first levels or sizes alone, to samples [B, ...] in [-1, 1]."""
         ...
+
+
+def has_codes(recipe: object) -> TypeGuard[HasCodes]:
+    """Whether its quantizer keeps the contract of ``ganvas.model.quantizer``, or holds some that do."""
+    if not isinstance(recipe, HasCodes):
+        return False
+    inner = getattr(recipe.quantizer, "quantizers", None) or ()
+    return has_one_size(recipe) or (len(inner) > 0 and all(isinstance(one, Quantizer) for one in inner))
+
+
+def has_one_size(recipe: HasCodes) -> bool:
+    """Whether its codes are one tensor."""
+    return isinstance(recipe.quantizer, Quantizer)
 
 
 @runtime_checkable

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.callback.drawing.codes import at_most, decode_codes, measure_use
+from ganvas.callback.drawing.codes import Codes, at_most, decode_codes, measure_use
 from ganvas.functional.batch import Batch
+from ganvas.model.interface import has_codes
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ class Model(nn.Module):
 
     def __init__(self, quantizer: Quantizer) -> None:
         super().__init__()
-        self.quantizer, self.codebook_sizes = quantizer, quantizer.codebook_sizes
+        self.quantizer, self.codebook_sizes = quantizer, getattr(quantizer, "codebook_sizes", ())
 
     def reconstruct(self, x: Tensor) -> Any: ...
 
@@ -69,15 +70,15 @@ def batches(*values: list[list[int]]) -> list[Batch]:
 
 
 def test_use_is_counted_over_batches_and_positions() -> None:
-    use = measure_use(Model(Sums()), batches([[21, 1], [11, 13]], [[1, 23]]), CPU)
+    use = measure_use(Codes(Model(Sums())), batches([[21, 1], [11, 13]], [[1, 23]]), CPU)
     assert [one.tolist() for one in use.counts] == [[0, 4, 0, 2], [2, 2, 2]]
-    assert use.usual.tolist() == [[[1, 1], [0, 0]]]
-    assert (use.samples, use.shape) == (3, (2, 2))
+    assert [one.tolist() for one in use.usual] == [[[[1, 1], [0, 0]]]]
+    assert use.samples == 3
 
 
 @pytest.mark.parametrize("batch_size", [1, 64])
 def test_a_code_is_decoded_with_the_levels_before_it_alone(batch_size: int) -> None:
-    model = Model(Sums())
+    model = Codes(Model(Sums()))
     use = measure_use(model, batches([[21, 1], [11, 21]]), CPU)  # usual are 1 and 2
     first = decode_codes(model, use, 0, torch.tensor([3, 0]), batch_size=batch_size)
     assert first.vectors.tolist() == [[3, 0], [0, 0]]
@@ -87,9 +88,60 @@ def test_a_code_is_decoded_with_the_levels_before_it_alone(batch_size: int) -> N
 
 
 def test_levels_that_cannot_be_left_out_hold_their_usual_code() -> None:
-    model = Model(Rows())
+    model = Codes(Model(Rows()))
     use = measure_use(model, batches([[21, 1], [11, 21]]), CPU)
     assert decode_codes(model, use, 0, torch.tensor([3, 0])).vectors.tolist() == [[23, 1], [20, 1]]
+
+
+class Pyramid(nn.Module):
+    """Two sizes: the top's code k is 100 k, the bottom's k."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quantizers, self.codebook_sizes = nn.ModuleList([Sums(), Sums()]), (4, 3, 4, 3)
+
+    def decode(self, codes: tuple[Tensor, ...]) -> Tensor:
+        return sum(
+            scale * self.quantizers[0].decode(one)[:, :, :1]
+            for scale, one in zip((100, 1), codes, strict=False)
+        )
+
+
+class OfSizes(Model):
+    def __init__(self) -> None:
+        super().__init__(Pyramid())  # type: ignore[arg-type]
+
+    def encode(self, x: Tensor) -> Any:
+        top = super_encode(x[:, :, :1])
+        return top, super_encode(x)
+
+    def decode(self, codes: Any) -> Tensor:  # type: ignore[override]
+        made: Tensor = self.quantizer.decode(codes) / 1000
+        return made
+
+
+def super_encode(x: Tensor) -> Tensor:
+    return Sums().encode((x * 100).round())
+
+
+def test_levels_count_through_codes_of_several_sizes() -> None:
+    model = OfSizes()
+    assert has_codes(model)
+    codes = Codes(model)
+    use = measure_use(codes, batches([[21, 3], [21, 3]]), CPU)
+    assert [one.tolist() for one in use.counts] == [[0, 2, 0, 0], [0, 0, 2], [0, 2, 0, 2], [2, 0, 2]]
+    assert [one.tolist() for one in use.usual] == [[[[1], [2]]], [[[1, 1], [0, 0]]]]
+    top = decode_codes(codes, use, 0, torch.tensor([3, 0]))  # with the top's other level, without the bottom
+    assert top.vectors.tolist() == [[2300, 100], [2000, 100]]
+    bottom = decode_codes(codes, use, 3, torch.tensor([2, 0]))
+    assert bottom.vectors.tolist() == [[2121, 101], [2101, 101]]
+    assert torch.equal(bottom.x[..., 0], bottom.vectors / 1000)
+
+
+def test_a_recipe_whose_quantizer_keeps_no_contract_has_no_codes() -> None:
+    assert has_codes(Model(Sums()))
+    foreign = Model(nn.Linear(2, 2))  # type: ignore[arg-type]
+    assert not has_codes(foreign)
 
 
 def test_large_images_become_small_by_means() -> None:

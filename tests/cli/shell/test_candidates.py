@@ -79,7 +79,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ganvas train -m model=dcgan,mlp_v", "model=dcgan,mlp_vqvae"),
         ("ganvas train metric/samples=[fid,ki", "metric/samples=[fid,kid"),
         ("ganvas train model=vqvae model/quantizer=f", "model/quantizer=fsq"),
-        ("ganvas train --config-dir own model=vqvae model/quantizer=m", "model/quantizer=mine"),
+        ("ganvas train --config-dir own model=vqvae model/quantizer=mi", "model/quantizer=mine"),
         ("ganvas train trainer.max_ex", "trainer.max_examples="),
         ("ganvas sweep plan data=c", "data=cifar10"),
         ("ganvas shards --im", "--images-per-shard"),

@@ -25,7 +25,7 @@ def test_the_loss_is_its_definition_over_all_codes(is_masked: bool) -> None:
     torch.manual_seed(0)
     z = (2 * torch.randn(7, 4, dtype=torch.float64)).requires_grad_(True)
     mask = torch.rand(7) > 0.4 if is_masked else None
-    quantizer = BSQ(4, commitment_cost=0.3, entropy_weight=0.7, diversity=1.5, temperature=0.4)
+    quantizer = BSQ(4, commitment_cost=0.3, entropy_cost=0.7, entropy_diversity=1.5, entropy_temperature=0.4)
     output = quantizer(z, mask)
     rows = F.normalize(z if mask is None else z[mask])
     codes = torch.tensor(list(itertools.product((-0.5, 0.5), repeat=4)), dtype=torch.float64)
@@ -86,7 +86,10 @@ def test_a_commitment_is_bounded_for_any_number_of_bits() -> None:
 
 
 def test_options_are_checked() -> None:
-    for options, name in (({"embedding_dim": 0}, "embedding_dim"), ({"temperature": -1.0}, "temperature")):
+    for options, name in (
+        ({"embedding_dim": 0}, "embedding_dim"),
+        ({"entropy_temperature": -1.0}, "entropy_temperature"),
+    ):
         with pytest.raises(OptionError) as error:
             BSQ(**options)  # type: ignore[arg-type]
         assert error.value.option == name

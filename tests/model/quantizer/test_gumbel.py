@@ -32,7 +32,7 @@ def test_codes_are_drawn_by_their_probabilities() -> None:
 
 
 def test_the_loss_is_the_divergence_from_equal_use() -> None:
-    quantizer = GumbelQuantizer(6, 3, kl_weight=0.7).double()
+    quantizer = GumbelQuantizer(6, 3, kl_cost=0.7).double()
     z = torch.randn(9, 3, dtype=torch.float64)
     p = _logits(quantizer, z).softmax(1)
     kl = (p * (p * 6).log()).sum(1).mean()
@@ -130,7 +130,7 @@ def test_the_temperature_may_fall() -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("num_embeddings", 1), ("embedding_dim", 0), ("temperature", 0.0), ("kl_weight", -1.0)],
+    [("num_embeddings", 1), ("embedding_dim", 0), ("temperature", 0.0), ("kl_cost", -1.0)],
 )
 def test_options_are_checked(option: str, value: float) -> None:
     with pytest.raises(OptionError) as error:

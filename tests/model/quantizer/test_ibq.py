@@ -13,7 +13,7 @@ from ganvas.model.quantizer.ibq import IBQ
 
 
 def by_definition(
-    rows: Tensor, e: Tensor, codebook_cost: float, entropy_weight: float
+    rows: Tensor, e: Tensor, codebook_cost: float, entropy_cost: float
 ) -> tuple[Tensor, Tensor]:
     """q and the loss, as the paper writes them, with the matrix of N by K held whole."""
     scores = rows @ e.T
@@ -24,7 +24,7 @@ def by_definition(
     loss = loss + codebook_cost * (h - rows.detach()).square().mean()
     soft = (scores / 0.2).softmax(1)
     entropy = torch.special.entr(soft).sum(1).mean() - torch.special.entr(soft.mean(0)).sum()
-    return q, loss + entropy_weight * entropy
+    return q, loss + entropy_cost * entropy
 
 
 @pytest.mark.parametrize("numbers", [2**20, 22])
@@ -34,7 +34,7 @@ def test_value_and_gradients_are_those_of_the_definition(
 ) -> None:
     monkeypatch.setattr(chunks, "_CPU_NUMBERS", numbers)  # 22: two vectors at a time
     torch.manual_seed(0)
-    quantizer = IBQ(11, 3, codebook_cost=0.4, entropy_weight=0.6, entropy_temperature=0.2).double()
+    quantizer = IBQ(11, 3, codebook_cost=0.4, entropy_cost=0.6, entropy_temperature=0.2).double()
     z = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(5, 4) > 0.4 if is_masked else None
     upstream = torch.randn(5, 3, 4, dtype=torch.float64)
@@ -79,7 +79,7 @@ def test_it_learns_to_use_all_codes() -> None:
         ("num_embeddings", 1),
         ("embedding_dim", 0),
         ("codebook_cost", -1),
-        ("entropy_weight", -0.1),
+        ("entropy_cost", -0.1),
         ("entropy_temperature", 0),
     ],
 )

@@ -41,7 +41,7 @@ def test_the_loss_is_its_definition_over_all_codes(is_masked: bool) -> None:
     torch.manual_seed(0)
     z = torch.randn(6, 5, 4, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(6, 4) > 0.3 if is_masked else None
-    quantizer = LFQ(5, commitment_cost=0.3, entropy_weight=0.7, diversity=1.5, temperature=0.6)
+    quantizer = LFQ(5, commitment_cost=0.3, entropy_cost=0.7, entropy_diversity=1.5, entropy_temperature=0.6)
     output = quantizer(z, mask)
     rows = z.movedim(1, -1).flatten(0, 1)
     rows = rows if mask is None else rows[mask.flatten()]
@@ -57,7 +57,7 @@ def test_the_loss_is_its_definition_over_all_codes(is_masked: bool) -> None:
 
 def test_one_bit_a_group_takes_them_as_independent() -> None:
     z = torch.randn(9, 3, dtype=torch.float64)
-    losses = {g: LFQ(3, commitment_cost=0, entropy_weight=1, group_bits=g)(z).loss for g in (1, 3)}
+    losses = {g: LFQ(3, commitment_cost=0, entropy_cost=1, group_bits=g)(z).loss for g in (1, 3)}
     bits = torch.sigmoid(4 * z).mean(0)
     joint = torch.special.entr(bits).sum() + torch.special.entr(1 - bits).sum()
     each, exact = entropies(z, all_codes(3), 1.0)
@@ -86,9 +86,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"embedding_dim": 0}, "embedding_dim"),
     ({"embedding_dim": 63}, "embedding_dim"),
     ({"commitment_cost": -0.1}, "commitment_cost"),
-    ({"entropy_weight": -0.1}, "entropy_weight"),
-    ({"diversity": -1}, "diversity"),
-    ({"temperature": 0}, "temperature"),
+    ({"entropy_cost": -0.1}, "entropy_cost"),
+    ({"entropy_diversity": -1}, "entropy_diversity"),
+    ({"entropy_temperature": 0}, "entropy_temperature"),
     ({"group_bits": 0}, "group_bits"),
     ({"group_bits": 21}, "group_bits"),
 ]

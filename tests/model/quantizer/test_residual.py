@@ -11,9 +11,15 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.model.quantizer.bsq import BSQ
+from ganvas.model.quantizer.cosine import CosineQuantizer
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.gumbel import GumbelQuantizer
+from ganvas.model.quantizer.ibq import IBQ
 from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.quantizer.lfq import LFQ
 from ganvas.model.quantizer.residual import ResidualQuantizer
+from ganvas.model.quantizer.simvq import SimVQ
 from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
@@ -123,6 +129,51 @@ def test_cells_of_scalars_are_cut_in_equal_parts(levels: list[int]) -> None:
         )
     used = [indices[:, 2].unique()]
     assert len(used[0]) > 0.9 * inner.codebook_sizes[0]
+
+
+@pytest.mark.parametrize("make", [lambda: LFQ(4), lambda: BSQ(4)])
+def test_bits_are_worth_half_the_ones_before(make: Callable[[], Any]) -> None:
+    quantizer = ResidualQuantizer(make, levels=3).eval()
+    z = 0.5 * torch.randn(500, 4)
+    target = quantizer.inners[0].squash(z)  # type: ignore[operator]
+    bits = quantizer.inners[0](torch.ones(1, 4)).quantized.max()
+    indices = quantizer(z).indices
+    said = torch.zeros(500, 4)
+    for level in range(3):
+        said = said + bits * 0.5**level * torch.where(target > said, 1.0, -1.0)
+        torch.testing.assert_close(quantizer.decode(indices, levels=level + 1), said)
+
+
+def test_codes_that_learn_from_what_is_passed_on_get_the_gradient_of_the_sum() -> None:
+    torch.manual_seed(0)
+    quantizer = ResidualQuantizer(lambda: VectorQuantizer(7, 4, gradient="diveq"), levels=2)
+    quantizer(torch.randn(50, 4))
+    z, upstream = torch.randn(50, 4, requires_grad=True), torch.randn(50, 4)
+    output = quantizer(z)
+    (output.quantized * upstream).sum().backward()
+    torch.testing.assert_close(z.grad, upstream)
+    for level, one in enumerate(quantizer.inners):
+        expected = torch.zeros(7, 4).index_add_(0, output.indices[:, level], upstream)
+        torch.testing.assert_close(one.codebook.grad, expected)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: IBQ(16, 3), lambda: SimVQ(16, 3), lambda: VectorQuantizer(16, 3, gradient="rotation")]
+)
+def test_levels_of_other_codebooks_get_finer_too(make: Callable[[], Any]) -> None:
+    torch.manual_seed(0)
+    quantizer = ResidualQuantizer(make, levels=3)
+    optimizer = torch.optim.Adam(quantizer.parameters(), 1e-2)
+    for _ in range(80):
+        z = torch.randn(64, 3)
+        output = quantizer(z)
+        optimizer.zero_grad()
+        ((output.quantized - z).square().mean() + output.loss).backward()
+        optimizer.step()
+    z = torch.randn(500, 3)
+    indices = quantizer.eval()(z).indices
+    errors = [(quantizer.decode(indices, levels=k) - z).square().mean().item() for k in (1, 2, 3)]
+    assert all(later < 0.7 * earlier for earlier, later in itertools.pairwise(errors)), errors
 
 
 def _dropping(levels: int = 4, dropout: float = 0.5) -> ResidualQuantizer:
@@ -243,6 +294,8 @@ def test_two_ranks_are_one_process_on_the_joint_batch(two_ranks: Callable[[str],
         ({"dropout": 1.5}, r"dropout=1.5: must be in \[0, 1\]"),
         ({"embedding_dim": 5}, "embedding_dim=5: must be 3, the inner quantizer's"),
         ({"inner": lambda: EMAVectorQuantizer(1, 3)}, "inner.num_embeddings=1: must be at least 2"),
+        ({"inner": lambda: GumbelQuantizer(9, 3)}, "inner=GumbelQuantizer: its codes do not come near"),
+        ({"inner": lambda: CosineQuantizer(9, 3, code_dim=None)}, "inner=CosineQuantizer: its codes do not"),
         ({"inner": lambda: torch.nn.ReLU()}, "inner=ReLU: must make a quantizer"),
         ({"inner": lambda: _started()}, "inner=ResidualQuantizer: has levels of its own"),
     ],

@@ -20,10 +20,10 @@ def step(share):
     torch.manual_seed(0)
     quantizers = {
         "fsq": FSQ([5, 4, 3], 3, noise=0.5),
-        "lfq": LFQ(3, entropy_weight=1.0),
-        "bsq": BSQ(3, entropy_weight=1.0, group_bits=2),
-        "gumbel": GumbelQuantizer(7, 3, kl_weight=1.0),
-        "ibq": IBQ(7, 3, entropy_weight=1.0, entropy_temperature=0.5),
+        "lfq": LFQ(3, entropy_cost=1.0),
+        "bsq": BSQ(3, entropy_cost=1.0, group_bits=2),
+        "gumbel": GumbelQuantizer(7, 3, kl_cost=1.0),
+        "ibq": IBQ(7, 3, entropy_cost=1.0, entropy_temperature=0.5),
     }
     found = {}
     for name, quantizer in quantizers.items():

@@ -75,11 +75,11 @@ def run(argv: Sequence[str]) -> int:
         require(arguments.scale is None, "--scale", arguments.scale, rule)
     check_scale(arguments.scale, out.suffix)
 
-    from ganvas.model.interface import HasCodes
+    from ganvas.model.interface import has_codes
     from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
-    if not isinstance(model, HasCodes):
+    if not has_codes(model):
         raise OptionError("RUN", folder.path, NEEDS["codes"].reason)
     if pair is None:
         _write_sheet(model, data, arguments, out)
@@ -110,14 +110,14 @@ def _check(arguments: argparse.Namespace) -> tuple[int, int] | None:
 
 
 def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path) -> None:
-    from ganvas.callback.drawing.codes import decode_codes, measure_use
+    from ganvas.callback.drawing.codes import Codes, decode_codes, measure_use
     from ganvas.callback.drawing.images import draw
     from ganvas.functional.code_choice import by_use, first_by_index
     from ganvas.functional.code_usage import usage
     from ganvas.functional.memory import require_memory
 
     wanted: dict[str, Any] = {name: getattr(arguments, name) or usual for name, usual in _USUAL.items()}
-    level, sizes = wanted["level"], model.quantizer.codebook_sizes
+    level, sizes = wanted["level"], model.codebook_sizes
     levels = f"has {len(sizes)} levels of codes" if len(sizes) > 1 else "has one level of codes"
     require(level <= len(sizes), "--level", level, f"the run {levels}; take one from 1 to {len(sizes)}")
     there = check_split(data, arguments.split, wanted["num"])
@@ -130,7 +130,7 @@ def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path
     check_scalable(arguments.scale, data.sample_shape, shown)
     batches = data.batches(arguments.split, arguments.batch_size, num)
     with _encoding(arguments):
-        use = measure_use(model, batches, model.device)
+        use = measure_use(Codes(model), batches, model.device)
     counts = use.counts[level - 1]
     codes, number = (by_use if wanted["sort"] == "usage" else first_by_index)(counts, shown)
     numbers = {name: value.item() for name, value in usage(counts).items()}
@@ -145,7 +145,7 @@ def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path
             write_text(out, as_csv(("code", "count", "share"), zip(codes.tolist(), number.tolist(), share)))
         say(out)
         return
-    made = decode_codes(model, use, level - 1, codes, batch_size=arguments.batch_size).x
+    made = decode_codes(Codes(model), use, level - 1, codes, batch_size=arguments.batch_size).x
     say(told)
     tensors = {"images": made, "codes": codes, "counts": number}
     save_samples(out, tensors, lambda: draw(made, columns=arguments.columns, scale=arguments.scale))
@@ -156,25 +156,35 @@ def _write_swap(
 ) -> None:
     import torch
 
+    from ganvas.callback.drawing.codes import Codes
     from ganvas.callback.drawing.images import draw_rows
     from ganvas.functional.code_choice import swap_levels, swap_positions
 
     there = check_split(data, arguments.split, 1)
     rule = f"the {arguments.split} split holds {there} samples; take numbers from 0 to {there - 1}"
     require(max(pair) < there, "--swap", arguments.swap, rule)
-    steps, quantizer = arguments.steps or _STEPS, model.quantizer
-    check_scalable(arguments.scale, data.sample_shape, steps * (2 if quantizer.num_cuts > 1 else 1))
+    steps, codes = arguments.steps or _STEPS, Codes(model)
+    check_scalable(arguments.scale, data.sample_shape, steps * (2 if codes.num_cuts > 1 else 1))
     x = torch.stack([_sample(data, arguments.split, number) for number in pair])
     with _encoding(arguments):
-        own, other = model.encode(x.to(model.device))  # [levels, *positions] each
-    rows = [swap_positions(own, other, steps)]
-    if quantizer.num_cuts > 1:
-        rows.append(swap_levels(own, other, steps, cut=quantizer.cut, num_cuts=quantizer.num_cuts))
-    indices = torch.stack(rows)  # [rows, S, levels, *positions]
-    parts = indices.flatten(0, 1).split(arguments.batch_size)
-    made = torch.cat([model.decode(part).cpu() for part in parts]).unflatten(0, indices.shape[:2])
-    tensors = {"images": made, "indices": indices}
+        found = codes.encode(x.to(model.device))
+    own, other = (tuple(size[i] for size in found) for i in range(2))  # [levels, *positions] each
+    rows = [tuple(swap_positions(*sizes, steps) for sizes in zip(own, other, strict=True))]
+    if codes.num_cuts > 1:
+        rows.append(swap_levels(own, other, steps, cut=codes.cut, num_cuts=codes.num_cuts))
+    indices = tuple(torch.stack(size) for size in zip(*rows, strict=True))  # [rows, S, levels, *positions]
+    parts = zip(*(size.flatten(0, 1).split(arguments.batch_size) for size in indices), strict=True)
+    made = torch.cat([codes.decode(part).cpu() for part in parts]).unflatten(0, (len(rows), steps))
+    tensors = {"images": made} | _by_name(indices)
     save_samples(out, tensors, lambda: draw_rows(made, scale=arguments.scale))
+
+
+def _by_name(indices: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """Codes of one size as ``indices``; of several, [rows, S, *positions] of every level by its number."""
+    if len(indices) == 1:
+        return {"indices": indices[0]}
+    every = [level for size in indices for level in size.unbind(2)]
+    return {f"indices_level_{number}": level for number, level in enumerate(every, 1)}
 
 
 @contextmanager

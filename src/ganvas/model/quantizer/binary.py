@@ -25,7 +25,7 @@ _LARGEST_GROUP = 20  # bits: 2^20 probabilities
 class BinaryQuantizer(VectorwiseQuantizer):
     """Each of d dimensions becomes s or -s by its sign, straight-through; nothing is learned.
 
-        loss = commitment_cost * commitment + entropy_weight * (E H(p) - diversity * H(E p))
+        loss = commitment_cost * commitment + entropy_cost * (E H(p) - entropy_diversity * H(E p))
 
     p is the softmax over all 2^d codes c of -|u - c|^2 / tau, which is d independent bits, each 1 with
     probability sigmoid(4 s u / tau): H(p) is exactly the sum of the bits' entropies. H(E p) is over the batch
@@ -37,9 +37,9 @@ class BinaryQuantizer(VectorwiseQuantizer):
     Args:
         embedding_dim: d, bits and dimensions of one vector.
         commitment_cost: weight of the commitment, which holds the encoder to the codes.
-        entropy_weight: weight of both entropies, in nats.
-        diversity: gamma, weight of the batch's entropy beside the vectors' own.
-        temperature: tau; the less, the nearer to 0 is u where the entropies have a gradient.
+        entropy_cost: weight of both entropies, in nats.
+        entropy_diversity: gamma, weight of the batch's entropy beside the vectors' own.
+        entropy_temperature: tau; the less, the nearer to 0 is u where the entropies have a gradient.
         group_bits: bits whose joint distribution over the batch is exact; the entropies of several groups
             are added, which counts what they have in common as if it were not. 1: independent bits.
 
@@ -59,9 +59,9 @@ class BinaryQuantizer(VectorwiseQuantizer):
         *,
         size: float,
         commitment_cost: float,
-        entropy_weight: float,
-        diversity: float,
-        temperature: float,
+        entropy_cost: float,
+        entropy_diversity: float,
+        entropy_temperature: float,
         group_bits: int,
     ) -> None:
         super().__init__()
@@ -72,9 +72,11 @@ class BinaryQuantizer(VectorwiseQuantizer):
             f"must be 1 to {_MOST_BITS} bits, which an index counts; 10 make 1,024 codes",
         )
         require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
-        require(entropy_weight >= 0, "entropy_weight", entropy_weight, "must be at least 0; 0.1 is usual")
-        require(diversity >= 0, "diversity", diversity, "must be at least 0; 1 is usual")
-        require(temperature > 0, "temperature", temperature, "must be positive")
+        require(entropy_cost >= 0, "entropy_cost", entropy_cost, "must be at least 0; 0.1 is usual")
+        require(
+            entropy_diversity >= 0, "entropy_diversity", entropy_diversity, "must be at least 0; 1 is usual"
+        )
+        require(entropy_temperature > 0, "entropy_temperature", entropy_temperature, "must be positive")
         require(
             1 <= group_bits <= _LARGEST_GROUP,
             "group_bits",
@@ -82,9 +84,10 @@ class BinaryQuantizer(VectorwiseQuantizer):
             f"must be 1 to {_LARGEST_GROUP} bits; 9 is usual, 1 takes the bits as independent",
         )
         self.codebook_sizes, self.embedding_dim, self.size = (2**embedding_dim,), embedding_dim, size
-        self.commitment_cost, self.entropy_weight, self.diversity = commitment_cost, entropy_weight, diversity
-        self.compares_vectors = entropy_weight > 0
-        self.temperature, self.group_bits = temperature, group_bits
+        self.commitment_cost, self.entropy_cost = commitment_cost, entropy_cost
+        self.entropy_diversity = entropy_diversity
+        self.entropy_temperature, self.group_bits = entropy_temperature, group_bits
+        self.compares_vectors = entropy_cost > 0 and entropy_diversity > 0
         self.register_buffer("radix", 2 ** torch.arange(embedding_dim), persistent=False)
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
@@ -102,7 +105,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
         indices = self.search(rows)
         commitment = self.mean(self.commitment(latents, codes), weight)
         entropy = self._entropy(latents, weight)
-        loss = self.commitment_cost * commitment + self.entropy_weight * entropy
+        loss = self.commitment_cost * commitment + self.entropy_cost * entropy
         return RowsOutput(
             straight_through(quantized=codes, latent=latents),
             indices,
@@ -118,17 +121,25 @@ class BinaryQuantizer(VectorwiseQuantizer):
         codes = self._codes(indices // self.radix % 2 > 0, at_least_float32(self.like).dtype)  # [N, d]
         return codes.to(self.like.dtype)
 
+    def squash(self, rows: Tensor) -> Tensor:
+        return self.latents(rows)
+
+    def refinement(self) -> tuple[Tensor, Tensor]:
+        """A further bit of each dimension, worth half the one before."""
+        half = torch.full((self.embedding_dim,), 0.5, device=self.like.device)
+        return half, torch.zeros_like(half)
+
     def _codes(self, is_one: Tensor, dtype: torch.dtype) -> Tensor:
         return (2 * is_one.to(dtype) - 1) * self.size
 
     def _entropy(self, latents: Tensor, weight: Tensor | None) -> Tensor:
-        """E H(p) - diversity * H(E p), a scalar."""
-        logits = 4 * self.size / self.temperature * latents  # [N, d]
+        """E H(p) - entropy_diversity * H(E p), a scalar."""
+        logits = 4 * self.size / self.entropy_temperature * latents  # [N, d]
         each = self.mean(entropy_of_bits(logits).sum(1), weight)
-        if self.diversity == 0:
+        if self.entropy_diversity == 0:
             return each
         joint = entropy_of_mean_bits(logits, weight, group_bits=self.group_bits, over_ranks=self.training)
-        return each - self.diversity * joint
+        return each - self.entropy_diversity * joint
 
 
 def unit_size(embedding_dim: int) -> float:

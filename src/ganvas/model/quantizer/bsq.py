@@ -20,18 +20,18 @@ class BSQ(BinaryQuantizer):
         self,
         embedding_dim: int = 10,
         commitment_cost: float = 0.25,
-        entropy_weight: float = 0.1,
-        diversity: float = 1.0,
-        temperature: float = 0.1,
+        entropy_cost: float = 0.1,
+        entropy_diversity: float = 1.0,
+        entropy_temperature: float = 0.01,
         group_bits: int = 9,
     ) -> None:
         super().__init__(
             embedding_dim,
             size=unit_size(embedding_dim),
             commitment_cost=commitment_cost,
-            entropy_weight=entropy_weight,
-            diversity=diversity,
-            temperature=temperature,
+            entropy_cost=entropy_cost,
+            entropy_diversity=entropy_diversity,
+            entropy_temperature=entropy_temperature,
             group_bits=group_bits,
         )
 

@@ -78,6 +78,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         require(start in STARTS, "start", start, f"must be one of {', '.join(STARTS)}; batch is usual")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.gradient, self.start = gradient, start
+        self.learns_from_quantized = gradient == "diveq"
         self.codebook_sizes = (num_embeddings,)
         self.commitment_cost = commitment_cost
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))

@@ -69,6 +69,8 @@ class CosineQuantizer(VectorQuantizer):
         self.embedding_dim, self.code_dim = embedding_dim, length
         self.project_in = None if code_dim is None else nn.Linear(embedding_dim, code_dim)
         self.project_out = None if code_dim is None else nn.Linear(code_dim, embedding_dim)
+        # without it all codes have length 1, also those for what is left over
+        self.takes_residuals = self.learns_from_quantized = code_dim is not None
 
     def inward(self, rows: Tensor) -> Tensor:
         return F.normalize(_affine(self.project_in, rows), dim=1, eps=_SHORTEST)

@@ -48,6 +48,7 @@ class GroupedQuantizer(VectorwiseQuantizer):
             embedding_dim, self.embedding_dim, f"{groups} groups of the inner quantizer's {one.embedding_dim}"
         )
         self.codebook_sizes = tuple(size for size in one.codebook_sizes for _ in range(groups))
+        self.takes_residuals, self.learns_from_quantized = one.takes_residuals, one.learns_from_quantized
         self.levels_may_be_absent = one.levels_may_be_absent
 
     @property

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.functional.codes import straight_through
 from ganvas.functional.distributed import rank
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
@@ -26,12 +25,14 @@ class ResidualQuantizer(VectorwiseQuantizer):
         r_0 = z,    q_i = code of r_{i-1},    r_i = r_{i-1} - sg q_i,    quantized = q_1 + ... + q_n
 
     The sum has one straight-through gradient, with Jacobian I; the inner quantizer's own gradient through the
-    choice of a code is not taken, its losses are. The loss is the mean of the levels', so that one level is
-    the inner quantizer itself. ``decode`` of the first k levels is the coarser vector q_1 + ... + q_k.
+    choice of a code is not taken, its losses are. Codes that learn from ``quantized`` (of diveq, ibq, and
+    cosine's projection) get the sum's gradient. The loss is the mean of the levels', so that one level is the
+    inner quantizer itself. ``decode`` of the first k levels is the coarser vector q_1 + ... + q_k.
 
     Codes that follow their vectors (vq, vq_ema) become as fine as these. Codes that stay where they are say
     what is left over in finer steps (``refinement``): FSQ with L values of a dimension cuts each of its cells
-    in L equal ones at every further level, so that n levels are L^n cells; r_0 is then the squashed vector.
+    in L equal ones at every further level, so that n levels are L^n cells, and LFQ and BSQ add a bit a
+    dimension; r_0 is then the squashed vector.
 
     Args:
         inner: makes one level's quantizer; it is called once for each level.
@@ -68,6 +69,8 @@ class ResidualQuantizer(VectorwiseQuantizer):
         one = self._level(0)
         reason = "has levels of its own; give levels here, or take a grouped one of residual ones"
         require(one.num_cuts == 1, "inner", type(one).__name__, reason)
+        reason = "its codes do not come near to what others leave over; take another quantizer"
+        require(one.takes_residuals, "inner", type(one).__name__, reason)
         self.embedding_dim, self.losses = one.embedding_dim, one.losses
         self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
         check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")
@@ -103,13 +106,16 @@ class ResidualQuantizer(VectorwiseQuantizer):
             inner = self._level(level)
             one = inner.quantize_batch(self._left_over(rows, latent, total, level), there, samples)
             term = self._term(one.quantized.detach(), level)
+            if inner.learns_from_quantized and torch.is_grad_enabled():
+                codes = self._term(inner.look_up(one.indices).to(term.dtype), level)
+                term = term + (codes - codes.detach())  # a zero with the gradient of the sum to the codes
             if depth is not None:
                 term = term.masked_fill((depth <= level)[:, None], 0)
                 one = one._replace(indices=one.indices.masked_fill((depth <= level)[:, None], -1))
             found.append(one)
             total = total + term
         return RowsOutput(
-            straight_through(quantized=total, latent=latent),
+            total + (latent - latent.detach()),  # straight-through
             torch.cat([one.indices for one in found], dim=1),
             torch.stack([one.loss for one in found]).mean(),
             mean_losses(found),
@@ -146,7 +152,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         """What a level's quantizer is given of rows [N, D], of which ``total`` [N, D] is said already."""
         if level == 0:
             return rows
-        one, left = self._level(level), latent - total
+        one, left = self._level(level), latent - total.detach()
         fine = one.refinement()
         return left if fine is None else one.unsquash(left / fine[0] ** level + fine[1])
 

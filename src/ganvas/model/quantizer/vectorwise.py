@@ -36,7 +36,16 @@ class RowsOutput(NamedTuple):
 
 
 class VectorwiseQuantizer(Quantizer):
-    """A quantizer of rows; positions and masks are dealt with here."""
+    """A quantizer of rows; positions and masks are dealt with here.
+
+    Attributes:
+        takes_residuals: its codes come near to vectors however small, or by ``refinement``, so that another
+            of its kind can say what is left over.
+        learns_from_quantized: parameters of its codes get a gradient from ``quantized``, beside the loss's.
+    """
+
+    takes_residuals: bool = True
+    learns_from_quantized: bool = False
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         weight = None if mask is None else mask.flatten().to(z.dtype)  # [N]

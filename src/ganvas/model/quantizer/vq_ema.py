@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import require
+from ganvas.functional.codes import code_sums
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 
@@ -94,7 +95,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
         kind = torch.promote_types(self.total.dtype, torch.float32)  # a sum is not made in half
         count, total = self.count.to(kind), self.total.to(kind)
         seen = rows if weight is None else rows * weight[:, None]
-        sums = torch.zeros_like(total).index_add_(0, indices, seen.to(total.dtype))
+        sums = code_sums(seen.to(total.dtype), indices, self.num_embeddings)
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]
         count, total = count.lerp(counts.to(count.dtype), 1 - self.decay), total.lerp(sums, 1 - self.decay)
