@@ -28,6 +28,8 @@ CONFIGS = [
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
+        "model=vqvae model/quantizer=residual model/encoder=vit model/decoder=vit "
+        "model/reconstruction_loss=perceptual",
         "model=mlp_vqvae model/quantizer=vq",
         "model=dcgan model/augment=ada",
         "metric/perceptual=lpips",

@@ -58,12 +58,19 @@ class TopDown(nn.Module):
         upper_decoders: of every level but the bottom, the top first: [B, D or (below the top) 2 D, h, w] to
             features [B, hidden_dim, 2 h, 2 w].
         hidden_dim: channels of features.
+        sides: height and width of the bottom's map, where they are known: levels that ``decode`` is not
+            given have the sides that encoders halve these to; else those of what is above, doubled.
     """
 
     def __init__(
-        self, quantizers: Sequence[Quantizer], upper_decoders: Sequence[nn.Module], hidden_dim: int
+        self,
+        quantizers: Sequence[Quantizer],
+        upper_decoders: Sequence[nn.Module],
+        hidden_dim: int,
+        sides: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.sides = sides
         dim = quantizers[0].embedding_dim
         self.embedding_dim, self.quantizers = dim, nn.ModuleList(quantizers)
         self.upper_decoders = nn.ModuleList(upper_decoders)
@@ -134,7 +141,10 @@ class TopDown(nn.Module):
             assert codes is not None  # the top is always given
             return codes
         above = self.upsamplings[level - 1](said)
-        codes = torch.zeros_like(above) if codes is None else codes
+        if codes is None:
+            halvings = len(self.quantizers) - 1 - level
+            sides = [-(-side // 2**halvings) for side in self.sides or ()] or above.shape[2:]
+            codes = above.new_zeros(*above.shape[:2], *sides)
         return torch.cat([codes.to(above.dtype), _cut(above, codes)], dim=1)
 
 
@@ -186,7 +196,9 @@ class VQVAE2(VQVAE):
         decoders = [_made(upper_decoder, "upper_decoder", embedding_dim=width) for width in widths]
         super().__init__(
             encoder=Pyramid(encoder, above),
-            quantizer=TopDown(quantizers, decoders, hidden_dim),  # type: ignore[arg-type]  # by its methods
+            quantizer=TopDown(  # type: ignore[arg-type]  # by its methods
+                quantizers, decoders, hidden_dim, getattr(getattr(decoder, "grid", None), "sides", None)
+            ),
             decoder=decoder,
             reconstruction_loss=reconstruction_loss,
             optimizer=optimizer,

@@ -106,8 +106,15 @@ def _half_mask(subject: Subject) -> Tensor:
 
 def _ask_masks(quantizer: Quantizer, z: Tensor) -> None:
     """Raises NotAsked where it refuses masks altogether, which is no fault: they are not left unread."""
+    if (why := refuses_masks(quantizer, z)) is not None:
+        raise NotAsked(f"it refuses masks ({why})")
+
+
+def refuses_masks(quantizer: Quantizer, z: Tensor) -> str | None:
+    """What it says against any mask; None where it takes them."""
     full = torch.ones(z.shape[0], *z.shape[2:], dtype=torch.bool)
     try:
         copy.deepcopy(quantizer)(z, full)
     except ValueError as error:
-        raise NotAsked(f"it refuses masks ({first_line(error)})") from None
+        return first_line(error)
+    return None

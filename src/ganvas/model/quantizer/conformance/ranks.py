@@ -7,7 +7,7 @@ import multiprocessing
 import pickle
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,20 +25,27 @@ from ganvas.model.quantizer.conformance.expect import (
     first_line,
     state_of,
 )
+from ganvas.model.quantizer.conformance.masks import refuses_masks
 from ganvas.model.quantizer.conformance.subject import Subject
 from ganvas.model.quantizer.interface import Quantizer
 
+_Batch = tuple[Tensor, Tensor | None]  # latents [B, D, *positions], and a mask bool [B, *positions]
 _STEPS = 5
 _PATIENCE = 120.0  # seconds, for both to start and to train
 
 
 def two_ranks_are_one_process(subject: Subject) -> None:
     """Two gloo ranks, each with half of every batch and gradients averaged, have the codes, losses, usage,
-    gradients and state of one process on the whole batch, from before the first batch on."""
+    gradients and state of one process on the whole batch, from before the first batch on, also with masks."""
     if not dist.is_available() or not dist.is_gloo_available():
         raise NotAsked("this torch has no gloo")
     quantizer = subject.fresh()
-    batches = torch.stack([subject.latents(2 * subject.batch) for _ in range(_STEPS)])
+    takes_masks = refuses_masks(quantizer, subject.latents()) is None
+    batches: list[_Batch] = []
+    for step in range(_STEPS):
+        z = subject.latents(2 * subject.batch)
+        mask = torch.rand_like(z[:, 0]) > 0.4  # other numbers of vectors on each rank
+        batches.append((z, mask if takes_masks and step % 2 else None))
     first, second = _on_two_ranks(quantizer, batches)
     joint = _train(copy.deepcopy(quantizer), batches)
     for step in range(_STEPS):
@@ -58,13 +65,15 @@ def two_ranks_are_one_process(subject: Subject) -> None:
                 expect_close((one[key] + other[key]) / 2, asked, f"the ranks' mean of {key} {name}")
 
 
-def _train(quantizer: Quantizer, batches: Tensor, rank: int = 0, world: int = 1) -> list[dict[str, Tensor]]:
-    """What every batch gives: [steps, B, D, *positions], of which this rank takes its part."""
+def _train(
+    quantizer: Quantizer, batches: Sequence[_Batch], rank: int = 0, world: int = 1
+) -> list[dict[str, Tensor]]:
+    """What every batch gives, of which this rank takes its part."""
     learned = [one for one in quantizer.parameters() if one.requires_grad]
     steps = []
-    for batch in batches:
+    for batch, mask in batches:
         z = batch.chunk(world)[rank].clone().requires_grad_(True)
-        output = quantizer.train()(z)
+        output = quantizer.train()(z, None if mask is None else mask.chunk(world)[rank])
         for one in learned:
             one.grad = None
         (output.loss + (output.quantized * z.detach().sin()).mean()).backward()
@@ -82,7 +91,7 @@ def _train(quantizer: Quantizer, batches: Tensor, rank: int = 0, world: int = 1)
     return steps
 
 
-def _on_two_ranks(quantizer: Quantizer, batches: Tensor) -> list[list[dict[str, Tensor]]]:
+def _on_two_ranks(quantizer: Quantizer, batches: Sequence[_Batch]) -> list[list[dict[str, Tensor]]]:
     """``_train`` on two processes of their own.
 
     Raises:
@@ -139,7 +148,7 @@ def _answer(here: Any, rank: int) -> list[dict[str, Tensor]]:
     return [{name: torch.from_numpy(value) for name, value in step.items()} for step in answer]
 
 
-def _rank(there: Any, rank: int, port: int, quantizer: Quantizer, batches: Tensor) -> None:
+def _rank(there: Any, rank: int, port: int, quantizer: Quantizer, batches: Sequence[_Batch]) -> None:
     """One rank; answers with arrays, since tensors would be lent by a process that ends."""
     torch.set_num_threads(1)
     own = copy.deepcopy(quantizer)  # the other rank has the same memory
