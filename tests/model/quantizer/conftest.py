@@ -29,6 +29,9 @@ BUILD: dict[str, Callable[[], Quantizer]] = {
     "grouped": lambda: GroupedQuantizer(
         lambda: VectorQuantizer(num_embeddings=11, embedding_dim=1), groups=3
     ),
+    "residual, dropout": lambda: ResidualQuantizer(
+        lambda: VectorQuantizer(11, embedding_dim=3), levels=3, dropout=0.5
+    ),
     "residual": lambda: ResidualQuantizer(lambda: EMAVectorQuantizer(11, embedding_dim=3), levels=3),
     "fsq": lambda: FSQ([5, 4, 3], embedding_dim=3),
     "simvq": lambda: SimVQ(num_embeddings=11, embedding_dim=3),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.functional.distributed import rank
+from ganvas.functional.distributed import rank, sum_over_ranks
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
 from ganvas.model.quantizer.nested import check_length, inner_quantizer, mean_losses
@@ -75,6 +75,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
         check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")
         self.codebook_sizes, self._width = one.codebook_sizes * levels, len(one.codebook_sizes)
+        self._is_frozen = False
         self.register_buffer("dropouts", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -86,6 +87,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freezes the codes of all levels, or lets them move again, by whatever moves them."""
+        self._is_frozen = not requires_grad
         for one in self.inners:
             one.requires_grad_(requires_grad)
         return self
@@ -94,7 +96,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         return self.quantize_batch(rows, weight, len(rows))
 
     def quantize_batch(self, rows: Tensor, weight: Tensor | None, samples: int) -> RowsOutput:
-        depth = self._depths(rows, samples)  # [N]
+        depth = self._depths(rows, weight, samples)  # [N]
         latent = self._level(0).squash(rows)
         total = torch.zeros_like(latent)
         found: list[RowsOutput] = []
@@ -161,9 +163,11 @@ class ResidualQuantizer(VectorwiseQuantizer):
         fine = self._level(level).refinement() if level > 0 else None
         return codes if fine is None else ((codes - fine[1]) * fine[0] ** level).to(codes.dtype)
 
-    def _depths(self, rows: Tensor, samples: int) -> Tensor | None:
+    def _depths(self, rows: Tensor, weight: Tensor | None, samples: int) -> Tensor | None:
         """How many levels each of the rows [N, D] has, int64 [N]; None: all."""
-        if not (self.training and self.dropout > 0):
+        if not (self.training and self.dropout > 0) or self._is_frozen:
+            return None
+        if weight is not None and not bool(sum_over_ranks(weight.sum()) > 0):  # nothing is there
             return None
         number = torch.arange(samples, device=rows.device) + rank() * samples
         keys = number ^ hash_index(self.dropouts, "residual dropout: batch")
