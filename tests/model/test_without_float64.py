@@ -31,12 +31,12 @@ def _options(group: str) -> list[str]:
 def _runs() -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
     runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
-    # One takes maps alone. Of the others levels that say what 256 vectors leave over where there are 512 codes,
-    # and vectors midway between two, are chosen by rounding.
+    # One takes maps alone. Of others, levels that say what 256 vectors leave over of 512 codes, and vectors
+    # midway between two codes, are chosen by rounding.
     quantizers = dict.fromkeys(_options("quantizer"), ["model=mlp_vqvae"])
     quantizers |= dict.fromkeys(("multiscale", "grouped"), ["model=vqvae"])
     quantizers["residual"] = ["model=mlp_vqvae", "model.num_embeddings=16", "model.quantizer.levels=2"]
-    runs += [[*words, f"model/quantizer={one}", "data=digits"] for one, words in quantizers.items()]
+    runs += [[*model, f"model/quantizer={one}", "data=digits"] for one, model in quantizers.items()]
     runs += [
         ["model=mlp_gan", f"model/gradient_penalty={one}", "data=digits"]
         for one in _options("gradient_penalty")
