@@ -33,8 +33,8 @@ def _runs() -> list[list[str]]:
     runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
     # One takes maps alone. Of others, levels that say what 256 vectors leave over of 512 codes, and vectors
     # midway between two codes, are chosen by rounding.
-    quantizers = dict.fromkeys(_options("quantizer"), ["model=mlp_vqvae"])
-    quantizers |= dict.fromkeys(("multiscale", "grouped"), ["model=vqvae"])
+    quantizers = {one: ["model=mlp_vqvae"] for one in _options("quantizer")}
+    quantizers |= {one: ["model=vqvae"] for one in ("multiscale", "grouped")}
     quantizers["residual"] = ["model=mlp_vqvae", "model.num_embeddings=16", "model.quantizer.levels=2"]
     runs += [[*model, f"model/quantizer={one}", "data=digits"] for one, model in quantizers.items()]
     runs += [
