@@ -31,13 +31,12 @@ def _options(group: str) -> list[str]:
 def _runs() -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
     runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
-    # One takes maps alone; of the other a vector lies midway between two codes within these steps of the
-    # perceptrons, and rounding chooses.
-    convolutional = {"multiscale": "vqvae", "grouped": "vqvae"}
-    runs += [
-        [f"model={convolutional.get(one, 'mlp_vqvae')}", f"model/quantizer={one}", "data=digits"]
-        for one in _options("quantizer")
-    ]
+    # One takes maps alone. Of others, levels that say what 256 vectors leave over of 512 codes, and vectors
+    # midway between two codes, are chosen by rounding.
+    quantizers = {one: ["model=mlp_vqvae"] for one in _options("quantizer")}
+    quantizers |= {one: ["model=vqvae"] for one in ("multiscale", "grouped")}
+    quantizers["residual"] = ["model=mlp_vqvae", "model.num_embeddings=16", "model.quantizer.levels=2"]
+    runs += [[*model, f"model/quantizer={one}", "data=digits"] for one, model in quantizers.items()]
     runs += [
         ["model=mlp_gan", f"model/gradient_penalty={one}", "data=digits"]
         for one in _options("gradient_penalty")
