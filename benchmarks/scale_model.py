@@ -144,7 +144,7 @@ def all_reduces(model: Recipe, *, ranks: int, restarts: bool = False) -> dict[st
     assert isinstance(model, VQVAE)
     normed = [batch_norms(net, 2, ranks) for net in (model.encoder, model.decoder)]
     quantizer: Any = model.quantizer
-    codes = quantizer.num_codes
+    codes = sum(quantizer.codebook_sizes)
     width = quantizer.embedding_dim + 1 if isinstance(quantizer, EMAVectorQuantizer) else 1
     found |= {"batch norms": [size for sizes in normed for size in sizes], "codes": [4 * codes * width]}
     if restarts and isinstance(quantizer, EMAVectorQuantizer | VectorQuantizer):

@@ -42,7 +42,11 @@ def words(name: Path) -> list[str]:
     elif group == "model/schedules":  # places for schedules, no choice
         chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
     elif group.startswith("experiment/study_"):
-        study = "study_modes" if group == "experiment/study_modes" else "study_losses"
+        study = {
+            "experiment/study_modes": "study_modes",
+            "experiment/study_quantizers": "study_quantizers",
+            "experiment/study_bits": "study_quantizers",
+        }.get(group, "study_losses")
         chosen = [f"experiment={study}", *chosen]
     return chosen
 
@@ -122,7 +126,7 @@ def test_published_sizes_have_the_parameters_that_their_heads_say(name: str) -> 
     assert counts == said
 
 
-@pytest.mark.parametrize("name", ["study_losses", "study_modes"])
+@pytest.mark.parametrize("name", ["study_losses", "study_modes", "study_quantizers"])
 def test_a_study_has_every_option_of_its_groups(name: str) -> None:
     study = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
     for group, values in study["hydra"]["sweeper"]["params"].items():

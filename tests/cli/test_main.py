@@ -34,7 +34,7 @@ def test_help_names_every_command(words: list[str], ganvas) -> None:
 
 def test_every_command_explains_itself(ganvas, capsys: pytest.CaptureFixture[str]) -> None:
     assert "  model/quantizer " in ganvas("train", "--help").stdout
-    assert "fsq, vq, vq_ema" in ganvas("train", "-h").stdout
+    assert "simvq, vq, vq_ema" in ganvas("train", "-h").stdout
     for command in COMMANDS.keys() - {"train"}:
         try:
             code: object = main([command, "--help"])

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
+
 import pytest
 
-from ganvas.cli.terminal import format_duration, format_estimate, format_metrics
+from ganvas.cli.terminal import console, format_duration, format_estimate, format_metrics
 
 
 @pytest.mark.parametrize(
@@ -23,3 +27,13 @@ def test_an_estimate_says_what_it_rests_on() -> None:
 def test_usual_metrics_come_first_and_absent_values_are_left_out() -> None:
     assert format_metrics({"a": 1.0, "fid": 12.34567, "psnr": None}) == "fid 12.35"
     assert format_metrics({"a": 1.0, "b": 2.0, "c": 3.0}) == "a 1, b 2"
+
+
+def test_a_table_whose_reader_is_gone_is_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what is said without one; rich alone would end the process with exit code 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with suppress(BrokenPipeError), open(writing, "w", buffering=1) as gone:  # what is left at its end
+        monkeypatch.setattr(sys, "stdout", gone)
+        with pytest.raises(BrokenPipeError):
+            console().print("text")

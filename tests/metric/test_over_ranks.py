@@ -55,13 +55,13 @@ from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.perceptual.lpips import LPIPS
 from ganvas.metric.reconstruction import ReconstructionQuality
 
-usage, quality, lpips = CodeUsage(9), ReconstructionQuality([1, 176, 176]), LPIPS(weights=weights)
+usage, quality, lpips = CodeUsage([9]), ReconstructionQuality([1, 176, 176]), LPIPS(weights=weights)
 lpips.check(DataFacts(sample_shape=[1, 176, 176], num_classes=None, train_sha256="", name=""))
 x, y = images(3, 0.01), images(3, 0.011)
 for number, (original, reconstruction) in enumerate(zip(x.split(2), y.split(2))):
     if number % world == rank:
         quality.update(original=original, reconstruction=reconstruction)
-        usage.update((original.flatten()[:50] * 4 + 4).long())
+        usage.update([(original.flatten()[:50] * 4 + 4).long()])
     if number == 0 and rank == 0:
         lpips.update(original=original[..., :32, :32], reconstruction=reconstruction[..., :32, :32])
 for metric in (usage, quality, lpips):

@@ -143,7 +143,7 @@ def test_reconstructions_say_for_each_metric_how_it_was_taken() -> None:
     assert all({"value_range", "dtype", "mean"} <= set(part) for part in protocol.values())
     assert {"window", "sigma", "border", "constants", "variance", "channels"} <= set(protocol["ssim"])
     assert {"scales", "downsampling", "negative_scale"} <= set(protocol["ms_ssim"]) - set(protocol["ssim"])
-    assert {"counts", "perplexity"} <= set(CodeUsage(4).protocol)
+    assert {"counts", "perplexity"} <= set(CodeUsage([4]).protocol)
 
 
 def test_the_window_of_small_images_is_another_protocol() -> None:

@@ -89,7 +89,6 @@ CASES: list[tuple[list[str], str, str, str]] = [
     (["model=dcgan", "model/discriminator=patch"], "model.discriminator.layers", "0", "must be at least 1"),
     (["model=biggan", "data.image_size=32"], "model.latent_dim", "3", "at least 4, one for the first map"),
     (["model=biggan"], "data.image_size", "16", "has widths of its own for 32, 64, 128 pixels"),
-    (["model=vqvae", "model.encoder.hidden_channels=4"], "data.image_size", "30", "[1, 28, 28]"),
     ([], "model.d_steps_per_g_step", "0", "must be at least 1"),
     ([], "model.grad_clip", "-1", "must be positive, or null"),
     ([], "model.ema.half_life", "0", "model/ema=none switches it off"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +34,13 @@ def command_line(*words: object) -> str:
 def console() -> Console:
     from rich.console import Console
 
+    class OfCommand(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would end with exit code 1; a command ends as all do whose reader is gone
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
     width, height = screen_size()
-    return Console(width=width if sys.stdout.isatty() else _WIDE, height=height)
+    return OfCommand(width=width if sys.stdout.isatty() else _WIDE, height=height)
 
 
 def make_table(

@@ -158,7 +158,7 @@ def test_every_key_of_every_composed_config_acts_or_is_refused(chosen: list[list
         (
             ["model=vqvae", "model/quantizer=fsq", "model.num_embeddings=4096"],
             "model.num_embeddings=4096: nothing reads it with model/quantizer=fsq; leave it out, or choose "
-            "model/quantizer=cosine or simvq or vq or vq_ema",
+            "model/quantizer=cosine or gumbel or ibq or simvq or vq or vq_ema",
         ),
         (["+foo=1"], "foo=1: nothing reads it; leave it out"),
         (["+sweep.repeat=1"], "sweep.repeat=1: nothing reads it; did you mean sweep.repeats? "),
