@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +35,7 @@ def console() -> Console:
     class OfCommand(Console):
         def on_broken_pipe(self) -> None:
             # rich would end with exit code 1; a command ends as all do whose reader is gone
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            raise sys.exception() or BrokenPipeError()
 
     width, height = screen_size()
     return OfCommand(width=width if sys.stdout.isatty() else _WIDE, height=height)
