@@ -40,6 +40,8 @@ from torch import Tensor, nn
 
 from ganvas.functional.nearest import nearest_code
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.lfq import LFQ
+from ganvas.model.quantizer.residual import ResidualQuantizer
 from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
 SIDE = 2048  # of the matrices whose product gives the peak
@@ -84,6 +86,32 @@ def scalar(rows: int, levels: list[int], goal: float) -> Case:
     return Case(rows, len(levels), goal, ours, lambda package: package.FSQ(levels=levels))
 
 
+def signs(rows: int, bits: int, goal: float) -> Case:
+    def other(package: Any) -> nn.Module:
+        return package.LFQ(codebook_size=2**bits, dim=bits, entropy_loss_weight=0.1, diversity_gamma=1.0)
+
+    return Case(rows, bits, goal, lambda: LFQ(bits, entropy_cost=0.1), other)
+
+
+def sums(rows: int, size: int, num_codes: int, levels: int, goal: float) -> Case:
+    def ours() -> nn.Module:
+        quantizer = ResidualQuantizer(lambda: EMAVectorQuantizer(num_codes, size), levels)
+        for one in quantizer.inners:
+            one.set_codes(codebook(num_codes, size))
+        return quantizer
+
+    def other(package: Any) -> nn.Module:
+        quantizer = package.ResidualVQ(
+            dim=size, codebook_size=num_codes, num_quantizers=levels, decay=0.99, rotation_trick=False
+        )
+        for layer in quantizer.layers:
+            for name in ("embed", "embed_avg"):
+                getattr(layer._codebook, name).data.copy_(codebook(num_codes, size))
+        return quantizer
+
+    return Case(rows, size, goal, ours, other)
+
+
 # Another quantizer is a line here.
 CASES: dict[str, Case] = {
     "vq_ema N=65536 D=64 K=1024": moving_average(65_536, 64, 1024, goal=16),
@@ -91,6 +119,8 @@ CASES: dict[str, Case] = {
     "vq_ema N=16384 D=256 K=1024": moving_average(16_384, 256, 1024, goal=6),
     "vq_ema N=16384 D=8 K=256": moving_average(16_384, 8, 256, goal=8),
     "fsq N=65536 levels=8,5,5,5": scalar(65_536, [8, 5, 5, 5], goal=3),
+    "lfq N=65536 10 bits": signs(65_536, 10, goal=3),
+    "residual N=16384 D=64 K=1024, 8 levels": sums(16_384, 64, 1024, 8, goal=3),
 }
 SEARCHES = [  # N, D, K
     (65_536, 64, 1024),

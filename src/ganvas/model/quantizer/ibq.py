@@ -78,9 +78,9 @@ class IBQ(VectorwiseQuantizer):
         )
         hard = F.embedding(indices, codes)  # [N, D]
         quantized = hard + (soft - soft.detach())
-        codebook_loss = self.mean((hard - rows.detach()).square(), weight)
-        commitment_loss = self.mean((rows - hard.detach()).square(), weight)
-        both_losses = self.mean((quantized - rows).square(), weight)
+        codebook_loss = self.mean_square(hard, rows.detach(), weight)
+        commitment_loss = self.mean_square(rows, hard.detach(), weight)
+        both_losses = self.mean_square(quantized, rows, weight)
         loss = both_losses + commitment_loss + self.codebook_cost * codebook_loss
         losses = {"codebook_loss": codebook_loss.detach(), "commitment_loss": commitment_loss.detach()}
         if self.entropy_cost > 0:

@@ -69,8 +69,8 @@ class SimVQ(VectorwiseQuantizer):
         table = self.table()
         indices = nearest_code(rows, table)  # [N]
         codes = F.embedding(indices, table).to(rows.dtype)  # [N, D]
-        codebook_loss = self.mean((codes - rows.detach()).square(), weight)
-        commitment_loss = self.mean((rows - codes.detach()).square(), weight)
+        codebook_loss = self.mean_square(codes, rows.detach(), weight)
+        commitment_loss = self.mean_square(rows, codes.detach(), weight)
         losses = {"codebook_loss": codebook_loss.detach(), "commitment_loss": commitment_loss.detach()}
         estimate = rotation_trick if self.gradient == "rotation" else straight_through
         return RowsOutput(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ganvas.functional.code_usage import of_all_levels, usage_of_levels
 from ganvas.functional.codes import grid_of, rows_of
@@ -116,6 +117,12 @@ class VectorwiseQuantizer(Quantizer):
             number = sum_over_ranks(number) / world_size()
         each = values.flatten(1).mean(1) if values.ndim > 1 else values
         return (each * weight).sum() / number.clamp(min=torch.finfo(number.dtype).tiny)
+
+    def mean_square(self, one: Tensor, other: Tensor, weight: Tensor | None) -> Tensor:
+        """``mean`` of the squared difference of two tensors [N, D]."""
+        if weight is None:
+            return F.mse_loss(one, other)  # holds no difference of theirs
+        return self.mean((one - other).square(), weight)
 
     def usage_of(self, indices: Tensor, weight: Tensor | None) -> tuple[dict[str, Tensor], ...]:
         """The usage of every level by indices int64 [N, levels], in training over all ranks."""

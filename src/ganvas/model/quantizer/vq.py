@@ -108,11 +108,11 @@ class VectorQuantizer(CodebookQuantizer):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         terms: dict[str, tuple[float, Tensor]] = {}
         if self.gradient != "diveq":
-            codebook_loss = self.mean((codes - rows.detach()).square(), weight)
+            codebook_loss = self.mean_square(codes, rows.detach(), weight)
             terms["codebook_loss"] = 1.0, codebook_loss
             terms["commitment_loss"] = (
                 self.commitment_cost,
-                self.mean((rows - codes.detach()).square(), weight),
+                self.mean_square(rows, codes.detach(), weight),
             )
         if self.orthogonal_cost:
             terms["orthogonal_loss"] = self.orthogonal_cost, orthogonal_loss(table)

@@ -77,7 +77,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
     def loss(
         self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        commitment_loss = self.mean((rows - codes).square(), weight)
+        commitment_loss = self.mean_square(rows, codes, weight)
         # No gradient moves the codes: there is no codebook loss, which would be the same curve once more.
         return self.commitment_cost * commitment_loss, {"commitment_loss": commitment_loss.detach()}
 
