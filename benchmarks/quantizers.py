@@ -119,7 +119,7 @@ CASES: dict[str, Case] = {
     "vq_ema N=16384 D=256 K=1024": moving_average(16_384, 256, 1024, goal=6),
     "vq_ema N=16384 D=8 K=256": moving_average(16_384, 8, 256, goal=8),
     "fsq N=65536 levels=8,5,5,5": scalar(65_536, [8, 5, 5, 5], goal=3),
-    "lfq N=65536 10 bits": signs(65_536, 10, goal=3),
+    "lfq N=16384 10 bits": signs(16_384, 10, goal=3),
     "residual N=16384 D=64 K=1024, 8 levels": sums(16_384, 64, 1024, 8, goal=3),
 }
 SEARCHES = [  # N, D, K
