@@ -99,8 +99,10 @@ class MaskUnread(_EMA):
 
 
 class MaskUnreadByTheLoss(_VQ):
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        return super().loss(rows, codes, None)
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return super().loss(rows, codes, table, None)
 
 
 class HidesNaN(_EMA):
@@ -125,9 +127,11 @@ class KeepsANumberInPython(_VQ):
 
     seen = 0
 
-    def loss(self, rows: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, rows: Tensor, codes: Tensor, table: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         self.seen += 1
-        loss, losses = super().loss(rows, codes, weight)
+        loss, losses = super().loss(rows, codes, table, weight)
         return loss * (1 + 1 / self.seen), losses
 
 
@@ -230,8 +234,8 @@ class SinglePrecisionAlone(_VQ):
     def look_up(self, indices: Tensor) -> Tensor:
         return super().look_up(indices).float()
 
-    def nearest(self, rows: Tensor) -> Tensor:
-        return super().nearest(rows.float())
+    def nearest(self, latents: Tensor, table: Tensor) -> Tensor:
+        return super().nearest(latents.float(), table)
 
 
 class RoundsItsLatents(_VQ):
