@@ -69,7 +69,7 @@ class Codebook(RunCallback):
         require(2 <= most <= 10_000, "most", most, "must be from 2 to 10000; 512 is usual")
         self.every_examples, self.first_examples = every_examples, first_examples
         self.num, self.most = num, most
-        self._shown_at = 0
+        self._shown_at = -1  # not known: no look, and no checkpoint that says so
         self._last_used: list[Tensor] = []  # of each level int64 [its size] examples; [0] where not kept
         self._restarts = 0  # since the last look, before this process
         self._counted = 0  # of the quantizer's own count, which begins anew with it, at that time
@@ -77,7 +77,7 @@ class Codebook(RunCallback):
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "shown_at": self._shown_at,
+            "shown_at": max(self._shown_at, 0),
             "last_used": [one.clone() for one in self._last_used],
             "restarts": self._restarts_until_now(),
         }
@@ -89,8 +89,8 @@ class Codebook(RunCallback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._quantizer = pl_module.quantizer if has_codes(pl_module) else None
         self._counted = _restarts(self._quantizer)
-        if self._shown_at == 0:  # also of a run that had no such callback: go on from here
-            self._shown_at = int(pl_module.examples_seen)
+        if self._shown_at < 0:  # a run that begins, or that had no such callback: go on from here
+            self._shown_at = 0 if self._quantizer is None else int(pl_module.examples_seen)
 
     def next_due(self) -> Due:
         if self._quantizer is None:
