@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,21 @@ def test_recipes_without_codes_are_left_alone(
         assert callback.next_due().examples == math.inf
         assert callback.state_dict() == {"shown_at": 0, "last_used": [], "restarts": 0}
     assert not (tmp_path / "tensorboard" / "projector_config.pbtxt").exists()
+
+
+@pytest.mark.parametrize("has_codes", [False, True])
+def test_a_resume_before_the_first_look_changes_no_state(has_codes: bool, coded: Callable[..., Any]) -> None:
+    recipe: Any = coded(4) if has_codes else SimpleNamespace()
+    recipe.examples_seen = 0
+    first, second = codebook(every_examples=1000), codebook(every_examples=1000)
+    first.on_train_start(None, recipe)  # type: ignore[arg-type]  # asks the trainer nothing
+    recipe.examples_seen = 64
+    second.load_state_dict(first.state_dict())
+    second.on_train_start(None, recipe)  # type: ignore[arg-type]
+    assert second.state_dict() == first.state_dict()
+    late = codebook(every_examples=1000)  # of a checkpoint from before there was such a callback
+    late.on_train_start(None, recipe)  # type: ignore[arg-type]
+    assert late.state_dict()["shown_at"] == (64 if has_codes else 0)
 
 
 @pytest.mark.parametrize(
