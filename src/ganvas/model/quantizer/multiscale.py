@@ -21,7 +21,7 @@ from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.quantizer.nested import check_length, inner_quantizer
-from ganvas.model.quantizer.vectorwise import VectorwiseQuantizer
+from ganvas.model.quantizer.vectorwise import VectorwiseQuantizer, weight_of_none
 
 
 class MultiscaleQuantizer(Quantizer):
@@ -107,16 +107,18 @@ class MultiscaleQuantizer(Quantizer):
             raise ValueError("a mask: codes stand for areas of the whole map here; take another quantizer")
         self._check(z)
         fixed, batch = z.detach(), z.shape[0]
-        self.inner.prepare(rows_of_scales([self._reduced(fixed, side) for side in self.sides]))
+        weight = weight_of_none(z) if batch == 0 else None  # of samples, and of their rows
+        if weight is None:
+            self.inner.prepare(rows_of_scales([self._reduced(fixed, side) for side in self.sides]))
         said, left_over, indices, learning, commitment = torch.zeros_like(z), [], [], [], []
         for scale, side in enumerate(self.sides):
             left_over.append(self._reduced(fixed - said.detach(), side))
-            indices.append(self.inner.search(rows_of(left_over[-1])).view(batch, -1))
+            indices.append(self.inner.search(rows_of(left_over[-1])).view(batch, side**2))
             said = said + self._enlarged(indices[-1], scale).to(z.dtype)
-            learning.append((said - fixed).square().mean())
-            commitment.append((said.detach() - z).square().mean())
+            learning.append(self.inner.mean((said - fixed).square(), weight))
+            commitment.append(self.inner.mean((said.detach() - z).square(), weight))
         found = torch.cat(indices, dim=1)  # [B, T]
-        usage = self._learn(rows_of_scales(left_over), found)
+        usage = self._learn(rows_of_scales(left_over), found, weight)
         terms = {"codebook_loss": torch.stack(learning).mean()} if self._moves else {}
         terms["commitment_loss"] = torch.stack(commitment).mean()
         loss = self.inner.commitment_cost * terms["commitment_loss"] + terms.get("codebook_loss", 0)
@@ -128,7 +130,8 @@ class MultiscaleQuantizer(Quantizer):
         self._check(z)
         said, indices = torch.zeros_like(z), []
         for scale, side in enumerate(self.sides):
-            indices.append(self.inner.search(rows_of(self._reduced(z - said, side))).view(z.shape[0], -1))
+            rows = rows_of(self._reduced(z - said, side))
+            indices.append(self.inner.search(rows).view(z.shape[0], side**2))
             said = said + self._enlarged(indices[-1], scale).to(z.dtype)
         return torch.cat(indices, dim=1)[:, None]
 
@@ -149,11 +152,11 @@ class MultiscaleQuantizer(Quantizer):
         return said.to(self.inner.codebook.dtype)
 
     @torch.no_grad()
-    def _learn(self, rows: Tensor, indices: Tensor) -> dict[str, Tensor]:
+    def _learn(self, rows: Tensor, indices: Tensor, weight: Tensor | None) -> dict[str, Tensor]:
         """Moves the codes in training, by the rows of all scales together; the usage of indices [B, T]."""
         if self.training and not self.inner.is_frozen:
-            return of_all_levels(self.inner.quantize_batch(rows, None, indices.shape[0]).usage)
-        return of_all_levels(self.inner.usage_of(indices.view(-1, 1), None))
+            return of_all_levels(self.inner.quantize_batch(rows, weight, indices.shape[0]).usage)
+        return of_all_levels(self.inner.usage_of(indices.view(-1, 1), weight))
 
     def _check(self, z: Tensor) -> None:
         side = self.sides[-1]

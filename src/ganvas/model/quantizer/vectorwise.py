@@ -50,6 +50,8 @@ class VectorwiseQuantizer(Quantizer):
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         weight = None if mask is None else mask.flatten().to(z.dtype)  # [N]
+        if weight is None and z.numel() == 0:
+            weight = weight_of_none(z)
         found = self.quantize_batch(rows_of(z), weight, z.shape[0])
         quantized, indices = found.quantized, found.indices
         if weight is not None:
@@ -127,3 +129,8 @@ class VectorwiseQuantizer(Quantizer):
     def usage_of(self, indices: Tensor, weight: Tensor | None) -> tuple[dict[str, Tensor], ...]:
         """The usage of every level by indices int64 [N, levels], in training over all ranks."""
         return usage_of_levels(indices, self.codebook_sizes, weight=weight, over_ranks=self.training)
+
+
+def weight_of_none(z: Tensor) -> Tensor:
+    """The weight [0] of a batch without a vector: as of one that a mask leaves out whole, nothing is learned."""
+    return z.new_zeros(0)

@@ -107,7 +107,8 @@ def what_are_no_latents_is_refused(subject: Subject) -> None:
 
 
 def a_batch_of_one(subject: Subject) -> None:
-    """A sample has the codes alone that it has in a batch, and is trained on alone."""
+    """A sample has the codes alone that it has in a batch, and is trained on alone; a batch of none has a
+    loss of 0 and teaches nothing."""
     quantizer = subject.trained()
     z = subject.latents()
     expect_close(quantizer.encode(z[:1]).double(), quantizer.encode(z)[:1].double(), "its indices")
@@ -115,6 +116,11 @@ def a_batch_of_one(subject: Subject) -> None:
     output = quantizer.train()(z[:1])
     _look_at(quantizer, output, [1, *z.shape[1:]])
     _is_finite(quantizer, output, "of one sample")
+    for one in (quantizer, subject.fresh(), subject.trained()):
+        before, none = state_of(one), one(z[:0])
+        expect(none.quantized.shape == z[:0].shape, f"quantized of none has {list(none.quantized.shape)}")
+        expect(bool(none.loss == 0), f"the loss of a batch of none is {none.loss.item():.4g}")
+        expect_state(one, before, "after a batch of none")
 
 
 def constant_input(subject: Subject) -> None:
