@@ -132,5 +132,5 @@ class VectorwiseQuantizer(Quantizer):
 
 
 def weight_of_none(z: Tensor) -> Tensor:
-    """The weight [0] of a batch without a vector: as of one that a mask leaves out whole, nothing is learned."""
+    """The weight [0] of a batch without a vector, which like one that a mask leaves out teaches nothing."""
     return z.new_zeros(0)
