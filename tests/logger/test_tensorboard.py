@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from ganvas.logger.tensorboard import TensorBoard
 
@@ -68,6 +69,20 @@ def test_what_lightning_takes_for_a_wrong_value_is_the_disk(
     logger.log_metrics({"loss": 1.0}, 24)
     logger.finalize("success")
     assert steps(tmp_path / "tensorboard") == [8, 24]
+
+
+def test_files_of_one_second_are_read_in_the_order_of_their_writing(
+    logger: TensorBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names end with a number without leading zeros: 10 sorts before 9."""
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(9))
+    logger.log_metrics({"loss": 1.0}, 8)
+    logger.flush()
+    logger.reopen()
+    logger.log_metrics({"loss": 1.0}, 16)
+    logger.finalize("success")
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+    assert steps(tmp_path / "tensorboard") == [8, 16]
 
 
 def test_a_value_that_is_none_stays_an_error(logger: TensorBoard) -> None:

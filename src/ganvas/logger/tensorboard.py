@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import TensorBoardLogger
 
 
@@ -23,6 +25,15 @@ class TensorBoard(TensorBoardLogger):
 
     def __init__(self, *, save_dir: str, name: str, version: str, default_hp_metric: bool) -> None:
         super().__init__(save_dir, name=name, version=version, default_hp_metric=default_hp_metric)
+        self._next_file_at = 0.0
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer of the event file; opens one where there is none."""
+        if self._experiment is None:
+            time.sleep(max(0.0, self._next_file_at - time.time()))
+        return super().experiment
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Raises OSError where the events cannot be written; the next call opens a new file."""
@@ -55,8 +66,13 @@ class TensorBoard(TensorBoardLogger):
             raise
 
     def reopen(self) -> None:
-        """Leaves the event file as it is; what comes next goes into a new one."""
+        """Leaves the event file as it is; what comes next goes into a new one.
+
+        TensorBoard reads files by the order of their names: whole seconds, then a number without
+        leading zeros: the tenth file of a process would come before its ninth, were both of one second.
+        """
         self._experiment = None
+        self._next_file_at = float(int(time.time()) + 1)
 
     def save(self) -> None:
         """Nothing: Lightning's writes hparams.yaml, and run.yaml says it all."""
