@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -113,12 +114,12 @@ def a_compiled_one(subject: Subject) -> None:
 
 def onnx_of_encode_and_decode(subject: Subject) -> None:
     """ONNX of encode and of decode, with a dynamic batch, give what they give; asked where onnx, onnxscript
-    and onnxruntime are installed."""
+    and onnxruntime are installed, and of operators that ONNX has."""
     absent = [
         name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None
     ]
     if absent:
-        raise NotAsked(f"it needs {', '.join(absent)}; pip install {' '.join(absent)}")
+        raise NotAsked(f"it needs {', '.join(absent)}; pip install 'ganvas[onnx]'")
     quantizer = subject.trained()
     quantizer.requires_grad_(False)
     z = subject.latents(9)
@@ -130,10 +131,18 @@ def onnx_of_encode_and_decode(subject: Subject) -> None:
 def _one_onnx(module: nn.Module, given: Tensor, asked: Tensor, name: str) -> None:
     runtime: Any = importlib.import_module("onnxruntime")
     shapes = ({0: Dim("batch", min=2)},)
-    with _quiet():
-        program: Any = torch.onnx.export(
-            module, (given[:4],), dynamo=True, dynamic_shapes=shapes, verbose=False
-        )
+    try:
+        with _quiet():
+            program: Any = torch.onnx.export(
+                module, (given[:4],), dynamo=True, dynamic_shapes=shapes, verbose=False
+            )
+    except torch.onnx.OnnxExporterError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if lacking := re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(cause)):
+            raise NotAsked(f"{name} takes {lacking[1]}, which ONNX has no operator for") from error
+        raise
     session = runtime.InferenceSession(
         program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"]
     )
