@@ -84,6 +84,28 @@ def test_options_are_checked(levels: list[int], embedding_dim: int, option: str)
     assert error.value.option == option
 
 
+@pytest.mark.parametrize("margin", [0.05, -0.05])
+def test_the_margin_is_a_share_of_the_half_width(margin: float) -> None:
+    levels, z = [8, 5, 3], torch.randn(200, 3, dtype=torch.float64)
+    half = (torch.tensor(levels, dtype=torch.float64) - 1) * (1 - margin) / 2
+    offset = torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64)
+    rounded = (half * torch.tanh(z + torch.atanh(offset / half)) - offset).round()
+    output = FSQ(levels, 3, margin=margin).double()(z)
+    torch.testing.assert_close(output.quantized, rounded / torch.tensor([4, 2, 1]))
+    assert not torch.equal(output.indices, FSQ(levels, 3, margin=-margin).double()(z).indices)
+    outermost = FSQ(levels, 3, margin=margin).encode(torch.tensor([[-90.0] * 3, [90.0] * 3]))
+    assert outermost.tolist() == [[0], [119]]
+
+
+@pytest.mark.parametrize(
+    "options", [{"margin": 0.25}, {"margin": -0.25}, {"margin": 0.1, "cells": "symmetric"}]
+)
+def test_a_margin_keeps_the_levels_as_they_are(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as error:
+        FSQ([5, 4], 2, **options)
+    assert error.value.option == "margin"
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("levels", [999, 1000])
 def test_many_levels_are_all_reached_and_no_other_in_half(levels: int, dtype: torch.dtype) -> None:

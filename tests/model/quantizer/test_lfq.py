@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganvas.errors import OptionError
 from ganvas.model.quantizer.binary import BinaryQuantizer
+from ganvas.model.quantizer.bsq import BSQ
 from ganvas.model.quantizer.lfq import LFQ
 
 
@@ -34,6 +35,15 @@ def test_the_index_is_the_binary_number_of_the_signs(bits: int) -> None:
     assert torch.equal(quantizer.encode(scaled)[:, 0], torch.arange(2**bits))
     assert torch.equal(quantizer(scaled).quantized, codes.float())
     assert (quantizer(torch.zeros(1, bits)).quantized == -1).all()
+
+
+@pytest.mark.parametrize("kind", [LFQ, BSQ])
+def test_the_first_bit_may_be_the_highest(kind: type[LFQ | BSQ]) -> None:
+    z, quantizer = torch.randn(50, 4), kind(4, first_bit="highest")
+    output = quantizer(z)
+    assert torch.equal(output.indices[:, 0], ((z > 0) * torch.tensor([8, 4, 2, 1])).sum(1))
+    torch.testing.assert_close(quantizer.decode(output.indices), output.quantized)
+    torch.testing.assert_close(output.loss, kind(4)(z).loss)
 
 
 @pytest.mark.parametrize("is_masked", [False, True])
@@ -91,6 +101,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"entropy_temperature": 0}, "entropy_temperature"),
     ({"group_bits": 0}, "group_bits"),
     ({"group_bits": 21}, "group_bits"),
+    ({"first_bit": "first"}, "first_bit"),
 ]
 
 

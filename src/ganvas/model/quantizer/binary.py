@@ -20,6 +20,7 @@ from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 _MOST_BITS = 62  # an index is an int64
 _LARGEST_GROUP = 20  # bits: 2^20 probabilities
+FIRST_BITS = ("lowest", "highest")
 
 
 class BinaryQuantizer(VectorwiseQuantizer):
@@ -32,7 +33,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
     of all ranks, see :func:`ganvas.functional.entropy.entropy_of_mean_bits`. A subclass says u, s and the
     commitment.
 
-    The index is the binary number of the dimensions above 0, the first one the lowest digit.
+    The index is the binary number of the dimensions above 0.
 
     Args:
         embedding_dim: d, bits and dimensions of one vector.
@@ -42,10 +43,12 @@ class BinaryQuantizer(VectorwiseQuantizer):
         entropy_temperature: tau; the less, the nearer to 0 is u where the entropies have a gradient.
         group_bits: bits whose joint distribution over the batch is exact; the entropies of several groups
             are added, which counts what they have in common as if it were not. 1: independent bits.
+        first_bit: which digit of the index the first dimension is: ``lowest``, or ``highest`` as in
+            vector-quantize-pytorch.
 
     Raises:
-        OptionError: a number of bits outside [1, 62], a group outside [1, 20], a weight below 0, or a
-            temperature that is not positive.
+        OptionError: a number of bits outside [1, 62], a group outside [1, 20], a weight below 0, a
+            temperature that is not positive, or a digit that there is not.
     """
 
     losses = ("commitment_loss", "entropy_loss")
@@ -63,6 +66,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
         entropy_diversity: float,
         entropy_temperature: float,
         group_bits: int,
+        first_bit: str = "lowest",
     ) -> None:
         super().__init__()
         require(
@@ -83,12 +87,14 @@ class BinaryQuantizer(VectorwiseQuantizer):
             group_bits,
             f"must be 1 to {_LARGEST_GROUP} bits; 9 is usual, 1 takes the bits as independent",
         )
+        require(first_bit in FIRST_BITS, "first_bit", first_bit, f"must be {' or '.join(FIRST_BITS)}")
         self.codebook_sizes, self.embedding_dim, self.size = (2**embedding_dim,), embedding_dim, size
         self.commitment_cost, self.entropy_cost = commitment_cost, entropy_cost
         self.entropy_diversity = entropy_diversity
         self.entropy_temperature, self.group_bits = entropy_temperature, group_bits
         self.compares_vectors = entropy_cost > 0 and entropy_diversity > 0
-        self.register_buffer("radix", 2 ** torch.arange(embedding_dim), persistent=False)
+        radix = 2 ** torch.arange(embedding_dim)
+        self.register_buffer("radix", radix if first_bit == "lowest" else radix.flip(0), persistent=False)
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
     @abstractmethod

@@ -24,6 +24,7 @@ class BSQ(BinaryQuantizer):
         entropy_diversity: float = 1.0,
         entropy_temperature: float = 0.01,
         group_bits: int = 9,
+        first_bit: str = "lowest",
     ) -> None:
         super().__init__(
             embedding_dim,
@@ -33,6 +34,7 @@ class BSQ(BinaryQuantizer):
             entropy_diversity=entropy_diversity,
             entropy_temperature=entropy_temperature,
             group_bits=group_bits,
+            first_bit=first_bit,
         )
 
     def latents(self, rows: Tensor) -> Tensor:

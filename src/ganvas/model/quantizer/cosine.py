@@ -73,10 +73,10 @@ class CosineQuantizer(VectorQuantizer):
         self.takes_residuals = self.learns_from_quantized = code_dim is not None
 
     def inward(self, rows: Tensor) -> Tensor:
-        return F.normalize(_affine(self.project_in, rows), dim=1, eps=_SHORTEST)
+        return F.normalize(affine(self.project_in, rows), dim=1, eps=_SHORTEST)
 
     def outward(self, codes: Tensor) -> Tensor:
-        return _affine(self.project_out, codes)
+        return affine(self.project_out, codes)
 
     def table(self) -> Tensor:
         # a copy: what it keeps for the gradient must not be what a restart sets
@@ -86,8 +86,8 @@ class CosineQuantizer(VectorQuantizer):
         return super().look_up(indices).to(self.codebook.dtype)
 
 
-def _affine(layer: nn.Linear | None, rows: Tensor) -> Tensor:
-    """The layer's outputs, in the rows' type whatever the autocast and the layer's own."""
+def affine(layer: nn.Linear | None, rows: Tensor) -> Tensor:
+    """The layer's outputs, in the rows' type whatever the autocast and the layer's own; rows without one."""
     if layer is None:
         return rows
     with torch.autocast(rows.device.type, enabled=False):

@@ -19,7 +19,7 @@ from ganvas.functional.precision import WIDE, at_least_float32, widened
 from ganvas.model.quantizer.noisy import NoisyQuantizer
 from ganvas.model.quantizer.vectorwise import RowsOutput
 
-_EPSILON = 1e-3  # the paper's: keeps the bounded values off the edges of the outermost cells
+_MARGIN = 1e-3  # the paper's
 _EDGE = 1 - 1e-6  # of tanh, beyond which atanh is hardly a number
 _LARGEST = 2**62  # codes; an index is an int64
 # From all numbers to (-1, 1). The last two make N(0, 1) uniform, the first of them nearly (1.000 to 0.998 of
@@ -49,7 +49,7 @@ class FSQ(NoisyQuantizer):
     With a(z) in (-1, 1) the activation, and the number k of a level, ``cells`` are one of
 
         rounded    b = h tanh(z + s) - o,  k = round(b) + floor(L/2),  code = round(b) / floor(L/2),
-                   h = (L - 1)(1 - 1e-3)/2,  o = 1/2 for even L, else 0,
+                   h = (L - 1)(1 - margin)/2,  o = 1/2 for even L, else 0,
                    s = atanh(o/h)  (the paper prints tan; atanh makes 0 map to 0)
         symmetric  k = floor((L - 1)(a + 1)/2 + 1/2),  code = 2k/(L - 1) - 1  (Parker 2024, arXiv:2411.19842);
                    the outermost cells are half as wide as the others
@@ -88,6 +88,7 @@ class FSQ(NoisyQuantizer):
         cells: str = "rounded",
         activation: str | None = None,
         noise: float = 0.0,
+        margin: float = _MARGIN,
     ) -> None:
         super().__init__()
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
@@ -116,12 +117,20 @@ class FSQ(NoisyQuantizer):
             f"must be {' or '.join(fitting)} where cells={cells}, so that levels are used alike; or null",
         )
         require(0 <= noise <= 1, "noise", noise, "must be in [0, 1], a probability")
+        rule = f"is of rounded cells alone; leave it at {_MARGIN:g} where cells={cells}"
+        require(cells == "rounded" or margin == _MARGIN, "margin", margin, rule)
+        most = 1 / (max(levels) - 1)  # half a cell
+        rule = (
+            f"must be in (-{most:.3g}, {most:.3g}), so that all levels are reached, no other; 1e-3 is usual"
+        )
+        require(margin == _MARGIN or abs(margin) < most, "margin", margin, rule)
         self.codebook_sizes, self.embedding_dim = (math.prod(levels),), embedding_dim
         self.cells, self.activation, self.noise = cells, activation or fitting[0], noise
+        self.margin = margin
         if noise > 0:
             self.start_noise()
         count = torch.tensor(levels, dtype=torch.int64)
-        half_width, offset, shift = _bounds(count)
+        half_width, offset, shift = _bounds(count, margin)
         constants = {
             "half_width": half_width,
             "offset": offset,
@@ -202,7 +211,7 @@ class FSQ(NoisyQuantizer):
         if self.half_width.dtype in WIDE:
             return self.half_width, self.offset, self.shift
         # a cast has rounded them, beyond the outermost levels where there are many
-        return _bounds(self.levels)
+        return _bounds(self.levels, self.margin)
 
     def _index(self, rounded: Tensor) -> Tensor:
         """Levels in units of a cell, float [N, D], to int64 [N]."""
@@ -225,11 +234,11 @@ class FSQ(NoisyQuantizer):
         return (self.levels if self.cells == "equal" else self.levels - 1).to(dtype) / 2
 
 
-def _bounds(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _bounds(levels: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
     """h, o and s of levels int64 [D], float32 [D] each."""
     count = widened(levels)
-    half = (count - 1) * (1 - _EPSILON) / 2
+    half = (count - 1) * (1 - margin) / 2
     offset = torch.where(levels % 2 == 0, 0.5, 0.0).to(count.dtype)
     # of two levels, which have no such bounds, it is beyond what atanh takes
-    shift = torch.atanh((offset / half).clamp(max=1 - _EPSILON))
+    shift = torch.atanh((offset / half).clamp(max=1 - _MARGIN))
     return half.float(), offset.float(), shift.float()

@@ -21,6 +21,7 @@ class LFQ(BinaryQuantizer):
         entropy_diversity: float = 1.0,
         entropy_temperature: float = 1.0,
         group_bits: int = 18,
+        first_bit: str = "lowest",
     ) -> None:
         super().__init__(
             embedding_dim,
@@ -30,6 +31,7 @@ class LFQ(BinaryQuantizer):
             entropy_diversity=entropy_diversity,
             entropy_temperature=entropy_temperature,
             group_bits=group_bits,
+            first_bit=first_bit,
         )
 
     def latents(self, rows: Tensor) -> Tensor:
