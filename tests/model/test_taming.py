@@ -187,3 +187,38 @@ def test_images_of_other_channels_are_refused() -> None:
     ):
         vq_model(vqgan_state(), sample_shape=[3, 8, 8])
     assert isinstance(vq_model(vqgan_state(), sample_shape=(2, 8, 8)), VQModel)
+
+
+@pytest.mark.slow
+def test_the_library_itself_gives_the_same_codes_and_images() -> None:
+    reason = "taming-transformers is not installed"
+    networks = pytest.importorskip("taming.modules.diffusionmodules.model", reason=reason)
+    codes = pytest.importorskip("taming.modules.vqvae.quantize", reason=reason)
+    torch.manual_seed(0)
+    options = {
+        "ch": 32,
+        "ch_mult": [1, 1, 2],
+        "num_res_blocks": 2,
+        "attn_resolutions": [16, 4],
+        "resolution": 16,
+    }
+    options |= {"in_channels": 3, "out_ch": 3, "z_channels": 6, "double_z": False}
+    theirs = torch.nn.ModuleDict(
+        {
+            "encoder": networks.Encoder(**options),
+            "quant_conv": torch.nn.Conv2d(6, 4, 1),
+            "quantize": codes.VectorQuantizer2(20, 4, beta=0.25),
+            "post_quant_conv": torch.nn.Conv2d(4, 6, 1),
+            "decoder": networks.Decoder(**options),
+        }
+    )
+    x = torch.rand(4, 3, 16, 16) * 2 - 1
+    with torch.no_grad():
+        z = theirs["quant_conv"](theirs["encoder"](x))
+        theirs["quantize"].embedding.weight.copy_(z.movedim(1, -1).flatten(0, -2)[:20])
+    model = vq_model(theirs.state_dict(), sample_shape=[3, 16, 16])
+    quantized, _, (_, _, indices) = theirs["quantize"](z)
+    output = model.quantizer.eval()(model.encoder(x))
+    assert torch.equal(output.indices.flatten(), indices.flatten())
+    images = theirs["decoder"](theirs["post_quant_conv"](quantized))
+    torch.testing.assert_close(model.decoder(output.quantized), images, rtol=1e-4, atol=1e-4)
