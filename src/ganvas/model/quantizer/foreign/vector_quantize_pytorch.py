@@ -166,8 +166,9 @@ def fsq(
 
     Args:
         state: of the module, or of one that holds it.
-        levels, dim, preserve_symmetry: theirs.
+        levels, preserve_symmetry: theirs.
         prefix: of its names in there, e.g. ``quantizer.``.
+        dim: theirs; said, it shows that a prefix is wrong, for without projections the state holds nothing.
         num_codebooks: theirs; indices of several stand side by side here too, as levels.
 
     Returns:
