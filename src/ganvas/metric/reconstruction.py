@@ -21,7 +21,8 @@ class ReconstructionQuality(Metric):
     variance of all values of the originals (van den Oord's own code takes the training images' variance);
     PSNR is that of the whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for
     sides of at least 176 pixels) are means over images. SSIM's window is the authors' (Gaussian, 11 pixels,
-    sigma 1.5) and lies wholly inside the image; an image too small for it gets a smaller one of the same shape. All in float64.
+    sigma 1.5) and lies wholly inside the image; an image too small for it gets a smaller one of the same
+    shape. All in float64.
 
     Args:
         sample_shape: shape of one sample: [C, H, W] for images, [2] for points.
