@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from PIL import Image
 
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
-from ganvas.callback.preview import Preview, next_early
+from ganvas.callback.preview import Preview
 from ganvas.errors import OptionError
 
 
@@ -45,21 +44,6 @@ def test_a_gan_shows_the_same_latents(
     assert [event.step for event in events().Images("samples")] == [0, 8, 16, 20]
     assert "codes/usage" not in events().Tags()["histograms"]
     assert events().Tags()["images"] == ["samples"]
-
-
-def test_early_previews_come_at_1_2_5_10_and_so_on_until_the_interval() -> None:
-    """Recomputed by a walk through all counts of examples, batches of one."""
-    wanted = [1000 * 10**power * factor for power in range(4) for factor in (1, 2, 5)]
-    for every in (100_000, 30_000, 1000, 700):
-        shown = preview(Path("nowhere"), every_examples=every, first_examples=1000)
-        points = []
-        while (due := shown.next_due().examples) <= 250_000:
-            points.append(due)
-            shown.load_state_dict({"shown_at": due})
-        early = [one for one in wanted if one < every]
-        assert points[0 if points[0] else 1 :] == [*early, *range(every, 250_001, every)]
-    assert preview(Path("nowhere"), every_examples=0, first_examples=1000).next_due().examples == math.inf
-    assert next_early(50_000, 0) == math.inf
 
 
 def test_early_previews_are_made_and_a_resumed_run_makes_the_same(

@@ -23,6 +23,16 @@ def next_multiple(done: int, every: int) -> float:
     return (done // every + 1) * every if every else math.inf
 
 
+def next_early(done: int, first: int) -> float:
+    """The first of 1, 2, 5, 10, 20, 50 ... times ``first`` examples beyond ``done``; never, where it is 0."""
+    if not first:
+        return math.inf
+    step = first
+    while 5 * step <= done:
+        step *= 10
+    return next(step * factor for factor in (1, 2, 5) if step * factor > done)
+
+
 @runtime_checkable
 class Scheduled(Protocol):
     """A callback that says when its ``on_train_batch_end`` has something to do, whatever a report brings."""

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ganvas.callback.evaluation import Evaluation, best_metrics, finished
-from ganvas.callback.run_state import RunCallback
+from ganvas.callback.evaluation import Evaluation, best_metrics
+from ganvas.callback.run_state import RunCallback, finished
 from ganvas.callback.writing.rows import read_rows
 from ganvas.errors import OptionError
 from ganvas.files.plain import MAX_BYTES, load_plain

@@ -12,13 +12,11 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
-from ganvas.callback.agenda import Due, next_multiple
+from ganvas.callback.agenda import Due
 from ganvas.callback.drawing.codes import Codes, CodeUse, at_most, decode_codes, measure_use
 from ganvas.callback.drawing.images import draw, levels
 from ganvas.callback.drawing.projector import write_projector
-from ganvas.callback.evaluation import finished
-from ganvas.callback.preview import next_early
-from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
+from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.checked_values import items, whole
@@ -35,7 +33,7 @@ _SIDE = 64  # most pixels of a code's picture
 _LARGEST = 2**16  # codes of a level of which the ages are kept, in every checkpoint
 
 
-class Codebook(RunCallback):
+class Codebook(PeriodicCallback):
     """Shows a quantizer's codes in TensorBoard; nothing for recipes without codes, or without TensorBoard.
 
     It looks at the previews' times, but not at untrained networks. In use is what the first ``num``
@@ -62,60 +60,42 @@ class Codebook(RunCallback):
         first_examples: examples of the first look; then 2, 5, 10 ... times as many, as for previews; 0: none.
     """
 
+    moment = "shown_at"
+
     def __init__(self, *, every_examples: int, num: int, most: int, first_examples: int = 0) -> None:
-        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (the end alone) or more")
-        require(first_examples >= 0, "first_examples", first_examples, "must be 0 (no early ones) or more")
+        super().__init__(every_examples, first_examples)
         require(num >= 1, "num", num, "must be at least 1; 512 is usual")
         require(2 <= most <= 10_000, "most", most, "must be from 2 to 10000; 512 is usual")
-        self.every_examples, self.first_examples = every_examples, first_examples
         self.num, self.most = num, most
-        self._shown_at = -1  # not known: no look, and no checkpoint that says so
         self._last_used: list[Tensor] = []  # of each level int64 [its size] examples; [0] where not kept
         self._restarts = 0  # since the last look, before this process
         self._counted = 0  # of the quantizer's own count, which begins anew with it, at that time
         self._quantizer: nn.Module | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "shown_at": max(self._shown_at, 0),
+        return super().state_dict() | {
             "last_used": [one.clone() for one in self._last_used],
             "restarts": self._restarts_until_now(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._shown_at, self._restarts = whole(state_dict, "shown_at"), whole(state_dict, "restarts")
-        self._last_used = [_checked(one, self._shown_at) for one in items(state_dict, "last_used")]
+        super().load_state_dict(state_dict)
+        self._restarts = whole(state_dict, "restarts")
+        self._last_used = [_checked(one, self.acted_at) for one in items(state_dict, "last_used")]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
         self._quantizer = pl_module.quantizer if has_codes(pl_module) else None
         self._counted = _restarts(self._quantizer)
-        if self._shown_at < 0:  # a run that begins, or that had no such callback: go on from here
-            self._shown_at = 0 if self._quantizer is None else int(pl_module.examples_seen)
 
     def next_due(self) -> Due:
-        if self._quantizer is None:
-            return Due()
-        early = next_early(self._shown_at, self.first_examples)
-        return Due(
-            early if early < self.every_examples else next_multiple(self._shown_at, self.every_examples)
-        )
+        return Due() if self._quantizer is None else super().next_due()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if int(pl_module.examples_seen) >= self.next_due().examples:
-            self.show(trainer, pl_module)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        # A run that was stopped goes on; its continuation looks when it is due.
-        if finished(trainer, pl_module, self.state) and int(pl_module.examples_seen) > self._shown_at:
-            self.show(trainer, pl_module)
-
-    def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def act(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Looks at the codes of now; every rank calls it, and rank 0 alone works."""
         if not has_codes(pl_module):
             return
-        now = self._shown_at = int(pl_module.examples_seen)  # type: ignore[attr-defined]  # a recipe's
+        now = self.acted_at
         restarts, self._restarts = self._restarts_until_now(), 0
         self._counted = _restarts(self._quantizer)
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.record import record
-from ganvas.callback.run_state import RunCallback, RunState, datamodule_of, is_fast_dev_run
+from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.callback.writing.rows import is_evaluation
 from ganvas.errors import OptionError, require
-from ganvas.functional.checked_values import table, whole
+from ganvas.functional.checked_values import table
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import EvaluationResult
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
@@ -25,7 +24,7 @@ from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.model.interface import Reconstructs, Samples
 
 
-class Evaluation(RunCallback):
+class Evaluation(PeriodicCallback):
     """Sets the recipe's ``metrics``, records them under ``evaluation/<name>``, and keeps their protocol.
 
     evaluations.jsonl in the run's folder gets a row ``{"examples", "source": "run", "metrics", "protocol",
@@ -44,6 +43,8 @@ class Evaluation(RunCallback):
         seed: of the latents.
     """
 
+    moment = "evaluated_at"
+
     def __init__(
         self,
         *,
@@ -57,9 +58,9 @@ class Evaluation(RunCallback):
         batch_size: int,
         seed: int,
     ) -> None:
-        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (only at the end) or more")
+        super().__init__(every_examples, zero="only at the end")
         require(split in ("train", "val", "test"), "split", split, "must be train, val or test")
-        self.run_dir, self.every_examples = run_dir, every_examples
+        self.run_dir = run_dir
         self.reconstruction = ReconstructionEvaluation(
             features=features, perceptual=perceptual, batch_size=batch_size, split=split
         )
@@ -75,7 +76,6 @@ class Evaluation(RunCallback):
                 batch_size=batch_size,
                 split=split,
             )
-        self._evaluated_at = -1
         self._metrics: dict[str, float] = {}
 
     def check(self, data: Any, model: Any) -> None:
@@ -87,39 +87,25 @@ class Evaluation(RunCallback):
             self.samples.check_module(model)  # type: ignore[arg-type]  # a module too
 
     def state_dict(self) -> dict[str, Any]:
-        return {"evaluated_at": self._evaluated_at, "metrics": self._metrics}
+        return super().state_dict() | {"metrics": self._metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         values = table(state_dict, "metrics")
         for name, value in values.items():  # one that could not be had is NaN
             if type(value) not in (int, float):
                 raise ValueError(f"metrics.{name} is no number")
-        self._evaluated_at, self._metrics = whole(state_dict, "evaluated_at", -1), values
+        self._metrics = values
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._started_at = int(pl_module.examples_seen)
-        if self._evaluated_at == self._started_at:  # a run that goes on right after an evaluation
+        super().on_train_start(trainer, pl_module)
+        if self.acted_at == int(pl_module.examples_seen):  # a run that goes on right after an evaluation
             pl_module.metrics = dict(self._metrics)
 
-    def next_due(self) -> Due:
-        return Due(next_multiple(max(self._evaluated_at, self._started_at), self.every_examples))
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        examples, every = int(pl_module.examples_seen), self.every_examples
-        if every and examples // every > max(self._evaluated_at, self._started_at) // every:
-            self.evaluate(trainer, pl_module)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if finished(trainer, pl_module, self.state) and int(pl_module.examples_seen) > self._evaluated_at:
-            self.evaluate(trainer, pl_module)
-
-    def evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def act(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Computes and records the metrics of now; every rank calls it."""
         if is_fast_dev_run(trainer):
             return
-        self._evaluated_at = int(pl_module.examples_seen)
         try:
             with unsharded(pl_module):  # a rank may have more batches than another
                 evaluation_result = self._evaluate(pl_module, datamodule_of(trainer))
@@ -134,7 +120,7 @@ class Evaluation(RunCallback):
         record(trainer, pl_module, self.run_dir, tagged, self.state, once=not self.every_examples)
         if trainer.is_global_zero:
             row = {
-                "examples": self._evaluated_at,
+                "examples": self.acted_at,
                 "source": "run",
                 "protocol": protocol,
                 "better": better,
@@ -171,13 +157,3 @@ def best_metrics(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:
             if name not in best or sign * value < sign * best[name]["value"]:
                 best[name] = {"value": value, "examples": row["examples"]}
     return best
-
-
-def finished(trainer: pl.Trainer, pl_module: Any, state: RunState) -> bool:
-    """Whether training ended by a budget or by its own decision, not by a signal (see ``StopOnSignal``)."""
-    max_examples = state.max_examples
-    return bool(
-        (max_examples and int(pl_module.examples_seen) >= max_examples)
-        or 0 < trainer.max_steps <= trainer.global_step
-        or not (trainer.interrupted or state.stopped_by_signal)
-    )

@@ -10,13 +10,12 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from ganvas.callback.agenda import Due, next_multiple
+from ganvas.callback.agenda import Due
 from ganvas.callback.detectors.evidence.history import History
 from ganvas.callback.detectors.evidence.probe import Probe, Reference
 from ganvas.callback.detectors.interface import Detector, Symptom
-from ganvas.callback.evaluation import finished
 from ganvas.callback.record import read_scalars, record
-from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
+from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.checked_values import items, number, table, text, whole
 from ganvas.functional.sharding import unsharded
@@ -25,7 +24,7 @@ from ganvas.metric.evaluate import evaluating
 log = logging.getLogger("ganvas")
 
 
-class Health(RunCallback):
+class Health(PeriodicCallback):
     """Asks its detectors after every report, measures for them at its own cadence, and says what they find.
 
     A finding is said once a run: in train.log, as text in TensorBoard (tag ``health``), and in status.json
@@ -43,6 +42,8 @@ class Health(RunCallback):
         seed: of the latents; the same latents in every measurement.
         detectors: by the name under which each speaks; None leaves one out.
     """
+
+    moment = "measured_at"
 
     def __init__(
         self,
@@ -62,30 +63,31 @@ class Health(RunCallback):
         for name, detector in (detectors or {}).items():
             known = detector is None or isinstance(detector, Detector)
             require(known, f"detectors.{name}", detector, "is no detector; give it a _target_, or null")
-        self.run_dir, self.every_examples = Path(run_dir), every_examples
+        super().__init__(every_examples)
+        self.run_dir = Path(run_dir)
         self.num, self.max_train, self.seed = num, max_train, seed
         self.detectors: dict[str, Detector] = {n: d for n, d in (detectors or {}).items() if d is not None}
         self._history = History(since=warmup_examples)
         self._findings: list[dict[str, Any]] = []
-        self._measured_at = -1
         self._reference: Reference | None = None
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "history": self._history.state_dict(),
             "findings": [dict(finding) for finding in self._findings],
-            "measured_at": self._measured_at,
+            **super().state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self._history.load_state_dict(table(state_dict, "history"))
         self._findings = [_checked_finding(finding) for finding in items(state_dict, "findings")]
-        self._measured_at = whole(state_dict, "measured_at", -1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
         self.state.findings[:] = self._findings
-        if self._measured_at < 0:
-            self._measure(trainer, pl_module)
+        if self.acted_at < 0:
+            self.act_now(trainer, pl_module)
 
     def out_of_reach(self, max_examples: int, log_every_examples: int) -> list[str]:
         """See :class:`RunCallback`: detectors that have too few measurements or reports after the warm-up."""
@@ -106,32 +108,31 @@ class Health(RunCallback):
         return [f"{options}: {which} can find nothing in a run of {max_examples:,} examples"]
 
     def next_due(self) -> Due:
-        return Due(next_multiple(self._measured_at, self.every_examples))
+        return super().next_due()  # said beside the hook below, which the agenda asks for
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        examples, every = int(pl_module.examples_seen), self.every_examples
-        due = examples // every > self._measured_at // every
+        examples = int(pl_module.examples_seen)
+        due = examples >= self.next_due().examples
         if _works(trainer) and pl_module.report:
             self._history.add(examples, read_scalars(pl_module.report))
         if due:
-            self._measure(trainer, pl_module)
+            self.act_now(trainer, pl_module)
         if _works(trainer) and (due or pl_module.report):
             self._look(trainer, examples, is_warm=examples >= self._history.since)
 
-    def _measure(self, trainer: pl.Trainer, pl_module: Any, *, at_end: bool = False) -> None:
-        """Adds the detectors' metrics of now to the history, and records them."""
-        examples = int(pl_module.examples_seen)
+    def act(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Adds the detectors' metrics of now to the history."""
+        self._history.add(self.acted_at, self._measure(trainer, pl_module))
+
+    def _measure(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
+        """The detectors' metrics of now, recorded; none but on the rank that works."""
         with unsharded(pl_module):
             metrics = self._metrics(trainer, pl_module) if _works(trainer) else {}
-        if at_end:  # a run that goes on from here has the history of one that never ended
-            self._history.note(metrics)
-        else:
-            self._measured_at = examples
-            self._history.add(examples, metrics)
         if metrics:
             record(trainer, pl_module, str(self.run_dir), metrics, self.state)
+        return metrics
 
     def _metrics(self, trainer: pl.Trainer, pl_module: Any) -> dict[str, float]:
         metrics: dict[str, float] = {}
@@ -163,11 +164,11 @@ class Health(RunCallback):
                     logger.experiment.add_text("health", in_words(finding), examples)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        examples = int(pl_module.examples_seen)
-        if finished(trainer, pl_module, self.state) and examples > self._measured_at:
-            self._measure(trainer, pl_module, at_end=True)
+        if self.is_due_at_end(trainer, pl_module):
+            # a run that goes on from here has the history of one that never ended
+            self._history.note(self._measure(trainer, pl_module))
             if _works(trainer):
-                self._look(trainer, examples, is_warm=False)
+                self._look(trainer, int(pl_module.examples_seen), is_warm=False)
         self._reference = None
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from ganvas.callback.evaluation import finished
 from ganvas.callback.record import record
-from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
+from ganvas.callback.run_state import RunCallback, datamodule_of, finished, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.metric.classifiers import place_in_cache, read_classifier, write_classifier

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,16 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-from ganvas.callback.agenda import Due, next_multiple
 from ganvas.callback.drawing.files import save_image
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
-from ganvas.callback.evaluation import finished
-from ganvas.callback.run_state import RunCallback, datamodule_of, is_fast_dev_run
+from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
-from ganvas.functional.checked_values import whole
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import FromLatents, Reconstructs, Samples
 
 
-class Preview(RunCallback):
+class Preview(PeriodicCallback):
     """Writes samples/<examples>.png, and the same image to TensorBoard.
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them), a row a
@@ -45,6 +41,8 @@ class Preview(RunCallback):
         seed: of the latents.
     """
 
+    moment = "shown_at"
+
     def __init__(
         self,
         *,
@@ -55,46 +53,18 @@ class Preview(RunCallback):
         seed: int,
         first_examples: int = 0,  # runs of before it have none
     ) -> None:
-        require(every_examples >= 0, "every_examples", every_examples, "must be 0 (start and end) or more")
-        require(first_examples >= 0, "first_examples", first_examples, "must be 0 (no early ones) or more")
+        super().__init__(every_examples, first_examples, zero="start and end")
         require(num >= 1, "num", num, "must be at least 1; 64 is usual")
         require(num_points >= 1, "num_points", num_points, "must be at least 1; 2000 is usual")
-        self.run_dir, self.every_examples, self.seed = run_dir, every_examples, seed
-        self.num, self.num_points, self.first_examples = num, num_points, first_examples
-        self._shown_at = -1
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"shown_at": self._shown_at}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._shown_at = whole(state_dict, "shown_at", -1)
+        self.run_dir, self.seed, self.num, self.num_points = run_dir, seed, num, num_points
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
         if int(pl_module.examples_seen) == 0:
-            self.show(trainer, pl_module)
-        elif self._shown_at < 0:  # nothing says when the last one was made: go on from here
-            self._shown_at = int(pl_module.examples_seen)
+            self.act_now(trainer, pl_module)
 
-    def next_due(self) -> Due:
-        early = next_early(self._shown_at, self.first_examples)
-        return Due(
-            early if early < self.every_examples else next_multiple(self._shown_at, self.every_examples)
-        )
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if int(pl_module.examples_seen) >= self.next_due().examples:
-            self.show(trainer, pl_module)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        # A run that was stopped goes on; its continuation makes the images that are due.
-        if finished(trainer, pl_module, self.state) and int(pl_module.examples_seen) > self._shown_at:
-            self.show(trainer, pl_module)
-
-    def show(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def act(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Makes the preview of now; every rank calls it, and rank 0 alone works."""
-        self._shown_at = int(pl_module.examples_seen)
         with unsharded(pl_module):
             if not trainer.is_global_zero or is_fast_dev_run(trainer):
                 return
@@ -103,14 +73,14 @@ class Preview(RunCallback):
         if image is None:
             return
         with self.state.tolerate_write_errors("samples"):
-            save_image(Path(self.run_dir) / "samples" / f"{self._shown_at:012d}.png", image)
+            save_image(Path(self.run_dir) / "samples" / f"{self.acted_at:012d}.png", image)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 with self.state.tolerate_write_errors(type(logger).__name__):
-                    logger.experiment.add_image("samples", image, self._shown_at)
+                    logger.experiment.add_image("samples", image, self.acted_at)
                     if indices is not None and code_map is not None:
-                        logger.experiment.add_image("codes", code_map, self._shown_at)
-                        _add_code_histograms(logger, indices, pl_module.codebook_sizes, self._shown_at)
+                        logger.experiment.add_image("codes", code_map, self.acted_at)
+                        _add_code_histograms(logger, indices, pl_module.codebook_sizes, self.acted_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device
@@ -140,16 +110,6 @@ class Preview(RunCallback):
         if first.ndim == 2:
             first = next(iter(data.batches(split, self.num_points, limit=self.num_points))).x
         return first
-
-
-def next_early(done: int, first: int) -> float:
-    """The first of 1, 2, 5, 10, 20, 50 ... times ``first`` examples beyond ``done``; never, where it is 0."""
-    if not first:
-        return math.inf
-    step = first
-    while 5 * step <= done:
-        step *= 10
-    return next(step * factor for factor in (1, 2, 5) if step * factor > done)
 
 
 def _add_code_histograms(

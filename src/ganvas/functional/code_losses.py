@@ -5,19 +5,17 @@ Symbols: N latents z and K codes e of D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.compiler import is_exporting
-from torch.jit import is_tracing
 from torch.nn import functional as F
 
+from ganvas.functional.chunks import Parts, in_chunks
 from ganvas.functional.distributed import sum_over_ranks, world_size
+from ganvas.functional.entropy import entropies_of_softmax, entropy_of_mean
 
-_SCORES = 2**20  # rows times codes at a time, 4 MiB of float32
+_HELD = 4  # numbers of a row and a code that a part's graph holds
 
 
 def orthogonal_loss(codes: Tensor) -> Tensor:
@@ -43,8 +41,8 @@ def entropy_loss(
     """E[H(p)] - diversity H(E[p]) in nats, p = softmax(-|z - e|^2 / temperature) (Yu 2023, arXiv:2310.05737).
 
     The first term makes each choice sure, the second all of them even; the mean within the second is over the
-    rows of all ranks. Rows are taken in chunks, and their p is computed again for the gradient, so that
-    N x K numbers are never held.
+    rows of all ranks. Of N x K numbers neither pass holds more than a part
+    (:func:`ganvas.functional.chunks.in_chunks`).
 
     Args:
         rows: z [N, D].
@@ -62,74 +60,21 @@ def entropy_loss(
         kind = torch.promote_types(rows.dtype, codes.dtype)
         rows, codes = rows.to(kind), codes.to(kind)
         centre = codes.detach().mean(0)  # distances stay, and are rounded less
-        rows, codes = rows - centre, codes - centre
-        ones = torch.ones_like(rows[:, 0]) if weight is None else weight.to(kind)
-        own, entropies = _sums(rows.detach(), codes.detach(), ones, temperature)
-        number, sums = ones.sum(), own
-        if over_ranks:
-            number, sums = sum_over_ranks(number) / world_size(), sum_over_ranks(own)
-        number = number.clamp(min=1e-30)
-        tiny = torch.finfo(kind).tiny
-        log_mean = (sums / sums.sum().clamp(min=1e-30)).clamp(min=tiny).log()  # log E[p], [K]
-        value = (entropies + diversity * own @ log_mean) / number
-        loss: Tensor = _WithGradient.apply(  # type: ignore[no-untyped-call]  # torch's
-            rows, codes, value, ones / number, diversity * log_mean, temperature
+        there = torch.ones_like(rows[:, 0]) if weight is None else weight.to(kind)
+        each = functools.partial(_choose, temperature=temperature)
+        (entropies,), (total,) = in_chunks(
+            each, (rows - centre, there), codes - centre, width=_HELD * len(codes)
         )
-        return loss
+        number = there.sum()
+        joint = entropy_of_mean(total, number, over_ranks=over_ranks)
+        if over_ranks:
+            number = sum_over_ranks(number) / world_size()
+        return entropies @ there / number.clamp(min=torch.finfo(kind).tiny) - diversity * joint
 
 
-class _WithGradient(torch.autograd.Function):
-    """The value as it is, with the gradient of sum_i w_i sum_k p_ik (g_k - log p_ik) to rows and codes.
-
-    g is diversity log E[p] and may be a constant: the gradient through the logarithm is a multiple of
-    sum_k E[p_k] dE[p_k]/E[p_k] = d(sum p) = 0.
-    """
-
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        value: Tensor = inputs[2]
-        return value.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: Tensor) -> None:
-        rows, codes, _, weights, log_mean, temperature = inputs
-        ctx.save_for_backward(rows, codes, weights, log_mean)
-        ctx.temperature = temperature
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        rows, codes, weights, log_mean = ctx.saved_tensors
-        by_rows, by_codes = [], torch.zeros_like(codes)
-        for piece, each in zip(*(_chunks(value, codes) for value in (rows, weights)), strict=True):
-            log_p = _log_p(piece, codes, ctx.temperature)
-            p, slope = log_p.exp(), log_mean - log_p
-            slope = (slope - (p * slope).sum(1, keepdim=True)).mul_(p).mul_(each[:, None])  # by the scores
-            by_rows.append(slope @ codes)
-            by_codes += slope.T @ piece - slope.sum(0)[:, None] * codes
-        scale = 2 * gradient / ctx.temperature
-        return scale * torch.cat(by_rows), scale * by_codes, None, None, None, None
-
-
-def _sums(rows: Tensor, codes: Tensor, weights: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Sums of p, [K], and of its entropy, a scalar, over weighted rows."""
-    sums, entropies = codes.new_zeros(len(codes)), codes.new_zeros(())
-    for piece, each in zip(*(_chunks(value, codes) for value in (rows, weights)), strict=True):
-        log_p = _log_p(piece, codes, temperature)
-        p = log_p.exp()
-        sums = sums + each @ p
-        entropies = entropies - each @ (p * log_p).sum(1)
-    return sums, entropies
-
-
-def _chunks(rows: Tensor, codes: Tensor) -> Sequence[Tensor]:
-    if is_exporting() or is_tracing():  # how many there are would be fixed in the program
-        return (rows,)
-    pieces: Sequence[Tensor] = rows.split(max(_SCORES // len(codes), 1))
-    return pieces
-
-
-def _log_p(rows: Tensor, codes: Tensor, temperature: float) -> Tensor:
-    """log p [n, K]; what |z|^2 adds to all scores of a row changes no softmax."""
-    scores = torch.addmm(codes.square().sum(1), rows, codes.T, beta=-1 / temperature, alpha=2 / temperature)
-    return scores.log_softmax(1)
+def _choose(rows: Tensor, there: Tensor, codes: Tensor, *, temperature: float) -> tuple[Parts, Parts]:
+    """H(p) [n] and the sum of p, [K]; what |z|^2 adds to all scores of a row changes no softmax."""
+    with torch.autocast(rows.device.type, enabled=False):
+        scores = torch.addmm(codes.square().sum(1) / -temperature, rows * (2 / temperature), codes.T)
+        entropies, total = entropies_of_softmax(scores, there)
+        return (entropies,), (total,)

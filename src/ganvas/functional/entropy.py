@@ -1,6 +1,6 @@
 """Entropies of soft assignments to codes, in nats: of each vector's, and of their mean over a batch.
 
-Symbols: N vectors, d bits.
+Symbols: N vectors, n of them, K codes, d bits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ def entropy_of_bits(logits: Tensor) -> Tensor:
     """H of a bit that is 1 with probability sigmoid(logit), in nats; any shape, elementwise."""
     size = logits.abs().clamp(max=_FLAT)
     return F.softplus(-size) + size * torch.sigmoid(-size)
+
+
+def entropies_of_softmax(scores: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """H(p) of each p = softmax(scores) [n, K], in nats, [n]; and the sum of p by a weight [n], [K]."""
+    log_p = scores.log_softmax(1)
+    p = scores.softmax(1)  # exp(log_p) would keep what is below the smallest normal number, and is slow there
+    return -(p * log_p).sum(1), weight @ p
 
 
 def entropy_of_mean(total: Tensor, number: Tensor, *, over_ranks: bool) -> Tensor:

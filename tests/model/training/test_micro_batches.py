@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,12 @@ from ganvas.model.generator.style import StyleGenerator
 from ganvas.model.gradient_penalty.dragan import DRAGAN
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.gradient_penalty.wgan_gp import WGANGP
+from ganvas.model.quantizer.bsq import BSQ
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.gumbel import GumbelQuantizer
+from ganvas.model.quantizer.ibq import IBQ
+from ganvas.model.quantizer.lfq import LFQ
+from ganvas.model.quantizer.vq import VectorQuantizer
 from ganvas.model.regularizer.bcr import BCR
 from ganvas.model.regularizer.lecam import LeCam
 from ganvas.model.regularizer.path_length import PathLength
@@ -164,3 +170,35 @@ def test_codes_start_from_data_where_the_first_batch_was_undone(parts: int, quan
         states.append(model.quantizer.state_dict())
     assert not changed(*states)
     assert states[0]["batches"].item() == parts
+
+
+def with_codes(quantizer: Any) -> Any:
+    quantizer.set_codes(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)))
+    return quantizer
+
+
+@pytest.mark.parametrize(
+    ("make", "is_whole"),
+    [
+        (lambda: BSQ(4, entropy_diversity=0.0), True),
+        (lambda: BSQ(4), False),
+        (lambda: LFQ(4, entropy_diversity=0.0), True),
+        (lambda: LFQ(4), False),
+        (lambda: with_codes(VectorQuantizer(6, 4, entropy_cost=1.0, entropy_diversity=0.0)), True),
+        (lambda: with_codes(VectorQuantizer(6, 4, entropy_cost=1.0)), False),
+        (lambda: with_codes(VectorQuantizer(6, 4, orthogonal_cost=1.0)), True),
+        (lambda: IBQ(6, 4, entropy_cost=0.0), True),
+        (lambda: IBQ(6, 4, entropy_cost=1.0), False),
+        (lambda: GumbelQuantizer(6, 4, kl_cost=1.0), True),
+    ],
+)
+def test_which_of_a_quantizers_losses_are_those_of_the_whole_batch(
+    make: Callable[[], Any], is_whole: bool
+) -> None:
+    torch.manual_seed(0)
+    quantizer = make().eval()  # nothing moves from one part to the next
+    z = torch.randn(8, 4, 3)
+    parts = torch.stack([quantizer(part).loss for part in z.chunk(2)]).mean()
+    whole = quantizer(z).loss
+    assert bool(torch.isclose(parts, whole, rtol=1e-5)) == is_whole
+    assert is_whole or parts > whole, "the mean of two batches is more even than each"

@@ -63,7 +63,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("Preview", "shown_at", True, "no whole number of at least -1"),
     ("Preview", "shown_at", 2**63 - 1, "no whole number"),
     ("Preview", "shown_at", 65, "shown_at is 65, and 64 examples were seen"),
-    ("Codebook", "shown_at", -1, "no whole number"),
+    ("Codebook", "shown_at", -2, "no whole number"),
     ("Codebook", "restarts", -1, "no whole number"),
     ("Codebook", "last_used", torch.zeros(2), "no list"),
     ("Codebook", "last_used", [[0, 64]], "no row of whole numbers"),

@@ -125,6 +125,7 @@ class FSQ(NoisyQuantizer):
         )
         require(margin == _MARGIN or abs(margin) < most, "margin", margin, rule)
         self.codebook_sizes, self.embedding_dim = (math.prod(levels),), embedding_dim
+        self._counts = tuple(levels)  # L for the host, which would wait for the buffer
         self.cells, self.activation, self.noise = cells, activation or fitting[0], noise
         self.margin = margin
         if noise > 0:
@@ -218,8 +219,13 @@ class FSQ(NoisyQuantizer):
         return self._number(rounded + self._centre(rounded.dtype))
 
     def _number(self, digits: Tensor) -> Tensor:
-        """float [N, D] in [0, L) to int64 [N]."""
-        return (digits.to(torch.int64) * self.radix).sum(1)
+        """float [N, D] in [0, L) to int64 [N], by Horner's scheme."""
+        # a sum over so few numbers is slow in torch
+        is_exact = self.codebook_sizes[0] * torch.finfo(digits.dtype).eps <= 1  # in the digits' own type
+        *lower, number = (digits if is_exact else digits.to(torch.int64)).unbind(1)  # [N] each
+        for digit, count in zip(lower[::-1], self._counts[-2::-1], strict=True):
+            number = torch.add(digit, number, alpha=count)
+        return number.to(torch.int64)
 
     def _centre(self, dtype: torch.dtype) -> Tensor:
         """The number, [D], whose code is 0; between two levels where these are symmetric and even."""

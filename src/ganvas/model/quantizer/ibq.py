@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import require
 from ganvas.functional.chunks import Parts, in_chunks
-from ganvas.functional.entropy import entropy_of_mean
+from ganvas.functional.entropy import entropies_of_softmax, entropy_of_mean
 from ganvas.functional.precision import for_products
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
@@ -115,7 +115,5 @@ def _propagate(rows: Tensor, weight: Tensor, codes: Tensor, *, temperature: floa
     scores = _scores(rows, codes)
     with torch.autocast(rows.device.type, enabled=False):
         soft = scores.softmax(1) @ codes.detach()
-        log_p = (scores / temperature).log_softmax(1)
-        p = log_p.exp()
-        entropies = -(p * log_p).sum(1)
-        return (soft, entropies, scores.argmax(1)), (weight @ p,)
+        entropies, total = entropies_of_softmax(scores / temperature, weight)
+        return (soft, entropies, scores.argmax(1)), (total,)

@@ -28,7 +28,10 @@ class MicroBatches:
 
     Samples and draws are those of the undivided batch, so the sum of the parts is its step to float noise,
     but for what couples samples: BatchNorm, quantizers that update themselves, and heads that compare samples
-    with each other (contrastive, d2d_ce) see one part at a time.
+    with each other (contrastive, d2d_ce) see one part at a time. Of a VQ-VAE that is: H(E p) of an entropy
+    loss (``entropy_diversity``), the start of the codes, by k-means too, running means, restarts, noise, and
+    usage. Reconstruction, codebook and commitment losses, E H(p), gumbel's divergence and the orthogonal loss
+    are means over vectors, or of the codes alone, and those of the whole batch.
 
     Args:
         count: parts of a rank's share of the batch, which it must divide.
