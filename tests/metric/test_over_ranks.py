@@ -89,6 +89,6 @@ def test_two_ranks_equal_one(two_ranks: Callable[[str], list[Any]], tmp_path: Pa
     exec(compile(SOURCE, "one process", "exec"), alone)
     first, second = two_ranks(f"world, weights = 2, {str(weights)!r}" + SOURCE)
     assert first == second == pytest.approx(alone["result"], rel=1e-12)
-    assert len(first) == 32 + 4 + 4 + 2 + 1
+    assert len(first) == 32 + 4 + 5 + 2 + 1
     assert first["first fid"] != pytest.approx(first["second fid"], rel=0.01)
     assert torch.tensor(list(first.values())).isfinite().all()

@@ -139,7 +139,7 @@ def test_lpips_names_its_network_and_files() -> None:
 
 def test_reconstructions_say_for_each_metric_how_it_was_taken() -> None:
     protocol: Any = ReconstructionQuality([3, 176, 180]).protocol
-    assert [part["metrics"] for part in protocol.values()] == [["mse", "psnr"], ["ssim"], ["ms_ssim"]]
+    assert [part["metrics"] for part in protocol.values()] == [["mse", "nmse", "psnr"], ["ssim"], ["ms_ssim"]]
     assert all({"value_range", "dtype", "mean"} <= set(part) for part in protocol.values())
     assert {"window", "sigma", "border", "constants", "variance", "channels"} <= set(protocol["ssim"])
     assert {"scales", "downsampling", "negative_scale"} <= set(protocol["ms_ssim"]) - set(protocol["ssim"])

@@ -38,6 +38,7 @@ def test_images(shape: tuple[int, ...], window: int, sigma: float) -> None:
     x, y = original.double() / 2 + 0.5, reconstruction.double() / 2 + 0.5
     mse = (x - y).double().square().mean().item()
     assert made["mse"] == pytest.approx(mse, rel=1e-6)
+    assert made["nmse"] == pytest.approx(mse / x.var(correction=0).item(), rel=1e-6)
     assert made["psnr"] == pytest.approx(10 * math.log10(1 / mse), rel=1e-6)
     assert made["ssim"] == pytest.approx(ssim(x, y).mean().item(), abs=1e-9)
     told: Any = metric.protocol["ssim"]
@@ -57,7 +58,7 @@ def test_what_cannot_be_shown_is_clamped() -> None:
 def test_points_have_an_mse_alone_in_their_own_units() -> None:
     metric = ReconstructionQuality([2])
     metric.update(original=torch.tensor([[0.0, 1.0]]), reconstruction=torch.tensor([[2.0, -3.0]]))
-    assert {name: value.item() for name, value in metric.compute().items()} == {"mse": 10.0}
+    assert {name: value.item() for name, value in metric.compute().items()} == {"mse": 10.0, "nmse": 40.0}
 
 
 def test_tiny_images_are_refused() -> None:

@@ -91,7 +91,7 @@ def test_points() -> None:
     assert metrics["mse"] == pytest.approx((0.04 + 0.16) / 3, rel=1e-6)
     assert not {"psnr", "ssim", "rfid", "bits_per_pixel"} & set(metrics)
     assert set(protocol["metrics"]) == {"squared_error", "codes", "bits"}
-    assert protocol["metrics"]["squared_error"]["metrics"] == ["mse"]
+    assert protocol["metrics"]["squared_error"]["metrics"] == ["mse", "nmse"]
 
 
 def test_reconstructions_that_are_not_finite_have_no_distance() -> None:

@@ -19,6 +19,7 @@ BETTER = {
     "ms_ssim": "max",
     "ssim": "max",
     "mse": "min",
+    "nmse": "min",
     "accuracy": "max",
 }
 

@@ -15,12 +15,14 @@ _SHOWN = "[0, 1], clamped, not rounded to 8 bits"  # what images are compared as
 
 
 class ReconstructionQuality(Metric):
-    """MSE, PSNR, SSIM and MS-SSIM of images, from running sums; of points the MSE alone.
+    """MSE, NMSE, PSNR, SSIM and MS-SSIM of images, from running sums; of points the MSE and NMSE alone.
 
-    Images are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. PSNR is that of the
-    whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for sides of at least
-    176 pixels) are means over images. SSIM's window is the authors' (Gaussian, 11 pixels, sigma 1.5) and lies
-    wholly inside the image; an image too small for it gets a smaller one of the same shape. All in float64.
+    Images are compared as they are shown: [-1, 1] is mapped to [0, 1] and clamped. NMSE is the MSE over the
+    variance of all values of the originals (van den Oord's own code takes the training images' variance);
+    PSNR is that of the whole split's MSE (not a mean of PSNRs); SSIM (Wang 2004) and MS-SSIM (Wang 2003, for
+    sides of at least 176 pixels) are means over images. SSIM's window is the authors' (Gaussian, 11 pixels,
+    sigma 1.5) and lies wholly inside the image; an image too small for it gets a smaller one of the same
+    shape. All in float64.
 
     Args:
         sample_shape: shape of one sample: [C, H, W] for images, [2] for points.
@@ -33,6 +35,8 @@ class ReconstructionQuality(Metric):
     full_state_update = False
 
     squared_error: Tensor
+    total: Tensor
+    total_square: Tensor
     num_values: Tensor
     similarity: Tensor
     multiscale: Tensor
@@ -45,7 +49,7 @@ class ReconstructionQuality(Metric):
         require(smallest >= 3, "sample_shape", sample_shape, "SSIM needs sides of at least 3 pixels")
         self.ssim_window, self.ssim_sigma = window_for(smallest, smallest)
         self.has_multiscale = self.images and smallest >= SMALLEST_MULTISCALE
-        for name in ("squared_error", "similarity", "multiscale"):
+        for name in ("squared_error", "total", "total_square", "similarity", "multiscale"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         for name in ("num_values", "num_samples"):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
@@ -55,9 +59,10 @@ class ReconstructionQuality(Metric):
         """What each of the metrics rests on, as plain values: one part for the metrics that it lists."""
         shown = {"value_range": _SHOWN if self.images else "as given", "dtype": "float64"}
         error: dict[str, object] = {**shown, "mean": "over all values of the split"}
+        error["variance"] = "of all values of the originals, no correction; nmse is mse over it"
         if not self.images:
-            return {"squared_error": error | {"metrics": ["mse"]}}
-        error |= {"psnr": "of the split's mse, data range 1", "metrics": ["mse", "psnr"]}
+            return {"squared_error": error | {"metrics": ["mse", "nmse"]}}
+        error |= {"psnr": "of the split's mse, data range 1", "metrics": ["mse", "nmse", "psnr"]}
         window: dict[str, object] = {
             **shown,
             "window": f"Gaussian, {self.ssim_window} x {self.ssim_window}",
@@ -91,15 +96,22 @@ class ReconstructionQuality(Metric):
             if self.has_multiscale:
                 self.multiscale = self.multiscale + ms_ssim(original, reconstruction).sum()
         self.squared_error = self.squared_error + (original - reconstruction).square().sum()
+        self.total = self.total + original.sum()
+        self.total_square = self.total_square + original.square().sum()
         self.num_values = self.num_values + original.numel()
         self.num_samples = self.num_samples + len(original)
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars float64: ``mse``; of images ``psnr`` (dB; data range 1), ``ssim``, maybe ``ms_ssim``."""
+        """Scalars float64: ``mse``, ``nmse``; of images ``psnr`` (dB; range 1), ``ssim``, maybe ``ms_ssim``.
+
+        ``nmse`` is NaN or infinite where all values of all originals are one.
+        """
         mse = self.squared_error / self.num_values
+        variance = self.total_square / self.num_values - (self.total / self.num_values).square()
+        metrics = {"mse": mse, "nmse": mse / variance}
         if not self.images:
-            return {"mse": mse}
-        metrics = {"mse": mse, "psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
+            return metrics
+        metrics |= {"psnr": -10 * mse.log10(), "ssim": self.similarity / self.num_samples}
         if self.has_multiscale:
             metrics["ms_ssim"] = self.multiscale / self.num_samples
         return metrics

@@ -21,6 +21,7 @@ from ganvas.version import __version__
 
 BETTER = {
     "mse": "min",
+    "nmse": "min",
     "psnr": "max",
     "ssim": "max",
     "ms_ssim": "max",
@@ -83,7 +84,7 @@ class ReconstructionEvaluation:
         """The metrics of the module as it is now; every rank calls it and gets the same.
 
         Returns:
-            ``mse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
+            ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
             the indices a sample times log2 of its number of codes) and ``bits_per_pixel``.
         """
