@@ -297,6 +297,62 @@ class DiesOfOneSample(_EMA):
         return super().forward(z, mask)
 
 
+class RowsByReshape(_EMA):
+    """[B, D, *positions] taken for rows of D numbers in the order of memory; masks are refused."""
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        if mask is not None:
+            raise ValueError("a mask")
+        output = super().forward(_scrambled(z))
+        return output._replace(quantized=_scrambled(output.quantized, back=True))
+
+    def encode(self, z: Tensor) -> Tensor:
+        return super().encode(_scrambled(z))
+
+    def decode(self, indices: Tensor, levels: int | None = None) -> Tensor:
+        return _scrambled(super().decode(indices), back=True)
+
+
+def _scrambled(z: Tensor, back: bool = False) -> Tensor:
+    if back:
+        return rows_of(z).reshape(z.shape)
+    return grid_of(z.reshape(-1, z.shape[1]), (z.shape[0], *z.shape[2:]))
+
+
+class WarmsUpInPython(_VQ):
+    """Other losses from a batch on that no checkpoint knows of."""
+
+    batch = 0
+
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        self.batch += self.training
+        found = super().quantize(rows, weight)
+        return found._replace(loss=found.loss * (1 if self.batch < 1000 else 2))
+
+
+class KeepsAHistory(_FSQ):
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[Tensor] = []
+
+    def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
+        found = super().quantize(rows, weight)
+        self.history.append(found.indices)
+        return found
+
+
+class CountsWhatItEncodes(_EMA):
+    def search(self, rows: Tensor) -> Tensor:
+        if self.training:
+            self.batches += 1
+        return super().search(rows)
+
+
+class DecodesOtherwiseInTraining(_VQ):
+    def look_up(self, indices: Tensor) -> Tensor:
+        return super().look_up(indices) * (0.5 if self.training else 1)
+
+
 class EachRankAlone(_VQ):
     """Codes start at this rank's own vectors."""
 
@@ -345,4 +401,9 @@ FAULTS: dict[type[Quantizer], tuple[str, ...]] = {
     StartsByAFlag: ("a_checkpoint_from_before_the_first_batch",),
     MadeOfNumbers: ("a_quantizer_without_storage_has_a_state",),
     DiesOfOneSample: ("a_batch_of_one",),
+    RowsByReshape: ("the_nearest_code_in_float64",),
+    WarmsUpInPython: ("a_checkpoint_holds_all",),
+    KeepsAHistory: ("a_checkpoint_holds_all",),
+    CountsWhatItEncodes: ("eval_mode_leaves_the_state_alone",),
+    DecodesOtherwiseInTraining: ("eval_mode_leaves_the_state_alone",),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +92,18 @@ class Autoencoder(Recipe):
         fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
         rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
         require(fits, "decoder.output", "linear", rule)
+
+    def check_first_batch(self, x: Tensor, samples: int) -> None:
+        indices = self.encode(x)
+        maps = (indices,) if isinstance(indices, Tensor) else indices
+        held: Any = getattr(self.quantizer, "quantizers", (self.quantizer,))
+        for own, quantizer in zip(maps, held, strict=True):
+            if not isinstance(quantizer, Quantizer):
+                continue
+            try:
+                quantizer.require_vectors(samples * own.shape[2:].numel())
+            except OptionError as error:
+                raise error.under("quantizer") from error
 
     def check_data(self, facts: Callable[[], DataFacts]) -> None:
         if self._loss is not None:

@@ -64,6 +64,9 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     )
     passed = share // options.micro_batches
     _check_groups(model, data.batch_size, passed, passed * world)
+    if config["model"].get("init_from") is None:  # else codes are those of another run
+        with error_prefix("model"):
+            model.check_first_batch(_two_samples(data), passed * world)
     choose_threads(machine.threads, model, share, uses_cpu=machine.uses_cpu)
     if machine.channels_last is None:
         machine = replace(machine, channels_last=_gains_by_channels_last(model, machine))
@@ -168,7 +171,7 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
         reason = "is no ganvas.model.training.recipe.Recipe; choose model=mlp_gan, or give it that base"
         raise OptionError("model._target_", config["model"]["_target_"], reason)
     check_hooks(model, Recipe)
-    sample = next(iter(data.batches("train", 2, limit=2))).x
+    sample = _two_samples(data)
     with error_prefix("model"):
         try:
             model.check_sample(sample)
@@ -187,6 +190,11 @@ def build_model(config: dict[str, Any], data: Any) -> Recipe:
         model.configure_optimizers()
         model.check_data(lambda: data.facts())
     return model
+
+
+def _two_samples(data: Any) -> torch.Tensor:
+    samples: torch.Tensor = next(iter(data.batches("train", 2, limit=2))).x
+    return samples
 
 
 def _check_classes(node: dict[str, Any], path: str, there: int | None) -> None:

@@ -52,3 +52,11 @@ def test_maps_after_padding() -> None:
     assert stages == [(16, False), (48, True), (32, True)]
     with pytest.raises(OptionError, match=r"attention_at=\[15\]: has no map of side 15; there are 8, 16, 32"):
         stages_of([3, 20, 30], 16, [1, 3, 2], 2, [15])
+
+
+def test_one_pixel_of_channels_that_are_alone_in_their_groups_is_refused() -> None:
+    """A norm makes 0 of each such channel, and all images have the same latents."""
+    with pytest.raises(OptionError, match=r"multipliers=\[1, 2, 2\]: shrink an image to one pixel, .* 16 ch"):
+        stages_of([1, 4, 3], 8, [1, 2, 2], 1, [])
+    stages_of([1, 4, 3], 24, [1, 2, 2], 1, [])  # 48 channels in 16 groups of 3
+    stages_of([1, 4, 5], 8, [1, 2, 2], 1, [])

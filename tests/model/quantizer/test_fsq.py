@@ -75,10 +75,13 @@ def test_it_needs_no_loss_and_no_state() -> None:
         ([5, 0], 2, "levels"),
         ([], 0, "levels"),
         ([2**31, 2**32], 2, "levels"),
+        ([2**20] * 4, 4, "levels"),
+        ([2**20 + 1], 1, "levels"),
+        ([5.5, 4], 2, "levels"),
         ([8, 5, 5, 5], 64, "embedding_dim"),
     ],
 )
-def test_options_are_checked(levels: list[int], embedding_dim: int, option: str) -> None:
+def test_options_are_checked(levels: list[Any], embedding_dim: int, option: str) -> None:
     with pytest.raises(OptionError) as error:
         FSQ(levels, embedding_dim)
     assert error.value.option == option

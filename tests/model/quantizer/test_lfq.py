@@ -95,6 +95,8 @@ def test_codes_that_no_table_holds(bits: int) -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"embedding_dim": 0}, "embedding_dim"),
     ({"embedding_dim": 63}, "embedding_dim"),
+    ({"embedding_dim": 2.5}, "embedding_dim"),
+    ({"group_bits": 2.5}, "group_bits"),
     ({"commitment_cost": -0.1}, "commitment_cost"),
     ({"entropy_cost": -0.1}, "entropy_cost"),
     ({"entropy_diversity": -1}, "entropy_diversity"),

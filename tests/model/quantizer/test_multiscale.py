@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import OptionError
 from ganvas.model.quantizer.codebook import CodebookQuantizer
+from ganvas.model.quantizer.cosine import CosineQuantizer
 from ganvas.model.quantizer.fsq import FSQ
 from ganvas.model.quantizer.multiscale import MultiscaleQuantizer
 from ganvas.model.quantizer.vq import VectorQuantizer
@@ -230,6 +231,15 @@ def test_a_fresh_one_goes_on_from_its_checkpoint() -> None:
         ({"embedding_dim": 4}, "embedding_dim=4: must be 3, the inner"),
         ({"inner": lambda: FSQ([5, 5], 2)}, "inner=FSQ: has no codebook"),
         ({"inner": lambda: VectorQuantizer(0, 2)}, "inner.num_embeddings=0: must be"),
+        ({"inner": lambda: CosineQuantizer(9, 3)}, "inner=CosineQuantizer: compares .* take vq or vq_ema"),
+        ({"inner": lambda: CosineQuantizer(9, 3, code_dim=None)}, "inner=CosineQuantizer: compares"),
+        ({"inner": lambda: EMAVectorQuantizer(9, 3, gradient="rotation")}, "inner.gradient=rotation: would"),
+        ({"inner": lambda: VectorQuantizer(9, 3, gradient="diveq")}, "inner.gradient=diveq: would change"),
+        ({"inner": lambda: VectorQuantizer(9, 3, entropy_cost=0.1)}, "inner.entropy_cost=0.1: would change"),
+        (
+            {"inner": lambda: VectorQuantizer(9, 3, orthogonal_cost=1.0)},
+            "inner.orthogonal_cost=1.0: would change nothing, .*; leave it at 0.0",
+        ),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:

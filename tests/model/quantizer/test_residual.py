@@ -14,6 +14,7 @@ from ganvas.errors import OptionError
 from ganvas.model.quantizer.bsq import BSQ
 from ganvas.model.quantizer.cosine import CosineQuantizer
 from ganvas.model.quantizer.fsq import FSQ
+from ganvas.model.quantizer.grouped import GroupedQuantizer
 from ganvas.model.quantizer.gumbel import GumbelQuantizer
 from ganvas.model.quantizer.ibq import IBQ
 from ganvas.model.quantizer.interface import Quantizer
@@ -157,9 +158,7 @@ def test_codes_that_learn_from_what_is_passed_on_get_the_gradient_of_the_sum() -
         torch.testing.assert_close(one.codebook.grad, expected)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: IBQ(16, 3), lambda: SimVQ(16, 3), lambda: VectorQuantizer(16, 3, gradient="rotation")]
-)
+@pytest.mark.parametrize("make", [lambda: IBQ(16, 3), lambda: SimVQ(16, 3), lambda: VectorQuantizer(16, 3)])
 def test_levels_of_other_codebooks_get_finer_too(make: Callable[[], Any]) -> None:
     torch.manual_seed(0)
     quantizer = ResidualQuantizer(make, levels=3)
@@ -298,11 +297,33 @@ def test_two_ranks_are_one_process_on_the_joint_batch(two_ranks: Callable[[str],
         ({"inner": lambda: CosineQuantizer(9, 3, code_dim=None)}, "inner=CosineQuantizer: its codes do not"),
         ({"inner": lambda: torch.nn.ReLU()}, "inner=ReLU: must make a quantizer"),
         ({"inner": lambda: _started()}, "inner=ResidualQuantizer: has levels of its own"),
+        (
+            {"inner": lambda: SimVQ(9, 3, gradient="rotation")},
+            "inner.gradient=rotation: would change nothing",
+        ),
+        (
+            {"inner": lambda: GroupedQuantizer(lambda: EMAVectorQuantizer(9, 3, gradient="rotation"))},
+            "inner.inner.gradient=rotation: would change nothing, .*; leave it at straight_through",
+        ),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         ResidualQuantizer(**({"inner": lambda: EMAVectorQuantizer(9, 3)} | options))
+
+
+def test_an_error_of_the_first_batch_names_the_inner_option() -> None:
+    def grouped() -> GroupedQuantizer:
+        return GroupedQuantizer(lambda: EMAVectorQuantizer(8, 3, start="kmeans"), groups=2)
+
+    quantizer = ResidualQuantizer(grouped, levels=2)
+    before = copy.deepcopy(quantizer.state_dict())
+    with pytest.raises(OptionError, match=r"^inner.inner.start=kmeans: needs .* codes, 8, and has 7; take"):
+        quantizer(torch.randn(7, 6))
+    with pytest.raises(OptionError, match=r"^inner.inner.start=kmeans: needs .* codes, 8, and has 5; take"):
+        quantizer.require_vectors(5)
+    assert all(torch.equal(value, before[name]) for name, value in quantizer.state_dict().items())
+    quantizer.require_vectors(8)
 
 
 def test_it_says_what_its_inner_one_says() -> None:

@@ -149,3 +149,15 @@ def test_options_are_checked(option: str, value: float) -> None:
     with pytest.raises(OptionError) as error:
         VectorQuantizer(**{option: value})
     assert error.value.option == option
+
+
+def test_the_noise_of_diveq_is_another_in_every_quantizer_and_its_own_in_a_copy() -> None:
+    torch.manual_seed(0)
+    first, second = (VectorQuantizer(8, 4, gradient="diveq", restart_after=0) for _ in range(2))
+    codes, z = torch.randn(8, 4), torch.randn(20, 4)
+    for one in (first, second):
+        one.set_codes(codes)
+    noise = [one(z).quantized - z for one in (first, second)]
+    assert not (noise[0] - noise[1]).abs().sum(1).le(1e-3).any()
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(z).quantized, second(z).quantized)

@@ -107,8 +107,8 @@ def stages_of(
     """The grid of latents, and the channels of each map, the largest first, with whether it has attention.
 
     Raises:
-        OptionError: data that are no images, sizes below 1, no map, or a side of ``attention_at`` that none
-            has.
+        OptionError: data that are no images, sizes below 1, no map, a last one of a single pixel with too few
+            channels for a norm, or a side of ``attention_at`` that none has.
     """
     require_positive("base_channels", base_channels)
     rule = "must name at least one map size, each by a factor of at least 1; e.g. [1, 2, 4]"
@@ -116,6 +116,13 @@ def stages_of(
     require_positive("blocks", blocks)
     halvings = len(multipliers) - 1
     grid = ImageGrid(sample_shape, 2**halvings)
+    width = base_channels * multipliers[-1]
+    rule = (
+        f"shrink an image to one pixel, and each of its {width} channels is alone in its group of a norm, "
+        "which leaves nothing of it; name fewer, or a larger base_channels"
+    )
+    is_lost = grid.places == 1 and math.gcd(32, width) == width
+    require(not is_lost, "multipliers", list(multipliers), rule)
     sides = [max(grid.sides) << left for left in range(halvings, -1, -1)]
     for side in attention_at:
         rule = f"has no map of side {side}; there are {', '.join(map(str, reversed(sides)))}"

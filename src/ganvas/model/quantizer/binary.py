@@ -70,7 +70,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
     ) -> None:
         super().__init__()
         require(
-            1 <= embedding_dim <= _MOST_BITS,
+            isinstance(embedding_dim, int) and 1 <= embedding_dim <= _MOST_BITS,
             "embedding_dim",
             embedding_dim,
             f"must be 1 to {_MOST_BITS} bits, which an index counts; 10 make 1,024 codes",
@@ -82,7 +82,7 @@ class BinaryQuantizer(VectorwiseQuantizer):
         )
         require(entropy_temperature > 0, "entropy_temperature", entropy_temperature, "must be positive")
         require(
-            1 <= group_bits <= _LARGEST_GROUP,
+            isinstance(group_bits, int) and 1 <= group_bits <= _LARGEST_GROUP,
             "group_bits",
             group_bits,
             f"must be 1 to {_LARGEST_GROUP} bits; 9 is usual, 1 takes the bits as independent",

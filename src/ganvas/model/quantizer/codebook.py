@@ -221,11 +221,15 @@ class CodebookQuantizer(VectorwiseQuantizer):
 
     def _require_enough(self, rows: Tensor, weight: Tensor | None) -> None:
         there = len(rows) * world_size() if weight is None else int(sum_over_ranks(weight.sum()))
+        self.require_vectors(there)
+
+    def require_vectors(self, number: int) -> None:
         rule = (
             f"needs as many vectors in the first batch as there are codes, {self.num_embeddings}, and has "
-            f"{there}; take start=batch, fewer codes (num_embeddings), or a larger batch"
+            f"{number}; take start=batch, fewer codes (num_embeddings), or a larger batch"
         )
-        require(there >= self.num_embeddings, "start", self.start, rule)
+        is_enough = self.start != "kmeans" or number >= self.num_embeddings
+        require(is_enough, f"{self.place}start", self.start, rule)
 
     @torch.no_grad()
     def adopt_set_codes(self) -> None:

@@ -22,6 +22,7 @@ from ganvas.model.quantizer.vectorwise import RowsOutput
 _MARGIN = 1e-3  # the paper's
 _EDGE = 1 - 1e-6  # of tanh, beyond which atanh is hardly a number
 _LARGEST = 2**62  # codes; an index is an int64
+_FINEST = 2**20  # levels of a dimension: of more, float32 values near the ends have no code for each
 # From all numbers to (-1, 1). The last two make N(0, 1) uniform, the first of them nearly (1.000 to 0.998 of
 # log2 L for 3 to 16 levels).
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -60,7 +61,8 @@ class FSQ(NoisyQuantizer):
     ``symmetric`` take tanh alone.
 
     Args:
-        levels: L of each dimension, each at least 2 (rounded: 3); [8, 5, 5, 5] makes 1,000 codes.
+        levels: L of each dimension, each at least 2 (rounded: 3) and at most 2^20; [8, 5, 5, 5] makes 1,000
+            codes.
         embedding_dim: D, the length of one vector; it is ``len(levels)``.
         cells: rounded, symmetric or equal.
         activation: tanh, sigmoid (2 sigmoid(1.6 z) - 1) or normal_cdf (2 Phi(z) - 1); None: the one that fits
@@ -70,8 +72,9 @@ class FSQ(NoisyQuantizer):
             ones.
 
     Raises:
-        OptionError: a level too small, more than 2^62 codes, an ``embedding_dim`` that does not fit, an
-            unknown name, an activation that does not fit the cells, or a probability outside [0, 1].
+        OptionError: a level too small, too large or no whole number, more than 2^62 codes, an
+            ``embedding_dim`` that does not fit, an unknown name, an activation that does not fit the cells,
+            or a probability outside [0, 1].
     """
 
     losses = ()
@@ -92,11 +95,15 @@ class FSQ(NoisyQuantizer):
     ) -> None:
         super().__init__()
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
+        is_whole = all(isinstance(level, int) for level in levels)
+        require(is_whole, "levels", levels, "must be whole numbers; [8, 5, 5, 5] is usual")
         require(cells in _FITTING, "cells", cells, f"must be one of {', '.join(_FITTING)}")
         if cells == "rounded":
             rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its"
             require(min(levels) >= 3, "levels", levels, f"{rule} place, or cells=symmetric")
         require(min(levels) >= 2, "levels", levels, "each must be at least 2")
+        rule = f"each must be at most {_FINEST}, for float32 parts no more; spread them over more dimensions"
+        require(max(levels) <= _FINEST, "levels", levels, rule)
         require(
             math.prod(levels) <= _LARGEST,
             "levels",

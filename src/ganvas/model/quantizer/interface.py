@@ -48,6 +48,7 @@ class Quantizer(nn.Module, ABC):
         never_negative: its buffers that are counts or sums of such; a checkpoint with others is refused.
         takes_nearest: of all codes a vector takes the one at the smallest Euclidean distance, of one level.
         compares_vectors: its loss is no mean over vectors, as the entropy of a batch is none.
+        place: of one that another quantizer holds, the path of its options from there, e.g. ``inner.``.
 
     ``requires_grad_(False)`` on the quantizer itself freezes also what its forward passes would set. All of
     this is asked of one by ``ganvas check`` and :mod:`ganvas.model.quantizer.conformance.suite`.
@@ -60,6 +61,7 @@ class Quantizer(nn.Module, ABC):
     never_negative: ClassVar[tuple[str, ...]] = ()
     takes_nearest = False
     compares_vectors = False
+    place: str = ""
     codebook_sizes: tuple[int, ...]
     embedding_dim: int
 
@@ -80,6 +82,12 @@ class Quantizer(nn.Module, ABC):
     def cut(self, indices: Tensor, levels: int) -> Tensor:
         """The part of indices [B, levels, *positions] from which ``decode`` makes its first ``levels``."""
         return indices[:, :levels]
+
+    def require_vectors(self, number: int) -> None:
+        """Raises OptionError where codes cannot start at a first training batch of so many vectors."""
+        for one in self.modules():
+            if one is not self and isinstance(one, Quantizer):
+                one.require_vectors(number)
 
     @abstractmethod
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:

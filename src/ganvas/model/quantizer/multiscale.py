@@ -20,7 +20,7 @@ from ganvas.functional.codes import grid_of, rows_of, straight_through
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.codebook import CodebookQuantizer
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
-from ganvas.model.quantizer.nested import check_length, inner_quantizer
+from ganvas.model.quantizer.nested import check_length, inner_quantizer, refuse_untaken
 from ganvas.model.quantizer.vectorwise import VectorwiseQuantizer, weight_of_none
 
 
@@ -47,8 +47,9 @@ class MultiscaleQuantizer(Quantizer):
 
     Raises:
         OptionError: sides that do not grow from 1 on, or are none, fewer than 0 convolutions, a share
-            outside [0, 1], or an inner quantizer without a codebook; of ``forward`` and ``encode``: latents
-            that are no square map of side S.
+            outside [0, 1], an inner quantizer without a codebook or with codes in another space (cosine), or
+            options of it that nothing here reads: ``gradient``, ``entropy_cost``, ``orthogonal_cost``; of
+            ``forward`` and ``encode``: latents that are no square map of side S.
     """
 
     def __init__(
@@ -79,6 +80,13 @@ class MultiscaleQuantizer(Quantizer):
         if not isinstance(made, CodebookQuantizer):
             reason = "has no codebook, which all scales share; take vq or vq_ema"
             raise OptionError("inner", type(made).__name__, reason)
+        flat = made.codebook.shape[1] == made.embedding_dim and made.takes_nearest
+        reason = "compares and gives out codes in other spaces than its vectors'; take vq or vq_ema"
+        require(flat, "inner", type(made).__name__, reason)
+        reason = "would change nothing, for the maps have one loss and one straight-through gradient"
+        refuse_untaken(
+            made, reason, gradient=("straight_through",), entropy_cost=(0.0,), orthogonal_cost=(0.0,)
+        )
         self.inner, self.sides, self.share = made, tuple(shown), convolution_share
         self.embedding_dim, self.codebook_sizes = made.embedding_dim, made.codebook_sizes
         check_length(embedding_dim, made.embedding_dim, "the inner quantizer's")

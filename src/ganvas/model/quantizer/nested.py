@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
+from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 
@@ -24,7 +25,25 @@ def inner_quantizer(make: Callable[[], VectorwiseQuantizer]) -> VectorwiseQuanti
     kind = type(made).__name__
     reason = "must make a quantizer that looks at each vector by itself (a VectorwiseQuantizer), e.g. vq_ema"
     require(isinstance(made, VectorwiseQuantizer), "inner", kind, reason)
+    for one in made.modules():
+        if isinstance(one, Quantizer):
+            one.place = f"inner.{one.place}"
     return made
+
+
+def refuse_untaken(inner: nn.Module, reason: str, **taken: tuple[object, ...]) -> None:
+    """Raises OptionError where an option of an inner quantizer would change nothing.
+
+    Args:
+        inner: with all that it holds itself.
+        reason: why, up to the semicolon.
+        taken: by an option's name the values that are taken, the usual one first.
+    """
+    for one in inner.modules():
+        for option, values in taken.items():
+            given = getattr(one, option, values[0])
+            place = f"{getattr(one, 'place', '')}{option}"
+            require(given in values, place, given, f"{reason}; leave it at {values[0]}")
 
 
 def check_length(given: int | None, own: int, says: str) -> None:

@@ -15,7 +15,12 @@ from ganvas.errors import require
 from ganvas.functional.distributed import rank, sum_over_ranks
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
-from ganvas.model.quantizer.nested import check_length, inner_quantizer, mean_losses
+from ganvas.model.quantizer.nested import (
+    check_length,
+    inner_quantizer,
+    mean_losses,
+    refuse_untaken,
+)
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
 
@@ -46,7 +51,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
 
     Raises:
         OptionError: fewer than 1 level, a probability outside [0, 1], an inner part that quantizes no vectors
-            or has levels to be cut, or another ``embedding_dim`` than its own.
+            or has levels to be cut, its ``gradient=rotation``, or another ``embedding_dim`` than its own.
     """
 
     levels_may_be_absent = True
@@ -71,6 +76,8 @@ class ResidualQuantizer(VectorwiseQuantizer):
         require(one.num_cuts == 1, "inner", type(one).__name__, reason)
         reason = "its codes do not come near to what others leave over; take another quantizer"
         require(one.takes_residuals, "inner", type(one).__name__, reason)
+        reason = "would change nothing, for the sum of codes has one straight-through gradient"
+        refuse_untaken(one, reason, gradient=("straight_through", "diveq"))
         self.embedding_dim, self.losses = one.embedding_dim, one.losses
         self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
         check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")

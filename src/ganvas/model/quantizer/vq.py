@@ -49,6 +49,7 @@ class VectorQuantizer(CodebookQuantizer):
     losses = ("codebook_loss", "commitment_loss", "orthogonal_loss", "entropy_loss")
     gradients = (*GRADIENTS, "diveq")
     never_negative = (*CodebookQuantizer.never_negative, "idle")
+    noise_start: Tensor  # int64 scalar: beside the batches so far the key of diveq's noise
     idle: Tensor  # int64 [K]: expected uses since a vector chose the code, times K
 
     def __init__(
@@ -88,6 +89,9 @@ class VectorQuantizer(CodebookQuantizer):
         self.entropy_cost, self.compares_vectors = entropy_cost, entropy_cost > 0
         self.draws_codes = gradient == "diveq"
         self.entropy_temperature, self.entropy_diversity = entropy_temperature, entropy_diversity
+        if gradient == "diveq":
+            # other noise in every run, and in every quantizer of several
+            self.register_buffer("noise_start", torch.randint(2**40, ()))
         self.register_buffer("idle", torch.zeros(num_embeddings, dtype=torch.int64))
 
     def hold(self, codes: Tensor) -> None:
@@ -99,7 +103,7 @@ class VectorQuantizer(CodebookQuantizer):
 
     def estimate(self, latents: Tensor, codes: Tensor, learns: bool) -> Tensor:
         if self.gradient == "diveq":
-            noise = diveq_noise(self.batches, latents) if learns else None
+            noise = diveq_noise(self.noise_start + self.batches, latents) if learns else None
             return diveq(code=codes, latent=latents, noise=noise)
         return super().estimate(latents, codes, learns)
 

@@ -208,6 +208,17 @@ class Lifecycle(pl.LightningModule):
         elif isinstance(self, Samples):
             _check_shape("generator", self.sample(2, 0, ema=False), x)
 
+    def check_first_batch(self, x: Tensor, samples: int) -> None:
+        """Called once before a training that begins with the recipe's own weights. Nothing, by default.
+
+        Args:
+            x: some samples [B, ...].
+            samples: how many one forward pass has, of all processes together.
+
+        Raises:
+            OptionError: a part is made of the first batch's samples, and these are too few.
+        """
+
     def check_data(self, facts: Callable[[], DataFacts]) -> None:
         """Called once before training: parts load what belongs to the data. Nothing, where none does.
 

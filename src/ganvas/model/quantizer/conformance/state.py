@@ -21,7 +21,8 @@ from ganvas.model.quantizer.interface import Quantizer
 
 
 def eval_mode_leaves_the_state_alone(subject: Subject) -> None:
-    """No parameter and no buffer moves in eval mode, whatever comes, also before the first batch."""
+    """No parameter and no buffer moves in eval mode, whatever comes, also before the first batch, nor by
+    encode and decode in training mode, which say there what they say in eval mode."""
     for quantizer in (subject.trained(), subject.fresh().eval()):
         before = state_of(quantizer)
         for z in (subject.latents() + 5, torch.full_like(subject.latents(2), torch.nan)):
@@ -30,11 +31,24 @@ def eval_mode_leaves_the_state_alone(subject: Subject) -> None:
         quantizer.decode(quantizer.encode(subject.latents()))
         expect_state(quantizer, before, "after encode and decode")
         expect(not quantizer.training, "forward in eval mode puts it into training mode")
+        z = subject.latents()
+        indices = quantizer.encode(z)
+        vectors = quantizer.decode(indices)
+        quantizer.train()
+        expect_equal(quantizer.encode(z), indices, "encode in training mode beside eval mode's")
+        expect_equal(quantizer.decode(indices), vectors, "decode in training mode beside eval mode's")
+        expect_state(quantizer, before, "after encode and decode in training mode")
 
 
 def a_checkpoint_holds_all(subject: Subject) -> None:
-    """Another one that loads its state_dict, through a file read with weights_only, goes on as it does."""
+    """Another one that loads its state_dict, through a file read with weights_only, goes on as it does, and
+    no batch changes a number, or the length of a list, that the state_dict does not hold."""
     first, second = subject.trained(training=True), subject.fresh()
+    before = _kept_in_python(first)
+    first(subject.latents())
+    after = _kept_in_python(first)
+    moved = [name for name in after if after[name] != before.get(name)]
+    expect(not moved, f"a batch changes {', '.join(moved)}, which is no buffer, and so in no checkpoint")
     second(subject.latents())  # it has begun on its own, and must forget that
     second.load_state_dict(_through_a_file(first))
     for _ in range(3):
@@ -46,6 +60,18 @@ def a_checkpoint_holds_all(subject: Subject) -> None:
         )
         expect_equal(other.loss, one.loss, "after loading, the loss beside the saved one's")
     expect_state(second, state_of(first), "some batches after loading")
+
+
+def _kept_in_python(quantizer: Quantizer) -> dict[str, object]:
+    """Numbers and lengths of lists among the attributes of its modules; flags may say what buffers say."""
+    kept: dict[str, object] = {}
+    for place, module in quantizer.named_modules():
+        for name, value in vars(module).items():
+            if type(value) in (int, float):
+                kept[f"{place}.{name}".lstrip(".")] = value
+            elif type(value) is list:
+                kept[f"the length of {place}.{name}".replace(" .", " ")] = len(value)
+    return kept
 
 
 def a_checkpoint_from_before_the_first_batch(subject: Subject) -> None:

@@ -73,10 +73,6 @@ class Subject:
             return torch.tensor(list(itertools.product(*(range(size) for size in sizes))))
         return _random(quantizer, (1000, len(sizes))).unique(dim=0)
 
-    def has_all(self, quantizer: Quantizer) -> bool:
-        """Whether ``all_indices`` are those of all codes."""
-        return () in self.positions and math.prod(quantizer.codebook_sizes) <= _MOST
-
 
 def _random(quantizer: Quantizer, shape: tuple[int, ...]) -> Tensor:
     sizes = quantizer.codebook_sizes
