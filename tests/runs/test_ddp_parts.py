@@ -191,6 +191,12 @@ CASES = {
         *("model.upper_encoder.hidden_channels=16", "model.upper_decoder.hidden_channels=16"),
         *("model.levels=3", "model/quantizer=vq", "model.num_embeddings=32"),
     ],
+    "vqgan": [
+        "model=vqgan",
+        *("model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"),
+        *("model/quantizer=fsq", "model.discriminator.base_channels=8", "model.ramp_examples=100"),
+        *("model/gradient_penalty=r1", "model.discriminator.norm=none", "model/augment=diffaugment"),
+    ],
     "fsq": [*_CONV, "model/quantizer=fsq"],
     "fsq_noise": [*_CONV, "model/quantizer=fsq", "model.quantizer.noise=0.5", "model.quantizer.cells=equal"],
     "lfq": [*_CONV, "model/quantizer=lfq"],

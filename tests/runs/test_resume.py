@@ -47,6 +47,11 @@ _CASES = {
         "model.decoder.hidden_channels=16",
         "data.num_workers=1",
     ],
+    "vqgan": [  # in the middle of its ramp
+        *("model=vqgan", "model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"),
+        *("model.discriminator.base_channels=8", "model.ramp_examples=5000", "model/augment=ada"),
+        *("model.augment.p=0.2", "model.augment.interval=3", "model.augment.adapt_examples=3000"),
+    ],
     "tokens": [
         *("model=vqvae", "model/encoder=vit", "model/decoder=vit", "data.image_size=10"),
         *("model.encoder.tokens=3", "model.encoder.width=16", "model.encoder.depth=1"),

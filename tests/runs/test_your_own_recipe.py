@@ -25,12 +25,12 @@ _PAGE = (Path(__file__).parents[2] / "docs" / "your_own_recipe.md").read_text()
 _BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
 FILES = {text.split()[1]: text for kind, text in _BLOCKS if kind in ("python", "yaml")}
 COMMANDS = [line for kind, text in _BLOCKS if kind == "sh" for line in text.splitlines()]
-RECIPE = "conf/model/vqgan.py"
+RECIPE = "conf/model/small_vqgan.py"
 
 _OWN = [
     "--config-dir",
     "conf",
-    "model=vqgan",
+    "model=small_vqgan",
     "accelerator=cpu",
     "data.batch_size=32",
     "trainer.log_every_examples=32",
@@ -70,7 +70,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for module in ("vqgan", "breaks"):
+    for module in ("small_vqgan", "breaks"):
         monkeypatch.setitem(sys.modules, module, None)
         del sys.modules[module]
 
@@ -85,7 +85,7 @@ def run_in(folder: Path) -> Path:
 
 
 def test_the_page_has_its_recipe_in_at_most_100_lines() -> None:
-    assert set(FILES) == {RECIPE, "conf/model/vqgan.yaml"}
+    assert set(FILES) == {RECIPE, "conf/model/small_vqgan.yaml"}
     assert len(FILES[RECIPE].splitlines()) <= 100
     named = set(re.findall(r"`(test_\w+)`", _PAGE))
     assert named == {name for name in globals() if name.startswith("test_")} - {

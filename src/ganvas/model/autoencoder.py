@@ -149,11 +149,16 @@ class Autoencoder(Recipe):
         }
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """More sums over a held-out batch's samples [B, ...]; their means are reported.
+        """More sums over a held-out batch's samples, whose means are reported: the loss and its terms.
 
         Reconstructions are not clamped here, as in training: a loss over them compares with training's.
         """
-        return {}
+        if self._loss is None:
+            return {}
+        loss, terms = self._loss.with_terms(reconstruction=reconstruction, target=target)
+        named = {"reconstruction_loss": loss}
+        named |= {f"reconstruction_loss/{name}": term for name, term in terms.items()}
+        return {name: widened(value) * len(target) for name, value in named.items()}
 
     @torch.no_grad()
     def _in_eval_mode(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -7,7 +7,6 @@ discriminator steps on every batch, the generator on every ``d_steps_per_g_step`
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,17 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import require
 from ganvas.functional.batch import Batch
-from ganvas.functional.modes import eval_mode
-from ganvas.functional.patches import mean_of_samples
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
-from ganvas.functional.schedule import Schedule, Scheduled
-from ganvas.model.adversarial_game import MeanLogits, Regularizers, statistics_of_logits
+from ganvas.functional.schedule import Schedule
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.adversary import Adversary
 from ganvas.model.augment.interface import Augment
-from ganvas.model.critic import Critic
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.head.interface import Head
@@ -33,7 +29,7 @@ from ganvas.model.latent_generator import LatentGenerator
 from ganvas.model.regularizer.interface import Game, Regularizer
 
 
-class GAN(LatentGenerator, Scheduled):
+class GAN(LatentGenerator, Adversary):
     """Generative adversarial network (Goodfellow 2014, arXiv:1406.2661) with exchangeable parts.
 
     Args:
@@ -109,19 +105,18 @@ class GAN(LatentGenerator, Scheduled):
         rule = "asks for classes, and data.num_classes is null; say how many there are: data.num_classes=10"
         require(not conditional or num_classes is not None, "conditional", conditional, rule)
         classes = num_classes if conditional else None
-        features = getattr(discriminator, "feature_dim", None)
-        rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
-        require(isinstance(features, int), "discriminator", type(discriminator).__name__, rule)
-        self.discriminator = Critic(discriminator, _made(head, features, classes))
+        self.set_adversary(
+            discriminator=discriminator,
+            head=head,
+            num_classes=classes,
+            adversarial_loss=adversarial_loss,
+            gradient_penalty=gradient_penalty,
+            regularizer=regularizer,
+            augment=augment,
+            instance_noise=instance_noise,
+        )
         self.discriminator.freeze(freeze_discriminator_layers)
         self._check_conditional(num_classes)
-        self.adversarial_loss, self.gradient_penalty = adversarial_loss, gradient_penalty
-        self.regularizer, self.augment = Regularizers(regularizer), augment
-        rule = "must be 0 or more; 0 adds none"
-        self.set_number("instance_noise", instance_noise, lambda deviation: deviation >= 0, rule)
-        self._noisy = bool(self.schedules) or self.instance_noise > 0
-        self._observes = self.regularizer.observes or (augment is not None and augment.adapts)
-        self.mean_logits = MeanLogits() if self._observes else None
         self.d_steps_per_g_step = d_steps_per_g_step
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
         self.add_optimizer(
@@ -135,23 +130,9 @@ class GAN(LatentGenerator, Scheduled):
             interval_option="d_steps_per_g_step",
             after_step=getattr(type(generator), "after_step", None),
         )
-        self.add_optimizer(
-            "discriminator",
-            discriminator_optimizer,
-            ["discriminator"],
-            option="discriminator_optimizer",
-            grad_clip=grad_clip,
-            after_step=self._after_discriminator if self._observes else adversarial_loss.constrain,
-            beside=[name for name in ("mean_logits", "regularizer", "augment") if getattr(self, name)],
-        )
+        self.add_discriminator(discriminator_optimizer, grad_clip)
         lazy = gradient_penalty.interval if gradient_penalty else 1
         self.log_period = math.lcm(d_steps_per_g_step * self.regularizer.interval, lazy)
-        if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
-            warnings.warn(
-                "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
-                "a batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
-                stacklevel=2,
-            )
 
     def step(self, batch: Batch, draws: Draws) -> None:
         real, label = batch
@@ -169,38 +150,11 @@ class GAN(LatentGenerator, Scheduled):
         self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
     ) -> dict[str, Tensor]:
         """What the discriminator descends: adversarial loss, classes, gradient penalty, regularizers."""
-        penalty = self.gradient_penalty
-        if penalty is not None and not self.every(penalty.interval):
-            penalty = None
-        if penalty is not None:  # its gradients are taken of the logits that the loss reads, where it may
-            real = real.detach().requires_grad_("real" in penalty.at)
-            fake = fake.detach().requires_grad_("fake" in penalty.at)
-        shown_real, shown_fake = self.show(real, draws, "real"), self.show(fake, draws, "fake")
-        real_logits, class_loss = self.discriminator(shown_real, label, class_loss=True)
-        fake_logits = self.discriminator(shown_fake, label)
-        loss = self.adversarial_loss.discriminator(real_logits=real_logits, fake_logits=fake_logits)
-        terms = {"loss/discriminator": loss}
-        if class_loss is not None:
-            terms["loss/class_real"] = class_loss
-        if penalty is not None:
-
-            def logits_of(x: Tensor) -> Tensor:
-                if x is real or x is fake:
-                    return real_logits if x is real else fake_logits
-                logits: Tensor = self.discriminator(self.show(x, draws, "penalty"), label)
-                return logits
-
-            terms["loss/gradient_penalty"] = penalty(logits_of, real=real, fake=fake, draws=draws)
+        terms, judged = self.judge(real, fake, label, draws)
         if self.regularizer:
-            shown_real, shown_fake = shown_real.detach(), shown_fake.detach()
-            game = self._game((shown_real, shown_fake), (real_logits, fake_logits), fake, z, label, draws)
+            shown, logits = (judged.real, judged.fake), (judged.real_logits, judged.fake_logits)
+            game = self._game(shown, logits, fake, z, label, draws)
             terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
-        if self.mean_logits is not None:
-            self.mean_logits.add(real_logits, fake_logits)
-        if self.log_due:
-            self.note(statistics_of_logits(real_logits.detach(), fake_logits.detach()))
-            if self.augment is not None:
-                self.note(self.augment.report())
         return terms
 
     def _generator_terms(
@@ -209,7 +163,7 @@ class GAN(LatentGenerator, Scheduled):
         """What the generator descends, with the discriminator as its step has left it."""
         shown = self.show(fake, draws, "fake/generator")
         fake_logits, class_loss = self.discriminator(shown, label, class_loss=True)
-        real_logits = self._real_logits(real, label, draws)
+        real_logits = self.real_logits(real, label, draws)
         share, terms = 1.0, {}
         if self.regularizer:
             game = self._game((real, shown), (real_logits, fake_logits), fake, z, label, draws)
@@ -223,14 +177,6 @@ class GAN(LatentGenerator, Scheduled):
         if class_loss is not None:
             terms["loss/class_fake"] = class_loss
         return terms
-
-    def show(self, x: Tensor, draws: Draws, purpose: str) -> Tensor:
-        """Samples [B, ...] as the discriminator is shown them in training: augmented, with noise."""
-        if self.augment is not None:
-            x = self.augment(x, draws, purpose)
-        if self._noisy:
-            x = x + self.instance_noise * draws.normal(f"noise/{purpose}", *x.shape).to(x.dtype)
-        return x
 
     def _game(
         self,
@@ -259,16 +205,6 @@ class GAN(LatentGenerator, Scheduled):
             whole_batch=self.whole_batch,
         )
 
-    def _after_discriminator(self, critic: nn.Module) -> None:
-        """What is done after each of its steps: its weights are kept in bounds, its logits observed."""
-        if self.adversarial_loss.constrain is not None:
-            self.adversarial_loss.constrain(critic)
-        assert self.mean_logits is not None
-        real, fake, sign = self.mean_logits.take()
-        self.regularizer.observe(real, fake)
-        if self.augment is not None and self.augment.adapts:
-            self.augment.observe(sign, self.global_batch_size)
-
     def _check_conditional(self, classes: int | None) -> None:
         """Raises OptionError unless both networks read the data's classes; a generator may alone."""
         made = getattr(self.generator, "num_classes", None)
@@ -285,13 +221,6 @@ class GAN(LatentGenerator, Scheduled):
         rule = f"must be {classes}, those of the model and the data; leave it out"
         require(made == classes, "generator.num_classes", made, rule)
 
-    @torch.no_grad()
-    def _real_logits(self, real: Tensor, label: Tensor | None, draws: Draws) -> Tensor | None:
-        """[B], where the generator's loss wants them; they move no generator parameter."""
-        if not self.adversarial_loss.needs_real_logits:
-            return None
-        return self.discriminator(self.show(real, draws, "real/generator"), label)
-
     @property
     def generator_steps(self) -> int:
         """Steps of the generator that came due so far; skipped ones count, as in ``global_step``."""
@@ -301,25 +230,7 @@ class GAN(LatentGenerator, Scheduled):
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
         lines = super().out_of_reach(batches, examples)
         lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
-        lines += [f"model.regularizer.{line}" for line in self.regularizer.out_of_reach(examples)]
-        late = self.augment.out_of_reach(batches, examples) if self.augment else []
-        lines += [f"model.augment.{line}" for line in late]
-        interval = 1 if self.gradient_penalty is None else self.gradient_penalty.interval
-        if interval > batches:
-            rule = f"the penalty comes once in {interval} batches, and the run ends after {batches}, without"
-            lines.append(f"model.gradient_penalty.interval={interval}: {rule}")
         return lines
-
-    def why_not_sharded(self) -> str | None:
-        if self.gradient_penalty is not None:
-            return "cannot differentiate twice; model/gradient_penalty=none, or accelerator.strategy=ddp"
-        if self.regularizer.differentiates:
-            return "cannot differentiate twice; no model/regularizer=path_length, or accelerator.strategy=ddp"
-        return None
-
-    def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
-        """See :class:`ganvas.model.interface.Discriminates`."""
-        return mean_of_samples(self.discriminator(x, label))
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
@@ -330,19 +241,4 @@ class GAN(LatentGenerator, Scheduled):
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...]."""
         super().check_sample(x)
-        if self.augment is not None:
-            self.augment.check(x)
         self.regularizer.check(self.generator, x)
-        with eval_mode(self.discriminator):
-            self.discriminator.check(x)
-
-
-def _made(head: Callable[..., Head], features: int | None, classes: int | None) -> Head:
-    try:
-        return head(features, num_classes=classes)
-    except OptionError as error:
-        raise error.under("head") from None
-
-
-def _is_batch_norm(module: nn.Module) -> bool:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm)

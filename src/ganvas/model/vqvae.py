@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from ganvas.functional.batch import Batch
-from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.autoencoder import Autoencoder
 from ganvas.model.quantizer.interface import Quantizer
@@ -58,9 +57,3 @@ class VQVAE(Autoencoder):
         self.note({f"loss/reconstruction/{name}": term for name, term in terms.items()})
         self.note_codes(output)
         self.descend("all", {"loss/total": loss + output.loss})
-
-    def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        loss, terms = self.reconstruction_loss.with_terms(reconstruction=reconstruction, target=target)
-        named = {"reconstruction_loss": loss}
-        named |= {f"reconstruction_loss/{name}": term for name, term in terms.items()}
-        return {name: widened(value) * len(target) for name, value in named.items()}

@@ -1,0 +1,153 @@
+"""The VQGAN recipe (Esser 2021, arXiv:2012.09841): a VQ-VAE whose reconstructions must fool a discriminator.
+
+One batch: reconstructions are made once and serve both sides. The discriminator moves first, from the first
+batch on, while the weight of its opinion rises from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.optim import Optimizer
+
+from ganvas.errors import require
+from ganvas.functional.batch import Batch
+from ganvas.functional.random import Draws
+from ganvas.functional.schedule import Schedule
+from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.adversary import Adversary
+from ganvas.model.augment.interface import Augment
+from ganvas.model.autoencoder import Autoencoder
+from ganvas.model.gradient_penalty.interface import GradientPenalty
+from ganvas.model.head.interface import Head
+from ganvas.model.quantizer.interface import Quantizer
+from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
+
+
+class VQGAN(Autoencoder, Adversary):
+    """Vector-quantized autoencoder with an adversarial loss.
+
+    Args:
+        encoder, quantizer, decoder, reconstruction_loss: see :class:`ganvas.model.vqvae.VQVAE`.
+        discriminator, head, adversarial_loss, gradient_penalty, augment, instance_noise: see
+            :class:`ganvas.model.gan.GAN`; real samples are the batch, the others its reconstructions, each
+            beside its own. It reads no classes.
+        adversarial_weight: of the adversarial loss in the autoencoder's, at least 0.
+        adaptive: whether that weight is times |gradient of the reconstruction loss| / (|gradient of the
+            adversarial one| + 1e-4), at most 1e4, at the weight of the decoder's last layer (equation 7).
+        ramp_examples: examples in which the weight rises from 0 along a line; 0: it is whole at once. The
+            discriminator learns from the first batch on: one that joins in late and untrained breaks what the
+            decoder has learned.
+        optimizer: of encoder, quantizer and decoder; parameters to a torch optimizer.
+        discriminator_optimizer: likewise.
+        grad_clip: largest gradient norm of each of the two, or None.
+        seed: the run's seed.
+
+    Raises:
+        OptionError: a weight or a ramp below 0, or parts that do not fit each other.
+    """
+
+    reports = (
+        *("loss/reconstruction", "loss/reconstruction/", "loss/quantizer", "loss/adversarial"),
+        *("loss/discriminator", "loss/generator", "loss/gradient_penalty", "augment/", "weight/adversarial"),
+        *("gradient_norm/autoencoder", "gradient_norm/discriminator", "logits/real", "logits/fake"),
+        *("accuracy/real", "accuracy/fake", "accuracy/pairs"),
+        *("learning_rate/autoencoder", "learning_rate/discriminator"),
+        *("validation/reconstruction_loss", "validation/reconstruction_loss/", *Autoencoder.reports),
+    )
+
+    adversarial_weight: float
+
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        quantizer: Quantizer,
+        decoder: nn.Module,
+        discriminator: nn.Module,
+        head: Callable[..., Head],
+        reconstruction_loss: ReconstructionLoss,
+        adversarial_loss: AdversarialLoss,
+        gradient_penalty: GradientPenalty | None,
+        augment: Augment | None,
+        instance_noise: float | Schedule,
+        adversarial_weight: float | Schedule,
+        adaptive: bool,
+        ramp_examples: int,
+        optimizer: Callable[[Any], Optimizer],
+        discriminator_optimizer: Callable[[Any], Optimizer],
+        grad_clip: float | None,
+        seed: int,
+    ) -> None:
+        super().__init__(encoder=encoder, quantizer=quantizer, decoder=decoder, seed=seed)
+        self.reconstruction_loss = reconstruction_loss
+        self.set_adversary(
+            discriminator=discriminator,
+            head=head,
+            num_classes=None,
+            adversarial_loss=adversarial_loss,
+            gradient_penalty=gradient_penalty,
+            regularizer=None,
+            augment=augment,
+            instance_noise=instance_noise,
+        )
+        rule = "must be 0 or more; 0.1 is usual where it is not adaptive, 0.8 where it is"
+        self.set_number("adversarial_weight", adversarial_weight, lambda weight: weight >= 0, rule)
+        rule = "must be 0 or more; 0: the weight is whole from the first batch on"
+        require(ramp_examples >= 0, "ramp_examples", ramp_examples, rule)
+        self.adaptive, self.ramp_examples = adaptive, ramp_examples
+        networks = ["encoder", "quantizer", "decoder"]
+        self.add_optimizer("autoencoder", optimizer, networks, grad_clip=grad_clip)
+        self.add_discriminator(discriminator_optimizer, grad_clip)
+        self.log_period = 1 if gradient_penalty is None else gradient_penalty.interval
+
+    def step(self, batch: Batch, draws: Draws) -> None:
+        real = batch.x
+        fake, codes = self.autoencode(real)  # [B, ...]
+        distance, terms = self.reconstruction_loss.with_terms(reconstruction=fake, target=real)
+        made = fake.detach()
+        taken = real if self.augment is None else self.augment.replace(real, made, draws)
+        self.descend("discriminator", self.judge(taken, made, None, draws)[0])
+
+        with self.frozen("discriminator"):
+            logits = self.discriminator(self.show(fake, draws, "fake/generator"))
+            loss = self.adversarial_loss.generator(
+                real_logits=self.real_logits(real, None, draws), fake_logits=logits
+            )
+            weight = self._weight(distance, loss)
+            self.note({f"loss/reconstruction/{name}": term for name, term in terms.items()})
+            self.note({"loss/generator": loss, "weight/adversarial": weight})
+            self.note_codes(codes)
+            self.descend(
+                "autoencoder",
+                {
+                    "loss/reconstruction": distance,
+                    "loss/quantizer": codes.loss,
+                    "loss/adversarial": weight * loss,
+                },
+            )
+
+    @property
+    def last(self) -> Tensor:
+        """The weight of the decoder's last layer, the linear one or convolution that it made last."""
+        layers = [one.weight for one in self.decoder.modules() if isinstance(one, nn.Linear | _ConvNd)]
+        rule = "has no linear layer and no convolution whose gradients could be weighed; model.adaptive=false"
+        require(bool(layers), "decoder", type(self.decoder).__name__, rule)
+        return layers[-1]
+
+    def check_sample(self, x: Tensor) -> None:
+        super().check_sample(x)
+        if self.adaptive:
+            _ = self.last
+
+    def _weight(self, distance: Tensor, adversarial: Tensor) -> Tensor:
+        """Of the adversarial loss on this batch; a scalar without gradient."""
+        rise = min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
+        weight = distance.new_tensor(self.adversarial_weight * rise)
+        if not self.adaptive:
+            return weight
+        wanted, unbalanced = (one.norm() for one in self.gradients_at(self.last, distance, adversarial))
+        return weight * (wanted / (unbalanced + 1e-4)).clamp(max=1e4)
