@@ -24,7 +24,7 @@ OPTIONS_OF_THE_READER = {"model.adversarial_weight", "model.adversarial_from", "
 ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 # What chooses data, models and parts, so that together they have every key that a page may name.
 CONFIGS = [
-    *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "classifier")),
+    *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "vqgan", "classifier")),
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
