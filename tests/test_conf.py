@@ -40,7 +40,7 @@ def words(name: Path) -> list[str]:
         chosen = [f"{group}@{place}={option}", *(f"{place}.{number}=1.0e-4" for number in numbers)]
         chosen += [f"{place}.warmup=100"] if option == "warmup_cosine" else []
     elif group == "model/schedules":  # places for schedules, no choice
-        chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae'}[option] }"]
+        chosen = [f"model={ {'gan': 'mlp_gan', 'one_optimizer': 'vqvae', 'vqgan': 'vqgan'}[option] }"]
     elif group.startswith("experiment/study_"):
         study = {
             "experiment/study_modes": "study_modes",
@@ -107,22 +107,25 @@ def test_the_articles_networks_have_its_parameter_counts() -> None:
     assert count == {"generator": 114_064, "discriminator": 100_609}
 
 
+CODERS = re.compile(r"The encoder has ([\d,]+) parameters, the decoder ([\d,]+)")
 COUNTS = re.compile(r"G has ([\d,]+) parameters, D ([\d,]+)(?:[;,] by class ([\d,]+) and ([\d,]+))?")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((CONF / "experiment").glob("*_cifar10.yaml"))])
 def test_published_sizes_have_the_parameters_that_their_heads_say(name: str) -> None:
-    found = COUNTS.search((CONF / "experiment" / f"{name}.yaml").read_text())
+    header = (CONF / "experiment" / f"{name}.yaml").read_text()
+    coders = CODERS.search(header)
+    found = coders or COUNTS.search(header)
     assert found is not None
     said = [int(count.replace(",", "")) for count in found.groups() if count]
+    sides = ("encoder", "decoder") if coders else ("generator", "discriminator")
     counts = []
     for conditional in ("false", "true")[: len(said) // 2]:
-        config = compose([f"experiment={name}", f"model.conditional={conditional}"]).config
+        by_class = [] if coders else [f"model.conditional={conditional}"]
+        config = compose([f"experiment={name}", *by_class]).config
         with torch.device("meta"):
             networks = build(config["model"], "model").networks
-        counts += [
-            sum(p.numel() for p in networks[one].parameters()) for one in ("generator", "discriminator")
-        ]
+        counts += [sum(p.numel() for p in networks[one].parameters()) for one in sides]
     assert counts == said
 
 

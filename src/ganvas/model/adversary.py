@@ -77,7 +77,7 @@ class Adversary(Recipe, Scheduled):
             warnings.warn(
                 "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
                 "a batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
-                stacklevel=2,
+                stacklevel=3,
             )
 
     def add_discriminator(self, optimizer: Callable[[Any], Optimizer], grad_clip: float | None) -> None:

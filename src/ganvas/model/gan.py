@@ -141,21 +141,15 @@ class GAN(LatentGenerator, Adversary):
         with torch.set_grad_enabled(steps_generator):
             fake = self.generator(z, label)  # [B, ...] in [-1, 1]
         taken = real if self.augment is None else self.augment.replace(real, fake.detach(), draws)
-        self.descend("discriminator", self._discriminator_terms(taken, fake.detach(), z, label, draws))
+        terms, judged = self.judge(taken, fake.detach(), label, draws)
+        if self.regularizer:
+            shown, logits = (judged.real, judged.fake), (judged.real_logits, judged.fake_logits)
+            game = self._game(shown, logits, fake.detach(), z, label, draws)
+            terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
+        self.descend("discriminator", terms)
         if steps_generator:
             with self.frozen("discriminator"):
                 self.descend("generator", self._generator_terms(real, fake, z, label, draws))
-
-    def _discriminator_terms(
-        self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws
-    ) -> dict[str, Tensor]:
-        """What the discriminator descends: adversarial loss, classes, gradient penalty, regularizers."""
-        terms, judged = self.judge(real, fake, label, draws)
-        if self.regularizer:
-            shown, logits = (judged.real, judged.fake), (judged.real_logits, judged.fake_logits)
-            game = self._game(shown, logits, fake, z, label, draws)
-            terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
-        return terms
 
     def _generator_terms(
         self, real: Tensor, fake: Tensor, z: Tensor, label: Tensor | None, draws: Draws

@@ -51,7 +51,7 @@ def near(name: str, known: Sequence[str]) -> str:
         close = nearest_keys(name, known)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    if 0 < len(known) < 25:
+    if 0 < len(known) < 40:
         return "; there are: " + ", ".join(known)
     return "; ganvas train --help lists the groups"
 

@@ -96,7 +96,6 @@ def residual_vq(
     shared_codebook: bool = False,
     quantize_dropout: bool = False,
     learnable_codebook: bool = False,
-    rotation_trick: bool = True,
     commitment_weight: float = 1.0,
     decay: float = 0.8,
     eps: float = 1e-5,
@@ -105,11 +104,12 @@ def residual_vq(
 
     Its codes and what they decode to are the same, also of the first levels alone. In training: the loss is
     the mean of the levels', which there are handed out one by one; the sum's gradient is straight-through
-    once, where theirs adds up that of each level; a shared codebook moves after each level, theirs after the
-    last one; each sample of a batch drops levels of its own, theirs all the same ones.
+    once, where theirs adds up that of each level, with or without their ``rotation_trick``; a shared codebook
+    moves after each level, theirs after the last one; each sample of a batch drops levels of its own, theirs
+    all the same ones.
 
     Args:
-        state, prefix, learnable_codebook, rotation_trick, commitment_weight, decay, eps: see
+        state, prefix, learnable_codebook, commitment_weight, decay, eps: see
             :func:`vector_quantize`; of every level.
         shared_codebook: theirs.
         quantize_dropout: theirs, with its cutoff at 0 and multiples of 1.
@@ -138,7 +138,7 @@ def residual_vq(
             part,
             prefix=f"layers.{level}.",
             learnable_codebook=learnable_codebook,
-            rotation_trick=rotation_trick,
+            rotation_trick=False,
             commitment_weight=commitment_weight,
             decay=decay,
             eps=eps,
