@@ -18,7 +18,10 @@ MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
 _SMALL = {
     name: ["model.generator.widths=[16,16,16,16]", "model.discriminator.widths=[16,16,16,16]"]
     for name in ("sngan", "r3gan", "biggan")
-} | {"style": ["model.generator.channel_max=8", "model.discriminator.channel_max=8"]}
+} | {
+    "style": ["model.generator.channel_max=8", "model.discriminator.channel_max=8"],
+    "vqgan": ["model/quantizer=fsq"],  # codes of a table that are as near are chosen by rounding
+}
 
 
 _FEATURES = {"perceptual": ["metric/features@model.reconstruction_loss.perceptual.features=pixels"]}

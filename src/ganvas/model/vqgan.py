@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.optim import Optimizer
@@ -146,7 +147,7 @@ class VQGAN(Autoencoder, Adversary):
     def _weight(self, distance: Tensor, adversarial: Tensor) -> Tensor:
         """Of the adversarial loss on this batch; a scalar without gradient."""
         rise = min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
-        weight = distance.new_tensor(self.adversarial_weight * rise)
+        weight = torch.full_like(distance.detach(), self.adversarial_weight * rise)
         if not self.adaptive:
             return weight
         wanted, unbalanced = (one.norm() for one in self.gradients_at(self.last, distance, adversarial))
