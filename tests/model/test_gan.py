@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from kept import fit
+from torch import nn
 
-from ganvas.data.digits import Digits
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
@@ -51,41 +50,6 @@ def make(**options: Any) -> GAN:
         "seed": 3,
     }
     return GAN(**parts | options)
-
-
-def data() -> Digits:
-    return Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
-
-
-class Keep(pl.Callback):
-    """Every batch as the recipe got it, and what it reported."""
-
-    def __init__(self) -> None:
-        self.batches: list[Tensor] = []
-        self.reports: list[dict[str, Tensor]] = []
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self.batches.append(batch.x.clone())
-        self.reports.append(dict(pl_module.report))
-
-
-def fit(model: GAN, batches: int, **options: Any) -> tuple[pl.Trainer, Keep]:
-    keep = Keep()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_steps=batches,
-        logger=False,
-        enable_checkpointing=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[keep],
-        **options,
-    )
-    trainer.fit(model, datamodule=data())
-    return trainer, keep
 
 
 @pytest.mark.parametrize(("d_steps", "ramp"), [(1, None), (2, None), (2, 0.9)])

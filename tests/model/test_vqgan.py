@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from kept import fit
 from torch import Tensor, nn
 
-from ganvas.data.digits import Digits
 from ganvas.errors import OptionError
 from ganvas.model.adversarial_loss.hinge import Hinge
 from ganvas.model.adversarial_loss.rpgan import RpGAN
@@ -56,37 +55,6 @@ def make(**options: Any) -> VQGAN:
     return VQGAN(**parts | options)
 
 
-class Keep(pl.Callback):
-    """Every batch as the recipe got it, and what it reported."""
-
-    def __init__(self) -> None:
-        self.batches: list[Tensor] = []
-        self.reports: list[dict[str, Tensor]] = []
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self.batches.append(batch.x.clone())
-        self.reports.append(dict(pl_module.report))
-
-
-def fit(model: VQGAN, batches: int) -> Keep:
-    keep = Keep()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_steps=batches,
-        logger=False,
-        enable_checkpointing=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[keep],
-    )
-    data = Digits(batch_size=16, num_workers=0, seed=3, channels=1, image_size=8, num_classes=10)
-    trainer.fit(model, datamodule=data)
-    return keep
-
-
 def started(**options: Any) -> VQGAN:
     """With codes, which else start at the first batch's vectors."""
     model = make(**options)
@@ -99,7 +67,7 @@ def test_steps_equal_a_plain_loop(adaptive: bool, penalty: bool) -> None:
     model = started(adaptive=adaptive, gradient_penalty=R1(gamma=0.3, interval=2) if penalty else None)
     nets = copy.deepcopy(nn.ModuleDict({n: getattr(model, n) for n in ("encoder", "decoder", "quantizer")}))
     critic = copy.deepcopy(model.discriminator)
-    keep = fit(model, 6)
+    _, keep = fit(model, 6)
 
     own = torch.optim.Adam(nets.parameters(), 1e-2, (0.5, 0.9))
     other = torch.optim.Adam(critic.parameters(), 2e-2, (0.5, 0.9))
@@ -142,7 +110,7 @@ def test_steps_equal_a_plain_loop(adaptive: bool, penalty: bool) -> None:
 
 def test_a_relativistic_pair_is_a_sample_and_its_reconstruction() -> None:
     model = started(adversarial_loss=RpGAN(), adaptive=False, ramp_examples=0, adversarial_weight=1.0)
-    keep = fit(model, 1)
+    _, keep = fit(model, 1)
     critic, report = model.discriminator, keep.reports[0]
     assert report["weight/adversarial"] == 1
     again = started(adversarial_loss=RpGAN(), adaptive=False, ramp_examples=0, adversarial_weight=1.0)
@@ -158,7 +126,7 @@ def test_patches_and_adaptive_augmentation() -> None:
         discriminator=PatchDiscriminator(1, 8, base_channels=4, layers=1, norm="none"),
         augment=ADA("b", p=0.4, target=-0.9, interval=1, adapt_examples=160),
     )
-    keep = fit(model, 3)
+    _, keep = fit(model, 3)
     p = [0.4]
     for report in keep.reports[:2]:  # a patch each, so that the accuracy tells the mean sign
         p.append(p[-1] + (0.1 if 2 * float(report["accuracy/real"]) - 1 > -0.9 else -0.1))
@@ -175,13 +143,19 @@ def test_the_last_layer_of_each_decoder() -> None:
     assert tokens.last is tokens.decoder.to_pixels.weight  # type: ignore[union-attr]
 
 
+def test_a_weight_that_never_is_whole_is_said() -> None:
+    assert make(ramp_examples=64).out_of_reach(4, 64) == []
+    (line,) = make(ramp_examples=64).out_of_reach(3, 48)
+    assert line.startswith("model.ramp_examples=64: the adversarial weight rises to 0.75 of its own")
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(OptionError, match="adversarial_weight=-1: must be 0 or more"):
         make(adversarial_weight=-1)
     with pytest.raises(OptionError, match="ramp_examples=-5: must be 0 or more"):
         make(ramp_examples=-5)
     with pytest.raises(OptionError, match=r"decoder=Flat.*has no linear layer.*adaptive=false"):
-        make(decoder=Flat()).check_sample(torch.zeros(2, *SHAPE))
+        make(decoder=Flat())
     make(decoder=Flat(), adaptive=False).check_sample(torch.zeros(2, *SHAPE))
 
 

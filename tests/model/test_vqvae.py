@@ -223,3 +223,18 @@ def test_an_extractor_is_no_part_of_the_model() -> None:
     fit(without, 2, limit_val_batches=0)
     moved = zip(model.decoder.parameters(), without.decoder.parameters(), strict=True)
     assert all(not torch.equal(a, b) for a, b in moved), "its gradient reaches the decoder"
+
+
+class OfTwo(VectorQuantizer):
+    """A quantizer of a user's own that holds others under the name that a pyramid has for its own."""
+
+    def __init__(self) -> None:
+        super().__init__(num_embeddings=7, embedding_dim=3, start="kmeans")
+        self.quantizers = torch.nn.ModuleList([VectorQuantizer(5, 3), VectorQuantizer(5, 3)])
+
+
+def test_codes_that_start_at_too_few_vectors() -> None:
+    model, x = make(quantizer=OfTwo()), torch.zeros(2, 1, 8, 8)
+    model.check_first_batch(x, 2)  # 8 vectors
+    with pytest.raises(OptionError, match=r"^quantizer.start=kmeans: needs .* codes, 7, and has 4; take"):
+        model.check_first_batch(x, 1)

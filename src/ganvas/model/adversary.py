@@ -129,7 +129,7 @@ class Adversary(Recipe, Scheduled):
             self.note(statistics_of_logits(real_logits.detach(), fake_logits.detach()))
             if self.augment is not None:
                 self.note(self.augment.report())
-        return terms, Judged(shown_real.detach(), shown_fake.detach(), real_logits, fake_logits)
+        return terms, Judged(shown_real, shown_fake, real_logits, fake_logits)
 
     def show(self, x: Tensor, draws: Draws, purpose: str) -> Tensor:
         """Samples [B, ...] as the discriminator is shown them in training: augmented, with noise."""

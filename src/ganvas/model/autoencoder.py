@@ -14,7 +14,7 @@ from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.code_usage import counts_to_sum, usage
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.precision import widened
-from ganvas.model.interface import Reconstruction
+from ganvas.model.interface import Reconstruction, has_codes, has_one_size
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 from ganvas.model.training.recipe import Recipe
@@ -94,12 +94,12 @@ class Autoencoder(Recipe):
         require(fits, "decoder.output", "linear", rule)
 
     def check_first_batch(self, x: Tensor, samples: int) -> None:
-        indices = self.encode(x)
-        maps = (indices,) if isinstance(indices, Tensor) else indices
-        held: Any = getattr(self.quantizer, "quantizers", (self.quantizer,))
-        for own, quantizer in zip(maps, held, strict=True):
-            if not isinstance(quantizer, Quantizer):
-                continue
+        """Nothing for codes that do not keep the contract of ``ganvas.model.quantizer``."""
+        if not has_codes(self):
+            return
+        indices, one = self.encode(x), has_one_size(self)
+        held: Any = (self.quantizer,) if one else self.quantizer.quantizers
+        for own, quantizer in zip((indices,) if one else indices, held, strict=True):
             try:
                 quantizer.require_vectors(samples * own.shape[2:].numel())
             except OptionError as error:

@@ -143,7 +143,8 @@ class GAN(LatentGenerator, Adversary):
         taken = real if self.augment is None else self.augment.replace(real, fake.detach(), draws)
         terms, judged = self.judge(taken, fake.detach(), label, draws)
         if self.regularizer:
-            shown, logits = (judged.real, judged.fake), (judged.real_logits, judged.fake_logits)
+            shown = judged.real.detach(), judged.fake.detach()
+            logits = judged.real_logits, judged.fake_logits
             game = self._game(shown, logits, fake.detach(), z, label, draws)
             terms |= self.regularizer.terms("discriminator", game, self.batches_seen)
         self.descend("discriminator", terms)

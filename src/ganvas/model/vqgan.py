@@ -48,7 +48,8 @@ class VQGAN(Autoencoder, Adversary):
         seed: the run's seed.
 
     Raises:
-        OptionError: a weight or a ramp below 0, or parts that do not fit each other.
+        OptionError: a weight or a ramp below 0, an adaptive weight and a decoder without layers, or parts that
+            do not fit each other.
     """
 
     reports = (
@@ -100,6 +101,10 @@ class VQGAN(Autoencoder, Adversary):
         rule = "must be 0 or more; 0: the weight is whole from the first batch on"
         require(ramp_examples >= 0, "ramp_examples", ramp_examples, rule)
         self.adaptive, self.ramp_examples = adaptive, ramp_examples
+        # in a tuple, where torch does not take them for the recipe's own
+        self._layers = tuple(one for one in decoder.modules() if isinstance(one, nn.Linear | _ConvNd))
+        rule = "has no linear layer and no convolution whose gradients could be weighed; model.adaptive=false"
+        require(bool(self._layers) or not adaptive, "decoder", type(decoder).__name__, rule)
         networks = ["encoder", "quantizer", "decoder"]
         self.add_optimizer("autoencoder", optimizer, networks, grad_clip=grad_clip)
         self.add_discriminator(discriminator_optimizer, grad_clip)
@@ -134,15 +139,17 @@ class VQGAN(Autoencoder, Adversary):
     @property
     def last(self) -> Tensor:
         """The weight of the decoder's last layer, the linear one or convolution that it made last."""
-        layers = [one.weight for one in self.decoder.modules() if isinstance(one, nn.Linear | _ConvNd)]
-        rule = "has no linear layer and no convolution whose gradients could be weighed; model.adaptive=false"
-        require(bool(layers), "decoder", type(self.decoder).__name__, rule)
-        return layers[-1]
+        return self._layers[-1].weight
 
-    def check_sample(self, x: Tensor) -> None:
-        super().check_sample(x)
-        if self.adaptive:
-            _ = self.last
+    def out_of_reach(self, batches: int, examples: int) -> list[str]:
+        """See :class:`ganvas.model.training.lifecycle.Lifecycle`: a weight that never is whole."""
+        lines = super().out_of_reach(batches, examples)
+        if self.ramp_examples > examples:
+            rule = f"the adversarial weight rises to {examples / self.ramp_examples:.2g} of its own"
+            lines.append(
+                f"model.ramp_examples={self.ramp_examples}: {rule} in this run of {examples:,} examples"
+            )
+        return lines
 
     def _weight(self, distance: Tensor, adversarial: Tensor) -> Tensor:
         """Of the adversarial loss on this batch; a scalar without gradient."""
