@@ -48,7 +48,7 @@ class VQGAN(Autoencoder, Adversary):
         seed: the run's seed.
 
     Raises:
-        OptionError: a weight or a ramp below 0, an adaptive weight and a decoder without layers, or parts that
+        OptionError: a weight or a ramp below 0, an adaptive weight with a decoder of no layers, or parts that
             do not fit each other.
     """
 
