@@ -73,15 +73,19 @@ class Prior(nn.Module, ABC):
             "and more levels, e.g. model/quantizer=residual or grouped",
         )
         self.layout, self.num_classes = layout, num_classes
-        sizes = torch.tensor([size for own in layout.sizes for size in own])
-        # bool [levels, V]: codes that a level has not
-        lacking = torch.arange(layout.vocabulary) >= sizes[:, None]
-        self.has_lacking = bool(lacking.any())
-        self.register_buffer("element_sizes", layout.element_sizes(), persistent=False)
-        self.register_buffer("element_levels", layout.element_levels(), persistent=False)
-        self.register_buffer("lacking", lacking, persistent=False)
-        self.level_of: tuple[int, ...] = tuple(layout.element_levels().tolist())  # for the host
-        self.size_of: tuple[int, ...] = tuple(layout.element_sizes().tolist())
+        with torch.device("cpu"):
+            sizes = torch.tensor([size for own in layout.sizes for size in own])
+            lacking = torch.arange(layout.vocabulary) >= sizes[:, None]  # bool [levels, V]
+            self.has_lacking = bool(lacking.any())
+            self.add_table("element_sizes", layout.element_sizes())
+            self.add_table("element_levels", layout.element_levels())
+            self.add_table("lacking", lacking)
+            self.level_of: tuple[int, ...] = tuple(layout.element_levels().tolist())  # for the host
+            self.size_of: tuple[int, ...] = tuple(layout.element_sizes().tolist())
+
+    def add_table(self, name: str, values: Tensor) -> None:
+        """A buffer that the layout determines, of no checkpoint; made on the CPU, for it is read here too."""
+        self.register_buffer(name, values.to(torch.get_default_device()), persistent=False)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
