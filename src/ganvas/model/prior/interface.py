@@ -73,7 +73,8 @@ class Prior(nn.Module, ABC):
             "and more levels, e.g. model/quantizer=residual or grouped",
         )
         self.layout, self.num_classes = layout, num_classes
-        with torch.device("cpu"):
+        self._home = torch.get_default_device()
+        with torch.device("cpu"):  # for the host reads what the layout says
             sizes = torch.tensor([size for own in layout.sizes for size in own])
             lacking = torch.arange(layout.vocabulary) >= sizes[:, None]  # bool [levels, V]
             self.has_lacking = bool(lacking.any())
@@ -84,8 +85,8 @@ class Prior(nn.Module, ABC):
             self.size_of: tuple[int, ...] = tuple(layout.element_sizes().tolist())
 
     def add_table(self, name: str, values: Tensor) -> None:
-        """A buffer that the layout determines, of no checkpoint; made on the CPU, for it is read here too."""
-        self.register_buffer(name, values.to(torch.get_default_device()), persistent=False)
+        """A buffer that the layout determines and no checkpoint holds, where parameters are made."""
+        self.register_buffer(name, values.to(self._home), persistent=False)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
