@@ -92,13 +92,15 @@ class TransformerPrior(Prior):
         self._initialize()
 
     def _add_tables(self, layout: CodeLayout, sizes: list[int], head_size: int) -> None:
+        levels = layout.element_levels()
         starts = torch.tensor([0, *itertools.accumulate(sizes)])
-        self.add_table("offsets", starts[self.element_levels])  # int64 [N]: where a level's codes begin
+        self.add_table("offsets", starts[levels])  # int64 [N]: where a level's codes begin
         repeats = [len(own) for own, at in zip(layout.sizes, layout.positions) for _ in range(math.prod(at))]
         self.add_table("positions", torch.arange(len(repeats)).repeat_interleave(torch.tensor(repeats)))
-        self.add_table("by_level", self.element_levels.argsort(stable=True))  # elements, level by level
-        self.add_table("by_place", self.by_level.argsort())
-        self.counts: list[int] = self.element_levels.bincount(minlength=len(sizes)).tolist()
+        by_level = levels.argsort(stable=True)
+        self.add_table("by_level", by_level)  # elements, level by level
+        self.add_table("by_place", by_level.argsort())
+        self.counts: list[int] = levels.bincount(minlength=len(sizes)).tolist()
         angles = turns(layout.coordinates(), head_size)  # [N, head_size / 2]
         first = torch.zeros_like(angles[:1])  # the class has no place
         keys = torch.cat([first, angles])  # [1 + N, head_size / 2]
