@@ -14,6 +14,7 @@ from torch import Tensor
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.files.code_cache import read_codes, write_codes
 from ganvas.data.loading.check import require_positive
+from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
@@ -37,8 +38,8 @@ class Encodes(Protocol):
 class Codes(TensorDataModule):
     """Training and validation batches hold codes int64 [B, N], with the labels of the samples they are of.
 
-    The samples themselves stay at hand: metrics and previews look at them (:meth:`batches`), so that figures of
-    a prior rest on the same real images as those of any other model.
+    All else that looks at the data (metrics, previews) finds the samples themselves, so that figures of a
+    prior rest on the same real ones as those of any other model.
 
     Args:
         tokenizer: the autoencoder, and with it the data set that it was trained on, as it was trained on.
@@ -69,14 +70,21 @@ class Codes(TensorDataModule):
         self.encodes: Encodes = self.tokenizer
         self.source: TensorDataModule = self.encodes.data
         self.class_names = self.source.class_names
+        self._codes: dict[str, Tensor] = {}
 
     def load(self) -> dict[str, Stored]:
+        """The samples; their codes are made, or read from where they are kept, on the way."""
         for note in self.encodes.notes:
             self.note(note)
         self.source.prepare()
-        shape = self.source.sample_shape
-        rule = f"holds samples of {list(shape)}; the tokenizer takes {list(self.encodes.sample_shape)}"
-        require(shape == self.encodes.sample_shape, "root", self.root, rule)
+        shape, takes = self.source.sample_shape, self.encodes.sample_shape
+        rule = f"holds samples of {list(shape)}; the tokenizer takes {list(takes)}"
+        require(shape == takes, "root", self.root, rule)
+        self._codes = self._read_or_made()
+        return {name: self.source.split(name) for name in SPLITS}
+
+    def _read_or_made(self) -> dict[str, Tensor]:
+        """Codes int32 [count, N] of each split."""
         counts = {name: self.source.num_samples(name) for name in SPLITS}
         key = {
             "tokenizer": self.encodes.sha256,
@@ -89,11 +97,10 @@ class Codes(TensorDataModule):
             self.note(f"encodes {sum(counts.values()):,} samples by {os.path.basename(self.encodes.place)}")
             kept = {name: self._encoded(name, count) for name, count in counts.items()}
             write_codes(key, kept, sizes)
-        labels = {name: self.source.split(name).label for name in SPLITS}
-        return {name: Stored(codes, labels[name]) for name, codes in kept.items()}
+        return kept
 
     def _encoded(self, name: str, count: int) -> Tensor:
-        """int32 [count, N]; held in memory are a batch of samples and all codes."""
+        """int32 [count, N]; in memory are all codes and a batch of samples."""
         codes = torch.empty(count, self.encodes.layout.length, dtype=torch.int32)
         start = 0
         for batch in self.source.batches(name, self.encode_batch_size):
@@ -106,40 +113,37 @@ class Codes(TensorDataModule):
             return
         self._splits = self.load()
         self.notes += [note for note in self.source.notes if note not in self.notes]
-        self.class_names = self.source.class_names
-        self.num_classes = self.source.num_classes
-        train = self.num_samples("train")
-        rule = f"is more than the {train} training samples; batch_size={train} at most"
-        require(self.batch_size <= train, "batch_size", self.batch_size, rule)
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """Shape of a sample that the tokenizer decodes."""
-        return self.source.sample_shape
-
-    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-        """The samples, as :class:`ganvas.data.datamodule.TensorDataModule` hands them out; no codes."""
-        return self.source.batches(name, batch_size, limit)
+        self.class_names, self.num_classes = self.source.class_names, self.source.num_classes
+        self.check_counts(self.num_classes, self.num_samples("train"))
 
     def codes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """Codes int64 [B, N] of a split in its fixed order, and their labels; the last batch may be short."""
         require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
-        stored = self.split(name)
+        stored = self._stored(name)
         count = len(stored) if limit is None else min(limit, len(stored))
         for start in range(0, count, batch_size):
             rows = slice(start, min(start + batch_size, count))
             label = None if stored.label is None else stored.label[rows]
             yield Batch(x=stored.x[rows].long(), label=label)
 
+    def _stored(self, name: str) -> Stored:
+        """Codes and labels of a split; its samples are ``split(name)``."""
+        label = self.split(name).label
+        return Stored(self._codes[name], label)
+
     def fingerprint(self) -> dict[str, object]:
-        train = self.split("train").x.contiguous().numpy()
-        return self.source.fingerprint() | {"codes_sha256": hashlib.sha256(train.data).hexdigest()}
+        self.prepare()
+        digest = hashlib.sha256(self._codes["train"].numpy().data).hexdigest()
+        return self.source.fingerprint() | {"codes_sha256": digest}
 
     def facts(self) -> DataFacts:
         return self.source.facts()
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         return self.source.describe_split(name, limit)
+
+    def _loader(self, name: str) -> TensorLoader:
+        return self._load_by(self._stored(name), name)
 
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
         """Codes as int64."""

@@ -62,7 +62,7 @@ def filtered(logits: Tensor, drawing: Drawing) -> Tensor:
     logits = logits / drawing.temperature
     if drawing.top_k is None and drawing.top_p == 1:
         return logits
-    ordered, index = logits.sort(-1, descending=True, stable=True)
+    ordered, index = logits.sort(dim=-1, descending=True, stable=True)
     gone = torch.zeros_like(ordered, dtype=torch.bool)
     if drawing.top_k is not None:
         gone[..., drawing.top_k :] = True

@@ -1,4 +1,4 @@
-"""An autoregressive prior over codes: each code is said given those before it (van den Oord 2017, section 3.3)."""
+"""An autoregressive prior over codes: each is said given those before it (van den Oord 2017, section 3.3)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Autoregressive(CodeModel):
         return nats_of(network(codes, label), codes).sum(1)
 
     def check_drawing(self, drawing: Drawing) -> None:
+        super().check_drawing(drawing)
         if drawing.steps is not None:
             raise OptionError("steps", drawing.steps, "is of model=masked; here each code is a step")
 

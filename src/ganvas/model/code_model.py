@@ -27,7 +27,8 @@ from ganvas.model.training.recipe import Recipe
 class CodeModel(Recipe):
     """A prior over the codes of a trained autoencoder: it makes new samples, and says how likely codes are.
 
-    Batches of training are codes (``data=codes``): ``x`` int64 [B, N]. Samples are what the tokenizer decodes.
+    Batches of training are codes (``data=codes``): ``x`` int64 [B, N]. Samples are what the tokenizer decodes
+    of codes that were drawn.
 
     Args:
         prior: makes the network of ``layout`` and ``num_classes`` (see the part's interface).
@@ -80,7 +81,7 @@ class CodeModel(Recipe):
         guided = guidance == 1 or (conditional and label_dropout > 0)
         rule = "needs model.conditional=true and model.label_dropout above 0; 1 is no guidance"
         require(guided, "guidance", guidance, rule)
-        self.num_classes = classes if conditional else None
+        self.num_classes: int | None = classes if conditional else None
         self.label_dropout = label_dropout if conditional else 0.0
         self.tokenizer = tokenizer
         try:
@@ -113,7 +114,7 @@ class CodeModel(Recipe):
         return batch.label.masked_fill(left_out, self.num_classes)
 
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
-        """The classes int64 [num] that samples start, start + 1, ... are asked for; None where they are not."""
+        """The classes int64 [num] that these samples are asked for; None where they are not."""
         if self.num_classes is None:
             return None
         numbers = [hash64(seed, "label", i) % self.num_classes for i in range(start, start + num)]
@@ -160,18 +161,19 @@ class CodeModel(Recipe):
             OptionError: a ``drawing`` that this model cannot do.
         """
         drawing = self.drawing if drawing is None else drawing
-        guided = drawing.guidance == 1 or self.label_dropout > 0
-        rule = "needs a prior with classes that was trained with label_dropout; 1 is no guidance"
-        require(guided, "guidance", drawing.guidance, rule)
         self.check_drawing(drawing)
         if label is None:
             label = self.sample_labels(num, seed, start=start)
+        label = None if label is None else label.to(self.device)
         network = self.network(ema=ema)
         with eval_mode(network):
             return self.drawn(network, num, seed, start, label, drawing)
 
     def check_drawing(self, drawing: Drawing) -> None:
         """Raises OptionError for a way of drawing that this model does not have."""
+        guided = drawing.guidance == 1 or self.label_dropout > 0
+        rule = "needs a prior with classes that was trained with label_dropout; 1 is no guidance"
+        require(guided, "guidance", drawing.guidance, rule)
 
     @abstractmethod
     def drawn(

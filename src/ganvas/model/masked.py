@@ -27,13 +27,13 @@ class Masked(CodeModel):
 
         -log p(codes) <= E_m E_hidden  N / m  sum over hidden of -log p(code | those seen, class)
 
-    which is equal for the exact conditionals, and is the integral of Austin's linear schedule: E_t (1/t) of the
-    same sum with each code hidden with probability t ~ U(0, 1).
+    which is equal for the exact conditionals, and is the integral of Austin's linear schedule: E_t (1/t) of
+    the same sum with each code hidden with probability t ~ U(0, 1).
 
     Args:
         steps: forward passes for a sample, where a drawing says nothing else; at most N do something.
-        choice_temperature: of the Gumbel noise in the choice of codes that stay; it falls to 0 in the last step
-            (Chang 2022, appendix; 4.5 in the authors' code). 0 keeps the surest codes always.
+        choice_temperature: of the Gumbel noise in the choice of the codes that stay; it falls to 0 in the
+            last step. 0 keeps the surest codes always.
         estimates: draws of m, of equal shares of {1, ..., N}, by which the bits of a sample are estimated.
 
     The others: see :class:`ganvas.model.code_model.CodeModel`.

@@ -10,12 +10,12 @@ from torch import Tensor
 from ganvas.errors import require
 from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.modes import eval_mode
-from ganvas.model.interface import HasCodes, has_codes
+from ganvas.model.interface import has_codes
 from ganvas.model.training.recipe import Recipe
 
 
 class Tokenizer:
-    """The codes of samples, and samples of codes; its weights never move, and no checkpoint of a prior has them.
+    """The codes of samples, and samples of codes; its weights never move, and no prior's checkpoint has them.
 
     Args:
         recipe: the autoencoder, e.g. of ``ganvas.load(RUN).model``.
@@ -34,13 +34,14 @@ class Tokenizer:
 
     def __init__(self, recipe: Recipe, data: Any, *, sha256: str, place: str) -> None:
         require(has_codes(recipe), "tokenizer", place, "has no codes; it must be the run of a VQ-VAE")
-        self.recipe: Any = recipe.eval().requires_grad_(False)
+        own: Any = recipe
+        self.recipe = own.eval().requires_grad_(False)
         self.data, self.sha256, self.place = data, sha256, place
         self.notes: list[str] = []  # what is to be said of it
         sample = next(iter(data.batches("train", 1, 1))).x
         self.sample_shape = tuple(sample.shape[1:])
-        codes: HasCodes = self.recipe
-        self.layout = CodeLayout.of(codes.encode(sample.to(recipe.device)), codes.codebook_sizes)
+        codes = own.encode(sample.to(own.device))
+        self.layout = CodeLayout.of(codes, own.codebook_sizes)
 
     @property
     def num_classes(self) -> int | None:

@@ -84,7 +84,10 @@ def tokenizer_of(config: dict[str, Any], allow: Sequence[str] = ()) -> dict[str,
     require(isinstance(written, str), "data.tokenizer", written, "must be a run's folder")
     folder = RunFolder(Path(written))
     require(
-        (folder.path / "run.yaml").exists(), "data.tokenizer", written, "is no run's folder; see ganvas runs ls"
+        (folder.path / "run.yaml").exists(),
+        "data.tokenizer",
+        written,
+        "is no run's folder; see ganvas runs ls",
     )
     try:
         recipe, data, _ = load_run(folder, allow=allow, data_root=config["data"].get("root"))
@@ -101,5 +104,7 @@ def tokenizer_of(config: dict[str, Any], allow: Sequence[str] = ()) -> dict[str,
             raise error.under("data") from error
         raise
     if folder.read_status().get("state") not in ("finished", None):
-        found.notes.append(f"the tokenizer {folder.path.name} is not finished: it has {recipe.examples_seen:,} examples")
+        found.notes.append(
+            f"the tokenizer {folder.path.name} is not finished: it has {recipe.examples_seen:,} examples"
+        )
     return {"tokenizer": found}

@@ -22,8 +22,8 @@ from ganvas.run.config.budget import check_all_move, find_budget
 from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
-from ganvas.run.load import tokenizer_of
 from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, SAMPLES
+from ganvas.run.load import tokenizer_of
 from ganvas.run.process.threads import choose_threads
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 

@@ -152,8 +152,7 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
         if plain["paths"]["run_dir"] is None:
             config.paths.run_dir = str(new_folder_path(plain, choices))
             plain = OmegaConf.to_container(config, resolve=True)
-        for option in ("model.init_from", "data.tokenizer"):
-            _settle_run(plain, option, is_job=is_job)
+        _settle_runs(plain, is_job=is_job)
         for group in ("callback", "logger"):  # null switches one of them off
             plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
     except OmegaConfBaseException as error:
@@ -166,21 +165,22 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
 
 
-def _settle_run(plain: dict[str, Any], option: str, *, is_job: bool) -> None:
-    """Makes of the RUN in an option the path of its folder: what is newest changes."""
-    section, _, key = option.partition(".")
-    written = plain[section].get(key)
-    if written is None:
-        return
-    _check_text(option, written)
-    name, need = str(written), _NEEDED[option]
-    moves = is_job and name.partition(":")[0] == "latest"
-    require(not moves, option, name, "may be another job of this sweep; name the run")
-    try:
-        found = find_usable(name, Path(plain["paths"]["output_dir"]), need)
-    except OptionError as error:
-        raise OptionError(option, error.value, error.reason) from error
-    plain[section][key] = os.path.abspath(found.path)
+def _settle_runs(plain: dict[str, Any], *, is_job: bool) -> None:
+    """Makes of each RUN that an option names the path of its folder: what is newest changes."""
+    for option, need in _NEEDED.items():
+        section, _, key = option.partition(".")
+        written = plain[section].get(key)
+        if written is None:
+            continue
+        _check_text(option, written)
+        name = str(written)
+        moves = is_job and name.partition(":")[0] == "latest"
+        require(not moves, option, name, "may be another job of this sweep; name the run")
+        try:
+            found = find_usable(name, Path(plain["paths"]["output_dir"]), need)
+        except OptionError as error:
+            raise OptionError(option, error.value, error.reason) from error
+        plain[section][key] = os.path.abspath(found.path)
 
 
 def _check_groups(tree: Any, choices: Mapping[str, str], written: Mapping[str, str]) -> None:

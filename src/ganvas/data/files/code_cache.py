@@ -24,7 +24,9 @@ log = logging.getLogger("ganvas")
 _KINDS = ((2**8, "<u1"), (2**16, "<u2"), (2**31, "<i4"))  # codes below, and the numbers that hold them
 
 
-def read_codes(key: Mapping[str, object], counts: Mapping[str, int], sizes: Tensor) -> dict[str, Tensor] | None:
+def read_codes(
+    key: Mapping[str, object], counts: Mapping[str, int], sizes: Tensor
+) -> dict[str, Tensor] | None:
     """Codes int32 [N, length] of each split, N as ``counts`` says; None where they are not kept.
 
     A file that is damaged counts as absent, and a line of the log says so.
