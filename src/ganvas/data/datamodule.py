@@ -297,7 +297,10 @@ class TensorDataModule(LightningDataModule):
         return self._loader("test") if self.num_samples("test") else []
 
     def _loader(self, name: str) -> TensorLoader:
-        stored, training = self.split(name), name == "train"
+        return self._load_by(self.split(name), name)
+
+    def _load_by(self, stored: Stored, name: str) -> TensorLoader:
+        training = name == "train"
         loader = self._make_loader(name)(
             stored,
             batch_size=self.batch_size,
