@@ -21,6 +21,8 @@ GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan
 def words(name: Path) -> list[str]:
     """The override that chooses an option, with a model that has such a part."""
     group, option = name.parent.as_posix(), name.stem
+    if name.as_posix() == "data/codes.yaml":
+        return ["model=autoregressive", "data=codes"]
     if group in ("model/optimizer",):
         return [f"model/optimizer@model.generator_optimizer={option}"]
     vqvae = ("model/encoder", "model/decoder", "model/quantizer", "model/reconstruction_loss")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import tokenizer
 from torch import Tensor, nn
 from torch.export import Dim, export
 
@@ -55,6 +56,7 @@ def _autoencoder(name: str) -> list[str]:
     ]
 
 
+SMALL |= dict.fromkeys(("autoregressive", "masked"), ["model.prior.width=32", "model.prior.depth=1"])
 SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
@@ -394,14 +396,16 @@ def test_an_average(option: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("option", sorted(path.stem for path in CONF.glob("*.yaml")))
 def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> None:
     words = [f"model={option}", "data=digits", "data.image_size=16", *SMALL.get(option, [])]
-    model = build(compose(words).config["model"], "model")
+    config = compose(words).config["model"]
+    given = {"tokenizer": tokenizer()} if "prior" in config else {}
+    model = build(config | given, "model")
     model.train()
     modules = [module for network in model.networks.values() for module in network.modules()]
     for module in modules[::2]:
         module.training = False  # as a user's frozen BatchNorm is
     before = [module.training for module in model.modules()]
     state = copy.deepcopy(model.state_dict())
-    x = torch.randn(4, 1, 16, 16)
+    x = torch.randn(4, 1, 8, 8) if given else torch.randn(4, 1, 16, 16)
     model.check_sample(x)
     for method in ("reconstruct", "classify"):
         if hasattr(model, method):
@@ -409,5 +413,7 @@ def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> Non
     if hasattr(model, "generate"):
         model.generate(model.latents(2, 0), ema=False)
         model.sample(2, 0)
+    if given:
+        model.bits(model.draw(2, 0), None)
     assert [module.training for module in model.modules()] == before
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())

@@ -38,6 +38,7 @@ def compositions() -> Iterator[list[str]]:
         if group == "." or group.startswith("hydra"):
             continue
         models = ["model=mlp_gan", "model=dcgan", "model=mlp_vqvae", "model=vqvae", "model=classifier"]
+        models += ["model=autoregressive", "model=masked"]
         if group.startswith("experiment/"):  # a group of the experiments that have it
             having = [one.stem for one in CONF.glob("experiment/*.yaml") if f"/{group}: " in one.read_text()]
             yield from ([f"experiment={one}", f"{group}={option}"] for one in having)
@@ -52,6 +53,8 @@ def compositions() -> Iterator[list[str]]:
                 and not (option == "conv" and "mlp" in model)
                 and not (option == "mlp" and model == "model=vqvae")
             )
+        elif path == CONF / "data" / "codes.yaml":
+            yield ["model=autoregressive", "data=codes"]
         else:
             yield [f"{group}={option}"]
 
