@@ -14,8 +14,7 @@ from torch import Tensor
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.files.code_cache import read_codes, write_codes
 from ganvas.data.loading.check import require_positive
-from ganvas.data.loading.loader import TensorLoader
-from ganvas.data.loading.stored import Stored
+from ganvas.data.loading.stored import Stored, in_order
 from ganvas.errors import require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.code_layout import CodeLayout
@@ -118,15 +117,10 @@ class Codes(TensorDataModule):
 
     def codes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """Codes int64 [B, N] of a split in its fixed order, and their labels; the last batch may be short."""
-        require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
-        stored = self._stored(name)
-        count = len(stored) if limit is None else min(limit, len(stored))
-        for start in range(0, count, batch_size):
-            rows = slice(start, min(start + batch_size, count))
-            label = None if stored.label is None else stored.label[rows]
-            yield Batch(x=stored.x[rows].long(), label=label)
+        for x, label in in_order(self.loaded(name), batch_size, limit):
+            yield Batch(x=x.long(), label=label)
 
-    def _stored(self, name: str) -> Stored:
+    def loaded(self, name: str) -> Stored:
         """Codes and labels of a split; its samples are ``split(name)``."""
         label = self.split(name).label
         return Stored(self._codes[name], label)
@@ -141,9 +135,6 @@ class Codes(TensorDataModule):
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         return self.source.describe_split(name, limit)
-
-    def _loader(self, name: str) -> TensorLoader:
-        return self._load_by(self._stored(name), name)
 
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
         """Codes as int64."""

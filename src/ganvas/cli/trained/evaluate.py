@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganvas.cli.arguments import Failures, check_num, check_split, named_run, run_parser
-from ganvas.cli.trained.drawing import add_drawing, drawing_of
-from ganvas.cli.trained.evaluate_options import check_options
-from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
+from ganvas.cli.trained.options.evaluate_options import check_options
+from ganvas.cli.trained.options.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
 from ganvas.files.text import one_line, say, say_json

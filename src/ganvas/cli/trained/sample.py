@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, named_run, writing
-from ganvas.cli.trained.drawing import add_drawing, drawing_of
 from ganvas.cli.trained.files.options import Target, add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
-from ganvas.cli.trained.labels import add_label, labels_asked_for
+from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
+from ganvas.cli.trained.options.labels import add_label, labels_asked_for
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS

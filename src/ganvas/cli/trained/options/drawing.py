@@ -37,6 +37,9 @@ def drawing_of(arguments: argparse.Namespace, model: Any) -> Drawing | None:
     """
     from ganvas.model.interface import DrawsCodes
 
+    if isinstance(model, DrawsCodes) and arguments.truncation is not None:
+        reason = "is of latents, and a prior draws codes; --temperature 0.9 makes likelier samples"
+        raise OptionError("--truncation", arguments.truncation, reason)
     asked = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
     if not asked:
         return None
