@@ -241,3 +241,16 @@ def test_it_exports_with_a_dynamic_batch(make: Make, layout: CodeLayout) -> None
     for number in (2, 7):
         codes, label = codes_of(layout, number), torch.arange(number) % 4
         torch.testing.assert_close(program(codes, label), prior(codes, label), rtol=0, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_torch_compile_takes_it_as_one_graph(make: Make, layout: CodeLayout) -> None:
+    torch.compiler.reset()
+    prior, codes, label = make(layout, 3), codes_of(layout, 3), torch.tensor([0, 1, 3])
+    compiled: Any = torch.compile(prior, backend="aot_eager", fullgraph=True)
+    gradients = []
+    for one in (prior, compiled):
+        loss = cross_entropy(one(codes, label).transpose(1, 2), codes)
+        gradients.append(torch.autograd.grad(loss, list(prior.parameters())))
+    torch.testing.assert_close(compiled(codes), prior(codes), rtol=0, atol=1e-12)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0, atol=1e-12)

@@ -21,7 +21,8 @@ class StackState:
     Attributes:
         added: of each layer its condition.
         rows: of each layer the vertical stack's input [B, p, n / 2 + H, W], zeros above.
-        columns: of each layer the horizontal stack's input [B, p, 1, n / 2 + W] in this row, zeros before.
+        columns: of each layer the horizontal stack's input [B, p, 1, n / 2 + W], zeros before, this row's
+            up to this position.
         linked: of each layer what this row takes of those above [B, 2 p, 1, W].
         features: [B, skip_channels] of this position, and of its levels so far.
     """
@@ -125,7 +126,7 @@ class PixelStack(nn.Module):
     def move(self, state: StackState, place: int) -> None:
         """Makes the features of position ``place``; those before it have been taken up."""
         row, column = divmod(place, self.sides[1])
-        if column == 0:
+        if column == 0 and self.tall:
             self._begin_row(state, row)
         out = torch.zeros(())
         for number, layer in enumerate(self.layers):
@@ -141,10 +142,6 @@ class PixelStack(nn.Module):
 
     def _begin_row(self, state: StackState, row: int) -> None:
         """Sends the row above, which is whole by now, down the vertical stack."""
-        for columns in state.columns:
-            columns.zero_()
-        if not self.tall:
-            return
         state.linked = []
         for number, layer in enumerate(self.layers):
             above = state.rows[number][:, :, max(row - 1, 0) : max(row - 1, 0) + self.reach + 1]
