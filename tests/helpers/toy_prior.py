@@ -1,4 +1,4 @@
-"""A small prior, causal by construction: an element's logits are of the state that the elements before left."""
+"""A small prior, causal by construction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ganvas.functional.code_layout import CodeLayout
 
 
 class ToyPrior(nn.Module):
-    """A recurrent network with random weights: sharp logits that depend on all codes before and the label."""
+    """A recurrent network of random weights: logits come of the state that the elements before left.
+
+    They are sharp, and depend on all codes before and on the label.
+    """
 
     def __init__(
         self, layout: CodeLayout, num_classes: int | None = None, seed: int = 0, sharpness: float = 3.0
@@ -41,6 +44,7 @@ class ToyPrior(nn.Module):
         beyond = torch.arange(self.layout.vocabulary) >= self.sizes[element]
         return (hidden @ self.out).masked_fill(beyond, -torch.inf)
 
+    @torch.no_grad()
     def sample(self, batch: int, label: Tensor | None = None, seed: int = 0) -> tuple[Tensor, float]:
         """Codes drawn from the prior, and their bits under it."""
         draws, state, codes, bits = torch.Generator().manual_seed(seed), self.begin(batch, label), [], 0.0

@@ -100,6 +100,9 @@ def encode_codes(
     classes = _classes(label, num_classes, prior, len(codes))
     kind = Coder.PRIOR if prior is not None else Coder.COUNTS if are_counted else Coder.UNIFORM
     sources = _Sources(kind, layout, prior)
+    sides = tuple(zip(*sizes, strict=True))
+    for own in ((min(sides[0]), min(sides[1])), (max(sides[0]), max(sides[1]))):
+        Container(kind, model, layout, classes, channels, [own], [Block(1, b"", 0)]).check()
     rows = codes.cpu().numpy()
     labels = None if label is None else label.cpu().numpy()
     step = _block(block, kind, layout)
@@ -278,6 +281,9 @@ def _originals(
             raise ValueError(
                 f"holds images of {container.channels} channels, the model's have {predicted.shape[1]}"
             )
+        height, width = map(max, zip(*sizes[part], strict=True))
+        if predicted.shape[2] < height or predicted.shape[3] < width:
+            raise ValueError(f"holds images of {height} x {width}, the model's are {predicted.shape[2:]}")
         originals = decode_residual(residual.payload, predicted, sizes[part])
         if zlib.crc32(originals.tobytes()) != residual.crc:
             raise ValueError(

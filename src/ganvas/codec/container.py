@@ -115,6 +115,10 @@ class Container:
         """Of all blocks."""
         return sum(block.images for block in self.blocks)
 
+    def check(self) -> None:
+        """Raises ValueError where :func:`parse` would not read a file with this header."""
+        _parse_header(varint.Reader(self._header()))
+
     def to_bytes(self) -> bytes:
         """The file's content."""
         header = self._header()

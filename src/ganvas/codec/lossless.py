@@ -137,9 +137,13 @@ class _Plane:
         self._contexts = [
             (kind // 2 * 4 + blank) * 128 + self.guess // 2,
             (self.guess // 8 * _ERRORS + kind) * 4 + blank,
-            here // 4 * 64 + near[0] // 4,
-            near[0].astype(np.int64) // 4 * 64 + near[1] // 4,
         ]
+        if other:  # the channel before says more than the neighbours
+            self._contexts.append(self.guess // 4 * 64 + (other[-1] + _LEVELS) // 8)
+            self._contexts.append(self.guess // 4 * 64 + here // 4)
+        else:
+            self._contexts.append(near[0].astype(np.int64) // 4 * 64 + here // 4)
+            self._contexts.append(near[0].astype(np.int64) // 4 * 64 + near[1] // 4)
 
     def weights(self, span: Integers) -> Integers:
         """int64 [n, 256] of the pixels of some images at the place that was looked at last."""
