@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ganvas.errors import OptionError
 
 Integers = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # whole numbers
 
 
 class Source(Protocol):
@@ -30,8 +31,8 @@ class Source(Protocol):
         """Samples whose element is coded under weights of one moment: int64 row numbers, in the order."""
         ...
 
-    def weights(self, element: int, span: Integers, known: Integers) -> Integers:
-        """int64 [len(span), size]: each at least 1, a row's sum below 2^53."""
+    def weights(self, element: int, span: Integers, known: Integers) -> Weights:
+        """Whole numbers [len(span), size]: each at least 1, a row's sum below 2^53."""
         ...
 
     def learn(self, element: int, span: Integers, known: Integers) -> None:
@@ -46,10 +47,10 @@ class Encoder:
         self._model, queue = _constriction()
         self._queue = queue.RangeEncoder()
 
-    def put(self, symbols: Integers, weights: Integers) -> None:
-        """Codes int64 [n] under weights int64 [n, size], each number in [0, size)."""
+    def put(self, symbols: Integers, weights: Weights) -> None:
+        """Codes int64 [n] under weights [n, size], each number in [0, size)."""
         if len(symbols):
-            self._queue.encode(symbols.astype(np.int32), self._model, weights.astype(np.float64))
+            self._queue.encode(symbols.astype(np.int32), self._model, weights.astype(np.float64, copy=False))
 
     def finish(self) -> bytes:
         """The stream: 32-bit words, the lowest byte first."""
@@ -69,8 +70,8 @@ class Decoder:
             raise ValueError("a stream of codes is cut: it holds no whole words")
         self._queue = queue.RangeDecoder(np.frombuffer(stream, dtype="<u4").astype(np.uint32))
 
-    def take(self, weights: Integers) -> Integers:
-        """int64 [n]: what was coded under weights int64 [n, size].
+    def take(self, weights: Weights) -> Integers:
+        """int64 [n]: what was coded under weights [n, size].
 
         Raises:
             ValueError: the stream was written under other weights.
@@ -78,7 +79,7 @@ class Decoder:
         if not len(weights):
             return np.zeros(0, dtype=np.int64)
         try:
-            found = self._queue.decode(self._model, weights.astype(np.float64))
+            found = self._queue.decode(self._model, weights.astype(np.float64, copy=False))
         except AssertionError as error:  # constriction's word for a stream that cannot be
             raise ValueError("a stream of codes was written under other probabilities") from error
         return np.asarray(found, dtype=np.int64)

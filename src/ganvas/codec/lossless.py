@@ -41,7 +41,7 @@ _ERROR_STEPS = np.array(
 _ERRORS = len(_ERROR_STEPS) + 1
 _ERROR_FEATURES = 12
 _LEVELS = 256
-_CONTEXTS = (_ERRORS // 2 * 4 * 128, 32 * _ERRORS * 4, 64 * 64, 64 * 64)
+_CONTEXTS = (32 * _ERRORS * 4, 32**3, 64 * 64, 64 * 64)  # numbers of contexts, four kinds
 _POWERS = power_table(24, 24)
 _STRENGTH = 24  # of a context's mean, in pixels seen
 _LARGEST = 1024
@@ -135,8 +135,8 @@ class _Plane:
         kind = self._kind = np.searchsorted(_ERROR_STEPS, self._expected, side="right")
         blank = (near[0] == 0).astype(np.int64) + (near[1] == 0) + (near[3] == 0)
         self._contexts = [
-            (kind // 2 * 4 + blank) * 128 + self.guess // 2,
             (self.guess // 8 * _ERRORS + kind) * 4 + blank,
+            (near[1].astype(np.int64) // 8 * 32 + near[3] // 8) * 32 + self.guess // 8,
         ]
         if other:  # the channel before says more than the neighbours
             self._contexts.append(self.guess // 4 * 64 + (other[-1] + _LEVELS) // 8)

@@ -15,6 +15,7 @@ from ganvas.codec.probabilities import NUM_SHIFTS, edges, integer_weights
 from ganvas.functional.code_layout import CodeLayout
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class Prior(Protocol):
@@ -75,8 +76,8 @@ class PriorSource:
         """All samples at once."""
         yield np.arange(batch)
 
-    def weights(self, element: int, span: Integers, known: Integers) -> Integers:
-        """int64 [batch, size] of the next element; elements must be asked in their order."""
+    def weights(self, element: int, span: Integers, known: Integers) -> Floats:
+        """Whole numbers [batch, size] of the next element; elements must be asked in their order."""
         previous = None if element == 0 else torch.from_numpy(known[:, element - 1]).to(self._device)
         with torch.no_grad():
             logits = self._prior.following(self._state, previous)

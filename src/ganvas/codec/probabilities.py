@@ -46,7 +46,7 @@ def exp_table() -> Integers:
     return np.array(weights, dtype=np.int64)
 
 
-def integer_weights(logits: Floats, size: int, shift: int = 0) -> Integers:
+def integer_weights(logits: Floats, size: int, shift: int = 0) -> Floats:
     """Weights of the codes of one level.
 
     Args:
@@ -55,7 +55,7 @@ def integer_weights(logits: Floats, size: int, shift: int = 0) -> Integers:
         shift: of the grid, in [0, NUM_SHIFTS).
 
     Returns:
-        int64 [B, size], each in [1, 2^24]; a row's largest is 2^24.
+        float64 [B, size], whole numbers as the coder takes them, each in [1, 2^24]; a row's largest is 2^24.
 
     Raises:
         ValueError: a logit of the level is NaN, +inf or larger than 2^40, or a row is all -inf.
@@ -64,9 +64,14 @@ def integer_weights(logits: Floats, size: int, shift: int = 0) -> Integers:
     steps = np.floor(np.maximum(steps, -(2.0**50), out=steps), out=steps)
     whole = steps.astype(np.int64)
     below = whole.max(axis=1, keepdims=True) - whole
-    table = exp_table()
-    found: Integers = table[np.minimum(below, len(table) - 1)]
+    table = _float_table()
+    found: Floats = table[np.minimum(below, len(table) - 1)]
     return found
+
+
+@functools.cache
+def _float_table() -> Floats:
+    return exp_table().astype(np.float64)
 
 
 def edges(logits: Floats, size: int) -> npt.NDArray[np.bool_]:
