@@ -34,6 +34,8 @@ def words(name: Path) -> list[str]:
         chosen = [f"model={GANS.get(option, 'mlp_gan')}", *chosen, *size]
     elif group == "model/network":
         chosen = ["model=classifier", *chosen]
+    elif group == "model/prior":
+        chosen = ["model=autoregressive", *chosen]
     elif group == "model/schedule":
         place = "model.generator_optimizer.lr"
         numbers = {"constant": ["value"], "warmup_cosine": ["first", "peak"]}.get(option, ["first"])
@@ -80,7 +82,8 @@ def composes_and_builds(name: Path, tmp_path: Path) -> None:
     needs_extra = ("metric/features/efficientnet_lite0.yaml", "model/reconstruction_loss/perceptual.yaml")
     if name.as_posix() in needs_extra and find_spec("efficientnet_lite_pytorch") is None:
         return
-    assert build(config["model"], "model") is not None
+    prior = config["model"].get("prior")  # its recipe takes a tokenizer too, which is another run
+    assert build(prior or config["model"], "model.prior" if prior else "model") is not None
     for name_, node in {**config["callback"], **config["logger"]}.items():
         build(node, f"callback.{name_}")
     if config["data"].get("root") is not None or group != "data" or option == "toy":

@@ -16,9 +16,11 @@ import metric_options
 import torch
 from comparison import TOLERANCE, TOLERANCE_FLOAT64, compared
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from ganvas.cli.compose.experiment import compose
 from ganvas.files.folders import packaged_conf
+from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.random import Draws
 from ganvas.run.config.build import build
 from runs import NUM_CLASSES, Bench, train
@@ -273,6 +275,24 @@ def _descended(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in driven.network.named_parameters()}
 
 
+def _prior(config: dict[str, Any]) -> _Driven:
+    made = build(config["prior"], "model.prior")
+    layout = CodeLayout(((16, 8), (32,)), ((4, 4), (8, 8)))
+    whole = torch.rand(BATCH, layout.length, generator=torch.Generator().manual_seed(2))
+    codes = (whole * layout.element_sizes()).long()
+
+    def call(driven: Any, inputs: Inputs) -> dict[str, Tensor]:
+        own, label = codes.to(inputs.label.device), inputs.label
+        nats = cross_entropy(driven.part(own, label).transpose(1, 2), own, reduction="none")  # [B, N]
+        state, previous, found = driven.part.begin(BATCH, label), None, []
+        for place in range(20):
+            found.append(driven.part.following(state, previous).softmax(1))
+            previous = own[:, place]
+        return {"nats": nats, "one after another": torch.stack(found, dim=1)}
+
+    return _Driven(call, part=made(layout=layout, num_classes=NUM_CLASSES).eval())
+
+
 _DRIVERS: dict[str, Callable[[dict[str, Any]], _Driven | None]] = {
     "generator": _called("generator", lambda driven, i: {"x": driven.part(i.z, i.label)}),
     "discriminator": _called("discriminator", lambda driven, i: {"features": driven.part(i.x)}),
@@ -281,6 +301,7 @@ _DRIVERS: dict[str, Callable[[dict[str, Any]], _Driven | None]] = {
     "decoder": _called("decoder", lambda driven, i: {"x": driven.part(i.grid)}),
     "network": _called("network", lambda driven, i: driven.part(i.x)._asdict()),
     "quantizer": _called("quantizer", _quantizer),
+    "prior": _prior,
     "adversarial_loss": _called("adversarial_loss", _adversarial_loss),
     "reconstruction_loss": _called(
         "reconstruction_loss",

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ganvas import OptionError, load
-from ganvas.cli.trained.labels import labels_asked_for
+from ganvas.cli.trained.options.labels import labels_asked_for
 from ganvas.data.digits import Digits
 from ganvas.functional.frechet import frechet_distance
 from ganvas.functional.images import to_float

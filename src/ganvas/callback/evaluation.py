@@ -16,12 +16,13 @@ from ganvas.callback.writing.rows import is_evaluation
 from ganvas.errors import OptionError, require
 from ganvas.functional.checked_values import table
 from ganvas.functional.sharding import unsharded
-from ganvas.metric.evaluate import EvaluationResult
+from ganvas.metric.evaluate import EvaluationResult, joined
 from ganvas.metric.interface import FeatureExtractor, SampleMetric
+from ganvas.metric.likelihood_evaluation import LikelihoodEvaluation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
 from ganvas.metric.sample_evaluation import SampleEvaluation
-from ganvas.model.interface import Reconstructs, Samples
+from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
 
 
 class Evaluation(PeriodicCallback):
@@ -64,6 +65,7 @@ class Evaluation(PeriodicCallback):
         self.reconstruction = ReconstructionEvaluation(
             features=features, perceptual=perceptual, batch_size=batch_size, split=split
         )
+        self.likelihood = LikelihoodEvaluation(batch_size=batch_size, split=split)
         chosen = {name: metric for name, metric in (metrics or {}).items() if metric is not None}
         require(num_samples >= 2, "num_samples", num_samples, "must be at least 2; 10000 is usual")
         self.samples: SampleEvaluation | None = None
@@ -82,7 +84,9 @@ class Evaluation(PeriodicCallback):
         """Raises OptionError where the metrics cannot be had of these data; before the run begins."""
         if isinstance(model, Reconstructs):
             self.reconstruction.check(data)
-        elif isinstance(model, Samples) and self.samples is not None:
+        if isinstance(model, DrawsCodes):
+            self.likelihood.check(data)
+        if isinstance(model, Samples) and self.samples is not None:
             self.samples.check(data)
             self.samples.check_module(model)  # type: ignore[arg-type]  # a module too
 
@@ -131,9 +135,12 @@ class Evaluation(PeriodicCallback):
     def _evaluate(self, pl_module: Any, data: Any) -> EvaluationResult | None:
         if isinstance(pl_module, Reconstructs):
             return self.reconstruction(pl_module, data)  # type: ignore[arg-type]  # a module too
+        samples = likelihood = None
+        if isinstance(pl_module, DrawsCodes):
+            likelihood = self.likelihood(pl_module, data)  # type: ignore[arg-type]  # a module too
         if isinstance(pl_module, Samples) and self.samples is not None:
-            return self.samples(pl_module, data)  # type: ignore[arg-type]  # a module too
-        return None
+            samples = self.samples(pl_module, data)  # type: ignore[arg-type]  # a module too
+        return joined(likelihood, samples)
 
 
 def best_metrics(rows: Iterable[Any]) -> dict[str, dict[str, float | int]]:

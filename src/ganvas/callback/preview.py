@@ -18,7 +18,7 @@ from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_d
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
-from ganvas.model.interface import FromLatents, Reconstructs, Samples
+from ganvas.model.interface import DrawsCodes, FromLatents, Reconstructs, Samples
 
 
 class Preview(PeriodicCallback):
@@ -97,6 +97,11 @@ class Preview(PeriodicCallback):
             z = pl_module.latents(rows * columns, self.seed)
             label = torch.arange(rows, device=z.device).repeat_interleave(columns)
             return draw(pl_module.generate(z, label), columns=columns), None, None
+        if isinstance(pl_module, DrawsCodes) and real.ndim == 4 and pl_module.num_classes is not None:
+            rows = min(pl_module.num_classes, self.num)
+            columns = max(1, self.num // rows)
+            label = torch.arange(rows, device=device).repeat_interleave(columns)
+            return draw(pl_module.sample(len(label), self.seed, label=label), columns=columns), None, None
         if isinstance(pl_module, Samples):
             samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
             return draw(samples, background=real if real.ndim == 2 else None), None, None

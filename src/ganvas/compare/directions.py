@@ -21,6 +21,7 @@ BETTER = {
     "mse": "min",
     "nmse": "min",
     "accuracy": "max",
+    "bits_per_dim": "min",
 }
 
 

@@ -19,7 +19,7 @@ from ganvas.data.loading.fraction import check_fraction, describe_fraction, kept
 from ganvas.data.loading.loader import TensorLoader, from_the_start
 from ganvas.data.loading.overrides import overrides_of
 from ganvas.data.loading.resize import fit_images, require_mode
-from ganvas.data.loading.stored import Stored
+from ganvas.data.loading.stored import Stored, in_order
 from ganvas.errors import OptionError, require
 from ganvas.files.text import one_line
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
@@ -212,6 +212,9 @@ class TensorDataModule(LightningDataModule):
         require(name in self._splits, "split", name, f"must be one of {', '.join(self._splits)}")
         return self._splits[name]
 
+    def loaded(self, name: str) -> Stored:  # what batches of training and validation are made of
+        return self.split(name)
+
     def num_samples(self, name: str) -> int:
         return len(self.split(name))
 
@@ -227,13 +230,7 @@ class TensorDataModule(LightningDataModule):
             batch_size: samples a batch.
             limit: samples in all, None for the whole split.
         """
-        require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
-        stored = self.split(name)
-        count = len(stored) if limit is None else min(limit, len(stored))
-        for start in range(0, count, batch_size):
-            rows = slice(start, min(start + batch_size, count))
-            x = stored.x[rows]
-            label = None if stored.label is None else stored.label[rows]
+        for x, label in in_order(self.split(name), batch_size, limit):
             yield Batch(x=x.clone() if x.is_floating_point() else to_float(x), label=label)
 
     def fingerprint(self) -> dict[str, object]:
@@ -297,7 +294,7 @@ class TensorDataModule(LightningDataModule):
         return self._loader("test") if self.num_samples("test") else []
 
     def _loader(self, name: str) -> TensorLoader:
-        stored, training = self.split(name), name == "train"
+        stored, training = self.loaded(name), name == "train"
         loader = self._make_loader(name)(
             stored,
             batch_size=self.batch_size,

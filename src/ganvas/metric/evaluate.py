@@ -35,6 +35,22 @@ class EvaluationResult(NamedTuple):
     better: dict[str, str]
 
 
+def joined(*results: EvaluationResult | None) -> EvaluationResult | None:
+    """One result of several of the same data and weights, of metrics by different names; None of none."""
+    there = [one for one in results if one is not None]
+    if not there:
+        return None
+    metrics: dict[str, float] = {}
+    better: dict[str, str] = {}
+    protocol: dict[str, object] = {}
+    parts: dict[str, object] = {}
+    for one in there:
+        own = one.protocol.get("metrics")
+        metrics, better = metrics | one.metrics, better | one.better
+        protocol, parts = protocol | one.protocol, parts | (own if isinstance(own, dict) else {})
+    return EvaluationResult(metrics, protocol | {"metrics": parts}, better)
+
+
 class EvaluatedData(Protocol):
     """What is asked of a data module (``ganvas.data.datamodule.TensorDataModule`` in full)."""
 

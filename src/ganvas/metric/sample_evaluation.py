@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+import dataclasses
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ganvas.errors import OptionError, require
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.memory import require_memory
+from ganvas.functional.next_code import Drawing
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation, SampleMetric
@@ -21,7 +23,14 @@ class Sampler(Protocol):
     """What is asked of a recipe that makes samples (``ganvas.model.interface.Samples`` in full)."""
 
     def sample(
-        self, num: int, seed: int, *, ema: bool = True, start: int = 0, truncation: float | None = None
+        self,
+        num: int,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        truncation: float | None = None,
+        **options: Any,
     ) -> Tensor: ...
 
 
@@ -38,6 +47,7 @@ class SampleEvaluation:
         limit: real samples at most; None takes the whole split.
         ema: take the averaged weights where the recipe has them.
         truncation: largest latent value; None does not cut.
+        drawing: how a prior draws codes (``ganvas.functional.next_code.Drawing``); None: as it says itself.
 
     Raises:
         OptionError: an argument out of its range; more with :meth:`check`.
@@ -55,6 +65,7 @@ class SampleEvaluation:
         limit: int | None = None,
         ema: bool = True,
         truncation: float | None = None,
+        drawing: Drawing | None = None,
     ) -> None:
         require(
             bool(metrics), "metrics", "none", "there is nothing to compute; metric/samples=default gives FID"
@@ -65,6 +76,7 @@ class SampleEvaluation:
         self.features, self.metrics = features, metrics
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.split, self.limit, self.ema, self.truncation = split, limit, ema, truncation
+        self.drawing = drawing
         self._sizes: tuple[int, int | None] | None = None
         self._real_of: EvaluatedData | None = None
 
@@ -137,6 +149,7 @@ class SampleEvaluation:
         """What the metrics rest on, as nested plain values."""
         averaged = self.ema and getattr(module, "ema", None) is not None
         fitted = getattr(module, "statistics_samples", None) if averaged else None
+        drawing = self.drawing or getattr(module, "drawing", None)
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),
@@ -145,6 +158,7 @@ class SampleEvaluation:
             "weights": "ema" if averaged else "raw",
             **({} if fitted is None else {"batch_norm_fitted_to": fitted}),
             "truncation": self.truncation,
+            **({} if drawing is None else {"drawing": dataclasses.asdict(drawing)}),
             "features": dict(self.features.protocol),
             "metrics": {name: self._protocol_of(metric, data) for name, metric in self.metrics.items()},
         }
@@ -175,11 +189,14 @@ class SampleEvaluation:
         broken = torch.zeros((), dtype=torch.int64, device=device)
         for metric in self.metrics.values():
             metric.forget("generated")
+        options: dict[str, Any] = {} if self.drawing is None else {"drawing": self.drawing}
         for number, start in enumerate(range(0, self.num_samples, self.batch_size)):
             if not is_mine(number):
                 continue
             count = min(self.batch_size, self.num_samples - start)
-            x = sampler.sample(count, self.seed, ema=self.ema, start=start, truncation=self.truncation)
+            x = sampler.sample(
+                count, self.seed, ema=self.ema, start=start, truncation=self.truncation, **options
+            )
             seen = self.features(x)
             broken += (~seen.features.isfinite()).any(1).sum()
             index = torch.arange(start, start + count, device=device)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor
 
+from ganvas.functional.next_code import Drawing
 from ganvas.model.network.interface import Classified
 from ganvas.model.quantizer.interface import Quantizer
 
@@ -67,6 +68,36 @@ class Discriminates(Protocol):
 
     def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
         """Samples [B, ...] and classes int64 [B] to logits [B], positive for real; the mode is as set."""
+        ...
+
+
+@runtime_checkable
+class DrawsCodes(Samples, Protocol):
+    """A recipe that draws the codes of samples, and says how likely codes are (priors)."""
+
+    tokenizer: Any
+    num_classes: int | None  # how many classes samples may be asked for; None where they are not
+
+    def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
+        """The classes int64 [num] that these samples are asked for; None where they are not."""
+        ...
+
+    def sample(
+        self,
+        num: int,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        truncation: float | None = None,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> Tensor:
+        """As :class:`Samples`; of these classes int64 [num], and drawn in this way, where they are given."""
+        ...
+
+    def bits(self, codes: Tensor, label: Tensor | None, *, start: int = 0, ema: bool = True) -> Tensor:
+        """Bits [B] in which codes int64 [B, N], of classes int64 [B], are said."""
         ...
 
 

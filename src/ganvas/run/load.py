@@ -1,33 +1,44 @@
-"""A RUN read back: its config, its data and its recipe with the weights of its newest valid checkpoint."""
+"""A RUN read back: its config, its data and its recipe with the weights of its newest valid checkpoint.
+
+What a run rests on, a tokenizer, is a RUN too, in the folder ``tokenizer`` of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
+from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
 from ganvas.run.config.build import build
 from ganvas.run.config.stored import read_stored
+from ganvas.run.folder.checksum import sha256_of
 from ganvas.run.folder.run_folder import RunFolder
 
 
-def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, Any, dict[str, Any]]:
+def load_run(
+    folder: RunFolder, *, allow: Sequence[str] = (), data_root: str | None = None
+) -> tuple[Recipe, Any, dict[str, Any]]:
     """The recipe (eval mode, on the CPU or the first GPU), the data module and the run's record.
 
     Args:
         folder: the run.
         allow: the user's own modules that the run may name.
+        data_root: folder of its data set, where that lies elsewhere by now.
 
     Raises:
         OptionError: no valid checkpoint, or the run names code outside the allow-list.
     """
     run = read_stored(folder, allow)
     config = run["config"]
+    if data_root is not None:
+        config["data"]["root"] = data_root
     path, damaged = folder.find_checkpoint()
     if path is None:
         names = ", ".join(one.name for one in damaged)
@@ -35,7 +46,7 @@ def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, A
         raise OptionError(
             "RUN", folder.path, wrong if damaged else "holds no checkpoint; ganvas resume makes one"
         )
-    data, model = _build(config, folder)
+    data, model = _build(config, folder, allow)
     checkpoint = load_checked(path)
     precision = str(config["accelerator"].get("precision"))
     check_fits(checkpoint, model=model, clock=model.clock(), optimizers=None, precision=precision, path=path)
@@ -46,10 +57,11 @@ def load_run(folder: RunFolder, *, allow: Sequence[str] = ()) -> tuple[Recipe, A
     return model.to(device), data, run
 
 
-def _build(config: dict[str, Any], folder: RunFolder) -> tuple[Any, Recipe]:
+def _build(config: dict[str, Any], folder: RunFolder, allow: Sequence[str]) -> tuple[Any, Recipe]:
     """Data module and recipe; parts that do not fit each other are the RUN's fault, whatever they raise."""
     try:
-        data, model = build(config["data"], "data"), build(config["model"], "model")
+        given = tokenizer_of(config, allow)
+        data, model = build(config["data"] | given, "data"), build(config["model"] | given, "model")
     except OptionError:
         raise
     except Exception as error:
@@ -58,3 +70,41 @@ def _build(config: dict[str, Any], folder: RunFolder) -> tuple[Any, Recipe]:
     if not isinstance(model, Recipe) or not isinstance(data, LightningDataModule):
         raise OptionError("RUN", folder.path, "its model is no recipe, or its data are no data module")
     return data, model
+
+
+def tokenizer_of(config: dict[str, Any], allow: Sequence[str] = ()) -> dict[str, Tokenizer]:
+    """``tokenizer``, read from the run that ``data.tokenizer`` names, for data and model; empty without.
+
+    Raises:
+        OptionError: ``data.tokenizer``: it is no run with codes and a whole checkpoint.
+    """
+    written = config["data"].get("tokenizer")
+    if written is None:
+        return {}
+    require(isinstance(written, str), "data.tokenizer", written, "must be a run's folder")
+    folder = RunFolder(Path(written))
+    require(
+        (folder.path / "run.yaml").exists(),
+        "data.tokenizer",
+        written,
+        "is no run's folder; see ganvas runs ls",
+    )
+    try:
+        recipe, data, _ = load_run(folder, allow=allow, data_root=config["data"].get("root"))
+        path = folder.newest_checkpoint()
+        assert path is not None  # load_run has read it
+        found = Tokenizer(recipe, data, sha256=sha256_of(path), place=str(folder.path))
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}); name another run"
+        raise OptionError("data.tokenizer", written, reason) from error
+    except OptionError as error:
+        if error.option in ("RUN", "tokenizer"):
+            raise OptionError("data.tokenizer", written, error.reason) from error
+        if error.option.startswith("root"):
+            raise error.under("data") from error
+        raise
+    if folder.read_status().get("state") not in ("finished", None):
+        found.notes.append(
+            f"the tokenizer {folder.path.name} is not finished: it has {recipe.examples_seen:,} examples"
+        )
+    return {"tokenizer": found}

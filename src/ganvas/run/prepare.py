@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
 from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, SAMPLES
+from ganvas.run.load import tokenizer_of
 from ganvas.run.process.threads import choose_threads
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 
@@ -38,7 +40,8 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
     check_machine(machine)
     torch.set_float32_matmul_precision(machine.matmul_precision)
-    data = build(config["data"], "data")
+    given = tokenizer_of(config, config.get("allow_imports") or ())
+    data = build(config["data"] | given, "data")
     require(
         isinstance(data, pl.LightningDataModule),
         "data._target_",
@@ -47,7 +50,7 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     )
     with error_prefix("data"):
         data.prepare()
-    model = build_model(config, data)
+    model = build_model(config, data, given)
     world = processes(machine)
     require(
         data.batch_size % world == 0,
@@ -156,12 +159,16 @@ def abilities_of(model: Recipe) -> list[str]:
     return [word for word, kind in kinds.items() if isinstance(model, kind)]
 
 
-def build_model(config: dict[str, Any], data: Any) -> Recipe:
-    """The recipe with its initial weights (a function of the seed), checked against the data's samples."""
+def build_model(config: dict[str, Any], data: Any, given: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe with its initial weights (a function of the seed), checked against the data's samples.
+
+    Args:
+        given: objects for its constructor that no config describes.
+    """
     _check_classes(config["model"], "model", getattr(data, "num_classes", None))
     torch.manual_seed(hash64(config["seed"], "init"))
     try:
-        model = build(config["model"], "model")
+        model = build(config["model"] | dict(given or {}), "model")
     except RuntimeError as error:  # torch has no class of its own for it on a CPU
         if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
             raise

@@ -157,7 +157,13 @@ def _create_folder(folder: RunFolder, run: dict[str, Any], parts: Parts) -> None
     check_writable(folder.path, "paths.output_dir" if below else "paths.run_dir")
     world = environment(parts.data, processes(parts.machine), parts.model.rests_on())
     record = run | {"ganvas": run["ganvas"] | {"environment": world}}
-    create(folder.path, record, abilities=abilities_of(parts.model))
+    tokenizer = getattr(parts.data, "tokenizer", None)
+    create(
+        folder.path,
+        record,
+        abilities=abilities_of(parts.model),
+        tokenizer=None if tokenizer is None else (RunFolder(Path(tokenizer.place)), tokenizer.sha256),
+    )
 
 
 def _continue(parts: Parts, run: dict[str, Any], folder: RunFolder, overrides: Sequence[str]) -> ResumePlan:

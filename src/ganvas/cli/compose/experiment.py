@@ -25,8 +25,9 @@ from ganvas.files.plain import too_large
 from ganvas.functional.instant import timestamp
 from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
-from ganvas.run.folder.usable import Need, find_usable
+from ganvas.run.folder.usable import NEEDS, Need, find_usable
 
+_NEEDED = {"model.init_from": Need(checkpoint=True), "data.tokenizer": NEEDS["codes"]}
 _MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
 
@@ -151,7 +152,7 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
         if plain["paths"]["run_dir"] is None:
             config.paths.run_dir = str(new_folder_path(plain, choices))
             plain = OmegaConf.to_container(config, resolve=True)
-        _settle_init_from(plain, is_job=is_job)
+        _settle_runs(plain, is_job=is_job)
         for group in ("callback", "logger"):  # null switches one of them off
             plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
     except OmegaConfBaseException as error:
@@ -164,20 +165,22 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
 
 
-def _settle_init_from(plain: dict[str, Any], *, is_job: bool) -> None:
-    """Makes of the RUN in ``model.init_from`` the path of its folder: what is newest changes."""
-    written = plain["model"].get("init_from")
-    if written is None:
-        return
-    _check_text("model.init_from", written)
-    name, option = str(written), "model.init_from"
-    moves = is_job and name.partition(":")[0] == "latest"
-    require(not moves, option, name, "may be another job of this sweep; name the run")
-    try:
-        found = find_usable(name, Path(plain["paths"]["output_dir"]), Need(checkpoint=True))
-    except OptionError as error:
-        raise OptionError(option, error.value, error.reason) from error
-    plain["model"]["init_from"] = os.path.abspath(found.path)
+def _settle_runs(plain: dict[str, Any], *, is_job: bool) -> None:
+    """Makes of each RUN that an option names the path of its folder: what is newest changes."""
+    for option, need in _NEEDED.items():
+        section, _, key = option.partition(".")
+        written = plain[section].get(key)
+        if written is None:
+            continue
+        _check_text(option, written)
+        name = str(written)
+        moves = is_job and name.partition(":")[0] == "latest"
+        require(not moves, option, name, "may be another job of this sweep; name the run")
+        try:
+            found = find_usable(name, Path(plain["paths"]["output_dir"]), need)
+        except OptionError as error:
+            raise OptionError(option, error.value, error.reason) from error
+        plain[section][key] = os.path.abspath(found.path)
 
 
 def _check_groups(tree: Any, choices: Mapping[str, str], written: Mapping[str, str]) -> None:

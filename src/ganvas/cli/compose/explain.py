@@ -156,6 +156,10 @@ def unresolved(error: Exception, overrides: Sequence[str], tree: Any = None) -> 
     for override in removed:
         if absent and f"{absent.group(1)}.".startswith(f"{key_of(override)}."):
             return OptionError(override, "", f"{key} takes its value from it; leave it where it is")
+    if absent and absent.group(1).startswith("data.") and key.startswith("model."):
+        chosen = values_written(overrides).get("data", "...")
+        reason = f"has no {absent.group(1)[5:]}, which {key} reads; choose another model, or other data"
+        return OptionError("data", chosen, reason)
     if "Recursive" in text:
         return OptionError(
             key, written.get(key, ""), "its interpolations form a cycle; give one of the keys a value"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganvas.cli.arguments import Failures, check_num, check_split, named_run, run_parser
-from ganvas.cli.trained.evaluate_options import check_options
-from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
+from ganvas.cli.trained.options.evaluate_options import check_options
+from ganvas.cli.trained.options.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
 from ganvas.files.text import one_line, say, say_json
@@ -147,6 +148,7 @@ def evaluate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--truncation", type=float, help="cut latents to [-T, T], or draw styles to their mean"
     )
+    add_drawing(parser)
     parser.add_argument(
         "--floor", action="store_true", help="training samples for generated ones; nothing is recorded"
     )
@@ -175,11 +177,14 @@ def _as_written(arguments: argparse.Namespace) -> Iterator[None]:
 def _evaluate(
     model: Any, data: Any, metrics: dict[str, Any], num: int, arguments: argparse.Namespace, folder: Any
 ) -> Any:
+    from ganvas.metric.evaluate import joined
     from ganvas.metric.floor import TrainingSamples
+    from ganvas.metric.likelihood_evaluation import LikelihoodEvaluation
     from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
     from ganvas.metric.sample_evaluation import SampleEvaluation
-    from ganvas.model.interface import Reconstructs, Samples
+    from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
 
+    drawing = drawing_of(arguments, model)
     shared = {"split": arguments.split, "batch_size": arguments.batch_size}
     averaged = getattr(model, "ema", None) is not None
     require(
@@ -198,12 +203,16 @@ def _evaluate(
             limit=arguments.num_real,
             ema=not arguments.raw,
             truncation=arguments.truncation,
+            drawing=drawing,
             **shared,
         )
         module: Any = TrainingSamples(data, num) if arguments.floor else model
         evaluation_result = evaluate(module, data)
         if arguments.floor:
             evaluation_result.protocol["weights"] = "training samples"
+        elif isinstance(model, DrawsCodes):
+            likelihood = LikelihoodEvaluation(limit=arguments.num_real, ema=not arguments.raw, **shared)
+            return joined(likelihood(module, data), evaluation_result)
         return evaluation_result
     if isinstance(model, Reconstructs):
         limit = arguments.num if arguments.num is not None else arguments.num_real

@@ -14,7 +14,7 @@ from ganvas.cli.trained.from_latents import (
     generator_parser,
     load_generator,
 )
-from ganvas.cli.trained.labels import add_label, labels_of
+from ganvas.cli.trained.options.labels import add_label, labels_of
 from ganvas.errors import require
 
 

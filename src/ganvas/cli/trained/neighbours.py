@@ -16,8 +16,8 @@ from ganvas.cli.trained.from_latents import (
     generator_parser,
     load_generator,
 )
-from ganvas.cli.trained.labels import add_label, labels_of
-from ganvas.cli.trained.metric_choice import build_metrics, chosen_by, metric_node
+from ganvas.cli.trained.options.labels import add_label, labels_of
+from ganvas.cli.trained.options.metric_choice import build_metrics, chosen_by, metric_node
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.run_folder import RunFolder

@@ -1,4 +1,4 @@
-"""``ganvas sample RUN``: samples of a GAN as an image, an array (.npz), or a folder with a file each."""
+"""``ganvas sample RUN``: samples of a GAN or a prior as an image, an array (.npz), or a folder of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.arguments import check_num, named_run, writing
 from ganvas.cli.trained.files.options import Target, add_scale, add_target, check_scale, read_target
 from ganvas.cli.trained.from_latents import check_common, generator_parser
-from ganvas.cli.trained.labels import add_label, labels_asked_for
+from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
+from ganvas.cli.trained.options.labels import add_label, labels_asked_for
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.usable import NEEDS
@@ -21,12 +22,15 @@ _LEAST = 4096  # bytes of a file on most disks
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganvas.functional.next_code import Drawing
+
 
 def run(argv: Sequence[str]) -> int:
     """Writes ``--num`` samples; sample number i is a function of (--seed, i) and the weights alone."""
     parser = generator_parser("sample", __doc__, 64, "samples")
     parser.add_argument("--columns", type=int, help="images in a row of the grid; a square without")
     add_label(parser)
+    add_drawing(parser)
     add_scale(parser, "small images of a grid come near to 64 pixels, and files of a folder stay as they are")
     add_target(parser)
     arguments = parser.parse_args(list(argv))
@@ -47,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
 
     from ganvas.cli.trained.files.samples import check_samples, open_samples
     from ganvas.functional.memory import require_memory
-    from ganvas.model.interface import FromLatents, Samples
+    from ganvas.model.interface import DrawsCodes, FromLatents, Samples
     from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
@@ -56,12 +60,13 @@ def run(argv: Sequence[str]) -> int:
     labels = labels_asked_for(arguments.label, num, model, data)
     if labels is not None and columns is None:
         columns = -(-num // len(labels.unique()))  # a row a class
-    pieces = _pieces(model, arguments, labels)
+    drawing = drawing_of(arguments, model)
+    pieces = _pieces(model, arguments, labels, drawing)
     first = next(pieces)
     if first[1] is not None:  # classes are drawn all at once, and a few lists of them are made
         require_memory("--num", num, 4 * first[1].itemsize * num, f"{num:,} classes")
     _require_disk(target, first[0], num)
-    if labels is None and isinstance(model, FromLatents):
+    if labels is None and isinstance(model, FromLatents | DrawsCodes):
         labels = model.sample_labels(num, arguments.seed)
     check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
     channels = first[0].shape[1] if first[0].ndim == 4 else 1
@@ -88,14 +93,23 @@ def _require_disk(target: Target, x: Tensor, num: int) -> None:
 
 
 def _pieces(
-    model: Any, arguments: argparse.Namespace, labels: Tensor | None
+    model: Any, arguments: argparse.Namespace, labels: Tensor | None, drawing: Drawing | None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Samples [B, ...] in [-1, 1] in their order, and their classes int64 [B] where they have some."""
-    from ganvas.model.interface import FromLatents
+    from ganvas.model.interface import DrawsCodes, FromLatents
 
     options = {"ema": not arguments.raw, "truncation": arguments.truncation}
     for start in range(0, arguments.num, arguments.batch_size):
         count = min(arguments.batch_size, arguments.num - start)
+        if isinstance(model, DrawsCodes):
+            known = labels if labels is not None else model.sample_labels(count, arguments.seed, start=start)
+            if labels is not None:
+                known = labels[start : start + count]
+            yield (
+                model.sample(count, arguments.seed, start=start, label=known, drawing=drawing, **options),
+                known,
+            )
+            continue
         if labels is not None:
             z = model.latents(count, arguments.seed, start=start, truncation=arguments.truncation)
             asked = labels[start : start + count]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ganvas.errors import require
 from ganvas.functional.random import hash64
 
 
@@ -29,6 +31,22 @@ class Stored:
         """The samples with these numbers, int64 [M], copied."""
         label = None if self.label is None else self.label.index_select(0, rows)
         return Stored(x=self.x.index_select(0, rows), label=label)
+
+
+def in_order(
+    stored: Stored, batch_size: int, limit: int | None = None
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Samples and labels of a split in its fixed order, as they are stored; the last batch may be short.
+
+    Args:
+        batch_size: samples a batch.
+        limit: samples in all, None for the whole split.
+    """
+    require(batch_size >= 1, "batch_size", batch_size, "must be at least 1")
+    count = len(stored) if limit is None else min(limit, len(stored))
+    for start in range(0, count, batch_size):
+        rows = slice(start, min(start + batch_size, count))
+        yield stored.x[rows], None if stored.label is None else stored.label[rows]
 
 
 def hold_out(count: int, sizes: list[int], purpose: str) -> list[Tensor]:

@@ -24,7 +24,7 @@ _ALLOWED_TO_DIFFER = re.compile(
         |num_sanity_val_steps|detect_anomaly|inference_mode|profiler|enable_model_summary
         |non_finite|max_skips|max_rollbacks)
     | accelerator\.(?:process_group_backend|timeout)
-    | data\.(?:root|cache_dir|num_workers|mirrors) | model\.main_metric
+    | data\.(?:root|cache_dir|num_workers|mirrors|tokenizer|encode_batch_size) | model\.main_metric
     )$""",
     re.VERBOSE,
 )

@@ -10,7 +10,7 @@ from ganvas.errors import require
 from ganvas.run.config.allowed import check_kinds, check_targets
 from ganvas.run.config.places import confine
 from ganvas.run.folder.links import check_tree
-from ganvas.run.folder.run_folder import RunFolder
+from ganvas.run.folder.run_folder import TOKENIZER, RunFolder
 
 _SECTIONS = ("paths", "data", "model", "trainer", "accelerator")
 _READ_FROM = ("root", "cache_dir")  # folders that every data module may have
@@ -70,6 +70,11 @@ def read_stored(
     check_targets(config, allow)
     check_kinds(config)
     _find_data(config["data"], run["ganvas"].get("cwd"))
+    own = folder.path / TOKENIZER
+    if config["data"].get("tokenizer") is not None and own.is_dir():
+        reason = "is part of the run, which goes on with its own; train another run with it"
+        require("data.tokenizer" not in written, "data.tokenizer", "", reason)
+        config["data"]["tokenizer"] = str(own)
     if not trains:
         config |= {"callback": {}, "logger": {}}
     if not folder.allows_places:

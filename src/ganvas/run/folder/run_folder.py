@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import OptionError, require
-from ganvas.files.plain import dump_plain, load_object, load_plain
+from ganvas.files.plain import MAX_BYTES, dump_plain, load_object, load_plain
+from ganvas.files.read import read_bytes
 from ganvas.files.remove import is_rest
 from ganvas.files.schema import (
     Kind,
@@ -28,7 +29,7 @@ from ganvas.files.schema import (
     section,
 )
 from ganvas.files.text import hidden_letter, one_line
-from ganvas.files.write import new_folder, try_folder, write_text
+from ganvas.files.write import new_folder, try_folder, write_bytes, write_text
 from ganvas.functional.instant import folder_stamp, instant_of, timestamp
 from ganvas.run.folder.checksum import checksum_matches
 from ganvas.run.folder.redact import redacted, scrubbed
@@ -46,6 +47,9 @@ SUMMARY: dict[str, Kind] = {
 }
 _STATUS = SUMMARY | {"state": is_text, "error": maybe(is_text), "started": is_text, "updated": is_text}
 RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
+
+TOKENIZER = "tokenizer"  # folder in a run, of the run whose codes it learns
+_MAX_CHECKPOINT = 1 << 36  # bytes
 
 _LONGEST_NAME = 255  # bytes, of a file's or a folder's
 
@@ -165,14 +169,22 @@ def check_name_fits(path: Path, option: str) -> None:
         raise OptionError(option, shown, f"cannot be named so ({error.strerror}); name another") from error
 
 
-def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None = None) -> RunFolder:
+def create(
+    path: Path,
+    run: dict[str, Any],
+    *,
+    abilities: Sequence[str] | None = None,
+    tokenizer: tuple[RunFolder, str] | None = None,
+) -> RunFolder:
     """Makes the folder (it must not exist) with run.yaml and status.json, all of it or nothing.
 
     Args:
         abilities: what the recipe can do (see ganvas.run.folder.usable), for those who do not build it.
+        tokenizer: the run whose codes it learns, and the sha256 of the checkpoint that was read; what is
+            needed of it goes into the folder ``tokenizer``.
 
     Raises:
-        OptionError: the folder exists, or cannot be made.
+        OptionError: the folder exists, or cannot be made; the tokenizer has changed.
     """
     if os.path.lexists(path):
         raise OptionError("paths.run_dir", path, "exists; each run needs a folder of its own")
@@ -183,6 +195,8 @@ def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None =
             for name in ("checkpoints", "tensorboard", "samples"):
                 (place.path / name).mkdir()
             write_run(place.path, run)
+            if tokenizer is not None:
+                _copy_weights(*tokenizer, place.path / TOKENIZER)
             listed |= {
                 "choices": dict(run.get("ganvas", {}).get("choices") or {}),
                 "run_yaml_bytes": (place.path / "run.yaml").stat().st_size,
@@ -197,6 +211,22 @@ def create(path: Path, run: dict[str, Any], *, abilities: Sequence[str] | None =
     return RunFolder(path)
 
 
+def _copy_weights(run: RunFolder, sha256: str, to: Path) -> None:
+    """A run with its newest checkpoint alone; raises OptionError unless that has the sha256."""
+    checkpoint = run.newest_checkpoint()
+    content = b"" if checkpoint is None else read_bytes(checkpoint, _MAX_CHECKPOINT)
+    same = hashlib.sha256(content).hexdigest() == sha256
+    rule = "was changed while it was read; name a run that is finished"
+    require(same and checkpoint is not None, "data.tokenizer", run.path, rule)
+    assert checkpoint is not None
+    (to / "checkpoints").mkdir(parents=True)
+    write_bytes(to / "checkpoints" / checkpoint.name, content)
+    write_text(to / "checkpoints" / f"{checkpoint.name}.sha256", f"{sha256}  {checkpoint.name}\n")
+    for name in ("run.yaml", "status.json"):
+        if (run.path / name).is_file():
+            write_bytes(to / name, read_bytes(run.path / name, MAX_BYTES))
+
+
 def write_run(path: Path, run: dict[str, Any]) -> None:
     """Writes run.yaml: ``ganvas`` (where the run came from) and ``config``, without secrets."""
     write_text(path / "run.yaml", dump_plain(redacted(run)))
@@ -206,8 +236,13 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
     """Every run under ``output_dir``, also inside sweeps, oldest first."""
     patterns = ["*/" * depth + "run.yaml" for depth in range(1, RUN_DEPTH + 1)]
     there = (path.parent for pattern in patterns for path in output_dir.glob(pattern) if path.exists())
-    found = [path for path in there if not is_rest(path)]
+    found = [path for path in there if not is_rest(path) and not _is_part(path)]
     return [RunFolder(path) for path in sorted(found, key=lambda path: (started(path), path.name))]
+
+
+def _is_part(path: Path) -> bool:
+    """Whether the folder is not a run of its own, but belongs to the one that it lies in."""
+    return path.name == TOKENIZER and (path.parent / "run.yaml").exists()
 
 
 def started(path: Path, status: Mapping[str, Any] | None = None) -> float:

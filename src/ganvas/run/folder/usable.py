@@ -14,7 +14,7 @@ from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
 
 # What a recipe can do. status.json notes it when a run begins; of older runs it is told by their parts.
 SAMPLES, LATENTS, RECONSTRUCTS = "samples", "latents", "reconstructs"
-_PARTS = {"generator": (SAMPLES, LATENTS), "decoder": (RECONSTRUCTS,)}
+_PARTS = {"generator": (SAMPLES, LATENTS), "decoder": (RECONSTRUCTS,), "prior": (SAMPLES,)}
 
 
 @dataclass(frozen=True)

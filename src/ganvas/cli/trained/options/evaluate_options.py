@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ganvas.cli.trained.metric_choice import is_about
+from ganvas.cli.trained.options.metric_choice import is_about
 from ganvas.errors import require
 
 _OF_SAMPLES = "are of generated samples, and this run reconstructs; its own are mse, psnr, ssim, rfid ..."

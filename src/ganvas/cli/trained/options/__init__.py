@@ -1,0 +1,1 @@
+"""Options of commands on trained runs: what is asked of samples, and which metrics."""

@@ -1,0 +1,1 @@
+"""One part: prior. One file and one YAML each."""

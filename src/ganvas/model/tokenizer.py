@@ -1,0 +1,69 @@
+"""A trained autoencoder as a map between samples and sequences of codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import require
+from ganvas.functional.code_layout import CodeLayout
+from ganvas.functional.modes import eval_mode
+from ganvas.model.interface import has_codes
+from ganvas.model.training.recipe import Recipe
+
+
+class Tokenizer:
+    """The codes of samples, and samples of codes; its weights never move, and no prior's checkpoint has them.
+
+    Args:
+        recipe: the autoencoder, e.g. of ``ganvas.load(RUN).model``.
+        data: the data module that it was trained on.
+        sha256: of its weights; what rests on them is told by it.
+        place: the folder that it was read from.
+
+    Attributes:
+        layout: what its codes are as a sequence.
+        sample_shape: of one sample, e.g. [C, H, W].
+        num_classes: of the data, None where they have no labels.
+
+    Raises:
+        OptionError: ``tokenizer``: the recipe has no codes.
+    """
+
+    def __init__(self, recipe: Recipe, data: Any, *, sha256: str, place: str) -> None:
+        require(has_codes(recipe), "tokenizer", place, "has no codes; it must be the run of a VQ-VAE")
+        own: Any = recipe
+        self.recipe = own.eval().requires_grad_(False)
+        self.data, self.sha256, self.place = data, sha256, place
+        self.notes: list[str] = []  # what is to be said of it
+        sample = next(iter(data.batches("train", 1, 1))).x
+        self.sample_shape = tuple(sample.shape[1:])
+        codes = own.encode(sample.to(own.device))
+        self.layout = CodeLayout.of(codes, own.codebook_sizes)
+
+    @property
+    def num_classes(self) -> int | None:
+        found: int | None = self.data.num_classes
+        return found
+
+    def to(self, device: torch.device) -> Tokenizer:
+        """Moves the networks there; nothing where they are there already."""
+        if self.recipe.device != device:
+            self.recipe.to(device)
+        return self
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] in [-1, 1] to their codes int64 [B, N]; on the networks' device."""
+        with eval_mode(self.recipe):
+            return self.layout.flatten(self.recipe.encode(x.to(self.recipe.device)))
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes int64 [B, N] to samples [B, ...] in [-1, 1]; on the device of the codes."""
+        self.to(codes.device)
+        with eval_mode(self.recipe):
+            made: Tensor = self.recipe.decode(self.layout.unflatten(codes))
+            return made

@@ -1,0 +1,146 @@
+"""The autoregressive recipe: its loss by hand, its samples by a loop without a cache, guidance, refusals."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import tokenizer
+from torch import Tensor
+
+from ganvas.errors import OptionError
+from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.model.autoregressive import Autoregressive
+from ganvas.model.optimizer.adam import adam
+from ganvas.model.prior.transformer import TransformerPrior
+
+SMALL = partial(TransformerPrior, width=16, depth=1, heads=2)
+OPTIONS: dict[str, Any] = {
+    **{"label_dropout": 0.1, "ema": None, "grad_clip": None, "seed": 3},
+    **{"temperature": 1.0, "top_k": None, "top_p": 1.0, "guidance": 1.0},
+    "optimizer": partial(adam, lr=1e-3),
+}
+
+
+def made(kind: str = "grid", *, conditional: bool = False, **options: Any) -> Autoregressive:
+    torch.manual_seed(5)
+    own = OPTIONS | {"prior": SMALL, "tokenizer": tokenizer(kind), "conditional": conditional}
+    model = Autoregressive(**(own | options))
+    for parameter in model.prior.parameters():  # an untrained one says nearly nothing
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+def codes(model: Autoregressive, num: int) -> Tensor:
+    sizes = model.tokenizer.layout.element_sizes()
+    return (torch.rand(num, len(sizes), generator=torch.Generator().manual_seed(2)) * sizes).long()
+
+
+@pytest.mark.parametrize("kind", ["row", "grid", "residual", "pyramid"])
+def test_bits_are_minus_log2_of_each_code_given_those_before(kind: str) -> None:
+    model = made(kind)
+    given = codes(model, 3)
+    expected = torch.zeros(3)
+    with torch.no_grad():
+        for place in range(given.shape[1]):
+            cut = given.clone()
+            cut[:, place:] = 0  # what comes later says nothing
+            shares = model.prior(cut)[:, place].softmax(-1)
+            expected -= shares[torch.arange(3), given[:, place]].log2()
+    assert torch.allclose(model.bits(given, None), expected, atol=1e-3)
+    sums = model.validation_sums(type("B", (), {"x": given, "label": None})())
+    metrics = model.validation_metrics(sums, 3)
+    mean = float(expected.mean())
+    assert metrics["bits_per_image"] == pytest.approx(mean, abs=1e-3)
+    assert metrics["bits_per_dim"] == pytest.approx(mean / 64, abs=1e-5)  # 1 x 8 x 8 values
+    assert metrics["nats_per_code"] == pytest.approx(mean * math.log(2) / given.shape[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["row", "residual", "pyramid"])
+def test_samples_are_those_of_a_plain_loop_whatever_the_batch(kind: str) -> None:
+    model, drawing = made(kind), Drawing(temperature=0.7, top_k=5, top_p=0.9)
+    found = model.draw(6, 4, drawing=drawing)
+    numbers = uniforms(4, 0, 6, found.shape[1])
+    expected = torch.zeros_like(found)
+    with torch.no_grad():
+        for place in range(found.shape[1]):
+            logits = filtered(model.prior(expected)[:, place], drawing)
+            expected[:, place] = pick(logits, numbers[:, place])
+    assert torch.equal(found, expected)
+    assert torch.equal(model.draw(2, 4, start=3, drawing=drawing), found[3:5])
+    assert torch.equal(model.sample(6, 4, drawing=drawing), model.tokenizer.decode(found))
+    assert len(found.unique(dim=0)) > 1
+
+
+def test_temperature_0_takes_the_likeliest_code() -> None:
+    model = made()
+    found = model.draw(3, 1, drawing=Drawing(temperature=0))
+    with torch.no_grad():
+        assert torch.equal(model.prior(found).argmax(-1), found)
+
+
+def test_guidance_goes_from_no_class_through_the_class_and_beyond() -> None:
+    model = made("row", conditional=True)
+    label = torch.tensor([3, 3, 8, 8])
+    none = torch.full_like(label, 10)
+    greedy = {s: model.draw(4, 1, label=label, drawing=Drawing(0.0, guidance=s)) for s in (0.0, 1.0, 4.0)}
+    assert torch.equal(greedy[0.0], model.draw(4, 1, label=none, drawing=Drawing(0.0)))
+    assert torch.equal(greedy[1.0][:2], greedy[1.0][:1].expand(2, -1))
+    with torch.no_grad():
+        by_class, without = model.prior(greedy[4.0], label), model.prior(greedy[4.0], none)
+        mixed = without + 4 * (by_class - without)
+    assert torch.equal(mixed.argmax(-1), greedy[4.0])
+    assert not torch.equal(greedy[4.0], greedy[1.0])
+
+
+def test_labels_are_drawn_by_the_seed_and_reach_the_prior() -> None:
+    model = made("row", conditional=True)
+    label = model.sample_labels(5, 2, start=1)
+    assert label is not None
+    assert torch.equal(label, model.sample_labels(6, 2)[1:])  # type: ignore[index]
+    assert torch.equal(model.draw(5, 2, start=1), model.draw(5, 2, start=1, label=label))
+    given = codes(model, 2)
+    bits = [model.bits(given, torch.full((2,), number)) for number in (1, 2)]
+    assert not torch.allclose(*bits)
+    assert made().sample_labels(5, 2) is None
+
+
+def test_bits_of_a_prior_without_classes_pass_over_labels() -> None:
+    model = made()
+    given = codes(model, 2)
+    assert torch.equal(model.bits(given, torch.tensor([1, 2])), model.bits(given, None))
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({"tokenizer": None}, "learns the codes of another run"),
+        ({"label_dropout": 1.0}, "label_dropout=1.0"),
+        ({"guidance": 2.0}, "guidance=2.0"),  # it has no classes
+        ({"temperature": -1.0}, "temperature=-1.0"),
+        ({"prior": partial(SMALL, causal=False)}, "prior.causal=False"),
+        ({"prior": partial(SMALL, width=15)}, "prior.heads=2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options: dict[str, Any], refused: str) -> None:
+    with pytest.raises(OptionError, match=refused):
+        made(**options)
+
+
+def test_drawings_that_it_cannot_do_are_refused() -> None:
+    with pytest.raises(OptionError, match="steps=3"):
+        made().draw(1, 0, drawing=Drawing(steps=3))
+    with pytest.raises(OptionError, match=r"guidance=2.0"):
+        made().draw(1, 0, drawing=Drawing(guidance=2.0))
+    with pytest.raises(OptionError, match=r"truncation=0.5"):
+        made().sample(1, 0, truncation=0.5)
+
+
+def test_classes_of_data_without_labels_are_refused() -> None:
+    own = tokenizer()
+    own.data.num_classes = None
+    with pytest.raises(OptionError, match="conditional=True"):
+        made(tokenizer=own, conditional=True)
