@@ -21,11 +21,12 @@ ROOMS = {
     "model": ("functional",),
     "callback": ("metric", "model.interface", "model.training", "functional", "files"),
     "logger": ("functional",),
+    "codec": ("functional", "files"),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
     "compare": ("run.folder", "functional", "files"),
     "sweep": ("run.folder", "run.process", "functional", "files"),
-    "cli": ("run", "sweep", "compare", *_RUN),
-    "api": ("cli", "run", "compare", *_RUN),
+    "cli": ("run", "sweep", "compare", "codec", *_RUN),
+    "api": ("cli", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.
 EXCEPTIONS = {

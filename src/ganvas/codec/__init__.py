@@ -1,0 +1,1 @@
+"""Codes of images as files: integer probabilities, arithmetic coding, the container .gvq."""
