@@ -9,6 +9,8 @@ COMMANDS = {
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
+    "encode": "pictures as a file of codes (.gvq), by a VQ-VAE and a prior; --lossless keeps every bit",
+    "decode": "the pictures of a file of codes",
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
@@ -27,7 +29,10 @@ COMMANDS = {
 _ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
-    "trained": ("sample", "reconstruct", "codes", "interpolate", "walk", "neighbours", "evaluate", "export"),
+    "trained": (
+        *("sample", "reconstruct", "codes", "encode", "decode", "interpolate", "walk", "neighbours"),
+        *("evaluate", "export"),
+    ),
     "sweep": ("sweep", "job"),
     "shell": ("completion",),
 }
