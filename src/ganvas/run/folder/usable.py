@@ -54,9 +54,7 @@ class Need:
     def is_able(self, folder: RunFolder) -> bool:
         """Whether the run's recipe can do what is needed; one of which nothing is known is believed."""
         known = abilities(folder) if self.abilities else None
-        return known is None or (
-            not known.isdisjoint(self.abilities) and known.isdisjoint(self.without)
-        )
+        return known is None or (not known.isdisjoint(self.abilities) and known.isdisjoint(self.without))
 
 
 ANY = Need()
