@@ -75,9 +75,11 @@ def test_without_the_residual_they_are_what_the_run_reconstructs_tile_by_tile(
 ) -> None:
     (original,) = save_pictures(tmp_path / "mine", "L")[3:4]
     run = coded / "train/grey"
-    ganvas("encode", str(run), "mine/3.png", "--out", "x.gvq")
+    said = ganvas("encode", str(run), "mine/3.png", "--out", "x.gvq").stdout
     ganvas("decode", "x.gvq", str(run), "--out", "made")
     (made,) = pictures("made")
+    mean = ((made.astype(float) - original) ** 2).mean()  # what lies beyond the picture does not count
+    assert f"PSNR of what it decodes to: {10 * np.log10(255**2 / mean):.2f} dB" in said
     padded = np.pad(original, ((0, 7), (0, 0)), mode="edge").reshape(3, 1, 8, 8)
     made_of_tiles = load(run).reconstruct(to_float(torch.from_numpy(padded))).x.reshape(24, 8)[:17]
     assert np.abs(made - (made_of_tiles.numpy() + 1) * 127.5).max() < 0.51

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from ganvas.files.text import say
 from ganvas.files.write import WholeFile, new_folder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ganvas.cli.trained.coded.model import CodedModel, Pixels
     from ganvas.codec.codes import Decoded
     from ganvas.codec.container import Container
@@ -36,6 +39,29 @@ _MEND = "name the RUN that wrote it, or a whole file that ganvas encode wrote"
 
 def run(argv: Sequence[str]) -> int:
     """Writes the pictures: what the codes decode to, or of a lossless file the originals, to the bit."""
+    arguments = decode_parser().parse_args(list(argv))
+    out = _check_out(arguments)
+    found = decode(arguments, out)
+    _write_arrays(out, found) if out.suffix == ".npz" else _write_folder(out, found)
+    say(out)
+    return 0
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was in a file.
+
+    Attributes:
+        pictures: uint8 [C, H, W] each, made one after the other.
+        label: int64 [n], one more than the last class for "no class"; None where the file has none.
+    """
+
+    pictures: Iterator[Pixels]
+    label: Tensor | None
+
+
+def decode_parser() -> Parser:
+    """The command's arguments; ``ganvas.decode`` fills them in itself."""
     parser = Parser(prog="ganvas decode", description=__doc__)
     parser.add_argument("file", metavar="FILE", type=Path, help="F.gvq")
     add_run(parser, "decode", nargs="?")
@@ -47,9 +73,16 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--overwrite", action="store_true", help="write over an F.npz that is there")
     parser.add_argument("--batch-size", type=int, default=256, help="tiles that are decoded at a time")
-    arguments = parser.parse_args(list(argv))
+    return parser
+
+
+def decode(arguments: argparse.Namespace, out: Path | None) -> Read:
+    """Reads the file; all that can be wrong with it is found before the first picture.
+
+    Args:
+        out: where the pictures are to be written.
+    """
     check_num(arguments.batch_size, "--batch-size")
-    out = _check_out(arguments)
 
     from ganvas.codec.coder import require_constriction
     from ganvas.codec.container import read_container
@@ -59,10 +92,7 @@ def run(argv: Sequence[str]) -> int:
     _check_fits(file, out)
     model = _model(arguments, file)
     found = _decoded(model, file, arguments.file)
-    pictures = _pictures(model, file, found, arguments.batch_size)
-    _write_arrays(out, pictures, found) if out.suffix == ".npz" else _write_folder(out, pictures)
-    say(out)
-    return 0
+    return Read(_pictures(model, file, found, arguments.batch_size), found.label)
 
 
 def _check_out(arguments: argparse.Namespace) -> Path:
@@ -79,20 +109,21 @@ def _check_out(arguments: argparse.Namespace) -> Path:
     return out
 
 
-def _check_fits(file: Container, out: Path) -> None:
+def _check_fits(file: Container, out: Path | None) -> None:
     """Raises OptionError where what the file says cannot be written so, or be held."""
     from ganvas.functional.memory import require_memory
 
-    if out.suffix == ".npz":
+    if out is not None and out.suffix == ".npz":
         rule = "is an array of images of one size, and the file holds several; name a folder"
         require(len(set(file.sizes)) == 1, "--out", out, rule)
-    else:
+    elif out is not None:
         rule = f"is a folder of PNGs, and images of {file.channels} channels are none; name an F.npz"
         require(file.channels in (1, 3), "--out", out, rule)
         for height, width in file.sizes:
             check_size(".png", width, height, option="--out", value=out)
     height, width = file.tile or max(file.sizes)
-    pixels = file.channels * height * width if file.residuals or out.suffix == ".npz" else 0
+    is_kept = file.residuals or out is None or out.suffix == ".npz"
+    pixels = file.channels * height * width if is_kept else 0
     needed = file.images * (16 * file.layout.length + 2 * pixels)
     require_memory("FILE", f"{file.images:,} images", needed, "their codes and pixels")
 
@@ -159,20 +190,20 @@ def _pictures(model: CodedModel, file: Container, found: Decoded, batch_size: in
         ready = ready[count:]
 
 
-def _write_folder(out: Path, pictures: Iterator[Pixels]) -> None:
+def _write_folder(out: Path, found: Read) -> None:
     import torch
 
     with writing(out), new_folder(out) as shop:
-        for number, picture in enumerate(pictures):
+        for number, picture in enumerate(found.pictures):
             content = io.BytesIO()
             save_into(content, ".png", to_image(torch.from_numpy(picture)))
             shop.write(f"{number:0{_DIGITS}}.png", content.getvalue())
 
 
-def _write_arrays(out: Path, pictures: Iterator[Pixels], found: Decoded) -> None:
+def _write_arrays(out: Path, found: Read) -> None:
     import numpy as np
 
-    arrays = {"images": np.stack([picture.transpose(1, 2, 0) for picture in pictures])}
+    arrays = {"images": np.stack([picture.transpose(1, 2, 0) for picture in found.pictures])}
     if found.label is not None:
         arrays["labels"] = found.label.numpy()
     with writing(out), WholeFile(out) as file:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import check_num, check_out, check_split, named_run, run_parser, writing
+from ganvas.cli.arguments import Parser, check_num, check_out, check_split, named_run, run_parser, writing
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 
@@ -28,6 +28,22 @@ _SPLITS = ("train", "val", "test")
 
 def run(argv: Sequence[str]) -> int:
     """Writes the file, and says what it takes: bits an image, bits/dim, PSNR of what it decodes to."""
+    arguments = encode_parser().parse_args(list(argv))
+    found = encode(arguments)
+    each = {name: found[name] for name in ("codes", "residual", "header") if found[name]}
+    parts = ", ".join(f"{name} {8 * size / found['images']:.2f}" for name, size in each.items())
+    psnr = "without limit" if found["psnr"] == math.inf else f"{found['psnr']:.2f} dB"
+    what = "lossless; PSNR of the codes alone" if arguments.lossless else "PSNR of what it decodes to"
+    said = f"{found['images']:,} images{_sizes(found['sizes'])} in {found['bytes']:,} bytes"
+    say(f"{said}, {found['header']} of header")
+    say(f"{found['bits_per_image']:.2f} bits an image ({parts}), {found['bits_per_dim']:.4f} bits/dim")
+    say(f"{what}: {psnr}")
+    say(arguments.out)
+    return 0
+
+
+def encode_parser() -> Parser:
+    """The command's arguments; ``ganvas.encode`` fills them in itself."""
     parser = run_parser("encode", __doc__)
     parser.add_argument("pictures", metavar="PICTURES", nargs="*", help="files, and folders of them")
     parser.add_argument("--split", choices=_SPLITS, help="instead of PICTURES, those of the run's data")
@@ -42,7 +58,17 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="F.gvq")
     parser.add_argument("--overwrite", action="store_true", help="write over a file that is there")
     parser.add_argument("--batch-size", type=int, default=256, help="tiles that are encoded at a time")
-    arguments = parser.parse_args(list(argv))
+    return parser
+
+
+def encode(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Writes the file.
+
+    Returns:
+        ``images``, ``sizes`` (height and width of each), ``bytes`` of the file, of these ``header``,
+        ``codes`` and ``residual``, ``bits_per_image``, ``bits_per_dim``, and ``psnr`` of what the codes
+        decode to, infinite where that is the original.
+    """
     _check(arguments)
     folder, allow = named_run(arguments)
 
@@ -75,8 +101,7 @@ def run(argv: Sequence[str]) -> int:
     )
     file = contain(model, coded, levels=levels, label=label)
     _write(arguments.out, file)
-    _say(file, coded, arguments.out)
-    return 0
+    return _figures(file, coded)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -162,20 +187,22 @@ def _write(out: Path, file: Container) -> None:
         write_container(out, file)
 
 
-def _say(file: Container, coded: Coded, out: Path) -> None:
+def _figures(file: Container, coded: Coded) -> dict[str, Any]:
     from ganvas.codec.account import account
 
     spent = account(file)
-    each = {"codes": spent.codes, "residual": spent.residual, "header": spent.header}
-    parts = ", ".join(f"{name} {bits / spent.images:.2f}" for name, bits in each.items() if bits)
     mean = coded.squared_error / spent.dimensions
-    psnr = f"{10 * math.log10(255**2 / mean):.2f} dB" if mean else "without limit"
-    what = "PSNR of what it decodes to" if coded.originals is None else "lossless; PSNR of the codes alone"
-    written = f"{out.stat().st_size:,} bytes, {spent.header // 8} of header"
-    say(f"{spent.images:,} images{_sizes(coded.sizes)} in {written}")
-    say(f"{spent.bits_per_image:.2f} bits an image ({parts}), {spent.bits_per_dim:.4f} bits/dim")
-    say(f"{what}: {psnr}")
-    say(out)
+    return {
+        "images": spent.images,
+        "sizes": coded.sizes,
+        "bytes": (spent.header + spent.codes + spent.residual) // 8,
+        "header": spent.header // 8,
+        "codes": spent.codes // 8,
+        "residual": spent.residual // 8,
+        "bits_per_image": spent.bits_per_image,
+        "bits_per_dim": spent.bits_per_dim,
+        "psnr": 10 * math.log10(255**2 / mean) if mean else math.inf,
+    }
 
 
 def _sizes(sizes: Sequence[Any]) -> str:
