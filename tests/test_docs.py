@@ -25,6 +25,7 @@ ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 # What chooses data, models and parts, so that together they have every key that a page may name.
 CONFIGS = [
     *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "vqgan", "classifier")),
+    *(f"model={name} data=codes" for name in ("autoregressive", "masked")),
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
