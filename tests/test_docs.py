@@ -118,6 +118,7 @@ def commands(page: Path) -> Iterator[str]:
 def overrides(command: str) -> list[str]:
     """The overrides of one run: of a sweep's values the first, and of a search's none."""
     words = [word for word in shlex.split(command, comments=True)[2:] if "=" in word and word[0] != "-"]
+    words = [word for word in words if not word.startswith("data.tokenizer=")]  # a run that the page has made
     if not {"-m", "--multirun"} & set(command.split()):
         return words
     words = [word for word in words if "(" not in word]
