@@ -90,9 +90,8 @@ def test_a_prior_samples_scores_and_resumes_without_the_tokenizers_run(
     weights = load_file("weights.safetensors")
     state = load(run).model.network().state_dict()
     assert all(torch.equal(weights[f"prior.{name}"], value) for name, value in state.items())
-    tokenizer = torch.load(next((run / "tokenizer/checkpoints").glob("*.ckpt")), weights_only=True)[
-        "state_dict"
-    ]
+    (path,) = (run / "tokenizer/checkpoints").glob("*.ckpt")
+    tokenizer = torch.load(path, weights_only=True)["state_dict"]
     assert all(torch.equal(weights[f"tokenizer.{name}"], value) for name, value in tokenizer.items())
     assert len(weights) == len(state) + len(tokenizer)
     listed = ganvas("runs", "ls", "--json").stdout
