@@ -56,6 +56,8 @@ class Yard:
             ["neighbours", gan, "--num", "2", "--out", f"{out}/n.png"],
             ["reconstruct", vqvae, "--num", "2", "--out", f"{out}/r.png"],
             ["codes", vqvae, "--num", "4", "--out", f"{out}/k.png"],
+            ["encode", vqvae, "--split", "test", "--num", "4", "--out", f"{out}/e.gvq", "--overwrite"],
+            ["decode", f"{out}/e.gvq", vqvae, "--out", f"{out}/e.npz", "--overwrite"],
             ["export", gan, "--out", f"{out}/w.safetensors"],
             ["compare", gan, vqvae, "--no-rank", "--html", f"{out}/c.html"],
             ["plot", gan, "--out", f"{out}/p.svg"],

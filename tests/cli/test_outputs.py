@@ -34,6 +34,7 @@ OUTPUTS = [
     (["codes", "b_vqvae"], "--out", "x.npz", "codes in use by"),
     (["codes", "b_vqvae"], "--out", "x.csv", "codes in use by"),
     (["codes", "b_vqvae", "--swap", "0,1"], "--out", "x.png", ""),
+    (["encode", "b_vqvae", "--split", "test", "--overwrite"], "--out", "x.gvq", ""),
     (["compare", "c1", "c2"], "--csv", "x.csv", "neighbours by Welch's test"),
     (["compare", "c1", "c2"], "--json", "x.json", "neighbours by Welch's test"),
     (["compare", "c1", "c2"], "--html", "x.html", "neighbours by Welch's test"),

@@ -163,6 +163,24 @@ def test_without_constriction_the_extra_is_named(
     refused(ganvas, there, line, "codec", "=constriction: needs an extra; pip install 'ganvas[codec]'")
 
 
+def test_a_prior_that_knows_classes_alone_says_so(ganvas: Ganvas, coded: Path) -> None:
+    ganvas(
+        *("train", "model=autoregressive", "data=codes", "model.conditional=true", "model.prior.width=8"),
+        *("model.prior.depth=1", "model.prior.heads=1", "model.label_dropout=0", "callback=none"),
+        *(
+            "logger=none",
+            f"data.tokenizer={coded}/train/grey",
+            "paths.run_dir=run",
+            "trainer.max_examples=64",
+        ),
+    )
+    words = ("encode", "run", "--split", "test", "--num", "3", "--out", "x.gvq")
+    assert ganvas(*words).stderr.startswith(
+        "the prior has learnt codes by class alone (model.label_dropout=0)"
+    )
+    assert ganvas(*words, "--labels", "--overwrite").stderr == ""
+
+
 def test_points_are_no_pictures(ganvas: Ganvas, tmp_path: Path) -> None:
     ganvas(
         *("train", "model=mlp_vqvae", "data=toy", "callback=none", "logger=none", "paths.run_dir=run"),

@@ -14,12 +14,14 @@ _COMMANDS = [
     line.split()
     for line in """sample run; evaluate run; export run; interpolate run; neighbours run; walk run; plot
         run; compare run; runs ls; runs show run; runs diff run; options; sweep ls; sweep status s; sweep
-        best s; completion; runs; sweep; ; nosuch; shards; check; reconstruct run; codes run; job s; resume;
+        best s; completion; runs; sweep; ; nosuch; shards; check; reconstruct run; codes run; encode run;
+        decode x; job s; resume;
         init; train""".split(";")
 ]
 _FLAGS = """--num --seed --columns --scale --truncation --out --batch-size --num-real --split --metrics
         --features --tags --output-dir --config-dir --config-name --allow-imports --json --html --csv
-        --save --steps --swap --level --sort --most --rows --frames --layout --images-per-shard --nosuch
+        --save --steps --swap --level --lossless --labels --overwrite
+        --sort --most --rows --frames --layout --images-per-shard --nosuch
         -x""".split()
 # Numbers that are absurd, or small: what lies between them is asked for and computed.
 _FLAG_VALUES = [

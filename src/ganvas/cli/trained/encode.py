@@ -83,6 +83,9 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
     model = CodedModel(recipe, data, folder.path)
     levels = _levels(arguments.level, model)
     _require_prior(model)
+    if model.is_by_class and not arguments.labels:
+        text = "the prior has learnt codes by class alone (model.label_dropout=0), and is told none"
+        say(f"{text}: they take more bits; --split with --labels tells it", error=True)
     label = None
     if arguments.split is None:
         channels = model.shape[0]

@@ -40,6 +40,7 @@ class CodedModel:
         shape: of what the tokenizer takes, [C, H, W].
         has_prior: whether the run is that of a prior.
         prior: None where it is not, or is of one that does not say a code from those before it.
+        is_by_class: whether the prior knows no codes but those of a class.
         num_levels: how many first levels, or maps of a VQ-VAE-2, codes can be cut to.
         layouts: of codes that are cut to 1, 2, ... of them; the last one is whole.
 
@@ -50,11 +51,13 @@ class CodedModel:
     def __init__(self, recipe: Recipe, data: Any, place: Path) -> None:
         self.place, self.prior, self._device = place, None, recipe.device
         self.has_prior = isinstance(recipe, CodeModel)
+        self.is_by_class = False
         state, weights = None, recipe.state_dict()
         if isinstance(recipe, CodeModel):
             tokenizer, state = recipe.tokenizer.to(recipe.device), weights
             weights = tokenizer.recipe.state_dict()
             self.prior = recipe.network() if recipe.prior.causal else None
+            self.is_by_class = recipe.num_classes is not None and recipe.label_dropout == 0
         else:
             require(has_codes(recipe), "RUN", place, NEEDS["encode"].reason)
             tokenizer = Tokenizer(recipe, data, sha256="", place=str(place))
