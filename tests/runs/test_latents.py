@@ -32,30 +32,37 @@ CASES = {
 }
 
 
+_SMALL = ["model=vqvae", "model.embedding_dim=4", "model.num_embeddings=16"]
+_SMALL += [f"model.{one}.hidden_channels=8" for one in ("encoder", "decoder")]
+_RUNS = {  # of 2 x 2 codes, of 8 x 8, of a row of 8; and none
+    "grid": _SMALL,
+    "wide": [*_SMALL, "data.image_size=32"],
+    "row": ["model=mlp_vqvae", "model.num_embeddings=16"],
+    "gan": ["model=mlp_gan"],
+}
+
+
 @pytest.fixture(scope="session")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs: ``grid`` of 2 x 2 codes, ``wide`` of 8 x 8, ``row`` of 8, and ``gan``, which is none."""
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run of one of ``_RUNS``, which is trained where it is first asked for."""
     folder = tmp_path_factory.mktemp("tokenizers_of_latents")
-    small = ["model=vqvae", "model.embedding_dim=4", "model.num_embeddings=16"]
-    small += [f"model.{one}.hidden_channels=8" for one in ("encoder", "decoder")]
-    for name, words in {
-        "grid": small,
-        "wide": [*small, "data.image_size=32"],
-        "row": ["model=mlp_vqvae", "model.num_embeddings=16"],
-        "gan": ["model=mlp_gan"],
-    }.items():
-        more = ["trainer.max_examples=256", "callback=none", "logger=none", f"paths.run_dir={folder}/{name}"]
-        assert main(["train", *words, *more]) == 0
-    return folder
+
+    def made(name: str) -> Path:
+        if not (folder / name).exists():
+            more = ["trainer.max_examples=256", "callback=none", "logger=none"]
+            assert main(["train", *_RUNS[name], *more, f"paths.run_dir={folder}/{name}"]) == 0
+        return folder / name
+
+    return made
 
 
 @pytest.fixture
-def trained(ganvas: Callable[..., Any], tokenizers: Path) -> Callable[..., Path]:
+def trained(ganvas: Callable[..., Any], tokenizers: Callable[[str], Path]) -> Callable[..., Path]:
     """Trains a case's GAN into a folder, by a tokenizer that is gone afterwards."""
 
     def train(case: str, folder: str, *words: str, callback: str = "minimal") -> Path:
         tokenizer, own = CASES[case]
-        shutil.copytree(tokenizers / tokenizer, "tokenizer")
+        shutil.copytree(tokenizers(tokenizer), "tokenizer")
         ganvas(
             *("train", *own, "data.tokenizer=tokenizer", *_QUICK, f"callback={callback}"),
             *(f"paths.run_dir={folder}", *words),
@@ -160,14 +167,18 @@ def test_another_tokenizer_in_the_runs_folder_is_drift(
         (["model=mlp_gan", *_GRID, "model.conditional=true"], "model.conditional=true: asks for classes"),
         (["model=mlp_gan", *_GRID, "data.sample_shape=[4,2,3]"], "the generator makes samples of [4, 2, 3]"),
         (["model=mlp_gan", *_GRID, "data.tokenizer=null"], "data.tokenizer=null: names no run of a VQ-VAE"),
-        (["model=mlp_gan", *_GRID, "data.tokenizer={there}/gan"], "data.tokenizer="),
+        (["model=mlp_gan", *_GRID, "data.tokenizer={gan}"], "data.tokenizer="),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_writes_nothing(
-    words: list[str], refused: str, ganvas: Callable[..., Any], tokenizers: Path, tmp_path: Path
+    words: list[str],
+    refused: str,
+    ganvas: Callable[..., Any],
+    tokenizers: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
-    own = [word.format(there=tokenizers) for word in words]
-    own = own if "data.tokenizer" in own[-1] else [*own, f"data.tokenizer={tokenizers}/grid"]
+    own = [word.format(gan=tokenizers("gan")) if "{" in word else word for word in words]
+    own = own if "data.tokenizer" in own[-1] else [*own, f"data.tokenizer={tokenizers('grid')}"]
     told = ganvas("train", *own, "trainer.max_examples=128", "logger=none", code=2).stderr
     assert refused in told
     assert told.count("\n") == 1
@@ -175,8 +186,10 @@ def test_what_does_not_fit_is_one_line_and_writes_nothing(
 
 
 @pytest.mark.slow
-def test_two_ranks_train_as_one(ganvas: Callable[..., Any], tokenizers: Path, tmp_path: Path) -> None:
-    words = [*CASES["grid"][1], f"data.tokenizer={tokenizers}/grid", "logger=none", "callback=none"]
+def test_two_ranks_train_as_one(
+    ganvas: Callable[..., Any], tokenizers: Callable[[str], Path], tmp_path: Path
+) -> None:
+    words = [*CASES["grid"][1], f"data.tokenizer={tokenizers('grid')}", "logger=none", "callback=none"]
     words += ["trainer.max_examples=192"]
     words += [f"model.{one}_optimizer.eps=0.01" for one in ("generator", "discriminator")]
     ganvas("train", *words, "accelerator=ddp_cpu", "paths.run_dir=two", fresh=True)
