@@ -129,7 +129,13 @@ def test_samples_are_what_the_tokenizer_decodes_of_the_generators_latents(
         own = model.discriminator(coded.x.to(model.device), coded.label.to(model.device))
     torch.testing.assert_close(judged, own)
     ganvas("export", str(run), "--out", "w.safetensors")
-    assert all(name.startswith("generator.") for name in load_file("w.safetensors"))
+    weights = load_file("w.safetensors")
+    state = {f"space.{name}": state[f"space.{name}"] for name in ("lowest", "highest")}
+    state |= {f"tokenizer.{name}": value for name, value in tokenizer.state_dict().items()}
+    average = model.ema.average.state_dict() | model.average_statistics()
+    state |= {f"generator.{name}": value for name, value in average.items()}
+    assert weights.keys() == state.keys()
+    assert all(torch.equal(value, state[name].cpu()) for name, value in weights.items())
 
 
 def test_another_tokenizer_in_the_runs_folder_is_drift(
