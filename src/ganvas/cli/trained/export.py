@@ -67,8 +67,9 @@ def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
         use_average = average is not None and not raw
         name = "prior" if isinstance(model, DrawsCodes) else "generator"
         space = model.space if isinstance(model, LatentGenerator) else None
-        rests_on_codes = isinstance(model, DrawsCodes) or space is not None
-        decoding = (space or model).tokenizer.recipe.networks if rests_on_codes else {}
+        tokenizer = model.tokenizer if isinstance(model, DrawsCodes) else None
+        tokenizer = tokenizer if space is None else space.tokenizer
+        decoding = {} if tokenizer is None else tokenizer.recipe.networks
         made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
         made |= {} if space is None else {"space": space}
         return {name: average if use_average else networks[name]} | made, use_average
