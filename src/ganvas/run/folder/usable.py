@@ -79,6 +79,10 @@ NEEDS = {
     "resume": Need(free=True, unfinished=True),
     "resume with overrides": Need(free=True),
     "plot": Need(curves=True),
+    "plot --rate-distortion": Need(
+        _JUDGED, "has no codes to count; it must be the run of a VQ-VAE or of a prior", checkpoint=True
+    ),
+    "pictures": Need((SAMPLES,), "draws no codes; it must be the run of a prior over codes", checkpoint=True),
 }
 
 
