@@ -15,27 +15,9 @@ from PIL import Image, features
 from refusal import refused
 
 import ganvas as library
-from ganvas.cli.main import main
 from ganvas.functional.images import to_float, to_uint8
 
 _PLOT = ("plot", "--rate-distortion")
-
-
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory, outputs: Path) -> Path:
-    """``residual`` of two levels, ``larger`` of larger images, ``prior`` over the codes of ``b_vqvae``."""
-    folder = tmp_path_factory.mktemp("rates")
-    short = ["trainer.max_examples=128", "callback=none", "logger=none"]
-    for name, words in {
-        "residual": ["model=mlp_vqvae", "model/quantizer=residual", "model.quantizer.levels=2"],
-        "larger": ["model=mlp_vqvae", "data.image_size=16"],
-        "prior": [
-            *("model=autoregressive", "data=codes", f"data.tokenizer={outputs}/train/b_vqvae"),
-            *("model.prior.width=16", "model.prior.depth=1", "model.prior.heads=2"),
-        ],
-    }.items():
-        assert main(["train", *words, *short, f"paths.run_dir={folder}/{name}"]) == 0
-    return folder
 
 
 def rows(path: str) -> list[dict[str, str]]:
@@ -45,12 +27,12 @@ def rows(path: str) -> list[dict[str, str]]:
 
 def test_runs_and_formats_of_the_same_images(ganvas: Any, runs: Path, outputs: Path) -> None:
     tokenizer = str(outputs / "train" / "b_vqvae")
-    words = [tokenizer, str(runs / "residual"), str(runs / "prior")]
+    words = [tokenizer, str(runs / "residual"), str(runs / "row")]
     done = ganvas(*_PLOT, *words, "--num", "64", "--table", "x.csv", "--out", "x.png")
     table = rows("x.csv")
     points = {(row["curve"], row["setting"]): row for row in table}
     curves = list(dict.fromkeys(row["curve"] for row in table))
-    assert curves == ["b_vqvae", "residual", "prior", "JPEG", "JPEG 2000", "WebP", "AVIF"]
+    assert curves == ["b_vqvae", "residual", "row", "JPEG", "JPEG 2000", "WebP", "AVIF"]
     assert [row["kind"] for row in table if row["curve"] in curves[:3]] == ["run"] * 5
     run: Any = library.load(outputs / "train" / "b_vqvae")
     x = to_float(run.data.split("test").x[:64])
@@ -63,7 +45,7 @@ def test_runs_and_formats_of_the_same_images(ganvas: Any, runs: Path, outputs: P
     assert float(points["residual", "levels=2"]["bits_per_image"]) == 2 * float(
         points["residual", "levels=1"]["bits_per_image"]
     )
-    under, fixed = (points["prior", setting] for setting in ("under the prior", "fixed length"))
+    under, fixed = (points["row", setting] for setting in ("under the prior", "fixed length"))
     assert under["psnr"] == fixed["psnr"] == own["psnr"]
     assert 0 < float(under["bits_per_image"]) < 70
     assert done.stdout.endswith("x.csv\nx.png\n")
@@ -92,8 +74,8 @@ def test_what_this_pillow_cannot_write_is_told(
 
 
 def test_a_tokenizer_inside_a_prior_is_told_by_its_run(ganvas: Any, runs: Path) -> None:
-    ganvas(*_PLOT, str(runs / "prior" / "tokenizer"), "--num", "4", "--table", "x.csv")
-    assert rows("x.csv")[0]["curve"] == "prior/tokenizer"
+    ganvas(*_PLOT, str(runs / "row" / "tokenizer"), "--num", "4", "--table", "x.csv")
+    assert rows("x.csv")[0]["curve"] == "row/tokenizer"
 
 
 @pytest.mark.parametrize(
