@@ -71,7 +71,11 @@ NEEDS = {
     "walk": _of_a_gan("walk through"),
     "neighbours": _of_a_gan("find neighbours of"),
     "reconstruct": Need((RECONSTRUCTS,), "reconstructs nothing; ganvas sample takes GANs", checkpoint=True),
-    "codes": Need((RECONSTRUCTS,), "has no codes; it must be the run of a VQ-VAE", checkpoint=True),
+    "codes": Need(
+        (RECONSTRUCTS,),
+        "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",
+        checkpoint=True,
+    ),
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
     ),
