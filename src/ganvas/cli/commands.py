@@ -9,6 +9,7 @@ COMMANDS = {
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
+    "pictures": "how a prior draws: temperatures, the order of codes, images completed from a half",
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
@@ -28,6 +29,7 @@ _ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
     "trained": ("sample", "reconstruct", "codes", "interpolate", "walk", "neighbours", "evaluate", "export"),
+    "pictures": ("pictures",),
     "sweep": ("sweep", "job"),
     "shell": ("completion",),
 }
