@@ -7,10 +7,9 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser, ParserBuilt, building_parsers
+from ganvas.cli.arguments import Parser, parser_of
 from ganvas.cli.commands import COMMANDS, module_of
 from ganvas.cli.compose.describe import groups
-from ganvas.errors import OptionError
 from ganvas.run.folder.run_folder import all_runs
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable, kinds
 from ganvas.sweep.find import all_sweeps
@@ -115,7 +114,7 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
 
 
 def _parser(command: str, rest: Sequence[str]) -> Parser | None:
-    """The parser that a command makes of its arguments, which it is asked for before it does anything."""
+    """The parser of a command, or of its verb."""
     if command not in COMMANDS:
         return None
     head: list[str] = []
@@ -123,14 +122,7 @@ def _parser(command: str, rest: Sequence[str]) -> Parser | None:
         head = [word for word in rest[:1] if word in _verbs(command)]
         if not head:
             return None
-    with building_parsers():
-        try:
-            importlib.import_module(module_of(command)).run(head)
-        except ParserBuilt as built:
-            return built.parser
-        except OptionError:
-            return None
-    return None
+    return parser_of(module_of(command), head)
 
 
 def _verbs(command: str) -> list[str]:
