@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ganvas.cli.pipeline.commands import check_commands
 from ganvas.errors import OptionError
 from ganvas.pipeline.definition import Stage, place
 from ganvas.pipeline.manifest import FILE, Pipeline, is_pipeline
@@ -111,3 +113,40 @@ def test_a_foreign_run_dir_is_not_taken(tmp_path: Path) -> None:
     pipeline.write()
     read = Pipeline.read(tmp_path)
     assert read.config_of(read.stages[0])["paths"]["run_dir"] == str(tmp_path / "1_a")
+
+
+_ODD = (None, True, -1, 2**70, 1.5, "", "../x", "{b}", "<run>", [], [[]], {}, {"a": 1}, "\ud800", ["{z}"])
+
+
+def damaged(tree: Any, draws: random.Random) -> Any:
+    """A copy in which one value is another one, or gone."""
+    if isinstance(tree, dict | list) and tree and draws.random() < 0.85:
+        copy: Any = tree.copy()
+        key = draws.choice(list(copy) if isinstance(copy, dict) else range(len(copy)))
+        if draws.random() < 0.1:
+            del copy[key]
+        else:
+            copy[key] = damaged(copy[key], draws)
+        return copy
+    return draws.choice(_ODD)
+
+
+def test_whatever_is_damaged_is_read_or_refused(tmp_path: Path) -> None:
+    made(tmp_path)
+    sound, draws = json.loads((tmp_path / FILE).read_text()), random.Random(5)
+    told = []
+    for _ in range(250):
+        (tmp_path / FILE).write_text(json.dumps(damaged(sound, draws)))
+        try:
+            pipeline = Pipeline.read(tmp_path)
+            check_commands(pipeline.stages)
+            for stage in pipeline.stages:
+                if stage.trains:
+                    config = pipeline.config_of(stage)
+                    assert config["paths"]["run_dir"] == str(tmp_path / stage.folder)
+                assert pipeline.run(stage).path.parent == tmp_path
+                pipeline.words_of(stage)
+        except OptionError as error:
+            told.append(str(error))
+    assert 80 < len(told) < 250
+    assert all(len(one.splitlines()) == 1 for one in told)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sweeps
 from run_files import newest_checkpoint
-from same_run import KEYS, assert_same, equal
+from same_run import KEYS, assert_same, equal, rows
 
 from ganvas.cli.pipeline.plan import plan_pipeline
 from ganvas.pipeline.manifest import FILE, Pipeline
@@ -153,8 +153,11 @@ def test_a_stopped_pipeline_goes_on_at_its_stage_to_the_bit(
     assert states(tmp_path / "p") == [("finished", 0)] * 3
     assert first == (times(tmp_path / "p/1_tokenizer") if first else {})
     ganvas(*mine, *_LONGER[:2], "paths.run_dir=whole", fresh=True)
-    for name in ("1_tokenizer", "2_prior"):
-        assert_same(tmp_path / "p" / name, tmp_path / "whole" / name)
+    assert_same(tmp_path / "p/1_tokenizer", tmp_path / "whole/1_tokenizer")
+    ours, theirs = tmp_path / "p/2_prior", tmp_path / "whole/2_prior"
+    for key in KEYS:
+        assert equal(newest_checkpoint(ours)[key], newest_checkpoint(theirs)[key]), key
+    assert rows(ours / "metrics.jsonl") == rows(theirs / "metrics.jsonl")
     ours, theirs = (np.load(tmp_path / name / "samples.npz")["images"] for name in ("p", "whole"))
     assert np.array_equal(ours, theirs)
     sweeps.wait_for(lambda: not sweeps.processes_of(tmp_path / "p"), "the end of every stage's process")

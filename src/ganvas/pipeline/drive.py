@@ -49,6 +49,8 @@ class Drive:
         try:
             for stage in self.pipeline.stages:
                 if self.pipeline.is_finished(stage):
+                    if stage.state != "finished":  # killed before it could note so
+                        self.pipeline.note(stage, "finished", 0)
                     continue
                 code = self._attempt(stage) if self.signal is None else 128 + self.signal
                 if code != 0:
