@@ -25,9 +25,10 @@ def note(number, _):
     pathlib.Path("came").write_text(" ".join(map(str, came)))
 signal.signal(signal.SIGTERM, note)
 pathlib.Path("ready").touch()
-while len(came) < {count}:
+until = time.monotonic() + 30
+while len(came) < {count} and time.monotonic() < until:
     time.sleep(0.02)
-sys.exit(128 + came[0])
+sys.exit(128 + came[0] if came else 1)
 """
 
 

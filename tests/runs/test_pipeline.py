@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -113,51 +112,56 @@ def test_a_foreign_pipeline_trains_nothing_foreign(
 
 
 # Long enough to be killed in, with a checkpoint often.
-_LONGER = ("trainer.max_examples=12800", "callback.checkpoint.every_examples=1280", "paths.run_dir=p")
-
-
-def _is_there(folder: Path, moment: str) -> bool:
-    return any(folder.glob(moment))
+_LONGER = ("trainer.max_examples=19200", "callback.checkpoint.every_examples=1280")
+_TOKENIZER, _PRIOR_RUN = "1_tokenizer/checkpoints/*.ckpt", "2_prior/checkpoints/*.ckpt"
+# What is waited for (a file that was not there when the process before was stopped), and the signal then.
+_STOPS = (
+    ("pipeline.json", signal.SIGKILL),
+    (_TOKENIZER, signal.SIGKILL),
+    (_TOKENIZER, signal.SIGINT),
+    ("2_prior/run.yaml", signal.SIGKILL),
+    (_PRIOR_RUN, signal.SIGTERM),
+    (_PRIOR_RUN, signal.SIGKILL),
+    ("samples.npz", signal.SIGKILL),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.real_processes
-@pytest.mark.parametrize(
-    ("moment", "number"),
-    [
-        ("pipeline.json", signal.SIGKILL),
-        ("1_tokenizer/checkpoints/*.ckpt", signal.SIGKILL),
-        ("1_tokenizer/checkpoints/*.ckpt", signal.SIGINT),
-        ("2_prior", signal.SIGKILL),
-        ("2_prior/checkpoints/*.ckpt", signal.SIGKILL),
-        ("2_prior/checkpoints/*.ckpt", signal.SIGTERM),
-    ],
-)
 def test_a_stopped_pipeline_goes_on_at_its_stage_to_the_bit(
-    moment: str, number: int, mine: tuple[str, ...], ganvas: Callable[..., Any], tmp_path: Path
+    mine: tuple[str, ...], ganvas: Callable[..., Any], tmp_path: Path
 ) -> None:
-    process = sweeps.start(*mine, *_LONGER, where=tmp_path)
-    sweeps.wait_for(lambda: _is_there(tmp_path / "p", moment), moment)
-    os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=sweeps.PATIENCE)
-    if number == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
-    else:
-        assert process.returncode == 128 + number, output
-        assert output.endswith("go on with: ganvas resume p --config-dir conf\n"), output
-        assert sweeps.processes_of(tmp_path / "p") == []
-    first = times(tmp_path / "p/1_tokenizer") if moment.startswith("2_prior") else {}
-    resumed = sweeps.start("resume", "p", where=tmp_path)  # while what was orphaned may still be saving
-    output, _ = resumed.communicate(timeout=sweeps.PATIENCE)
-    assert resumed.returncode == 0, output
-    assert states(tmp_path / "p") == [("finished", 0)] * 3
-    assert first == (times(tmp_path / "p/1_tokenizer") if first else {})
-    ganvas(*mine, *_LONGER[:2], "paths.run_dir=whole", fresh=True)
-    assert_same(tmp_path / "p/1_tokenizer", tmp_path / "whole/1_tokenizer")
-    ours, theirs = tmp_path / "p/2_prior", tmp_path / "whole/2_prior"
+    folder = tmp_path / "p"
+    words = (*mine, *_LONGER, "paths.run_dir=p")
+    tokenizer: dict[str, int] = {}
+    for moment, number in _STOPS:
+        seen = set(folder.glob(moment))
+        process = sweeps.start(*words, where=tmp_path)
+        new = lambda pattern=moment, old=seen: set(folder.glob(pattern)) - old  # noqa: E731
+        sweeps.wait_for(lambda p=process, is_new=new: p.poll() is not None or is_new(), moment)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=sweeps.PATIENCE)
+        if process.returncode == 0:  # it was done before the signal came
+            continue
+        assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), output
+        if number != signal.SIGKILL:
+            assert output.splitlines()[-1].startswith("go on with: ganvas resume p"), output
+            assert sweeps.processes_of(folder) == []
+        words = ("resume", "p")  # while what was orphaned may still be saving
+        if moment == _PRIOR_RUN:
+            assert tokenizer in ({}, times(folder / "1_tokenizer"))
+            tokenizer = times(folder / "1_tokenizer")
+    last = sweeps.start("resume", "p", where=tmp_path)
+    output, _ = last.communicate(timeout=sweeps.PATIENCE)
+    assert last.returncode == 0, output
+    assert states(folder)[1:] == [("finished", 0)] * 2
+    assert tokenizer == times(folder / "1_tokenizer")
+    ganvas(*mine, *_LONGER, "paths.run_dir=whole", fresh=True)
+    assert_same(folder / "1_tokenizer", tmp_path / "whole/1_tokenizer")
+    ours, theirs = folder / "2_prior", tmp_path / "whole/2_prior"
     for key in KEYS:
         assert equal(newest_checkpoint(ours)[key], newest_checkpoint(theirs)[key]), key
     assert rows(ours / "metrics.jsonl") == rows(theirs / "metrics.jsonl")
-    ours, theirs = (np.load(tmp_path / name / "samples.npz")["images"] for name in ("p", "whole"))
-    assert np.array_equal(ours, theirs)
-    sweeps.wait_for(lambda: not sweeps.processes_of(tmp_path / "p"), "the end of every stage's process")
+    images = [np.load(path / "samples.npz")["images"] for path in (folder, tmp_path / "whole")]
+    assert np.array_equal(*images)
+    sweeps.wait_for(lambda: not sweeps.processes_of(folder), "the end of every stage's process")

@@ -47,7 +47,8 @@ def groups(config_dir: str | None = None) -> dict[str, list[str]]:
     for folder in folders(config_dir):
         for path in folder.glob("**/*/*.yaml"):
             found.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
-    return {group: sorted(options) for group, options in sorted(found.items()) if group != PIPELINES}
+    options = {group: names for group, names in found.items() if group.partition("/")[0] != PIPELINES}
+    return {group: sorted(names) for group, names in sorted(options.items())}
 
 
 def pipelines(config_dir: str | None = None) -> list[str]:
