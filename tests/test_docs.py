@@ -25,6 +25,7 @@ ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 # What chooses data, models and parts, so that together they have every key that a page may name.
 CONFIGS = [
     *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "vqgan", "classifier")),
+    *(f"model={name} data=codes" for name in ("autoregressive", "masked")),
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
@@ -118,6 +119,7 @@ def commands(page: Path) -> Iterator[str]:
 def overrides(command: str) -> list[str]:
     """The overrides of one run: of a sweep's values the first, and of a search's none."""
     words = [word for word in shlex.split(command, comments=True)[2:] if "=" in word and word[0] != "-"]
+    words = [word for word in words if not word.startswith("data.tokenizer=")]  # a run that the page has made
     if not {"-m", "--multirun"} & set(command.split()):
         return words
     words = [word for word in words if "(" not in word]

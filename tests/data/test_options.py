@@ -36,6 +36,8 @@ def test_every_argument_is_listed_with_its_default(path):
         assert argument.kind is inspect.Parameter.KEYWORD_ONLY
         if name not in RUN:
             assert (name, node[name]) == (name, argument.default)
+    if path.stem == "codes":  # those of the data that the tokenizer was trained on
+        return
     assert {"channels", "image_size", "sample_shape", "num_classes", "batch_size"} <= set(node)
 
 

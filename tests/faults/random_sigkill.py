@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forge import Try, ganvas, start
-from recipes import BATCH, CASES, STEPS, Plan, resume_words, train_words
+from recipes import BATCH, CASES, FURTHER_CASES, STEPS, Plan, resume_words, train_words
 
 from compare import difference, torn
 
 TITLE = "SIGKILL at random times until done"
 MINIMUM = 40
-NEEDS = CASES
+NEEDS = [*CASES, *FURTHER_CASES]
 
 _KILLS = 5  # in one run at most
 
@@ -25,7 +25,7 @@ def tries(plan: Plan) -> Iterator[Try]:
     for number in range(most):
         if sum(result.count for result in plan.results) >= wanted:
             return
-        recipe, workers = CASES[number % len(CASES)]
+        recipe, workers = NEEDS[number % len(NEEDS)]
         yield Try(
             f"{number:03d}-{recipe}-workers{workers}",
             lambda folder, r=recipe, w=workers, n=number: _chain(plan, folder, r, w, n),

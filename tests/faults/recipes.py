@@ -1,4 +1,4 @@
-"""The runs that the matrix breaks: three tiny recipes on digits, and what they are when nothing happens."""
+"""The runs that the matrix breaks: tiny recipes on digits, and what they are when nothing happens."""
 
 from __future__ import annotations
 
@@ -71,9 +71,30 @@ RECIPES = {
 }
 
 
+_PRIOR = ["data=codes", "model.conditional=true", "model.prior.width=16", "model.prior.heads=2"]
+_PRIOR += ["model.prior.depth=1", "callback.preview.every_examples=704", "trainer.val_every_examples=352"]
+# Recipes that only the kills and the resumes are tried on: what they share with the others is tried there.
+FURTHER = {
+    # Two networks that move in a batch, a ramp, augmentations with a controller.
+    "vqgan": [
+        *("model=vqgan", *RECIPES["vqvae"][1:-1], "model.discriminator.base_channels=4"),
+        *("model.ramp_examples=1000", "model/augment=ada", "model.augment.p=0.2"),
+        *("model.augment.adapt_examples=3000", "callback.preview.every_examples=352"),
+    ],
+    # Codes of another run, labels that are left out, dropout (torch's own stream), an average.
+    "autoregressive": ["model=autoregressive", *_PRIOR, "model.prior.dropout=0.1"],
+    "masked": ["model=masked", *_PRIOR, "model.prior.depth=2"],
+}
+_TOKENIZER = ["model=mlp_vqvae", "model.num_embeddings=16", "trainer.max_examples=256", "callback=none"]
+_place: list[Path] = []  # where the tokenizer of the priors is
+
+
 def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:
     """``ganvas train`` into ./run."""
-    return ["train", "paths.run_dir=run", *_COMMON, *RECIPES[recipe], f"data.num_workers={workers}", *more]
+    own = [*(RECIPES | FURTHER)[recipe], f"data.num_workers={workers}"]
+    if "data=codes" in own:
+        own.append(f"data.tokenizer={_place[-1] / 'run'}")
+    return ["train", "paths.run_dir=run", *_COMMON, *own, *more]
 
 
 def resume_words(recipe: str, *more: str) -> list[str]:
@@ -114,6 +135,11 @@ class Plan:
         """Tries that make the uninterrupted runs which are not there yet."""
         tries = []
         for recipe, workers in cases:
+            if "data=codes" in FURTHER.get(recipe, ()) and not _place:
+                _place.append(self.work / "tokenizer")
+                _place[0].mkdir(parents=True)
+                ended = ganvas(["train", "paths.run_dir=run", *_TOKENIZER, "logger=none"], _place[0])
+                assert ended.code == 0, ended
             name = f"straight-{recipe}-{workers}"
             if name not in self.made:
                 self.made.add(name)
@@ -129,6 +155,7 @@ class Plan:
 
 
 CASES = [(recipe, workers) for recipe in RECIPES for workers in (0, 2)]
+FURTHER_CASES = [(recipe, 0) for recipe in FURTHER]
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -146,7 +173,9 @@ def cut(straight: Path, folder: Path, step: int, *, keep: int = 3) -> Path:
     The logs are those of the whole run: rows beyond the checkpoint are there and must be taken back.
     """
     run = folder / "run"
-    shutil.copytree(straight, run, ignore=lambda path, names: names if path.endswith("checkpoints") else ())
+    shutil.copytree(
+        straight, run, ignore=lambda path, names: names if Path(path) == straight / "checkpoints" else ()
+    )
     for number in range(max(1, step - keep + 1), step + 1):
         source = checkpoint(straight, number)
         for path in (source, source.with_name(source.name + ".sha256")):

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forge import Try, ganvas
-from recipes import CASES, RECIPES, STEPS, Plan, cut, resume_words, train_words
+from recipes import CASES, FURTHER_CASES, RECIPES, STEPS, Plan, cut, resume_words, train_words
 
 from compare import difference, newest, states
 
 TITLE = "resume from every step"
 MINIMUM = 180
-NEEDS = CASES
+NEEDS = [*CASES, *FURTHER_CASES]
 
 # Parameters, optimizers, the recipe's clock: what may not depend on how often anything else happens.
 _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
@@ -33,6 +33,13 @@ def tries(plan: Plan) -> Iterator[Try]:
             yield Try(
                 f"{recipe}-workers{workers}-step{step}",
                 lambda folder, r=recipe, w=workers, k=step: _resume(plan, folder, r, w, k),
+            )
+    for step in range(0, STEPS + 1, 5):  # each its own, so that all parts of an epoch come up
+        for number, (recipe, workers) in enumerate(FURTHER_CASES):
+            own = min(step + number, STEPS)
+            yield Try(
+                f"{recipe}-workers{workers}-step{own}",
+                lambda folder, r=recipe, w=workers, k=own: _resume(plan, folder, r, w, k),
             )
     for recipe in RECIPES:
         yield Try(f"{recipe}-other-cadences", lambda folder, r=recipe: _other_cadences(plan, folder, r))

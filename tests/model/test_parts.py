@@ -56,7 +56,7 @@ def _autoencoder(name: str) -> list[str]:
     ]
 
 
-SMALL |= dict.fromkeys(("autoregressive", "masked"), ["model.prior.width=32", "model.prior.depth=1"])
+SMALL |= {option: ["model.prior.width=32", "model.prior.depth=1"] for option in ("autoregressive", "masked")}
 SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ganvas.cli.main import main
+
 ROOT = Path(__file__).parents[2]
+PRIORS = ("autoregressive", "masked")  # over the codes of another run
 MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
 
 
@@ -31,9 +34,13 @@ def _options(group: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "conf/model" / group).glob("*.yaml"))
 
 
-def _runs() -> list[list[str]]:
+def _runs(tokenizer: Path) -> list[list[str]]:
     """Every recipe, every quantizer, loss and penalty, and every metric of samples."""
-    runs = [[f"model={model}", "data=digits", *_SMALL.get(model, [])] for model in MODELS]
+    codes = ["data=codes", f"data.tokenizer={tokenizer}", "model.prior.width=32", "model.prior.depth=1"]
+    runs = [
+        [f"model={model}", *(codes if model in PRIORS else ["data=digits"]), *_SMALL.get(model, [])]
+        for model in MODELS
+    ]
     # One takes maps alone. Of others, levels that say what 256 vectors leave over of 512 codes, and vectors
     # midway between two codes, are chosen by rounding.
     quantizers = {one: ["model=mlp_vqvae"] for one in _options("quantizer")}
@@ -57,12 +64,14 @@ def _runs() -> list[list[str]]:
 
 @pytest.mark.slow
 def test_recipes_and_what_is_measured_beside_them(tmp_path: Path) -> None:
-    answers = tmp_path / "answers.json"
+    answers, tokenizer = tmp_path / "answers.json", tmp_path / "tokenizer"
+    words = ["model=mlp_vqvae", f"paths.run_dir={tokenizer}", "trainer.max_examples=256"]
+    assert main(["train", *words, "callback=none", "logger=none"]) == 0
     command = [
         sys.executable,
         str(ROOT / "tests/helpers/pretended_runs.py"),
         str(answers),
-        json.dumps(_runs()),
+        json.dumps(_runs(tokenizer)),
     ]
     done = subprocess.run(
         command,
@@ -73,7 +82,7 @@ def test_recipes_and_what_is_measured_beside_them(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    for words, on_cpu, on_device in zip(_runs(), *json.loads(answers.read_text()), strict=True):
+    for words, on_cpu, on_device in zip(_runs(tokenizer), *json.loads(answers.read_text()), strict=True):
         assert on_cpu.keys() == on_device.keys()
         assert on_device["steps"] == 12
         for name, value in on_cpu.items():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from run_files import newest_checkpoint
+from safetensors.torch import load_file
 from same_run import KEYS, equal
 from worlds import close
 
@@ -85,9 +86,17 @@ def test_a_prior_samples_scores_and_resumes_without_the_tokenizers_run(
     row = json.loads((run / "evaluations.jsonl").read_text().splitlines()[-1])
     assert {"fid", "bits_per_image", "bits_per_dim", "psnr"} <= row["metrics"].keys()
     assert 0 < row["metrics"]["bits_per_image"] < 40  # 8 codes of 4 bits, and what training gained
+    ganvas("export", str(run), "--out", "weights.safetensors")
+    weights = load_file("weights.safetensors")
+    state = load(run).model.network().state_dict()
+    assert all(torch.equal(weights[f"prior.{name}"], value) for name, value in state.items())
+    (path,) = (run / "tokenizer/checkpoints").glob("*.ckpt")
+    tokenizer = torch.load(path, weights_only=True)["state_dict"]
+    assert all(torch.equal(weights[f"tokenizer.{name}"], value) for name, value in tokenizer.items())
+    assert len(weights) == len(state) + len(tokenizer)
     listed = ganvas("runs", "ls", "--json").stdout
     assert "tokenizer" not in listed
-    assert load(run).model.tokenizer.sha256 == sha256_of(next((run / "tokenizer/checkpoints").glob("*.ckpt")))
+    assert load(run).model.tokenizer.sha256 == sha256_of(path)
 
 
 def test_classes_are_asked_for_by_name_number_and_row(

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,11 +15,12 @@ from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.files.code_cache import read_codes, write_codes
 from ganvas.data.loading.check import require_positive
 from ganvas.data.loading.stored import Stored, in_order
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.code_layout import CodeLayout
 
 
+@runtime_checkable
 class Encodes(Protocol):
     """What is asked of a tokenizer (``ganvas.model.tokenizer.Tokenizer`` in full)."""
 
@@ -51,7 +52,7 @@ class Codes(TensorDataModule):
         OptionError: no tokenizer; data in ``root`` of another shape than those it was trained on.
     """
 
-    tokenizer: Any = None
+    tokenizer: Encodes | None = None
     encode_batch_size: int = 256
     channels: int | None = field(default=None, init=False)
     image_size: int | None = field(default=None, init=False)
@@ -64,9 +65,10 @@ class Codes(TensorDataModule):
     def __post_init__(self) -> None:
         super().__post_init__()
         rule = "names no run of a VQ-VAE; data.tokenizer=RUN (latest:vqvae is the newest)"
-        require(self.tokenizer is not None and not isinstance(self.tokenizer, str), "tokenizer", "null", rule)
+        if self.tokenizer is None:
+            raise OptionError("tokenizer", "null", rule)
         require_positive("encode_batch_size", self.encode_batch_size, "256 is usual")
-        self.encodes: Encodes = self.tokenizer
+        self.encodes = self.tokenizer
         self.source: TensorDataModule = self.encodes.data
         self.class_names = self.source.class_names
         self._codes: dict[str, Tensor] = {}

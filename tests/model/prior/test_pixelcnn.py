@@ -41,7 +41,7 @@ def test_with_one_map_of_one_level_it_is_the_papers(size: int) -> None:
         left = conv2d(right, kernel, layer.horizontal.bias, padding=size // 2)
         shifted = torch.zeros_like(above)
         shifted[:, :, 1:] = above[:, :, :-1]
-        link = torch.einsum("oi,bihw->bohw", layer.link.weight[:, :, 0, 0], shifted)
+        link = torch.einsum("oi,bihw->bohw", layer.to_horizontal.weight[:, :, 0, 0], shifted)
         total = left + link + by_class[0]
         gated = total[:, :6].tanh() * total[:, 6:].sigmoid()
         if number < 2:

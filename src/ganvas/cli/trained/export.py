@@ -15,7 +15,7 @@ from ganvas.run.folder.usable import NEEDS
 
 
 def run(argv: Sequence[str]) -> int:
-    """Writes a GAN's generator, or the encoder, quantizer and decoder of a VQ-VAE."""
+    """Writes a GAN's generator, a VQ-VAE's encoder, quantizer and decoder, or a prior and its tokenizer."""
     parser = run_parser("export", __doc__)
     parser.add_argument("--out", type=Path, help="F.safetensors (weights.safetensors in the run's folder)")
     parser.add_argument(
@@ -58,11 +58,14 @@ def run(argv: Sequence[str]) -> int:
 
 def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
     """What makes a recipe's images, by name, and whether that is an average of weights."""
-    from ganvas.model.interface import Reconstructs, Samples
+    from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
 
     networks: dict[str, Any] = dict(model.networks)
     if isinstance(model, Samples):
         average = getattr(getattr(model, "ema", None), "average", None)
         use_average = average is not None and not raw
-        return {"generator": average if use_average else networks["generator"]}, use_average
+        name = "prior" if isinstance(model, DrawsCodes) else "generator"
+        decoding = model.tokenizer.recipe.networks if isinstance(model, DrawsCodes) else {}
+        made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
+        return {name: average if use_average else networks[name]} | made, use_average
     return (networks if isinstance(model, Reconstructs) else {}), False

@@ -123,7 +123,7 @@ class PixelStack(nn.Module):
         if self.tall:
             state.rows[0][:, :, self.reach + row, column] = vectors
 
-    def move(self, state: StackState, place: int) -> None:
+    def take_up(self, state: StackState, place: int) -> None:
         """Makes the features of position ``place``; those before it have been taken up."""
         row, column = divmod(place, self.sides[1])
         if column == 0 and self.tall:

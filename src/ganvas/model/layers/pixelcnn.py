@@ -64,7 +64,7 @@ class GatedLayer(nn.Module):
         self.vertical: nn.Conv2d | None = None
         if tall:
             self.vertical = nn.Conv2d(channels, 2 * channels, (self.reach + 1, kernel_size))
-            self.link = nn.Conv2d(2 * channels, 2 * channels, 1, bias=False)
+            self.to_horizontal = nn.Conv2d(2 * channels, 2 * channels, 1, bias=False)
         self.out = None if last else nn.Conv2d(channels, channels, 1)
         self.skip = nn.Conv2d(channels, skip_channels, 1)
 
@@ -73,7 +73,7 @@ class GatedLayer(nn.Module):
         horizontal one takes of them, and what the gate does, each [B, 2 p, h, W]."""
         assert self.vertical is not None
         seen = self.vertical(pad(x, (self.reach, self.reach)))
-        return self.link(seen), seen
+        return self.to_horizontal(seen), seen
 
     def right(self, x: Tensor, added: Tensor) -> tuple[Tensor | None, Tensor]:
         """The horizontal stack's columns: [B, p, H, w + n / 2], which begins so many columns earlier (and in

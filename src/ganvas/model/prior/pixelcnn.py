@@ -114,7 +114,7 @@ class PixelCNNPrior(Prior):
         else:
             if position:
                 stack.take(state, position - 1, cache.codes[:, place - levels : place])
-            stack.move(state, position)
+            stack.take_up(state, position)
         logits: Tensor = stack.heads.of_level(level, state.features)
         return logits
 

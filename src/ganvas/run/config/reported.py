@@ -10,6 +10,7 @@ from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.keep_classifier import KeepClassifier
 from ganvas.callback.record import Record
 from ganvas.errors import OptionError, require
+from ganvas.metric.likelihood_evaluation import BETTER as OF_LIKELIHOOD
 from ganvas.metric.reconstruction_evaluation import BETTER
 from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
@@ -113,6 +114,8 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
             metrics = node.get("metrics")  # what is wrong with others, a run says
             metrics = metrics if isinstance(metrics, dict) else {}
             found |= dict(_sample_metrics(metrics, f"callback.{name}.metrics"))
+        if kind is Evaluation and hasattr(recipe, "bits"):
+            found |= OF_LIKELIHOOD
         elif recipe is None:
             complete = False
     return found, complete
