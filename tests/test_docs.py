@@ -34,7 +34,6 @@ CONFIGS = [
         "model=mlp_vqvae model/quantizer=vq",
         "model=dcgan model/augment=ada",
         "metric/perceptual=lpips",
-        "model=autoregressive data=codes",
         "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
         "model.gradient_penalty.gamma.first=1",
         "model/regularizer=[lecam,cr,bcr,zcr,top_k]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from ganvas.cli.compose.describe import groups, pipelines
 from ganvas.cli.pipeline.plan import plan_pipeline
+from ganvas.cli.pipeline.run import secrets_again
 from ganvas.errors import OptionError
 from ganvas.pipeline.manifest import FILE, Pipeline
 from ganvas.run.folder.lock import RunLock
@@ -71,6 +73,24 @@ def test_a_recipe_that_cannot_be_what_a_later_stage_needs_is_refused(begun: Path
         plan_pipeline("mine", ["resume=latest"], config_dir="conf")
     with pytest.raises(OptionError, match=r"paths.run_dir=p: is there already; go on with ganvas resume"):
         plan_pipeline("mine", ["paths.run_dir=p"], config_dir="conf")
+
+
+def test_a_secret_of_the_environment_reaches_its_stage_and_no_file(
+    begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("conf/callback").mkdir()
+    text = "asks: {_target_: pytorch_lightning.Callback, api_token: '${oc.env:MY_TOKEN}'}"
+    Path("conf/callback/asks.yaml").write_text(text)
+    chosen = _STAGES.replace("mlp_vqvae,", "mlp_vqvae, callback=asks,")
+    Path("conf/pipeline/mine.yaml").write_text(chosen)
+    monkeypatch.setenv("MY_TOKEN", "abcdefghijk")
+    monkeypatch.setattr("ganvas.cli.pipeline.plan.check_experiment", lambda composed, **_: composed.config)
+    made = plan_pipeline("mine", ["paths.run_dir=q"], config_dir="conf")
+    assert made.secrets == {0: {"callback.asks.api_token": "abcdefghijk"}}
+    made.pipeline.write()
+    assert "abcdefghijk" not in Path("q", FILE).read_text()
+    arguments = Namespace(config_dir="conf", allow_places=False)
+    assert secrets_again(Pipeline.read(Path("q")), arguments) == made.secrets
 
 
 def test_a_dry_run_prints_commands_and_writes_nothing(

@@ -69,8 +69,7 @@ def _resume(words: Sequence[str], arguments: argparse.Namespace) -> int:
 
 
 def _listed() -> list[str]:
-    rows = []
-    for name in pipelines():
-        path = file_of(PIPELINES, name)
-        rows.append(f"  {name:28} {headline(path) if path is not None else ''}".rstrip())
-    return rows
+    """Name and purpose of each packaged pipeline, a line each."""
+    found = [(name, file_of(PIPELINES, name)) for name in pipelines()]
+    about = {name: headline(path).partition(" Source: ")[0] for name, path in found if path is not None}
+    return [f"  {name:28} {text}".rstrip() for name, text in about.items()]

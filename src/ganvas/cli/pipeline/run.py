@@ -57,7 +57,7 @@ def go_on(folder: Path, overrides: Sequence[str], arguments: argparse.Namespace)
         return 0
     with _locked(pipeline):
         pipeline = Pipeline.read(folder)  # as whoever held the lock has left it
-        planned = Planned(pipeline, _secrets_again(pipeline, arguments), list(arguments.allow_imports))
+        planned = Planned(pipeline, secrets_again(pipeline, arguments), list(arguments.allow_imports))
         if overrides:
             change_pipeline(
                 planned,
@@ -130,7 +130,7 @@ def _locked(pipeline: Pipeline) -> Iterator[None]:
         yield
 
 
-def _secrets_again(pipeline: Pipeline, arguments: argparse.Namespace) -> dict[int, dict[str, Any]]:
+def secrets_again(pipeline: Pipeline, arguments: argparse.Namespace) -> dict[int, dict[str, Any]]:
     """What pipeline.json hides, from the environment, as the stages' words and the groups name it now.
 
     An interpolation in a word of pipeline.json itself is its own word on this environment: left out.
