@@ -87,7 +87,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ganvas train model=vqvae model/quantizer=f", "model/quantizer=fsq"),
         ("ganvas train --config-dir own model=vqvae model/quantizer=mi", "model/quantizer=mine"),
         ("ganvas train trainer.max_ex", "trainer.max_examples="),
-        ("ganvas sweep plan data=c", "data=cifar10"),
+        ("ganvas sweep plan data=c", "data=cifar10 data=codes"),
         ("ganvas shards --im", "--images-per-shard"),
         ("ganvas shards --images-per-shard ", ""),
         ("ganvas nothing ", ""),
