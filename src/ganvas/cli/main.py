@@ -186,7 +186,7 @@ def _said_of(error: OSError) -> str:
 
 def _how_for_a_run(command: str, error: OptionError) -> str:
     """Where a run's data lie is the run's to know: the commands that read it back have no such option."""
-    reads_a_run = command in ("evaluate", "neighbours", "reconstruct", "codes")
+    reads_a_run = command in ("evaluate", "neighbours", "reconstruct", "codes", "pictures", "plot")
     known = "; ganvas resume RUN data.root=FOLDER tells the run where they lie now"
     return known if reads_a_run and error.option == "data.root" else ""
 

@@ -72,7 +72,11 @@ NEEDS = {
     "walk": _of_a_gan("walk through"),
     "neighbours": _of_a_gan("find neighbours of"),
     "reconstruct": Need((RECONSTRUCTS,), "reconstructs nothing; ganvas sample takes GANs", checkpoint=True),
-    "codes": Need((RECONSTRUCTS,), "has no codes; it must be the run of a VQ-VAE", checkpoint=True),
+    "codes": Need(
+        (RECONSTRUCTS,),
+        "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",
+        checkpoint=True,
+    ),
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
     ),
@@ -80,6 +84,10 @@ NEEDS = {
     "resume": Need(free=True, unfinished=True),
     "resume with overrides": Need(free=True),
     "plot": Need(curves=True),
+    "plot --rate-distortion": Need(
+        _JUDGED, "has no codes to count; it must be the run of a VQ-VAE or of a prior", checkpoint=True
+    ),
+    "pictures": Need((SAMPLES,), "draws no codes; it must be the run of a prior over codes", checkpoint=True),
 }
 
 
