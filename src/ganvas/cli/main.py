@@ -251,7 +251,7 @@ def _entry() -> int:
 def _heeds_signals(argv: Sequence[str]) -> bool:
     """Whether a command handles SIGTERM itself: it saves its state, or hands the signal on."""
     return bool(argv) and (
-        argv[0] in ("train", "resume", "job")
+        argv[0] in ("train", "resume", "job", "pipeline")
         or (argv[0] == "sweep" and argv[1:2] in (["run"], ["resume"], ["retry"]))
     )
 

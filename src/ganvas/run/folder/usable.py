@@ -6,6 +6,7 @@ import fnmatch
 import glob
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
@@ -108,8 +109,16 @@ def abilities(folder: RunFolder) -> set[str] | None:
         model = folder.read_run()["config"]["model"]
     except (OptionError, KeyError, TypeError):
         return None
-    found = {word for part, words in _PARTS.items() if part in model for word in words}
-    return found or None
+    return abilities_by_parts(model)
+
+
+def abilities_by_parts(model: Any) -> set[str] | None:
+    """What a recipe can do by the names of its parts; None where they do not tell.
+
+    Args:
+        model: the section of a config.
+    """
+    return {word for part, words in _PARTS.items() if part in model for word in words} or None
 
 
 def find_usable(name: str, output_dir: Path, need: Need = ANY) -> RunFolder:
