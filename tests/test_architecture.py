@@ -25,7 +25,8 @@ ROOMS = {
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
     "compare": ("run.folder", "functional", "files"),
     "sweep": ("run.folder", "run.process", "functional", "files"),
-    "cli": ("run", "sweep", "compare", "codec", *_RUN),
+    "pipeline": ("sweep.tree", "run.folder", "run.process", "functional", "files"),
+    "cli": ("run", "sweep", "pipeline", "compare", "codec", *_RUN),
     "api": ("cli", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.
@@ -137,7 +138,7 @@ def test_functional_needs_torch_alone() -> None:
 
 
 # Groups whose options are whole settings and not parts: they have no source file of their own.
-SETTINGS = ("trainer", "accelerator", "logger", "experiment", "debug", "hydra")
+SETTINGS = ("trainer", "accelerator", "logger", "experiment", "debug", "hydra", "pipeline")
 
 
 def options() -> list[Path]:

@@ -57,7 +57,7 @@ def words(name: Path) -> list[str]:
 
 def options() -> list[Path]:
     names = (path.relative_to(CONF) for path in sorted(CONF.rglob("*.yaml")))
-    return [name for name in names if len(name.parts) > 1 and name.parts[0] != "hydra"]
+    return [name for name in names if len(name.parts) > 1 and name.parts[0] not in ("hydra", "pipeline")]
 
 
 def options_by_group() -> dict[str, list[Path]]:

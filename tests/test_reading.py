@@ -279,7 +279,7 @@ ALLOWED = {
     "cli/compose/explain.py": "what is wrong with a YAML that Hydra could not read",
     "cli/options.py": _PACKAGED,
     "cli/before_training/init.py": _PACKAGED,
-    "cli/sweep/job.py": _OWN,
+    "cli/sweep/attempt.py": _OWN,
     "sweep/engine/node.py": _OWN,
     "run/process/": _OWN,
     "run/distributed/": _OWN,

@@ -61,6 +61,7 @@ class Yard:
             ["export", gan, "--out", f"{out}/w.safetensors"],
             ["compare", gan, vqvae, "--no-rank", "--html", f"{out}/c.html"],
             ["plot", gan, "--out", f"{out}/p.svg"],
+            ["plot", "--rate-distortion", vqvae, "--num", "4", "--table", f"{out}/t.csv"],
             ["runs", "show", gan],
             ["runs", "diff", gan, vqvae],
             ["runs", "ls", "--output-dir", str(self.folder)],

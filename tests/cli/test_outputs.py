@@ -42,6 +42,8 @@ OUTPUTS = [
     (["plot", "c1"], "--out", "x.png", ""),
     (["plot", "c1"], "--out", "x.pdf", ""),
     (["plot", "c1"], "--out", "x.svg", ""),
+    (["plot", "--rate-distortion", "b_vqvae", "--num", "4"], "--table", "x.csv", "bits an image"),
+    (["plot", "--rate-distortion", "b_vqvae", "--num", "4"], "--out", "x.svg", "bits an image"),
 ]
 
 

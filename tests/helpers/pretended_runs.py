@@ -25,7 +25,7 @@ from ganvas.cli.compose.experiment import compose
 from ganvas.metric.evaluate import evaluating
 from ganvas.model.interface import Reconstructs, Samples
 from ganvas.run.config.build import build
-from ganvas.run.load import tokenizer_of
+from ganvas.run.load import model_of, tokenizer_of
 
 
 class Pretended(CPUAccelerator):
@@ -45,7 +45,8 @@ def run(words: list[str], device: str) -> dict[str, Any]:
     config = compose([*words, "data.batch_size=16", "data.num_workers=0"]).config
     torch.manual_seed(0)
     given = tokenizer_of(config)
-    data, model = build(config["data"] | given, "data"), build(config["model"] | given, "model")
+    data = build(config["data"] | given, "data")
+    model = model_of(config, data, given)
     model.log_every(16, 16)
     trainer = pl.Trainer(
         strategy=SingleDeviceStrategy(torch.device(device), accelerator=Pretended()),

@@ -75,6 +75,40 @@ def test_samples_are_those_of_a_plain_loop_whatever_the_batch(kind: str) -> None
     assert len(found.unique(dim=0)) > 1
 
 
+@pytest.mark.parametrize("kind", ["row", "grid", "residual", "pyramid"])
+def test_completions_are_a_plain_loop_from_the_codes_that_are_given(kind: str) -> None:
+    model, drawing = made(kind), Drawing(temperature=0.7)
+    given, length = codes(model, 5), model.tokenizer.layout.length
+    known = torch.arange(length) < length // 2
+    garbled = given.masked_fill(~known, -3)  # what stands where nothing is known is not looked at
+    found = model.complete(garbled, known, 4, start=2, drawing=drawing)
+    numbers, expected = uniforms(4, 2, 5, length), given.masked_fill(~known, 0)
+    with torch.no_grad():
+        for place in range(length // 2, length):
+            logits = filtered(model.prior(expected)[:, place], drawing)
+            expected[:, place] = pick(logits, numbers[:, place])
+    assert torch.equal(found[:, known], given[:, known])
+    assert torch.equal(found, expected)
+    assert len(found[:, ~known].unique(dim=0)) > 1
+    nothing = torch.zeros(length, dtype=torch.bool)
+    assert torch.equal(model.complete(garbled, nothing, 4), model.draw(5, 4))
+    assert torch.equal(model.complete(given, ~nothing, 4), given)
+
+
+def test_completions_that_it_cannot_make_are_refused() -> None:
+    model = made("residual")
+    given, length = codes(model, 2), model.tokenizer.layout.length
+    known = torch.arange(length) != 0
+    with pytest.raises(OptionError, match=r"known=7 codes that are not the first of 8: a code is"):
+        model.complete(given, known, 1)
+    with pytest.raises(ValueError, match=r"must be bool \[8\]"):
+        model.complete(given, known[:-1], 1)
+    with pytest.raises(ValueError, match="codes hold 16"):
+        model.complete(given.clamp(min=16), known.flip(0), 1)
+    with pytest.raises(OptionError, match="steps=3"):
+        model.complete(given, known.flip(0), 1, drawing=Drawing(steps=3))
+
+
 def test_temperature_0_takes_the_likeliest_code() -> None:
     model = made()
     found = model.draw(3, 1, drawing=Drawing(temperature=0))

@@ -127,7 +127,11 @@ def test_codes_that_stay_are_kept_and_given_ones_never_move() -> None:
     model = made(steps=4)
     given = torch.full((5, 8), 16)
     given[:, 2], given[:, 5] = 3, 7
-    steps = list(model.drawn_steps(model.prior, given, 1, 0, None, Drawing()))
+    made_of = list(model.drawn_steps(model.prior, given, 1, 0, None, Drawing()))
+    steps = [step.codes for step in made_of]
+    for step in made_of:  # a guess is whole, and holds what stays
+        assert (step.guess < 16).all()
+        assert torch.equal(step.guess[step.codes != 16], step.codes[step.codes != 16])
     hidden = [(one == 16).sum(1).unique().tolist() for one in steps]
     assert hidden == [[still_hidden(6, step, 4)] for step in (1, 2, 3, 4)]
     for before, after in itertools.pairwise([given, *steps]):
@@ -146,6 +150,34 @@ def test_samples_do_not_depend_on_the_batch_and_steps_are_asked_for() -> None:
     assert len(passes) == 3
     model.draw(2, 4, drawing=Drawing(steps=100))  # more than there are codes
     assert len(passes) == 3 + 8
+
+
+def test_the_steps_of_a_drawing_end_at_what_is_drawn() -> None:
+    model = made(conditional=True)
+    steps = model.draw_in_steps(4, 9, drawing=Drawing(steps=3))
+    assert torch.equal(steps[-1].codes, model.draw(4, 9, drawing=Drawing(steps=3)))
+    assert torch.equal(steps[-1].guess, steps[-1].codes)
+    hidden = [int((one.codes == 16).sum(1).max()) for one in steps]
+    assert hidden == [still_hidden(8, step, 3) for step in (1, 2, 3)]
+    with pytest.raises(OptionError, match="guidance"):
+        made().draw_in_steps(1, 0, drawing=Drawing(guidance=2.0))
+
+
+def test_completions_keep_what_is_given_and_follow_the_law_of_the_rest() -> None:
+    """Of the exact conditionals, one code a step: the middle one given, the others by their joint law."""
+    model = small_model()
+    prior = model.prior
+    model.choice_temperature = 1e6  # any order alike: a choice by confidence leans to likely codes
+    known = torch.tensor([False, True, False])
+    given = torch.tensor([[9, 2, -7]]).expand(4000, -1)  # what stands where nothing is known is not looked at
+    found = model.complete(given, known, 3, drawing=Drawing(steps=2))
+    assert (found[:, 1] == 2).all()
+    states: Any = prior.states
+    law: Any = prior.law
+    share = (law * (states[:, 1] == 2)).reshape(3, 3, 3)[:, 2]
+    met = torch.zeros(3, 3).index_put((found[:, 0], found[:, 2]), torch.ones(4000), accumulate=True) / 4000
+    assert torch.allclose(met.double(), share / share.sum(), atol=0.03)
+    assert torch.equal(model.complete(given[5:9], known, 3, start=5, drawing=Drawing(steps=2)), found[5:9])
 
 
 def test_guidance_mixes_logits_by_class_and_without() -> None:

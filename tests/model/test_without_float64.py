@@ -59,6 +59,8 @@ def _runs(tokenizer: Path) -> list[list[str]]:
         ["model=mlp_vqvae", f"model/reconstruction_loss={one}", "data=digits", *_FEATURES.get(one, [])]
         for one in _options("reconstruction_loss")
     ]
+    row = ["data.channels=null", "data.image_size=null", "data.sample_shape=[8,8]"]
+    runs.append(["model=mlp_gan", "data=latents", f"data.tokenizer={tokenizer}", *row])
     return [*runs, ["model=mlp_gan", "metric/samples=all", "data=digits"]]
 
 

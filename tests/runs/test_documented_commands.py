@@ -37,6 +37,8 @@ def commands(page: Path) -> list[str]:
 def words_of(line: str) -> list[str]:
     """The words behind ``ganvas``, with a budget that a test can wait for."""
     command, *words = shlex.split(line, comments=True)[1:]
+    if command == "pipeline" and "--resume" not in words:
+        return [command, *words, f"trainer.max_examples={BUDGET}"]
     if command not in ("train", "resume") and words[:1] not in (["run"], ["plan"]):
         return [command, *words]
     if any(word in ("-h", "--help", "--cfg", "--info", "--version") for word in words):

@@ -10,7 +10,7 @@ import pytest
 
 from ganvas.errors import REDACTED, OptionError
 from ganvas.sweep.manifest import Draft, Manifest, devices
-from ganvas.sweep.tree import changed, changes, config_key, placed
+from ganvas.sweep.tree import RUN_DIR, changed, changes, config_key, placed
 
 BASE: dict[str, Any] = {
     "seed": 1,
@@ -78,7 +78,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     read = Manifest.read(tmp_path / "s")
     assert read.jobs == jobs == sweep.jobs
     assert [job.name for job in read.jobs] == ["000_n-1", "001_n-2", "002_n-3"]
-    assert read.config_of(jobs[1]) == placed(config(seed=5), str(tmp_path / "s" / "001_n-2"))
+    assert read.config_of(jobs[1]) == placed(config(seed=5), {RUN_DIR: str(tmp_path / "s" / "001_n-2")})
     assert read.config_of(jobs[2])["model"] == {"a": 3}
     assert read.config_of(jobs[0])["logger"]["dir"] == str(tmp_path / "s" / "000_n-1" / "tb")
     assert read.choices_of(jobs[2]) == {"model": "x"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import os
 import re
@@ -47,6 +48,23 @@ def building_parsers() -> Iterator[None]:
         yield
     finally:
         _building = False
+
+
+def parser_of(module: str, head: Sequence[str] = ()) -> Parser | None:
+    """The parser that a command makes of its arguments, which it is asked for before it does anything.
+
+    Args:
+        module: of the command, from :func:`ganvas.cli.commands.module_of`.
+        head: the command's verb, where it has some.
+    """
+    with building_parsers():
+        try:
+            importlib.import_module(module).run(list(head))
+        except ParserBuilt as built:
+            return built.parser
+        except OptionError:
+            return None
+    return None
 
 
 class Parser(argparse.ArgumentParser):

@@ -186,7 +186,7 @@ def _said_of(error: OSError) -> str:
 
 def _how_for_a_run(command: str, error: OptionError) -> str:
     """Where a run's data lie is the run's to know: the commands that read it back have no such option."""
-    reads_a_run = command in ("evaluate", "neighbours", "reconstruct", "codes")
+    reads_a_run = command in ("evaluate", "neighbours", "reconstruct", "codes", "pictures", "plot")
     known = "; ganvas resume RUN data.root=FOLDER tells the run where they lie now"
     return known if reads_a_run and error.option == "data.root" else ""
 
@@ -251,7 +251,7 @@ def _entry() -> int:
 def _heeds_signals(argv: Sequence[str]) -> bool:
     """Whether a command handles SIGTERM itself: it saves its state, or hands the signal on."""
     return bool(argv) and (
-        argv[0] in ("train", "resume", "job")
+        argv[0] in ("train", "resume", "job", "pipeline")
         or (argv[0] == "sweep" and argv[1:2] in (["run"], ["resume"], ["retry"]))
     )
 

@@ -1,13 +1,17 @@
-"""``ganvas plot RUN ... --out curves.png``: losses and metrics against examples seen."""
+"""``ganvas plot RUN ... --out curves.png``: losses and metrics against examples seen.
+
+With --rate-distortion: bits an image against PSNR, of codes and of priors over them, beside image files.
+"""
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import Parser, check_out, writing
+from ganvas.cli.arguments import Parser, add_own_code, add_places, check_out, writing
 from ganvas.errors import require
 from ganvas.files.text import one_line, say
 
@@ -24,15 +28,13 @@ def run(argv: Sequence[str]) -> int:
 
     Tags that are the same curve share a panel; what has one point is written as a number.
     """
-    parser = Parser(prog="ganvas plot", description=__doc__)
-    parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
-    parser.add_argument("--out", default="curves.png", help="a .png, .pdf or .svg (./curves.png)")
-    parser.add_argument(
-        "--tags", metavar="TAG", nargs="+", help="what to draw, e.g. loss/generator evaluation/fid"
-    )
-    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
-    arguments = parser.parse_args(list(argv))
-    out = Path(arguments.out)
+    arguments = _parser().parse_args(list(argv))
+    _check(arguments)
+    if arguments.rate_distortion:
+        from ganvas.cli.pictures.rate_distortion import plot_rates
+
+        return plot_rates(arguments)
+    out = Path(arguments.out or "curves.png")
     check_out(out, (".png", ".pdf", ".svg"))
 
     from ganvas.compare.curves import apart, equal_curves, read_curves, thinned
@@ -74,6 +76,44 @@ def run(argv: Sequence[str]) -> int:
         say(one_line(note), error=True)
     say(out)
     return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="ganvas plot", description=__doc__)
+    parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
+    parser.add_argument(
+        "--out", help="a .png, .pdf or .svg (./curves.png; ./rate_distortion.png, none with --table alone)"
+    )
+    parser.add_argument(
+        "--tags", metavar="TAG", nargs="+", help="what to draw, e.g. loss/generator evaluation/fid"
+    )
+    parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
+    parser.add_argument(
+        "--rate-distortion",
+        action="store_true",
+        help="instead, bits an image against PSNR: of a VQ-VAE's codes, or of codes under a prior, beside "
+        "JPEG, JPEG 2000, WebP and AVIF of the same images",
+    )
+    parser.add_argument("--split", choices=("train", "val", "test"), help="of --rate-distortion (test)")
+    parser.add_argument("--num", type=int, help="of --rate-distortion: images, the first ones (all)")
+    parser.add_argument("--table", metavar="FILE", help="of --rate-distortion: its numbers, a .csv or .json")
+    add_own_code(parser)
+    add_places(parser)
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises OptionError at an option that what is drawn passes over."""
+    if arguments.rate_distortion:
+        tags = arguments.tags
+        require(tags is None, "--tags", " ".join(tags or ()), "is of curves over examples; leave it out")
+        return
+    for name in ("split", "num", "table", "config_dir", "allow_imports", "allow_places"):
+        value = getattr(arguments, name)
+        given = value not in (None, [], False)
+        shown = " ".join(value) if isinstance(value, list) else "" if value is True else value
+        reason = "is of --rate-distortion, which reads weights; leave it out"
+        require(not given, f"--{name.replace('_', '-')}", shown, reason)
 
 
 def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], named: Any) -> list[str]:

@@ -43,11 +43,12 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def report(outcome: Any, own: Sequence[str] = ()) -> int:
+def report(outcome: Any, own: Sequence[str] = (), *, says_how: bool = True) -> int:
     """Says where everything lies, and how to go on; returns the exit code.
 
     Args:
         own: the words that bring the user's own code to the next command.
+        says_how: whether it says how a stopped run is gone on with.
     """
     folder = outcome.folder.path
     if outcome.is_quiet or not find_rank().is_first:
@@ -59,7 +60,8 @@ def report(outcome: Any, own: Sequence[str] = ()) -> int:
     for name, value in sorted(outcome.metrics.items()):
         say(f"  {format_metric(name, value, protocols.get(name), width=24)}")
     if outcome.state == "interrupted":
-        say(f"go on with: {command_line('resume', folder, *own)}")
+        if says_how:
+            say(f"go on with: {command_line('resume', folder, *own)}")
         return int(outcome.exit_code)
     there = {
         "images": _filled(folder / "samples", "*.png"),

@@ -1,12 +1,14 @@
 """``ganvas resume RUN [overrides]``: continue in the run's own folder from its newest whole checkpoint.
 
-A run that was stopped before its first one begins anew there.
+A run that was stopped before its first one begins anew there. RUN may be the folder of a pipeline, which goes
+on at the stage where it was stopped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import modules_and_overrides, named_run, own_code, run_parser
@@ -15,6 +17,7 @@ from ganvas.cli.compose.unread import leaf_keys, unread
 from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError
 from ganvas.files.plain import parse_plain
+from ganvas.pipeline.find import pipeline_there
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
 
@@ -44,6 +47,11 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
     arguments = parser.parse_intermixed_args(list(argv))
     arguments.allow_imports, more = modules_and_overrides(arguments.allow_imports)
+    pipeline = pipeline_there(arguments.run, Path(arguments.output_dir))
+    if pipeline is not None:
+        from ganvas.cli.pipeline.run import go_on
+
+        return go_on(pipeline, [*arguments.overrides, *more], arguments)
     if arguments.overrides or more:
         arguments.command = "resume with overrides"
     folder, allow = named_run(arguments)

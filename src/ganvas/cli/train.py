@@ -132,32 +132,6 @@ def train(
     return report(outcome, own)
 
 
-def check_experiment(
-    composed: Composed, *, config_dir: str | None, config_name: str, allow: Sequence[str] = ()
-) -> None:
-    """What can be said against a composed experiment before torch is imported; sets its ``allow_imports``.
-
-    Args:
-        composed: the experiment; its config is changed.
-        config_dir: the folder of the user's own groups, whose modules the config may name.
-        config_name: the config that it was composed of.
-        allow: the user's own modules that it may name beside those.
-
-    Raises:
-        OptionError: under the key of the part; ``composed.named_as_written`` finds what the user wrote.
-    """
-    from ganvas.cli.compose.refuse_unread import check_hydra_overrides, check_read
-    from ganvas.run.config.build import check_targets
-
-    check_hydra_overrides(composed.overrides, is_sweep=False)
-    config = composed.config
-    repeats = (config.get("sweep") or {}).get("repeats", 1)
-    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
-    config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
-    check_targets(config, config["allow_imports"])
-    check_read(composed, config_dir=config_dir, config_name=config_name)
-
-
 def train_composed(
     composed: Composed,
     *,
@@ -170,11 +144,12 @@ def train_composed(
     """Trains a composed experiment in a new folder.
 
     Args:
-        composed, config_dir, config_name, allow: as of :func:`check_experiment`.
+        composed, config_dir, config_name, allow: as of ``check_experiment`` in refuse_unread.py.
         command: what run.yaml calls the command; None: this process's command line.
         quiet: whether nothing is said of what is about to be trained.
     """
     from ganvas.cli.compose.experiment import provenance
+    from ganvas.cli.compose.refuse_unread import check_experiment
 
     try:
         check_experiment(composed, config_dir=config_dir, config_name=config_name, allow=allow)

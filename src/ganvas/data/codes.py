@@ -114,8 +114,9 @@ class Codes(TensorDataModule):
             return
         self._splits = self.load()
         self.notes += [note for note in self.source.notes if note not in self.notes]
-        self.class_names, self.num_classes = self.source.class_names, self.source.num_classes
-        self.check_counts(self.num_classes, self.num_samples("train"))
+        self.class_names = self.source.class_names
+        self.check_counts(self.source.num_classes, self.num_samples("train"))
+        self.num_classes = self.source.num_classes
 
     def codes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """Codes int64 [B, N] of a split in its fixed order, and their labels; the last batch may be short."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ganvas.data.idx import IdxDataModule
+from ganvas.data.files.idx import IdxDataModule
 
 
 class MNIST(IdxDataModule):
     """55,000 training, 5,000 validation and 10,000 test images; 10 classes, 1 channel.
 
-    Args: see :class:`ganvas.data.idx.IdxDataModule`.
+    Args: see :class:`ganvas.data.files.idx.IdxDataModule`.
     """
 
     title = "MNIST"

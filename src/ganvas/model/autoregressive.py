@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
 from ganvas.functional.random import Draws
@@ -33,12 +33,19 @@ class Autoregressive(CodeModel):
         if drawing.steps is not None:
             raise OptionError("steps", drawing.steps, "is of model=masked; here each code is a step")
 
+    def check_known(self, known: Tensor) -> None:
+        count = int(known.sum())
+        first = bool(known[:count].all())
+        value = f"{count} codes that are not the first of {len(known)}"
+        rule = "a code is drawn given those before it alone; a prior of model=masked takes any"
+        require(first, "known", value, rule)
+
     def drawn(
-        self, network: Prior, num: int, seed: int, start: int, label: Tensor | None, drawing: Drawing
+        self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
     ) -> Tensor:
-        length = network.layout.length
+        num, length = codes.shape
         uniform = uniforms(seed, start, num, length).to(self.device)
-        codes = torch.zeros(num, length, dtype=torch.int64, device=self.device)
+        given, codes = codes != network.layout.vocabulary, codes.clone()
         guided = drawing.guidance != 1 and label is not None
         if guided:  # the second half is without a class
             assert label is not None
@@ -50,6 +57,7 @@ class Autoregressive(CodeModel):
             if guided:
                 by_class, without = logits.chunk(2)
                 logits = guide(by_class, without, drawing.guidance)
-            codes[:, place] = pick(filtered(logits, drawing), uniform[:, place])
+            found = pick(filtered(logits, drawing), uniform[:, place])
+            codes[:, place] = codes[:, place].where(given[:, place], found)
             previous = codes[:, place].repeat(2) if guided else codes[:, place]
         return codes

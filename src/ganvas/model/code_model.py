@@ -164,10 +164,56 @@ class CodeModel(Recipe):
         self.check_drawing(drawing)
         if label is None:
             label = self.sample_labels(num, seed, start=start)
-        label = None if label is None else label.to(self.device)
-        network = self.network(ema=ema)
+        codes = torch.full((num, self.tokenizer.layout.length), self.tokenizer.layout.vocabulary)
+        return self._drawn(codes, seed, start, label, drawing, ema=ema)
+
+    @torch.no_grad()
+    def complete(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> Tensor:
+        """Codes int64 [B, N] of which those that are known stay, and the others are drawn given them.
+
+        Args:
+            codes: int64 [B, N]; where they are not known anything may stand.
+            known: bool [N], the same for all.
+            seed: completion number ``start + b`` is a function of (seed, its number), its known codes and
+                its class alone.
+            label: classes int64 [B]; drawn by the seed without, where the prior has classes.
+            drawing: how; the recipe's own without.
+
+        Raises:
+            OptionError: a ``drawing`` or ``known`` that this model cannot do.
+            ValueError: known codes that the tokenizer does not have, or shapes that do not fit.
+        """
+        drawing = self.drawing if drawing is None else drawing
+        self.check_drawing(drawing)
+        layout = self.tokenizer.layout
+        if known.dtype != torch.bool or known.shape != (layout.length,):
+            raise ValueError(f"known is {known.dtype} {tuple(known.shape)}: must be bool [{layout.length}]")
+        self.check_known(known)
+        known = known.to(codes.device)
+        layout.require_codes(codes.where(known, torch.zeros_like(codes)))
+        if label is None:
+            label = self.sample_labels(len(codes), seed, start=start)
+        return self._drawn(codes.masked_fill(~known, layout.vocabulary), seed, start, label, drawing, ema=ema)
+
+    def _drawn(
+        self, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing, *, ema: bool
+    ) -> Tensor:
+        network, label = self.network(ema=ema), None if label is None else label.to(self.device)
         with eval_mode(network):
-            return self.drawn(network, num, seed, start, label, drawing)
+            return self.drawn(network, codes.to(self.device), seed, start, label, drawing)
+
+    def check_known(self, known: Tensor) -> None:
+        """Raises OptionError where codes cannot be drawn given those that are ``known``, bool [N]."""
 
     def check_drawing(self, drawing: Drawing) -> None:
         """Raises OptionError for a way of drawing that this model does not have."""
@@ -177,9 +223,14 @@ class CodeModel(Recipe):
 
     @abstractmethod
     def drawn(
-        self, network: Prior, num: int, seed: int, start: int, label: Tensor | None, drawing: Drawing
+        self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
     ) -> Tensor:
-        """What :meth:`draw` gives, by this network, which is in eval mode."""
+        """What :meth:`draw` and :meth:`complete` give, by this network, which is in eval mode.
+
+        Args:
+            codes: int64 [num, N]; ``layout.vocabulary`` where a code is to be drawn, at the same places in
+                each row. The others stay.
+        """
 
     @abstractmethod
     def nats(self, network: Prior, codes: Tensor, label: Tensor | None, number: Tensor) -> Tensor:

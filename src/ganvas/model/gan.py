@@ -227,9 +227,13 @@ class GAN(LatentGenerator, Adversary):
         lines += [f"model.ema.{line}" for line in self.ema.out_of_reach(examples)] if self.ema else []
         return lines
 
+    def discriminate(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """See :class:`ganvas.model.interface.Discriminates`; over latents it judges those of x's codes."""
+        return super().discriminate(x if self.space is None else self.space.encode(x), label)
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
-        logits = widened(self.discriminate(batch.x, batch.label))
+        logits = widened(super().discriminate(batch.x, batch.label))
         return {"real_logits": logits.sum(), "real_accuracy": (logits > 0).sum()}
 
     @torch.no_grad()

@@ -101,6 +101,43 @@ class DrawsCodes(Samples, Protocol):
         ...
 
 
+@runtime_checkable
+class CompletesCodes(DrawsCodes, Protocol):
+    """A prior that draws codes given some of them."""
+
+    def complete(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> Tensor:
+        """See :meth:`ganvas.model.code_model.CodeModel.complete`."""
+        ...
+
+
+@runtime_checkable
+class DrawsInSteps(DrawsCodes, Protocol):
+    """A prior that draws many codes at a step, in an order of its own (``model=masked``)."""
+
+    def draw_in_steps(
+        self,
+        num: int,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> list[Any]:
+        """See :meth:`ganvas.model.masked.Masked.draw_in_steps`."""
+        ...
+
+
 class Reconstruction(NamedTuple):
     """Samples through the bottleneck.
 

@@ -12,6 +12,7 @@ from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import hash64
 from ganvas.model.batch_statistics import fit_batch_statistics, tracked_batch_norms
 from ganvas.model.ema.interface import WeightAverage
+from ganvas.model.latent_space import LatentSpace
 from ganvas.model.training.recipe import Recipe
 
 _BATCHES, _BATCH = 4, 64  # of latents by which the averaged generator's BatchNorm is fitted
@@ -23,13 +24,19 @@ class LatentGenerator(Recipe):
 
     Args:
         latent_dim: length of the latent vector, drawn from N(0, 1).
-        generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface).
+        generator: latents [B, latent_dim] to samples in [-1, 1] (see the part's interface), or to what a
+            trained decoder makes samples of (:meth:`learn_in`).
         ema: average of the generator's weights that samples are made with, or None.
         seed: the run's seed.
+
+    Attributes:
+        space: see :meth:`learn_in`; None: batches of training are samples.
 
     Raises:
         OptionError: a ``latent_dim`` that is not positive.
     """
+
+    space: LatentSpace | None
 
     def __init__(
         self, *, latent_dim: int, generator: nn.Module, ema: WeightAverage | None, seed: int
@@ -38,6 +45,15 @@ class LatentGenerator(Recipe):
         require(latent_dim > 0, "latent_dim", latent_dim, "must be at least 1; 100 is usual")
         self.latent_dim, self.generator, self.ema = latent_dim, generator, ema
         self._fitted: tuple[object, dict[str, Tensor]] = (None, {})
+        self.space = None
+
+    def learn_in(self, space: LatentSpace) -> None:
+        """Batches of training are latents of a tokenizer's codes (``data=latents``), and so is what the
+        generator makes; what leaves the recipe are samples, by the tokenizer's decoder."""
+        self.space = space
+
+    def rests_on(self) -> dict[str, object]:
+        return {} if self.space is None else {"tokenizer": self.space.tokenizer.sha256}
 
     @torch.no_grad()
     def sample(
@@ -77,12 +93,23 @@ class LatentGenerator(Recipe):
         self, z: Tensor, label: Tensor | None = None, *, ema: bool = True, truncation: float | None = None
     ) -> Tensor:
         """See :class:`ganvas.model.interface.FromLatents`."""
+        made = self.as_trained(z, label, ema=ema, truncation=truncation)
+        return made if self.space is None else self.space.decode(made)
+
+    @torch.no_grad()
+    def as_trained(
+        self, z: Tensor, label: Tensor | None = None, *, ema: bool = True, truncation: float | None = None
+    ) -> Tensor:
+        """As :meth:`generate`, but of the shape of a training batch, which the discriminator takes."""
         options = {"truncation": truncation} if self._has_truncation else {}
         if not ema or self.ema is None:
             with eval_mode(self.generator):
                 return self.generator(z, label, **options)
         with eval_mode(self.ema.average):
             return functional_call(self.ema.average, self.average_statistics(), (z, label), options)
+
+    def samples_to_check(self) -> Tensor:
+        return self.as_trained(self.latents(2, 0), self.sample_labels(2, 0), ema=False)
 
     @property
     def statistics_samples(self) -> int | None:

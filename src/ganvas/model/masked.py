@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,12 +12,25 @@ from torch.optim import Optimizer
 
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
+from ganvas.functional.modes import eval_mode
 from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
 from ganvas.functional.random import Draws, hash_index
 from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
 from ganvas.model.tokenizer import Tokenizer
+
+
+class DrawnStep(NamedTuple):
+    """What stands after a step of drawing.
+
+    Attributes:
+        codes: int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
+        guess: int64 [num, N]; for those the codes that were drawn and did not stay.
+    """
+
+    codes: Tensor
+    guess: Tensor
 
 
 class Masked(CodeModel):
@@ -111,11 +124,32 @@ class Masked(CodeModel):
         return nats_of(network(shown, label), codes) * hidden
 
     def drawn(
-        self, network: Prior, num: int, seed: int, start: int, label: Tensor | None, drawing: Drawing
+        self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
     ) -> Tensor:
-        codes = torch.full((num, network.layout.length), network.layout.vocabulary, device=self.device)
         *_, last = self.drawn_steps(network, codes, seed, start, label, drawing)
-        return last
+        return last.codes
+
+    @torch.no_grad()
+    def draw_in_steps(
+        self,
+        num: int,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> list[DrawnStep]:
+        """As :meth:`draw`, each step of it; the last one's codes are what ``draw`` gives."""
+        drawing = self.drawing if drawing is None else drawing
+        self.check_drawing(drawing)
+        layout, network = self.tokenizer.layout, self.network(ema=ema)
+        if label is None:
+            label = self.sample_labels(num, seed, start=start)
+        label = None if label is None else label.to(self.device)
+        codes = torch.full((num, layout.length), layout.vocabulary, device=self.device)
+        with eval_mode(network):
+            return list(self.drawn_steps(network, codes, seed, start, label, drawing))
 
     def drawn_steps(
         self,
@@ -125,8 +159,8 @@ class Masked(CodeModel):
         start: int,
         label: Tensor | None,
         drawing: Drawing,
-    ) -> Any:
-        """Codes after each step int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
+    ) -> Iterator[DrawnStep]:
+        """What stands after each step.
 
         All hidden codes are drawn at once; those of the largest log p + noise stay, so many that after step s
         of S a share cos(pi s / 2 S) of all that were hidden are hidden still.
@@ -151,8 +185,9 @@ class Masked(CodeModel):
             if left:
                 again = score.topk(left, dim=1, largest=False, sorted=False).indices
                 stays.scatter_(1, again, value=False)
+            guess = codes.where(~hidden, found)
             codes = codes.where(~hidden | ~stays, found)
-            yield codes
+            yield DrawnStep(codes, guess)
 
     def _logits(self, network: Prior, codes: Tensor, label: Tensor | None, guidance: float) -> Tensor:
         if guidance == 1 or label is None:

@@ -11,6 +11,7 @@ from ganvas.errors import require
 from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.modes import eval_mode
 from ganvas.model.interface import has_codes
+from ganvas.model.latent_space import LatentSpace
 from ganvas.model.training.recipe import Recipe
 
 
@@ -69,6 +70,14 @@ class Tokenizer:
         with eval_mode(self.recipe):
             made: Tensor = self.recipe.decode(self.layout.unflatten(codes))
             return made
+
+    def latent_space(self, *, snap: bool) -> LatentSpace:
+        """The latents of its codes, for a generator to learn; its bounds are to be set by its ``fit``.
+
+        Raises:
+            OptionError: ``snap``, where its codes are not the nearest ones.
+        """
+        return LatentSpace(self, snap=snap)
 
 
 def _example(data: Any) -> Tensor:

@@ -5,6 +5,7 @@ What a run rests on, a tokenizer, is a RUN too, in the folder ``tokenizer`` of i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError, require
+from ganvas.model.latent_generator import LatentGenerator
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
+from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
 from ganvas.run.config.stored import read_stored
 from ganvas.run.folder.checksum import sha256_of
@@ -61,7 +64,8 @@ def _build(config: dict[str, Any], folder: RunFolder, allow: Sequence[str]) -> t
     """Data module and recipe; parts that do not fit each other are the RUN's fault, whatever they raise."""
     try:
         given = tokenizer_of(config, allow)
-        data, model = build(config["data"] | given, "data"), build(config["model"] | given, "model")
+        data = build(config["data"] | given, "data")
+        model = model_of(config, data, given)
     except OptionError:
         raise
     except Exception as error:
@@ -70,6 +74,30 @@ def _build(config: dict[str, Any], folder: RunFolder, allow: Sequence[str]) -> t
     if not isinstance(model, Recipe) or not isinstance(data, LightningDataModule):
         raise OptionError("RUN", folder.path, "its model is no recipe, or its data are no data module")
     return data, model
+
+
+def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
+    """What the config's model describes, told what its data rest on.
+
+    Args:
+        data: the built data module.
+        given: of :func:`tokenizer_of`; a model of codes gets it, one of latents gets the data's space.
+
+    Raises:
+        OptionError: data that are latents, and a model that makes nothing of latent vectors.
+    """
+    space = getattr(data, "latent_space", None)
+    if space is None:
+        return build(config["model"] | given, "model")
+    name = config["model"].get("_target_")
+    rule = "does not learn latents, which data=latents hands out; choose a GAN, e.g. model=style"
+    target = locate(name, "model")
+    other = inspect.isclass(target) and not issubclass(target, LatentGenerator)
+    require(not other, "model._target_", name, rule)
+    model = build(config["model"], "model")
+    require(isinstance(model, LatentGenerator), "model._target_", name, rule)
+    model.learn_in(space)
+    return model
 
 
 def tokenizer_of(config: dict[str, Any], allow: Sequence[str] = ()) -> dict[str, Tokenizer]:

@@ -23,7 +23,7 @@ from ganvas.run.config.build import bind, build
 from ganvas.run.config.limits import check_epoch, check_machine
 from ganvas.run.distributed.strategy import check_strategy
 from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, SAMPLES
-from ganvas.run.load import tokenizer_of
+from ganvas.run.load import model_of, tokenizer_of
 from ganvas.run.process.threads import choose_threads
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions, epoch_batches, processes
 
@@ -168,7 +168,7 @@ def build_model(config: dict[str, Any], data: Any, given: Mapping[str, Any] | No
     _check_classes(config["model"], "model", getattr(data, "num_classes", None))
     torch.manual_seed(hash64(config["seed"], "init"))
     try:
-        model = build(config["model"] | dict(given or {}), "model")
+        model = model_of(config, data, dict(given or {}))
     except RuntimeError as error:  # torch has no class of its own for it on a CPU
         if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
             raise
@@ -200,7 +200,9 @@ def build_model(config: dict[str, Any], data: Any, given: Mapping[str, Any] | No
 
 
 def _two_samples(data: Any) -> torch.Tensor:
-    samples: torch.Tensor = next(iter(data.batches("train", 2, limit=2))).x
+    """As the recipe is trained on them: of data that are latents of samples, these."""
+    batches = getattr(data, "latents", data.batches)
+    samples: torch.Tensor = next(iter(batches("train", 2, limit=2))).x
     return samples
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ganvas.run.process.child import IMPORT_PATH, import_path, python_module
-from ganvas.run.process.orphan import LAUNCHER
+from ganvas.run.process.child import python_module
+from ganvas.run.process.session import clean_environment, start_session
 from ganvas.sweep.records import Record
 
 SECRETS = "GANVAS_SECRETS"  # JSON, key -> value: what sweep.json does not hold
-# What a rank or a job that encloses the sweep would leave in the environment of its jobs.
-_RANK_VARIABLES = (
-    "RANK LOCAL_RANK GROUP_RANK ROLE_RANK NODE_RANK GANVAS_RANK "
-    "WORLD_SIZE LOCAL_WORLD_SIZE GROUP_WORLD_SIZE ROLE_WORLD_SIZE MASTER_ADDR MASTER_PORT GANVAS_CONFIG_DIR "
-    "TORCHELASTIC_RUN_ID TORCHELASTIC_RESTART_COUNT TORCHELASTIC_MAX_RESTARTS TORCHELASTIC_USE_AGENT_STORE"
-).split()
 
 
 @dataclass(frozen=True)
@@ -55,8 +46,7 @@ class JobCommand:
         Args:
             visible: the devices that the job may see (CUDA_VISIBLE_DEVICES); None: as this process.
         """
-        clean = {key: value for key, value in os.environ.items() if key not in _RANK_VARIABLES}
-        clean[IMPORT_PATH] = json.dumps(import_path())
+        clean = clean_environment()
         if visible is not None:
             clean["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
         if self.secrets.get(index):
@@ -72,18 +62,4 @@ class JobCommand:
             folder: where relative paths begin; None: here.
         """
         with Record(self.sweep, index).log.open("ab") as log:
-            return subprocess.Popen(
-                self.argv(index),
-                env={**environment, LAUNCHER: str(os.getpid())},
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-
-def end_session(process: subprocess.Popen[bytes]) -> None:
-    """Ends by force every process that is left of a job (loaders, ranks): they share its process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+            return start_session(self.argv(index), environment, output=log, folder=folder)

@@ -17,7 +17,7 @@ from ganvas.functional.instant import timestamp
 from ganvas.run.folder.links import check_flat
 from ganvas.run.folder.redact import redacted
 from ganvas.sweep.interface import Job
-from ganvas.sweep.tree import changed, changes, config_key, placed
+from ganvas.sweep.tree import RUN_DIR, changed, changes, config_key, placed
 
 FILE = "sweep.json"
 _VERSION = 1
@@ -75,7 +75,7 @@ class Manifest:
 
     def config_of(self, job: Job) -> dict[str, Any]:
         """A job's config, with its run's folder where the sweep lies now; secrets are hidden."""
-        config: dict[str, Any] = placed(self._tree("config", job), str(self.run_dir(job)))
+        config: dict[str, Any] = placed(self._tree("config", job), {RUN_DIR: str(self.run_dir(job))})
         return config
 
     def choices_of(self, job: Job) -> dict[str, str]:

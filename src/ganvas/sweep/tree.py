@@ -46,13 +46,16 @@ def changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
     return tree
 
 
-def placed(tree: Any, folder: str) -> Any:
-    """A copy of a frozen config with the run's folder in it."""
+def placed(tree: Any, folders: Mapping[str, str]) -> Any:
+    """A copy of a frozen config with folders for what stands for them, e.g. for :data:`RUN_DIR`."""
     if isinstance(tree, dict):
-        return {key: placed(value, folder) for key, value in tree.items()}
+        return {key: placed(value, folders) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [placed(value, folder) for value in tree]
-    return tree.replace(RUN_DIR, folder) if isinstance(tree, str) else tree
+        return [placed(value, folders) for value in tree]
+    if isinstance(tree, str):
+        for name, folder in folders.items():
+            tree = tree.replace(name, folder)
+    return tree
 
 
 def _node(tree: dict[str, Any], path: list[str]) -> dict[str, Any]:

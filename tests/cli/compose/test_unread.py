@@ -35,7 +35,7 @@ def compositions() -> Iterator[list[str]]:
     for path in sorted(CONF.rglob("*.yaml")):
         name = path.relative_to(CONF)
         group, option = name.parent.as_posix(), name.stem
-        if group == "." or group.startswith("hydra"):
+        if group in (".", "pipeline") or group.startswith("hydra"):
             continue
         models = ["model=mlp_gan", "model=dcgan", "model=mlp_vqvae", "model=vqvae", "model=classifier"]
         models += ["model=autoregressive", "model=masked"]

@@ -15,13 +15,12 @@ _COMMANDS = [
     for line in """sample run; evaluate run; export run; interpolate run; neighbours run; walk run; plot
         run; compare run; runs ls; runs show run; runs diff run; options; sweep ls; sweep status s; sweep
         best s; completion; runs; sweep; ; nosuch; shards; check; reconstruct run; codes run; encode run;
-        decode x; job s; resume;
-        init; train""".split(";")
+        decode x; job s; resume; init; train; plot --rate-distortion run; pictures run""".split(";")
 ]
 _FLAGS = """--num --seed --columns --scale --truncation --out --batch-size --num-real --split --metrics
         --features --tags --output-dir --config-dir --config-name --allow-imports --json --html --csv
-        --save --steps --swap --level --lossless --labels --overwrite
-        --sort --most --rows --frames --layout --images-per-shard --nosuch
+        --save --steps --swap --level --lossless --labels --overwrite --sort --most --rows --frames
+        --layout --images-per-shard --nosuch --kind --temperatures --given --completions --table
         -x""".split()
 # Numbers that are absurd, or small: what lies between them is asked for and computed.
 _FLAG_VALUES = [

@@ -73,7 +73,7 @@ OF_ANOTHER_KIND = [
     "ganvas.callback.drawing.files.save_image",
     "ganvas.callback.charts.Path",
     "ganvas.data.cifar10.parse_batch",
-    "ganvas.data.idx.read_idx",
+    "ganvas.data.files.idx.read_idx",
     "ganvas.data.loading.stored.Stored",
     "ganvas.model.quantizer.interface.Quantizer",  # abstract
     "ganvas.metric.evaluate.evaluating",

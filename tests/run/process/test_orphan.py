@@ -42,6 +42,16 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def test_a_job_whose_launcher_is_gone_before_it_looks_ends_at_once() -> None:
+    gone = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    gone.wait()
+    for launcher, code in ((str(gone.pid), 143), (str(os.getpid()), 0), ("nobody", 0)):
+        environment = os.environ | {"GANVAS_LAUNCHER": launcher}
+        source = _CHILD.replace("time.sleep(60)", "")
+        child = subprocess.run([sys.executable, "-c", source, "job"], env=environment, check=False)
+        assert child.returncode == code, launcher
+
+
 @pytest.mark.parametrize("kind", ["rank", "job", "stubborn", "free"])
 def test_nobody_outlives_a_killed_launcher(kind: str) -> None:
     parent = subprocess.Popen(

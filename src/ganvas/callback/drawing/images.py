@@ -120,6 +120,11 @@ def draw_neighbours(x: Tensor, neighbours: Tensor, *, scale: int | None = None) 
     return torch.cat([left, left.new_full((*left.shape[:2], _BAR), 255), right], dim=2)
 
 
+def veil(x: Tensor, shown: Tensor) -> Tensor:
+    """Images [B, C, H, W] in [-1, 1] under grey, where ``shown`` [B, 1, H, W] is below 1 as much of it."""
+    return x * shown  # the grey is 0, in the middle of the range
+
+
 def levels(x: Tensor) -> Tensor:
     """Images [N, C, H, W] in [-1, 1] as uint8 with 1 or 3 channels, on the CPU."""
     x = x.detach().float().cpu()

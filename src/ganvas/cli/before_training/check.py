@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, add_own_code, modules_and_overrides
 from ganvas.cli.terminal import format_duration
-from ganvas.cli.train import check_experiment
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say, say_json
 
@@ -38,6 +37,7 @@ def run(argv: Sequence[str]) -> int:
     words = [*arguments.overrides, *more]
     code = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}
     from ganvas.cli.compose.experiment import compose
+    from ganvas.cli.compose.refuse_unread import check_experiment
 
     composed = compose(words, **code)
     resumed = composed.config.get("resume")

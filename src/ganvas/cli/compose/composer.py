@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, composed
@@ -29,8 +29,12 @@ class Composer:
         self.hydra, self.config_name = hydra, config_name
         self._bases: dict[tuple[str, ...], Any] = {}
 
-    def compose(self, overrides: Sequence[str]) -> Composed:
+    def compose(self, overrides: Sequence[str], *, awaited: Collection[str] | None = None) -> Composed:
         """What ``ganvas train`` would compose of the overrides, without ``-m``; its folder is RUN_DIR.
+
+        Args:
+            awaited: of a stage of a pipeline, texts that stand for runs which are not there yet; None: it
+                is a job of a sweep.
 
         Raises:
             OptionError: an override that names no key or option, or does not parse.
@@ -41,7 +45,7 @@ class Composer:
             groups = [str(one.input_line) for one in parsed if self.is_group(one.key_or_group)]
             config = copy.deepcopy(self.base(groups))
             apply_overrides(config, [one for one in parsed if not self.is_group(one.key_or_group)])
-            return composed(config, overrides[:-1], is_job=True)
+            return composed(config, overrides[:-1], is_job=awaited is None, awaited=awaited or ())
 
     def hydra_section(self, overrides: Sequence[str]) -> Any:
         """Hydra's own part of the config: launcher, sweeper, sweep.dir."""

@@ -17,6 +17,7 @@ from ganvas.run.config.allowed import RESERVED
 _LINE = re.compile(
     r"(?P<indent> *)(?P<key>[A-Za-z_][\w\-]*):(?P<value>(?: (?!#).*?)?)(?: +#\s*(?P<comment>.*))?$"
 )
+PIPELINES = "pipeline"  # the folder beside the groups that holds no options of an experiment
 _HIDDEN = {*RESERVED, "defaults"}
 
 
@@ -46,7 +47,15 @@ def groups(config_dir: str | None = None) -> dict[str, list[str]]:
     for folder in folders(config_dir):
         for path in folder.glob("**/*/*.yaml"):
             found.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
-    return {group: sorted(options) for group, options in sorted(found.items())}
+    options = {group: names for group, names in found.items() if group.partition("/")[0] != PIPELINES}
+    return {group: sorted(names) for group, names in sorted(options.items())}
+
+
+def pipelines(config_dir: str | None = None) -> list[str]:
+    """Names of the pipelines that there are."""
+    return sorted(
+        {path.stem for folder in folders(config_dir) for path in (folder / PIPELINES).glob("*.yaml")}
+    )
 
 
 def file_of(group: str, option: str, config_dir: str | None = None) -> Path | None:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ganvas.run.folder.redact import redacted_override, remember
 from ganvas.run.folder.run_folder import check_name, new_folder_path
 from ganvas.run.folder.usable import NEEDS, Need, find_usable
 
-_NEEDED = {"model.init_from": Need(checkpoint=True), "data.tokenizer": NEEDS["codes"]}
+NEEDED = {"model.init_from": Need(checkpoint=True), "data.tokenizer": NEEDS["codes"]}
 _MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
 
@@ -105,11 +105,14 @@ def compose(
         return composed(config, overrides)
 
 
-def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> Composed:
+def composed(
+    config: Any, overrides: Sequence[str], *, is_job: bool = False, awaited: Collection[str] = ()
+) -> Composed:
     """Hydra's config as plain values, checked; ``config`` is changed.
 
     Args:
         is_job: whether it is one of a sweep's.
+        awaited: texts that stand for runs which are not there yet.
 
     Raises:
         OptionError: what cannot be resolved, or is of another shape than its readers take.
@@ -152,7 +155,7 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
         if plain["paths"]["run_dir"] is None:
             config.paths.run_dir = str(new_folder_path(plain, choices))
             plain = OmegaConf.to_container(config, resolve=True)
-        _settle_runs(plain, is_job=is_job)
+        _settle_runs(plain, is_job=is_job, awaited=awaited)
         for group in ("callback", "logger"):  # null switches one of them off
             plain[group] = {name: node for name, node in (plain.get(group) or {}).items() if node}
     except OmegaConfBaseException as error:
@@ -165,12 +168,12 @@ def composed(config: Any, overrides: Sequence[str], *, is_job: bool = False) -> 
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
 
 
-def _settle_runs(plain: dict[str, Any], *, is_job: bool) -> None:
+def _settle_runs(plain: dict[str, Any], *, is_job: bool, awaited: Collection[str]) -> None:
     """Makes of each RUN that an option names the path of its folder: what is newest changes."""
-    for option, need in _NEEDED.items():
+    for option, need in NEEDED.items():
         section, _, key = option.partition(".")
         written = plain[section].get(key)
-        if written is None:
+        if written is None or written in awaited:
             continue
         _check_text(option, written)
         name = str(written)

@@ -8,10 +8,12 @@ from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, compose
 from ganvas.cli.compose.explain import every_key, key_of, values_written
+from ganvas.cli.compose.folders import user_modules
 from ganvas.cli.compose.nearest import near
 from ganvas.cli.compose.unread import structure, unread, value_at
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import packaged_conf
+from ganvas.run.config.allowed import check_targets
 
 _IGNORED = {
     "hydra.run.dir": "a run's folder is paths.run_dir",
@@ -21,6 +23,29 @@ _IGNORED = {
 }
 _OF_SWEEPS = re.compile(r"hydra[./](launcher|sweeper)(\.|$)|hydra\.sweep\.dir$")
 _OF_EVERY = re.compile(r"hydra\.searchpath$")
+
+
+def check_experiment(
+    composed: Composed, *, config_dir: str | None, config_name: str, allow: Sequence[str] = ()
+) -> None:
+    """What can be said against a composed experiment before torch is imported; sets its ``allow_imports``.
+
+    Args:
+        composed: the experiment; its config is changed.
+        config_dir: the folder of the user's own groups, whose modules the config may name.
+        config_name: the config that it was composed of.
+        allow: the user's own modules that it may name beside those.
+
+    Raises:
+        OptionError: under the key of the part; ``composed.named_as_written`` finds what the user wrote.
+    """
+    check_hydra_overrides(composed.overrides, is_sweep=False)
+    config = composed.config
+    repeats = (config.get("sweep") or {}).get("repeats", 1)
+    require(repeats == 1, "sweep.repeats", repeats, "repeats the jobs of a sweep; add -m")
+    config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
+    check_targets(config, config["allow_imports"])
+    check_read(composed, config_dir=config_dir, config_name=config_name)
 
 
 def check_read(composed: Composed, *, config_dir: str | None, config_name: str) -> None:

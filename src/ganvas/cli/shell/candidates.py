@@ -7,10 +7,11 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import Parser, ParserBuilt, building_parsers
+from ganvas.cli.arguments import Parser, parser_of
 from ganvas.cli.commands import COMMANDS, module_of
-from ganvas.cli.compose.describe import groups
-from ganvas.errors import OptionError
+from ganvas.cli.compose.describe import PIPELINES, file_of, groups, pipelines
+from ganvas.pipeline.definition import read_definition
+from ganvas.pipeline.find import all_pipelines
 from ganvas.run.folder.run_folder import all_runs
 from ganvas.run.folder.usable import ANY, NEEDS, find_usable, kinds
 from ganvas.sweep.find import all_sweeps
@@ -96,10 +97,15 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
     action, taken = _open_flag(parser, rest)
     if action is not None:
         values = list(_values(action))
+        if command == "pipeline" and action.dest == "resume":
+            folder = Path(_value_of(rest, "--output-dir") or "outputs")
+            return ["latest", *(path.name for path in all_pipelines(folder))]
         return values if values or not taken else []
     at_places = [place for place in parser.arguments if not place.option_strings]
     places = [place.dest for place in at_places]
     named = [word for word in _positionals(parser, rest) if "=" not in word]
+    if command == "pipeline":
+        return _of_pipeline(named, rest, last)
     if command == "sweep":
         folder = Path(_value_of(rest, "--output-dir") or "outputs")
         return ["latest", *(path.name for path in all_sweeps(folder))] if "sweep" in places else []
@@ -115,8 +121,23 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
     return found
 
 
+def _of_pipeline(named: list[str], rest: list[str], last: str) -> list[str]:
+    """A pipeline's name, or behind it a stage's and an override of that stage."""
+    config_dir = _value_of(rest, "--config-dir", "-cd")
+    if not named:
+        return pipelines(config_dir)
+    path = file_of(PIPELINES, named[0], config_dir)
+    stages = [] if path is None else [stage for stage in read_definition(path) if stage.trains]
+    for stage in stages:
+        if last.startswith(f"{stage.name}."):
+            words = [*stage.words, last.removeprefix(f"{stage.name}.")]
+            *head, word = [*(word for word in words if "{" not in word)]
+            return [f"{stage.name}.{one}" for one in _override("train", head, word, ["train"])]
+    return [f"{stage.name}." for stage in stages]
+
+
 def _parser(command: str, rest: Sequence[str]) -> Parser | None:
-    """The parser that a command makes of its arguments, which it is asked for before it does anything."""
+    """The parser of a command, or of its verb."""
     if command not in COMMANDS:
         return None
     head: list[str] = []
@@ -124,14 +145,7 @@ def _parser(command: str, rest: Sequence[str]) -> Parser | None:
         head = [word for word in rest[:1] if word in _verbs(command)]
         if not head:
             return None
-    with building_parsers():
-        try:
-            importlib.import_module(module_of(command)).run(head)
-        except ParserBuilt as built:
-            return built.parser
-        except OptionError:
-            return None
-    return None
+    return parser_of(module_of(command), head)
 
 
 def _verbs(command: str) -> list[str]:

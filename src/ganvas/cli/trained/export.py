@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous().clone()
         for name, network in networks.items()
-        for key, value in (network.state_dict() | fitted).items()
+        for key, value in (network.state_dict() | (fitted if name == "generator" else {})).items()
     }
     metadata = {
         "format": "pt",
@@ -59,13 +59,18 @@ def run(argv: Sequence[str]) -> int:
 def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
     """What makes a recipe's images, by name, and whether that is an average of weights."""
     from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
+    from ganvas.model.latent_generator import LatentGenerator
 
     networks: dict[str, Any] = dict(model.networks)
     if isinstance(model, Samples):
         average = getattr(getattr(model, "ema", None), "average", None)
         use_average = average is not None and not raw
         name = "prior" if isinstance(model, DrawsCodes) else "generator"
-        decoding = model.tokenizer.recipe.networks if isinstance(model, DrawsCodes) else {}
+        space = model.space if isinstance(model, LatentGenerator) else None
+        tokenizer = model.tokenizer if isinstance(model, DrawsCodes) else None
+        tokenizer = tokenizer if space is None else space.tokenizer
+        decoding = {} if tokenizer is None else tokenizer.recipe.networks
         made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
+        made |= {} if space is None else {"space": space}
         return {name: average if use_average else networks[name]} | made, use_average
     return (networks if isinstance(model, Reconstructs) else {}), False

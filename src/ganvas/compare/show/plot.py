@@ -56,7 +56,7 @@ def draw(
 
     columns = max(1, min(_COLUMNS, len(panels)))
     rows = -(-len(panels) // columns)
-    said = [_clean(one) for one in numbers[:_MOST_NUMBERS]]
+    said = [legible(one) for one in numbers[:_MOST_NUMBERS]]
     if len(numbers) > _MOST_NUMBERS:
         said.append(f"and {len(numbers) - _MOST_NUMBERS} more numbers")
     text = 0.3 * min(len(labels), _MOST_IN_LEGEND) + 0.2 * len(said)  # inches
@@ -85,7 +85,7 @@ def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
     """One tag; the lowest of a column carries the axis that all share."""
     for line in lines:
         marker = "o" if len(line.curve[0]) <= _FEW else None
-        axis.plot(*line.curve, **_style(line.variant), marker=marker, markersize=4)
+        axis.plot(*line.curve, **style(line.variant), marker=marker, markersize=4)
     axis.set_title(one_line(tag), fontsize=10)
     axis.tick_params(labelbottom=lowest)
     if lowest:
@@ -98,14 +98,15 @@ def _panel(axis: Any, tag: str, lines: Sequence[Line], *, lowest: bool) -> None:
 def _legend(figure: Any, labels: Sequence[str], where: str) -> None:
     from matplotlib.lines import Line2D
 
-    shown = [_clean(label) for label in labels[:_MOST_IN_LEGEND]]
+    shown = [legible(label) for label in labels[:_MOST_IN_LEGEND]]
     if len(labels) > _MOST_IN_LEGEND:
         shown[-1] += f" and {len(labels) - _MOST_IN_LEGEND} more"
-    handles = [Line2D([], [], **_style(index)) for index in range(len(shown))]
+    handles = [Line2D([], [], **style(index)) for index in range(len(shown))]
     figure.legend(handles, shown, loc=where, fontsize=9, frameon=False)
 
 
-def _style(variant: int) -> dict[str, Any]:
+def style(variant: int) -> dict[str, Any]:
+    """Colour and dash of a variant, from 0."""
     return {
         "color": _COLOURS[variant % len(_COLOURS)],
         "linestyle": _DASHES[variant % len(_DASHES)],
@@ -113,8 +114,8 @@ def _style(variant: int) -> dict[str, Any]:
     }
 
 
-def _clean(label: str) -> str:
-    """matplotlib leaves labels that begin with an underscore out of legends."""
+def legible(label: str) -> str:
+    """A text of anybody as a label: matplotlib leaves those that begin with an underscore out of legends."""
     text = one_line(label, 120)
     return f" {text}" if text.startswith("_") else text
 

@@ -206,7 +206,12 @@ class Lifecycle(pl.LightningModule):
         if isinstance(self, Reconstructs):
             _check_shape("decoder", self.reconstruct(x).x, x)
         elif isinstance(self, Samples):
-            _check_shape("generator", self.sample(2, 0, ema=False), x)
+            _check_shape("generator", self.samples_to_check(), x)
+
+    def samples_to_check(self) -> Tensor:
+        """Two samples of the shape that a training batch must have, where the recipe makes samples."""
+        assert isinstance(self, Samples)
+        return self.sample(2, 0, ema=False)
 
     def check_first_batch(self, x: Tensor, samples: int) -> None:
         """Called once before a training that begins with the recipe's own weights. Nothing, by default.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganvas.errors import require
 
-_KIND = {"RUN": "run", "SWEEP": "sweep"}
+_KIND = {"RUN": "run", "SWEEP": "sweep", "PIPELINE": "pipeline"}
 
 
 def check_tree(folder: Path, option: str) -> None:

@@ -19,10 +19,12 @@ from typing import Any
 from ganvas.errors import OptionError
 from ganvas.files.plain import load_object
 from ganvas.files.schema import is_count, is_text, misfit
+from ganvas.files.text import say
 from ganvas.functional.instant import timestamp
 
 BEAT = 5.0  # seconds between two signs of life
-_NAME = ".lock"
+LOCK = ".lock"
+PATIENCE = 60.0  # seconds to wait for the end of an earlier attempt, whose sweep or pipeline was killed
 STALE = 60.0  # seconds without one after which another machine's lock is taken over
 
 
@@ -50,7 +52,7 @@ class RunLock:
         OptionError: another process holds it.
     """
 
-    def __init__(self, folder: Path, name: str = _NAME) -> None:
+    def __init__(self, folder: Path, name: str = LOCK) -> None:
         self.folder, self.path = folder, folder / name
         self._done = threading.Event()
         self._handle = -1
@@ -108,7 +110,7 @@ class RunLock:
                 os.utime(self._handle)
 
 
-def read_owner(folder: Path, name: str = _NAME) -> dict[str, Any]:
+def read_owner(folder: Path, name: str = LOCK) -> dict[str, Any]:
     """``pid``, ``host``, ``since`` and ``age`` (seconds without a sign of life); empty where nobody's."""
     path = folder / name
     owner = load_object(path)
@@ -120,7 +122,7 @@ def read_owner(folder: Path, name: str = _NAME) -> dict[str, Any]:
         return {}
 
 
-def is_held(folder: Path, name: str = _NAME) -> bool:
+def is_held(folder: Path, name: str = LOCK) -> bool:
     """Whether a living process writes the run."""
     if not (folder / name).is_file():  # opening a pipe would wait for its other end
         return False
@@ -139,6 +141,19 @@ def is_held(folder: Path, name: str = _NAME) -> bool:
         os.close(handle)
     owner = read_owner(folder, name)
     return owner.get("host") not in (None, socket.gethostname()) and owner["age"] < STALE
+
+
+def wait_until_free(folder: Path, name: str = LOCK, *, patience: float = PATIENCE) -> None:
+    """Waits for the end of a process that outlives by some seconds the one that started it, and says so.
+
+    Args:
+        patience: seconds; then whoever takes the lock is refused by the owner's name.
+    """
+    until = time.monotonic() + patience
+    if is_held(folder, name):
+        say("waiting for the end of an earlier attempt", error=True, flush=True)
+    while is_held(folder, name) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def describe(owner: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import fnmatch
 import glob
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
@@ -78,7 +79,11 @@ NEEDS = {
     "walk": _of_a_gan("walk through"),
     "neighbours": _of_a_gan("find neighbours of"),
     "reconstruct": Need((RECONSTRUCTS,), "reconstructs nothing; ganvas sample takes GANs", checkpoint=True),
-    "codes": Need((RECONSTRUCTS,), "has no codes; it must be the run of a VQ-VAE", checkpoint=True),
+    "codes": Need(
+        (RECONSTRUCTS,),
+        "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",
+        checkpoint=True,
+    ),
     "encode": _of_codes("has no codes; it must be the run of a VQ-VAE, or of a prior over its codes"),
     "decode": _of_codes("has no codes; it must be the run that encoded the file, or leave it out"),
     "evaluate": Need(
@@ -88,6 +93,10 @@ NEEDS = {
     "resume": Need(free=True, unfinished=True),
     "resume with overrides": Need(free=True),
     "plot": Need(curves=True),
+    "plot --rate-distortion": Need(
+        _JUDGED, "has no codes to count; it must be the run of a VQ-VAE or of a prior", checkpoint=True
+    ),
+    "pictures": Need((SAMPLES,), "draws no codes; it must be the run of a prior over codes", checkpoint=True),
 }
 
 
@@ -100,8 +109,16 @@ def abilities(folder: RunFolder) -> set[str] | None:
         model = folder.read_run()["config"]["model"]
     except (OptionError, KeyError, TypeError):
         return None
-    found = {word for part, words in _PARTS.items() if part in model for word in words}
-    return found or None
+    return abilities_by_parts(model)
+
+
+def abilities_by_parts(model: Any) -> set[str] | None:
+    """What a recipe can do by the names of its parts; None where they do not tell.
+
+    Args:
+        model: the section of a config.
+    """
+    return {word for part, words in _PARTS.items() if part in model for word in words} or None
 
 
 def find_usable(name: str, output_dir: Path, need: Need = ANY) -> RunFolder:

@@ -24,8 +24,23 @@ def watch_parent() -> None:
         return
     parent = os.getppid()
     if not is_rank and launched != str(parent):
+        if _is_gone(launched):  # killed before this process was as far
+            os._exit(128 + signal.SIGTERM)
         return
     threading.Thread(target=_watch, args=(parent, is_rank), name="ganvas-orphan", daemon=True).start()
+
+
+def _is_gone(launched: str | None) -> bool:
+    """Whether the process of this number has ended."""
+    if launched is None or not launched.isascii() or not launched.isdigit():
+        return False
+    try:
+        os.kill(int(launched), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _watch(parent: int, is_rank: bool) -> None:

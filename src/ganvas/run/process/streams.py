@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-_STEADY = ("train", "resume", "job", "sweep")  # what they do is worth more than what they say
+_STEADY = ("train", "resume", "job", "sweep", "pipeline")  # what they do is worth more than what they say
 
 
 def prepare_streams(command: str | None) -> None:

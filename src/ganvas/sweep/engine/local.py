@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from ganvas.sweep.command import JobCommand, end_session
+from ganvas.run.process.session import end_session
+from ganvas.sweep.command import JobCommand
 from ganvas.sweep.interface import Job
 
 

@@ -23,7 +23,8 @@ from typing import Any
 
 from ganvas.errors import OptionError, require
 from ganvas.run.process.child import IMPORT_PATH, import_path
-from ganvas.sweep.command import JobCommand, end_session
+from ganvas.run.process.session import end_session
+from ganvas.sweep.command import JobCommand
 from ganvas.sweep.interface import Job
 
 _LOOK = 0.2  # seconds between two looks of a task at its job

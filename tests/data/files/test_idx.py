@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganvas.data.idx import IdxDataModule, parse_idx
+from ganvas.data.files.idx import IdxDataModule, parse_idx
 from ganvas.errors import OptionError
 from ganvas.functional.download import TIMEOUT
 
@@ -141,7 +141,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, put, zipped):
 
 
 def test_a_gzip_bomb_is_unpacked_no_further_than_a_file_can_be(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganvas.data.idx.MAX_BYTES", 1_000)
+    monkeypatch.setattr("ganvas.data.files.idx.MAX_BYTES", 1_000)
     write(tmp_path)
     (tmp_path / "test-images").unlink()
     with gzip.open(tmp_path / "test-images.gz", "wb") as file:

@@ -1,0 +1,1 @@
+"""Commands that draw: rate-distortion curves of runs, pictures of priors."""

@@ -1,0 +1,84 @@
+"""Rate-distortion curves as an image by matplotlib, an extra (ganvas[plot])."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganvas.compare.show.plot import legible, require_matplotlib, style
+from ganvas.files.write import write_bytes
+
+_MARKERS = "osD^vP*X"
+
+
+class RateCurve(NamedTuple):
+    """Points of one codec or run.
+
+    Attributes:
+        name: for the legend.
+        is_run: runs are drawn before formats of image files, in strong lines.
+        bits: an image, above 0.
+        psnr: dB, finite.
+    """
+
+    name: str
+    is_run: bool
+    bits: Sequence[float]
+    psnr: Sequence[float]
+
+
+def draw_rates(curves: Sequence[RateCurve], out: Path, *, pixels: int, title: str) -> None:
+    """Writes the image: PSNR against bits an image, of a logarithmic scale; bits a pixel above.
+
+    Args:
+        curves: at least one, of at least one point each.
+        out: .png, .pdf or .svg.
+        pixels: of an image.
+        title: what was measured.
+
+    Raises:
+        OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
+    """
+    require_matplotlib()
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A run's name is text and never a formula; letters without a glyph are drawn as boxes, without a word.
+    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure = Figure(figsize=(8, 5.5 + 0.22 * len(curves)), dpi=120)
+        FigureCanvasAgg(figure)
+        figure.set_layout_engine("constrained")
+        axis: Any = figure.subplots()
+        for number, curve in enumerate(curves):
+            look = style(number) | ({} if curve.is_run else {"linewidth": 0.9, "alpha": 0.75})
+            axis.plot(
+                *(curve.bits, curve.psnr),
+                **look,
+                marker=_MARKERS[number % len(_MARKERS)],
+                markersize=8 if curve.is_run else 4,
+                label=legible(curve.name),
+            )
+        axis.set_xscale("log")
+        axis.set_xlabel("bits an image")
+        axis.set_ylabel("PSNR of the pooled error, dB")
+        axis.set_title(legible(title), fontsize=10)
+        axis.grid(alpha=0.3, which="both")
+        above = axis.secondary_xaxis("top", functions=(lambda x: x / pixels, lambda x: x * pixels))
+        above.set_xlabel("bits a pixel")
+        for one in (axis.xaxis, above.xaxis):
+            one.set_major_formatter(_number)
+            one.set_minor_formatter(_number)
+        figure.legend(loc="outside lower left", fontsize=9, frameon=False, ncols=2)
+        content = io.BytesIO()  # of a file that fails, matplotlib makes errors of another kind
+        figure.savefig(content, format=out.suffix[1:])
+    write_bytes(out, content.getvalue())
+
+
+def _number(value: float, _: int) -> str:
+    """Round numbers alone, 1, 2 and 5 times a power of ten."""
+    return f"{value:g}" if f"{value:.2e}"[0] in "125" else ""

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.functional.code_layout import CodeLayout
+from ganvas.functional.code_places import half, share_known
+
+# Two levels on a grid of 3 x 4, then one on a grid of 2 x 2.
+LAYOUT = CodeLayout(sizes=((4, 8), (16,)), positions=((3, 4), (2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("which", "first", "second"),
+    [
+        ("upper", lambda row, column: row < 1, lambda row, column: row == 0),  # the middle row is in neither
+        ("lower", lambda row, column: row > 1, lambda row, column: row == 1),
+        ("left", lambda row, column: column < 2, lambda row, column: column == 0),
+        ("right", lambda row, column: column >= 2, lambda row, column: column == 1),
+    ],
+)
+def test_a_half_is_told_by_the_centres_of_positions_in_every_map_and_level(which, first, second) -> None:
+    expected = [first(row, column) for row in range(3) for column in range(4) for _ in range(2)]
+    expected += [second(row, column) for row in range(2) for column in range(2)]
+    assert half(LAYOUT, which).tolist() == expected
+
+
+def test_codes_of_a_row_are_in_no_half() -> None:
+    with pytest.raises(ValueError, match="codes of a grid alone"):
+        half(CodeLayout(sizes=((4,),), positions=((6,),)), "upper")
+
+
+def test_a_pixel_shows_the_share_of_the_codes_over_it() -> None:
+    known = torch.zeros(2, 28, dtype=torch.bool)
+    known[0, 0] = True  # the first level of the place at row 0, column 0
+    known[0, 2:4] = True  # both levels of column 1
+    known[0, 24 + 1] = True  # the coarse one above on the right
+    known[1] = True
+    share = share_known(LAYOUT, known, 6, 8)
+    assert share.shape == (2, 1, 6, 8)
+    assert torch.equal(share[1], torch.ones(1, 6, 8))
+    expected = torch.zeros(6, 8)
+    expected[:2, :2], expected[:2, 2:4] = 1 / 3, 2 / 3  # of three levels
+    expected[:3, 4:] += 1 / 3
+    assert torch.allclose(share[0, 0], expected)
+
+
+def test_codes_without_a_place_count_everywhere() -> None:
+    layout = CodeLayout(sizes=((4,),), positions=((4,),))
+    known = torch.tensor([[True, False, False, False]])
+    assert torch.equal(share_known(layout, known, 2, 3), torch.full((1, 1, 2, 3), 0.25))
