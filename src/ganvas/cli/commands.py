@@ -10,12 +10,9 @@ COMMANDS = {
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
-<<<<<<< HEAD
     "pictures": "how a prior draws: temperatures, the order of codes, images completed from a half",
-=======
     "encode": "pictures as a file of codes (.gvq), by a VQ-VAE and a prior; --lossless keeps every bit",
     "decode": "the pictures of a file of codes",
->>>>>>> files
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
@@ -34,15 +31,11 @@ COMMANDS = {
 ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
-<<<<<<< HEAD
-    "trained": ("sample", "reconstruct", "codes", "interpolate", "walk", "neighbours", "evaluate", "export"),
-    "pictures": ("pictures",),
-=======
     "trained": (
         *("sample", "reconstruct", "codes", "encode", "decode", "interpolate", "walk", "neighbours"),
         *("evaluate", "export"),
     ),
->>>>>>> files
+    "pictures": ("pictures",),
     "sweep": ("sweep", "job"),
     "pipeline": ("pipeline",),
     "shell": ("completion",),

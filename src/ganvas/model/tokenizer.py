@@ -71,7 +71,6 @@ class Tokenizer:
             made: Tensor = self.recipe.decode(self.layout.unflatten(codes))
             return made
 
-<<<<<<< HEAD
     def latent_space(self, *, snap: bool) -> LatentSpace:
         """The latents of its codes, for a generator to learn; its bounds are to be set by its ``fit``.
 
@@ -79,7 +78,7 @@ class Tokenizer:
             OptionError: ``snap``, where its codes are not the nearest ones.
         """
         return LatentSpace(self, snap=snap)
-=======
+
 
 def _example(data: Any) -> Tensor:
     """One sample [1, ...]; of images no data are read, so that codes can be decoded where there are none."""
@@ -88,4 +87,3 @@ def _example(data: Any) -> Tensor:
         found: Tensor = next(iter(data.batches("train", 1, 1))).x
         return found
     return torch.zeros(1, channels, size, size)
->>>>>>> files
