@@ -10,6 +10,7 @@ from ganvas.version import __version__
 if TYPE_CHECKING:
     from ganvas.api.config import Config, compose
     from ganvas.api.evaluation import evaluate
+    from ganvas.api.files_of_codes import decode, encode
     from ganvas.api.loading import load, runs
     from ganvas.api.run import Run
     from ganvas.api.training import resume, train
@@ -25,6 +26,8 @@ __all__ = [
     "__version__",
     "compare",
     "compose",
+    "decode",
+    "encode",
     "evaluate",
     "load",
     "resume",
@@ -35,6 +38,8 @@ __all__ = [
 _HOMES = {
     "Config": "api.config",
     "compose": "api.config",
+    "decode": "api.files_of_codes",
+    "encode": "api.files_of_codes",
     "evaluate": "api.evaluation",
     "Run": "api.run",
     "load": "api.loading",

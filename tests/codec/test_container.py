@@ -36,6 +36,9 @@ def test_what_is_written_is_read() -> None:
     equal = replace(FILE, sizes=[(28, 28)], residuals=[])
     assert parse(equal.to_bytes()) == equal
     assert FILE.images == 3
+    cut = replace(FILE, sizes=[(9, 20)], tile=(9, 8), blocks=[Block(6, b"a", 1)], residuals=[])
+    assert parse(cut.to_bytes()) == cut
+    assert (cut.pictures, cut.images, equal.pictures) == (2, 6, 3)
     alike = replace(FILE, sizes=[(28, 28)] * 3)
     assert len(alike.to_bytes()) == len(replace(FILE, sizes=[(28, 28)]).to_bytes())
 
@@ -93,27 +96,36 @@ HUGE = 1 << 40
         (sealed(number(2) + MODEL + number(1, 1, 1, 0)), "codebook of 1"),
         (sealed(number(2) + MODEL + number(1, 1, 1 << 40)), "codebook of"),
         (sealed(number(2) + MODEL + number(1, 1, 2, 2, 1 << 22, 1 << 22)), "codes an image"),
-        (sealed(number(2) + MODEL + GRID + number(0, 1, HUGE, 0, 28, 28)), "too few sizes"),
-        (sealed(number(2) + MODEL + GRID + number(0, 1, HUGE, 1, 28, 28, HUGE)), "number of blocks"),
-        (sealed(number(2) + MODEL + GRID + number(0, 1, HUGE, 1, 28, 28, 1 << 30)), "index that is cut"),
+        (sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, HUGE, 0, 28, 28)), "too few sizes"),
+        (sealed(number(2) + MODEL + GRID + number(0, 1, 8, 0, 1, 1, 28, 28)), "tiles of 8 x 0"),
+        (sealed(number(2) + MODEL + GRID + number(0, 1, 1 << 17, 8)), "tile's height of"),
         (
-            sealed(number(2) + MODEL + GRID + number(0, 1, HUGE, 1, 28, 28, 1, HUGE) + bytes(20)),
+            sealed(number(2) + MODEL + GRID + number(0, 1, 14, 7, 2, 1, 28, 28, 1, 4, 0, 0) + bytes(9)),
+            "other than 16 images",
+        ),
+        (sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, HUGE, 1, 28, 28, HUGE)), "number of blocks"),
+        (
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, HUGE, 1, 28, 28, 1 << 30)),
+            "index that is cut",
+        ),
+        (
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, HUGE, 1, 28, 28, 1, HUGE) + bytes(20)),
             "number of images",
         ),
         (
-            sealed(number(2) + MODEL + GRID + number(0, 1, 5, 1, 28, 28, 1, 4, 0, 0) + bytes(9)),
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, 5, 1, 28, 28, 1, 4, 0, 0) + bytes(9)),
             "other than 5 images",
         ),
         (
-            sealed(number(2) + MODEL + GRID + number(0, 1, 4, 1, 28, 28, 1, 4, 16, 0) + bytes(9)),
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, 4, 1, 28, 28, 1, 4, 16, 0) + bytes(9)),
             "shift of 16",
         ),
         (
-            sealed(number(2) + MODEL + GRID + number(0, 1, 4, 1, 28, 28, 1, 4, 0, 8) + bytes(9)),
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, 4, 1, 28, 28, 1, 4, 0, 8) + bytes(9)),
             "is cut: 8 bytes",
         ),
         (
-            sealed(number(2) + MODEL + GRID + number(0, 1, 4, 1, 28, 28, 1, 4, 0, 0) + bytes(10)),
+            sealed(number(2) + MODEL + GRID + number(0, 1, 0, 0, 4, 1, 28, 28, 1, 4, 0, 0) + bytes(10)),
             "mean nothing",
         ),
     ],

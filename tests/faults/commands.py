@@ -47,6 +47,7 @@ class Command:
 
 
 A, _B, _V = "outputs/train/gan-a", "outputs/train/gan-b", "outputs/train/vqvae"
+_CODED = "outputs/coded.gvq"
 _OLD = b"an older file\n"
 
 
@@ -67,6 +68,13 @@ COMMANDS = {
     "codes": _drawn("codes", _V, "--num", "8", out="new.png"),
     "codes-csv": _drawn("codes", _V, "--num", "8", out="new.csv"),
     "codes-swap": _drawn("codes", _V, "--swap", "0,1", out="new.npz"),
+    "encode": Command(
+        ("encode", _V, "--split", "test", "--num", "8", "--lossless", "--out", "new.gvq", "--overwrite"),
+        "new.gvq",
+        _OLD,
+    ),
+    "decode": Command(("decode", _CODED, _V, "--out", "made"), "made", done="is not empty"),
+    "decode-npz": Command(("decode", _CODED, "--out", "new.npz", "--overwrite"), "new.npz", _OLD),
     "interpolate": _drawn("interpolate", A, "--num", "3", out="new.png"),
     "neighbours": _drawn("neighbours", A, "--num", "4", out="new.png"),
     "walk": _drawn("walk", A, "--num", "4", "--frames", "8", out="new.gif"),
@@ -101,6 +109,7 @@ def make(base: Path) -> None:
         [*quantized, _SHORT, f"paths.run_dir={_V}"],
     ):
         _demand(run(["train", *words], base))
+    _demand(run(["encode", _V, "--split", "test", "--num", "12", "--out", _CODED], base))
     sweep = ["-m", "seed=1,2", *_GAN, _SHORT, "hydra.sweep.dir=outputs/sweep"]
     _demand(run(["train", *sweep], base, before=fork_jobs))
 

@@ -102,7 +102,11 @@ def warm() -> None:
     import ganvas.cli.resume
     import ganvas.cli.sweep.search.best
     import ganvas.cli.sweep.sweep
+    import ganvas.cli.trained.coded.find
+    import ganvas.cli.trained.coded.pictures
+    import ganvas.cli.trained.decode
     import ganvas.cli.trained.evaluate
+    import ganvas.codec.codes
     import ganvas.compare.show.page
     import ganvas.run.load  # noqa: F401
 

@@ -33,6 +33,16 @@ _MODELS = {
     ),
     "vqvae": ("model=mlp_vqvae", "model.num_embeddings=8", "model.embedding_dim=2"),
 }
+_PRIOR = (
+    *("model=autoregressive", "model.conditional=true", "model.prior.width=8", "model.prior.depth=1"),
+    *("model.prior.heads=1", "data=codes", "data.tokenizer=vqvae", "data.batch_size=32"),
+    "trainer.max_examples=64",
+)
+CODED = {  # files of codes, by the run that writes them
+    "counts": ("vqvae", "--split", "test", "--num", "20"),
+    "lossless": ("vqvae", "images", "--lossless"),
+    "prior": ("prior", "--split", "test", "--num", "20", "--labels"),
+}
 _QUIET = ("accelerator=cpu", "logger=none", "callback=none")
 EVALUATIONS = {
     "gan": ("gan", "--num", "32", "--floor", "--json"),
@@ -45,8 +55,9 @@ FORMATS = ("png", "jpg", "webp", "gif", "bmp", "tif", "ppm", "tga")
 
 @dataclass(frozen=True)
 class World:
-    """Sound files in a folder: ``gan`` and ``vqvae`` (run folders), ``cache`` ($GANVAS_CACHE), ``grid`` and
-    ``search`` (sweeps), ``images`` (of each format), ``image_cache`` (of them), ``shards``, ``shard_index``.
+    """Sound files in a folder: ``gan``, ``vqvae`` and ``prior`` (run folders), ``cache`` ($GANVAS_CACHE),
+    ``grid`` and ``search`` (sweeps), ``images`` (of each format), ``image_cache`` (of them), ``shards``,
+    ``shard_index``, ``coded`` (files of codes).
 
     Attributes:
         folder: where they lie.
@@ -97,6 +108,11 @@ def make_world(folder: Path) -> World:
         )
         sound["images"] = content_of(image_folder("images"))
         sound["shards"] = content_of(web_dataset("shards"))
+        run_quietly("train", *_PRIOR, *_QUIET, "paths.run_dir=prior")
+        for name, words in CODED.items():
+            run_quietly("encode", *words, "--out", f"coded/{name}.gvq")
+            run_quietly("decode", f"coded/{name}.gvq", words[0], "--out", f"coded/{name}.npz")
+            sound[name] = np.load(f"coded/{name}.npz")["images"].tobytes()
         _make_sweep(folder, "grid", ["seed=1,2"])
         search = ["hydra/sweeper=optuna", "model.latent_dim=2,4", "hydra.sweeper.n_trials=2"]
         _make_sweep(folder, "search", search)

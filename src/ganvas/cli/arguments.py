@@ -148,17 +148,27 @@ _NUMBERS: dict[Any, Any] = {int: _whole, float: _finite}
 def run_parser(command: str, description: str | None) -> Parser:
     """A parser with RUN and the options that every such command takes."""
     parser = Parser(prog=f"ganvas {command}", description=description)
+    add_run(parser, command)
+    return parser
+
+
+def add_run(parser: Parser, command: str, **more: Any) -> None:
+    """RUN, and the options that every command takes which reads one.
+
+    Args:
+        more: of the argument RUN, as argparse takes it.
+    """
     parser.add_argument(
         "run",
         metavar="RUN",
         help="a run's folder, the unique beginning of its name, latest (the newest that can be used) or "
         "latest:KIND (the newest of a model or data set)",
+        **more,
     )
     parser.set_defaults(command=command)
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     add_own_code(parser)
     add_places(parser)
-    return parser
 
 
 def add_own_code(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,8 @@ COMMANDS = {
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
     "pictures": "how a prior draws: temperatures, the order of codes, images completed from a half",
+    "encode": "pictures as a file of codes (.gvq), by a VQ-VAE and a prior; --lossless keeps every bit",
+    "decode": "the pictures of a file of codes",
     "interpolate": "rows of samples from one latent to another",
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
@@ -29,7 +31,10 @@ COMMANDS = {
 ROOMS = {
     "before_training": ("init", "check"),
     "runs": ("runs",),
-    "trained": ("sample", "reconstruct", "codes", "interpolate", "walk", "neighbours", "evaluate", "export"),
+    "trained": (
+        *("sample", "reconstruct", "codes", "encode", "decode", "interpolate", "walk", "neighbours"),
+        *("evaluate", "export"),
+    ),
     "pictures": ("pictures",),
     "sweep": ("sweep", "job"),
     "pipeline": ("pipeline",),

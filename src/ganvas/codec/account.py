@@ -17,11 +17,11 @@ class Accounting:
     """Where the bits of a file go, all of it counted.
 
     Attributes:
-        images: how many.
+        images: how many pictures.
         header: bits of all that is neither codes nor residual.
         codes: bits of the streams of labels and codes.
         residual: bits of the residuals' streams.
-        dimensions: numbers in all images together, height times width times channels.
+        dimensions: numbers in all pictures together, height times width times channels.
     """
 
     images: int
@@ -46,9 +46,9 @@ def account(container: Container) -> Accounting:
     codes = sum(len(block.payload) for block in container.blocks)
     residual = sum(len(one.payload) for one in container.residuals)
     pixels = sum(height * width for height, width in container.sizes)
-    dimensions = pixels * container.channels * (container.images if len(container.sizes) == 1 else 1)
+    dimensions = pixels * container.channels * (container.pictures if len(container.sizes) == 1 else 1)
     whole = len(container.to_bytes())
-    return Accounting(container.images, 8 * (whole - codes - residual), 8 * codes, 8 * residual, dimensions)
+    return Accounting(container.pictures, 8 * (whole - codes - residual), 8 * codes, 8 * residual, dimensions)
 
 
 def model_hash(*states: Mapping[str, Tensor]) -> bytes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganvas.codec import coder as coding
+from ganvas.codec import tiles
 from ganvas.codec.container import (
     MODEL_BYTES,
     MOST_IMAGES,
@@ -43,7 +44,7 @@ class Decoded:
     Attributes:
         codes: int64 [n, N].
         label: int64 [n], num_classes for "no class"; None where the file has none.
-        sizes: height and width of each image.
+        sizes: height and width of each picture.
         images: uint8 [n, C, H, W], the originals to the bit, each in the upper left of [H, W] and 0 beyond
             it; None where the file has no residual, or was read without ``reconstruct``.
     """
@@ -68,6 +69,7 @@ def encode_codes(
     block: int | None = None,
     images: Tensor | None = None,
     reconstruct: Reconstruct | None = None,
+    tile: tiles.Size | None = None,
 ) -> Container:
     """The content of a file; :meth:`Container.to_bytes` and :func:`write_container` write it.
 
@@ -75,7 +77,7 @@ def encode_codes(
         codes: int64 [n, N] of one layout, n at least 1.
         layout: of the codes.
         model: 16 bytes that say which model decodes them, e.g. by :func:`model_hash`.
-        sizes: height and width of each image, or of one for all.
+        sizes: height and width of each picture, or of one for all.
         channels: of an image.
         prior: gives the probabilities; None for adaptive counts. It is run in float64.
         are_counted: without a prior: adaptive counts; else every code is as likely as any other.
@@ -84,6 +86,8 @@ def encode_codes(
         block: images that are coded together; None for 1,000 under a prior, 65,536 else, fewer if large.
         images: uint8 [n, C, H, W] originals to keep to the bit; an image fills the upper left.
         reconstruct: codes int64 [b, N] -> float64 [b, C, H, W] in [-1, 1]; needed with ``images``.
+        tile: height and width of an image, into as many of which as cover it each picture was cut; None:
+            each picture is one.
 
     Raises:
         OptionError: constriction is not installed.
@@ -95,13 +99,14 @@ def encode_codes(
         raise ValueError(
             f"{len(codes)} images and a hash of {len(model)} bytes: at least one image, {MODEL_BYTES} bytes"
         )
-    if len(sizes) not in (1, len(codes)):
-        raise ValueError(f"{len(sizes)} sizes for {len(codes)} images: as many, or one for all")
+    if len(_sizes(sizes, len(codes), tile)) != len(codes):
+        cuts = "" if tile is None else f" cut into tiles of {tile[0]} x {tile[1]}"
+        raise ValueError(f"{len(sizes)} sizes for {len(codes)} images{cuts}: as many, or one for all")
     classes = _classes(label, num_classes, prior, len(codes))
     kind = Coder.PRIOR if prior is not None else Coder.COUNTS if are_counted else Coder.UNIFORM
     sources = _Sources(kind, layout, prior)
     sides = tuple(zip(*sizes, strict=True))
-    for own in ((min(sides[0]), min(sides[1])), (max(sides[0]), max(sides[1]))):
+    for own in (tile or (1, 1), (min(sides[0]), min(sides[1])), (max(sides[0]), max(sides[1]))):
         Container(kind, model, layout, classes, channels, [own], [Block(1, b"", 0)]).check()
     rows = codes.cpu().numpy()
     labels = None if label is None else label.cpu().numpy()
@@ -113,8 +118,9 @@ def encode_codes(
         for start in range(0, len(rows), step)
     ]
     sizes = [sizes[0]] if len(set(sizes)) == 1 else list(sizes)
-    residuals = [] if images is None else list(_residuals(codes, images, sizes, channels, reconstruct))
-    return Container(kind, model, layout, classes, channels, sizes, blocks, residuals)
+    parts = _sizes(sizes, len(codes), tile)
+    residuals = [] if images is None else list(_residuals(codes, images, parts, channels, reconstruct))
+    return Container(kind, model, layout, classes, channels, sizes, blocks, residuals, tile)
 
 
 def decode_codes(
@@ -149,10 +155,11 @@ def decode_codes(
     label = None
     if container.num_classes:
         label = torch.from_numpy(np.concatenate([own for _, own in blocks if own is not None]))
-    sizes = _sizes(container.sizes, len(codes))
     images = None
     if container.residuals and reconstruct is not None:
-        images = _originals(container, codes, sizes, reconstruct)
+        parts = _sizes(container.sizes, len(codes), container.tile)
+        images = _originals(container, codes, parts, reconstruct)
+    sizes = list(container.sizes) * (container.pictures if len(container.sizes) == 1 else 1)
     return Decoded(codes, label, sizes, images)
 
 
@@ -238,8 +245,10 @@ def _block(block: int | None, kind: Coder, layout: CodeLayout) -> int:
     return max(1, min(wanted, fits, MOST_IMAGES))
 
 
-def _sizes(sizes: Sequence[tuple[int, int]], images: int) -> list[tuple[int, int]]:
-    return list(sizes) * images if len(sizes) == 1 else list(sizes)
+def _sizes(sizes: Sequence[tiles.Size], images: int, tile: tiles.Size | None) -> list[tiles.Size]:
+    """Of each image, from the pictures' or one for all."""
+    found = [size for one in sizes for size in tiles.sizes_of(one, tile)]
+    return found * (images // len(found)) if len(sizes) == 1 else found
 
 
 def _residuals(
@@ -257,15 +266,17 @@ def _residuals(
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}: must be uint8 [{len(codes)}, {channels}, H, W]"
         )
-    own = _sizes(sizes, len(codes))
-    if max(height for height, _ in own) > images.shape[2] or max(width for _, width in own) > images.shape[3]:
+    if (
+        max(height for height, _ in sizes) > images.shape[2]
+        or max(width for _, width in sizes) > images.shape[3]
+    ):
         raise ValueError(f"sizes are larger than the images, {tuple(images.shape[2:])}")
     step = max(1, min(IMAGES_OF_RESIDUAL, MOST_VALUES // images[0].numel()))
     for start in range(0, len(codes), step):
         part = slice(start, start + step)
-        originals = _cut(images[part].cpu().numpy(), own[part])
+        originals = _cut(images[part].cpu().numpy(), sizes[part])
         payload = encode_residual(
-            originals, _reconstructed(codes[part], reconstruct, originals.shape), own[part]
+            originals, _reconstructed(codes[part], reconstruct, originals.shape), sizes[part]
         )
         yield Residual(len(originals), payload, zlib.crc32(originals.tobytes()))
 

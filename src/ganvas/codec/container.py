@@ -3,13 +3,14 @@
     4 bytes   magic, 89 47 56 51
     number    version
     number    bytes of the header
-    header    coder, model (16 bytes), layout, classes, channels, images and their sizes, index
+    header    coder, model (16 bytes), layout, classes, channels, tile, pictures and their sizes, index
     4 bytes   CRC-32 of all before
     payloads  one after the other: blocks of codes, then residuals
 
 A number is one of :mod:`ganvas.codec.varint`, a CRC of four bytes, the lowest first. In the index a block
 has its images, the shift of its grid, the bytes of its stream, CRC-32 of the stream and of the decoded
 codes. A residual has its images, the bytes of its stream, CRC-32 of the stream and of the decoded pixels.
+An image is what one sequence of codes decodes to: a picture, or a tile of one (:mod:`ganvas.codec.tiles`).
 Where a payload lies follows from the sizes of those before it, so that one can be read alone.
 """
 
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganvas.codec import varint
+from ganvas.codec import tiles, varint
 from ganvas.codec.probabilities import NUM_SHIFTS
 from ganvas.errors import OptionError, OutputError
 from ganvas.files.read import NotRegularError, TooLargeError, read_bytes
@@ -96,9 +97,10 @@ class Container:
         layout: of an image's codes.
         num_classes: 0 where images have no labels; else each has one in [0, num_classes].
         channels: of an image.
-        sizes: height and width of each image; of one for all where they are equal.
+        sizes: height and width of each picture; of one for all where they are equal.
         blocks: of codes, in the images' order.
         residuals: in the images' order; none where the model's own pixels are what is wanted.
+        tile: height and width of an image where pictures are cut into such; None: each picture is one.
     """
 
     coder: Coder
@@ -109,11 +111,19 @@ class Container:
     sizes: Sequence[tuple[int, int]]
     blocks: Sequence[Block]
     residuals: Sequence[Residual] = ()
+    tile: tuple[int, int] | None = None
 
     @property
     def images(self) -> int:
         """Of all blocks."""
         return sum(block.images for block in self.blocks)
+
+    @property
+    def pictures(self) -> int:
+        """How many there are; as many as images, where they are not cut."""
+        return (
+            len(self.sizes) if len(self.sizes) > 1 else self.images // tiles.count(self.sizes[0], self.tile)
+        )
 
     def check(self) -> None:
         """Raises ValueError where :func:`parse` would not read a file with this header."""
@@ -132,7 +142,8 @@ class Container:
         found = [put(self.coder), self.model, put(len(self.layout.sizes))]
         for sizes, at in zip(self.layout.sizes, self.layout.positions, strict=True):
             found += [put(len(sizes)), *map(put, sizes), put(len(at)), *map(put, at)]
-        found += [put(self.num_classes), put(self.channels), put(self.images)]
+        found += [put(self.num_classes), put(self.channels)]
+        found += [*map(put, self.tile or (0, 0)), put(self.pictures)]
         are_equal = len(set(self.sizes)) == 1
         found.append(put(int(are_equal)))
         found += [put(side) for size in (self.sizes[:1] if are_equal else self.sizes) for side in size]
@@ -245,15 +256,21 @@ def _parse_header(header: varint.Reader) -> tuple[dict[str, Any], list[_Entry], 
     about |= {"model": header.take(MODEL_BYTES), "layout": _layout(header)}
     about["num_classes"] = number("number of classes", 0, _MOST_CLASSES)
     channels = about["channels"] = number("number of channels", 1, _MOST_CHANNELS)
-    images = number("number of images", 1, 1 << 48)
+    sides = number("tile's height", 0, MOST_SIDE), number("tile's width", 0, MOST_SIDE)
+    if (sides[0] == 0) != (sides[1] == 0):
+        raise ValueError(f"has tiles of {sides[0]} x {sides[1]}")
+    tile = about["tile"] = sides if sides[0] else None
+    pictures = number("number of pictures", 1, 1 << 48)
     are_equal = number("flag of sizes", 0, 1)
-    if not are_equal and images * 2 > header.left:
-        raise ValueError(f"has too few sizes for {images:,} images")
+    if not are_equal and pictures * 2 > header.left:
+        raise ValueError(f"has too few sizes for {pictures:,} pictures")
     sizes = about["sizes"] = [
         (number("height", 1, MOST_SIDE), number("width", 1, MOST_SIDE))
-        for _ in range(1 if are_equal else images)
+        for _ in range(1 if are_equal else pictures)
     ]
-    largest = channels * max(height for height, _ in sizes) * max(width for _, width in sizes)
+    images = tiles.count_all(sizes, tile, pictures)
+    height, width = tile or tuple(map(max, zip(*sizes, strict=True)))
+    largest = channels * height * width
     count = number("number of blocks", 1, MOST_BYTES)
     blocks = _entries(header, count, MOST_VALUES // about["layout"].length, NUM_SHIFTS)
     count = number("number of residuals", 0, MOST_BYTES)

@@ -75,7 +75,7 @@ class CodeModel(Recipe):
         if tokenizer is None:
             raise OptionError("_target_", f"{type(self).__module__}.{type(self).__name__}", rule)
         require(0 <= label_dropout < 1, "label_dropout", label_dropout, "must be in [0, 1); 0.1 is usual")
-        classes = tokenizer.num_classes
+        classes = tokenizer.num_classes if conditional else None
         rule = "asks for classes, and the tokenizer's data have no labels; model.conditional=false"
         require(not conditional or classes is not None, "conditional", conditional, rule)
         guided = guidance == 1 or (conditional and label_dropout > 0)

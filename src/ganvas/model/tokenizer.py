@@ -39,13 +39,15 @@ class Tokenizer:
         self.recipe = own.eval().requires_grad_(False)
         self.data, self.sha256, self.place = data, sha256, place
         self.notes: list[str] = []  # what is to be said of it
-        sample = next(iter(data.batches("train", 1, 1))).x
+        sample = _example(data)
         self.sample_shape = tuple(sample.shape[1:])
         codes = own.encode(sample.to(own.device))
         self.layout = CodeLayout.of(codes, own.codebook_sizes)
 
     @property
     def num_classes(self) -> int | None:
+        if self.data.num_classes is None:
+            self.data.prepare()  # they are what is there
         found: int | None = self.data.num_classes
         return found
 
@@ -76,3 +78,12 @@ class Tokenizer:
             OptionError: ``snap``, where its codes are not the nearest ones.
         """
         return LatentSpace(self, snap=snap)
+
+
+def _example(data: Any) -> Tensor:
+    """One sample [1, ...]; of images no data are read, so that codes can be decoded where there are none."""
+    channels, size = getattr(data, "channels", None), getattr(data, "image_size", None)
+    if channels is None or size is None:
+        found: Tensor = next(iter(data.batches("train", 1, 1))).x
+        return found
+    return torch.zeros(1, channels, size, size)

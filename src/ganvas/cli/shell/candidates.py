@@ -110,8 +110,9 @@ def _argument(command: str, rest: list[str], last: str) -> list[str]:
         folder = Path(_value_of(rest, "--output-dir") or "outputs")
         return ["latest", *(path.name for path in all_sweeps(folder))] if "sweep" in places else []
     found = [str(one) for place in at_places if not named for one in place.choices or ()]
-    takes_more = command in ("evaluate", "compare", "plot", "runs") or not named
-    if takes_more and not {"run", "first"}.isdisjoint(places):
+    place = next((number for number, name in enumerate(places) if name in ("run", "first")), None)
+    takes_more = command in ("evaluate", "compare", "plot", "runs") or len(named) == place
+    if takes_more and place is not None:
         found += _runs(command, rest)
     if command == "evaluate":
         found += _metric_words(_value_of(rest, "--config-dir", "-cd"))

@@ -1,4 +1,4 @@
-"""One image file to one square uint8 array, whatever its mode and size."""
+"""One image file to one uint8 array, whatever its mode and size: a square, or as large as it is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TURNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How an image becomes a square uint8 array.
+    """How an image becomes a uint8 array.
 
     The camera's orientation is applied, transparency is put on ``background``, 16-bit levels become 8-bit
     (divided by 257), colour becomes grey by ITU-R 601 luma, an animation is its first frame. Resizing is
@@ -47,7 +47,7 @@ class Decoding:
 
     Args:
         channels: 1 (grey) or 3 (colour).
-        image_size: side of the square, in pixels.
+        image_size: side of the square that it becomes, in pixels; None: it stays as large as it is.
         background: where an image is transparent, and around one that is padded: a name of CSS, ``#rrggbb``
             or [red, green, blue].
         crop: ``center`` resizes the shorter side and cuts the longer one at both ends, ``pad`` resizes the
@@ -59,7 +59,7 @@ class Decoding:
     """
 
     channels: int
-    image_size: int
+    image_size: int | None
     background: str | int | list[int] = "black"  # no number is a colour; it is refused with the reason
     crop: str = "center"
     max_pixels: int = MAX_PIXELS
@@ -73,6 +73,12 @@ class Decoding:
         object.__setattr__(self, "colour", parse_colour(self.background, "background"))
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what becomes a square."""
+        assert self.image_size is not None, "each image has a size of its own"
+        return self.channels, self.image_size, self.image_size
+
+    @property
     def max_bytes(self) -> int:
         """Of a file with an image of ``max_pixels``, whatever its format: 16 bits of four channels, twice."""
         return 16 * self.max_pixels + _BESIDE_PIXELS
@@ -84,7 +90,7 @@ class Decoding:
 
 
 def decode(file: Path | IO[bytes], how: Decoding) -> ImageArray:
-    """Reads an image as uint8 [channels, image_size, image_size].
+    """Reads an image as uint8 [channels, image_size, image_size], or [channels, its height, its width].
 
     Raises:
         Exception: of almost any kind, as decoders raise them: the file is empty, truncated, no image, or too
@@ -133,12 +139,12 @@ def to_square(image: Image.Image, how: Decoding, raw: str = "") -> ImageArray:
     """
     mode = "L" if how.channels == 1 else "RGB"
     plain = eight_bits(image, how.colour, raw).convert(mode)
-    array = np.asarray(_square(plain, how), dtype=np.uint8)
+    array = np.asarray(plain if how.image_size is None else _square(plain, how, how.image_size), np.uint8)
     return array[None] if how.channels == 1 else array.transpose(2, 0, 1)  # [H, W, C] to [C, H, W]
 
 
-def _square(image: Image.Image, how: Decoding) -> Image.Image:
-    side, method = how.image_size, Image.Resampling.BICUBIC
+def _square(image: Image.Image, how: Decoding, side: int) -> Image.Image:
+    method = Image.Resampling.BICUBIC
     if how.crop == "center":
         return ImageOps.fit(image, (side, side), method=method)
     if how.crop == "stretch":

@@ -130,7 +130,7 @@ def _key(paths: Sequence[Path], *, root: Path, how: Decoding, on_damaged: str) -
 
 
 def _shape(count: int, how: Decoding) -> tuple[int, int, int, int]:
-    return count, how.channels, how.image_size, how.image_size
+    return count, *how.shape
 
 
 def _read(base: Path, digest: str, count: int, how: Decoding) -> CachedImages:

@@ -56,7 +56,7 @@ class ShardImages:
 
     @property
     def shape(self) -> torch.Size:
-        return torch.Size((len(self.index), self.how.channels, self.how.image_size, self.how.image_size))
+        return torch.Size((len(self.index), *self.how.shape))
 
     def __len__(self) -> int:
         return len(self.index)

@@ -24,6 +24,7 @@ class Need:
 
     Attributes:
         abilities: one of these is enough; none: any run will do.
+        without: a run that has one of these will not do.
         reason: what is wrong with a run that has none of them, and how to go on.
         checkpoint: whether it reads weights.
         free: whether it writes the run, which no other process may be doing.
@@ -37,6 +38,7 @@ class Need:
     free: bool = False
     unfinished: bool = False
     curves: bool = False
+    without: tuple[str, ...] = ()
 
     def fits(self, folder: RunFolder) -> bool:
         """Whether the run has what is needed, as far as its files tell."""
@@ -53,7 +55,7 @@ class Need:
     def is_able(self, folder: RunFolder) -> bool:
         """Whether the run's recipe can do what is needed; one of which nothing is known is believed."""
         known = abilities(folder) if self.abilities else None
-        return known is None or not known.isdisjoint(self.abilities)
+        return known is None or (not known.isdisjoint(self.abilities) and known.isdisjoint(self.without))
 
 
 ANY = Need()
@@ -61,6 +63,11 @@ ANY = Need()
 
 def _of_a_gan(verb: str) -> Need:
     return Need((LATENTS,), f"has no latents to {verb}; it must be the run of a GAN", checkpoint=True)
+
+
+def _of_codes(reason: str) -> Need:
+    """Of a VQ-VAE or a prior over its codes, which samples, but not from latents."""
+    return Need((RECONSTRUCTS, SAMPLES), reason, checkpoint=True, without=(LATENTS,))
 
 
 _JUDGED = (SAMPLES, RECONSTRUCTS)
@@ -77,6 +84,8 @@ NEEDS = {
         "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",
         checkpoint=True,
     ),
+    "encode": _of_codes("has no codes; it must be the run of a VQ-VAE, or of a prior over its codes"),
+    "decode": _of_codes("has no codes; it must be the run that encoded the file, or leave it out"),
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
     ),
