@@ -19,7 +19,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 ROOMS = {path.name for path in SOURCE.iterdir() if path.is_dir()}
 TOP = {"src", "tests", "conf", "docs", "benchmarks"}
 # Files that a page makes its reader write, and what the options are called that it makes up.
-OF_THE_READER = r".*/(?:test_)?(?:mine|small_vqgan|found)\.(?:py|yaml)"
+OF_THE_READER = r".*/(?:test_)?(?:mine|small_vqgan|found|NAME)\.(?:py|yaml)"
 OPTIONS_OF_THE_READER = {"model.adversarial_weight", "model.adversarial_from", "model.latent_dm"}
 ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 # What chooses data, models and parts, so that together they have every key that a page may name.

@@ -92,7 +92,7 @@ class LatentSpace(nn.Module):
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
-        """x [B, D, *positions] to samples [B, ...] in [-1, 1], float32 on the device of x.
+        """x [B, D, *positions] to samples [B, ...] in [-1, 1], on the device of x.
 
         Raises:
             ValueError: x of another shape.

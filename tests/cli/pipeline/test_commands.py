@@ -26,6 +26,7 @@ def check(words: list[str]) -> None:
         ["reconstruct", "{tokenizer}", "--out={tokenizer}/x.png"],
         ["evaluate", "{prior}", "metric/features=classifier", "--split", "test"],
         ["export", "{prior}"],
+        ["pictures", "{prior}", "--kind", "complete", "--out", "{folder}/x.png"],
     ],
 )
 def test_what_may_be_run(words: list[str]) -> None:

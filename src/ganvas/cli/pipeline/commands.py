@@ -32,7 +32,7 @@ def check_command(stage: Stage, models: Mapping[str, Any]) -> None:
     """
     command, *words = stage.words
     told = " ".join(stage.words)
-    known = ROOMS["trained"]
+    known = (*ROOMS["trained"], *ROOMS["pictures"])
     reason = f"a pipeline has no command {command}; there are: {', '.join(known)}"
     require(command in known, stage.name, told, reason)
     parser = parser_of(module_of(command))
