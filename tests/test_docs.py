@@ -26,6 +26,7 @@ ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 CONFIGS = [
     *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "vqgan", "classifier")),
     *(f"model={name} data=codes" for name in ("autoregressive", "masked")),
+    "model=autoregressive model/prior=pixelcnn data=codes",
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
