@@ -27,6 +27,8 @@ CONFIGS = [
     *(f"model={name}" for name in ("mlp_gan", "dcgan", "mlp_vqvae", "vqvae", "vqgan", "classifier")),
     *(f"model={name} data=codes" for name in ("autoregressive", "masked")),
     "model=autoregressive model/prior=pixelcnn data=codes",
+    "model=sngan",
+    "model=mlp_gan data=latents",
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(
         "model=vqvae model/quantizer=fsq",
