@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from same_run import KEYS, equal
 from worlds import close
 
-from ganvas import load
+from ganvas import OptionError, load
 from ganvas.cli.main import main
+from ganvas.functional.images import to_uint8
 from ganvas.run.folder.checksum import sha256_of
 
 _QUICK = ["trainer.log_every_examples=128", "logger=none", "accelerator=cpu"]
@@ -86,6 +87,8 @@ def test_a_prior_samples_scores_and_resumes_without_the_tokenizers_run(
     row = json.loads((run / "evaluations.jsonl").read_text().splitlines()[-1])
     assert {"fid", "bits_per_image", "bits_per_dim", "psnr"} <= row["metrics"].keys()
     assert 0 < row["metrics"]["bits_per_image"] < 40  # 8 codes of 4 bits, and what training gained
+    images = load(run).sample(6, 1, temperature=0.1, top_k=2)  # as the command does
+    assert np.array_equal(to_uint8(images).permute(0, 2, 3, 1).numpy(), np.load("c.npz")["images"])
     ganvas("export", str(run), "--out", "weights.safetensors")
     weights = load_file("weights.safetensors")
     state = load(run).model.network().state_dict()
@@ -106,6 +109,10 @@ def test_classes_are_asked_for_by_name_number_and_row(
     ganvas("sample", str(run), "--num", "4", "--label", "3,8", "--guidance", "2", "--out", "x.npz")
     assert np.load("x.npz")["labels"].tolist() == [3, 3, 8, 8]
     assert list((run / "samples").glob("*.png"))
+    assert torch.equal(load(run).sample(2, 1, label=3), load(run).sample(2, 1, label=[3, 3]))
+    assert not torch.equal(load(run).sample(2, 1, label=3), load(run).sample(2, 1, label=8))
+    with pytest.raises(OptionError, match=r"temperatur=0.5: is no way of drawing"):
+        load(run).sample(1, temperatur=0.5)
     refused = ganvas("sample", str(run), "--label", "12", code=2).stderr
     assert refused.startswith("--label=12: must be from 0 to 9")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.api.state import call, preserved_state
 from ganvas.callback.writing.rows import is_evaluation, read_rows
 from ganvas.cli.runs.listing import describe
+from ganvas.cli.trained.options.drawing import chosen_drawing
 from ganvas.errors import OptionError, require
 from ganvas.files.schema import is_count, is_number
 from ganvas.run.folder.run_folder import RunFolder
@@ -177,8 +178,9 @@ class Run:
         *,
         truncation: float | None = None,
         batch_size: int = 256,
+        **drawing: float | int,
     ) -> Tensor:
-        """Samples of a GAN: those of ``ganvas sample`` with the same seed.
+        """Samples of a GAN or a prior: those of ``ganvas sample`` with the same seed.
 
         Args:
             num: how many; sample number i is a function of (seed, i) and the weights alone.
@@ -187,6 +189,8 @@ class Run:
             truncation: largest latent value; of a StyleGAN2 the share of the way from its mean style;
                 None does not cut.
             batch_size: samples made at a time.
+            drawing: of a prior ``temperature``, ``top_k``, ``top_p``, ``guidance``, ``steps``
+                (:class:`ganvas.functional.next_code.Drawing`); the run's own where they are not given.
 
         Returns:
             float32 [num, ...] in [-1, 1], on the CPU.
@@ -196,7 +200,7 @@ class Run:
         """
         import torch
 
-        from ganvas.model.interface import FromLatents, Samples
+        from ganvas.model.interface import DrawsCodes, FromLatents, Samples
 
         for name, value in (("num", num), ("batch_size", batch_size)):
             require(value >= 1, name, value, "must be at least 1")
@@ -205,10 +209,16 @@ class Run:
         if not isinstance(model, Samples):
             raise OptionError("RUN", self.path, "makes no samples from nothing; reconstruct takes VQ-VAEs")
         labels = None if label is None else self._labels(label, num)
+        options = chosen_drawing(model, drawing)
         made = []
         for start in range(0, num, batch_size):
             count = min(batch_size, num - start)
-            if labels is None:
+            if isinstance(model, DrawsCodes):
+                own = None if labels is None else labels[start : start + count]
+                x = model.sample(
+                    count, seed, ema=average, start=start, truncation=truncation, label=own, drawing=options
+                )
+            elif labels is None:
                 x = model.sample(count, seed, ema=average, start=start, truncation=truncation)
             else:
                 assert isinstance(model, FromLatents), "only those have labels"

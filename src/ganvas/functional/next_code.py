@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import require
+from ganvas.functional.precision import widened, widest_float
 from ganvas.functional.random import hash64
 
 
@@ -76,24 +77,27 @@ def filtered(logits: Tensor, drawing: Drawing) -> Tensor:
 def pick(logits: Tensor, uniform: Tensor) -> Tensor:
     """The code int64 [...] at which the cumulative distribution of logits [..., V] passes ``uniform`` [...].
 
-    In float64, so that the last bits of the logits seldom decide. A code without probability is never taken.
+    In float64 where the device has it, so that the last bits of the logits seldom decide. A code without
+    probability is never taken.
 
     Args:
         uniform: numbers in [0, 1), one for each choice.
     """
-    share = logits.double().softmax(-1)
+    share = widened(logits).softmax(-1)
     until = share.cumsum(-1)
-    place = uniform.double().unsqueeze(-1) * until[..., -1:]
+    place = uniform.to(share.dtype).unsqueeze(-1) * until[..., -1:]
     found = (until <= place).sum(-1)
     last = share.shape[-1] - 1 - (share.flip(-1) > 0).int().argmax(-1)  # where rounding passes the end
     return torch.minimum(found, last)
 
 
-def uniforms(seed: int, start: int, num: int, *shape: int) -> Tensor:
-    """Numbers in [0, 1) float64 [num, *shape]; those of sample i are a function of (seed, i) alone.
+def uniforms(seed: int, start: int, num: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+    """Numbers in [0, 1) [num, *shape], float64 where the device has it; those of sample i are a function of
+    (seed, i) alone.
 
     Args:
         start: number of the first sample.
+        device: where they are wanted.
     """
     rows = [
         torch.rand(
@@ -101,4 +105,5 @@ def uniforms(seed: int, start: int, num: int, *shape: int) -> Tensor:
         )
         for i in range(start, start + num)
     ]
-    return torch.stack(rows) if rows else torch.zeros(0, *shape, dtype=torch.float64)
+    found = torch.stack(rows) if rows else torch.zeros(0, *shape, dtype=torch.float64)
+    return found.to(widest_float(device)).to(device)

@@ -97,8 +97,10 @@ class LikelihoodEvaluation:
             if estimates is None
             else f"an upper bound of -log2 p of the codes, by {estimates} draws a sample",
             "tokenizer": module.tokenizer.sha256,
+            "judges": "codes",
         }
-        decoder = {"psnr": "of the split's mse, data range 1, from the true codes", "metrics": ["psnr"]}
+        of_psnr = "of the split's mse, data range 1, from the true codes"
+        decoder = {"psnr": of_psnr, "metrics": ["psnr"], "judges": "codes"}
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),

@@ -44,7 +44,7 @@ class Autoregressive(CodeModel):
         self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
     ) -> Tensor:
         num, length = codes.shape
-        uniform = uniforms(seed, start, num, length).to(self.device)
+        uniform = uniforms(seed, start, num, length, device=self.device)
         given, codes = codes != network.layout.vocabulary, codes.clone()
         guided = drawing.guidance != 1 and label is not None
         if guided:  # the second half is without a class

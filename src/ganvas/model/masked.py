@@ -14,6 +14,7 @@ from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws, hash_index
 from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.ema.interface import WeightAverage
@@ -171,7 +172,8 @@ class Masked(CodeModel):
         hidden_first = codes == network.layout.vocabulary
         count = int(hidden_first.sum(1).max()) if len(codes) else 0
         steps = min(drawing.steps or self.steps, max(count, 1))
-        numbers = uniforms(seed, start, len(codes), steps, 2, codes.shape[1]).to(codes.device)
+        shape = (steps, 2, codes.shape[1])
+        numbers = uniforms(seed, start, len(codes), *shape, device=codes.device)
         for number in range(steps):
             hidden = codes == network.layout.vocabulary
             logits = self._logits(network, codes, label, drawing.guidance)
@@ -179,8 +181,8 @@ class Masked(CodeModel):
             sure = logits.log_softmax(-1).gather(2, found[..., None])[..., 0]
             left = still_hidden(count, number + 1, steps)
             warmth = self.choice_temperature * (1 - (number + 1) / steps)
-            noise = -(-numbers[:, number, 1].clamp(1e-12, 1 - 1e-12).log()).log()
-            score = (sure.double() + warmth * noise).masked_fill(~hidden, torch.inf)
+            noise = -(-numbers[:, number, 1].clamp(1e-12, 1 - 1e-7).log()).log()
+            score = (widened(sure) + warmth * noise).masked_fill(~hidden, torch.inf)
             stays = torch.ones_like(hidden)
             if left:
                 again = score.topk(left, dim=1, largest=False, sorted=False).indices
@@ -216,5 +218,5 @@ def hide(order: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _uniform(index: Tensor, purpose: str, draw: int) -> Tensor:
-    """Numbers in [0, 1) float64, a function of each element of ``index`` int64."""
-    return (hash_index(index, purpose, draw) >> 10).double() / 2**53
+    """Numbers in [0, 1], a function of each element of ``index`` int64."""
+    return widened(hash_index(index, purpose, draw) >> 10) / 2**53

@@ -9,10 +9,21 @@ from typing import Any
 def short_protocol(protocol: Mapping[str, Any], metric: str) -> str:
     """Features where the metric looks at any, split of the real samples, number of samples judged."""
     generated, data = protocol.get("generated_samples"), protocol.get("data")
+    if _group(protocol, metric).get("judges") == "codes":  # those of the split, whatever is generated beside
+        generated, protocol = None, {}
     data = data if isinstance(data, Mapping) else {}
     count = data.get("samples") if generated is None else generated
     words = [_features(protocol, metric), data.get("split"), count]
     return ", ".join(str(word) for word in words if word is not None)
+
+
+def _group(protocol: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+    """What stands in the protocol for this metric and those of its kind; empty without."""
+    groups = protocol.get("metrics")
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        if isinstance(group, Mapping) and metric in (group.get("metrics") or ()):
+            return group
+    return {}
 
 
 def _features(protocol: Mapping[str, Any], metric: str) -> Any:

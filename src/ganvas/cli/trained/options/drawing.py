@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, require
 
 if TYPE_CHECKING:
     from ganvas.functional.next_code import Drawing
@@ -41,18 +42,29 @@ def drawing_of(arguments: argparse.Namespace, model: Any) -> Drawing | None:
         reason = "is of latents, and a prior draws codes; --temperature 0.9 makes likelier samples"
         raise OptionError("--truncation", arguments.truncation, reason)
     asked = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
-    if not asked:
-        return None
-    first = next(iter(asked))
-    if not isinstance(model, DrawsCodes):
-        reason = "is of a prior over codes (model=autoregressive or masked); leave the option out"
-        raise OptionError(_word(first), asked[first], reason)
-    recipe: Any = model
     try:
-        drawing: Drawing = dataclasses.replace(recipe.drawing, **asked)
-        recipe.check_drawing(drawing)
+        return chosen_drawing(model, asked)
     except OptionError as error:
         raise OptionError(_word(error.option), error.value, error.reason) from error
+
+
+def chosen_drawing(model: Any, asked: Mapping[str, Any]) -> Drawing | None:
+    """How a prior draws: as asked, the rest as the run has it; None where nothing is asked.
+
+    Raises:
+        OptionError: a number out of its range, no option of a drawing, or any for a run that draws no codes.
+    """
+    from ganvas.model.interface import DrawsCodes
+
+    for name, value in asked.items():
+        reason = "is of a prior over codes (model=autoregressive or masked); leave the option out"
+        require(isinstance(model, DrawsCodes), name, value, reason)
+        require(name in _OPTIONS, name, value, f"is no way of drawing; there are: {', '.join(_OPTIONS)}")
+    if not asked:
+        return None
+    recipe: Any = model
+    drawing: Drawing = dataclasses.replace(recipe.drawing, **asked)
+    recipe.check_drawing(drawing)
     return drawing
 
 
