@@ -21,7 +21,7 @@ _KILLS = 5  # in one run at most
 
 
 def tries(plan: Plan) -> Iterator[Try]:
-    wanted, most = (500, 300) if plan.nightly else (MINIMUM + 4, 40)
+    wanted, most = (500, 300) if plan.nightly else (MINIMUM + 4, 70)
     for number in range(most):
         if sum(result.count for result in plan.results) >= wanted:
             return
