@@ -91,17 +91,16 @@ class Preview(PeriodicCallback):
             reconstruction, indices = pl_module.reconstruct(real.to(device))
             code_map = draw_codes(real, reconstruction, indices, pl_module.codebook_sizes)
             return draw_pairs(real, reconstruction), indices, code_map
-        if isinstance(pl_module, FromLatents) and real.ndim == 4 and pl_module.num_classes is not None:
+        by_class = isinstance(pl_module, FromLatents | DrawsCodes) and pl_module.num_classes is not None
+        if by_class and real.ndim == 4:
             rows = min(pl_module.num_classes, self.num)  # a row a class
             columns = max(1, self.num // rows)
-            z = pl_module.latents(rows * columns, self.seed)
-            label = torch.arange(rows, device=z.device).repeat_interleave(columns)
-            return draw(pl_module.generate(z, label), columns=columns), None, None
-        if isinstance(pl_module, DrawsCodes) and real.ndim == 4 and pl_module.num_classes is not None:
-            rows = min(pl_module.num_classes, self.num)
-            columns = max(1, self.num // rows)
             label = torch.arange(rows, device=device).repeat_interleave(columns)
-            return draw(pl_module.sample(len(label), self.seed, label=label), columns=columns), None, None
+            if isinstance(pl_module, FromLatents):
+                made = pl_module.generate(pl_module.latents(len(label), self.seed), label)
+            else:
+                made = pl_module.sample(len(label), self.seed, label=label)
+            return draw(made, columns=columns), None, None
         if isinstance(pl_module, Samples):
             samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
             return draw(samples, background=real if real.ndim == 2 else None), None, None

@@ -1,4 +1,4 @@
-"""Latent vectors as functions of a number."""
+"""Latent vectors, and classes, as functions of a number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor
+
+from ganvas.functional.random import hash64
 
 
 def latent(dim: int, number: int, truncation: float | None = None) -> Tensor:
@@ -23,3 +25,13 @@ def latent(dim: int, number: int, truncation: float | None = None) -> Tensor:
     uniform = torch.rand(dim, generator=generator, dtype=torch.float64) * 2 - 1
     cut = math.erf(truncation / math.sqrt(2))  # the mass inside [-t, t]
     return (math.sqrt(2) * torch.erfinv(uniform * cut)).float()
+
+
+def drawn_labels(
+    num_classes: int | None, num: int, seed: int, *, start: int, device: torch.device
+) -> Tensor | None:
+    """The classes int64 [num] of samples start, start + 1, ..., functions of (seed, i); None without."""
+    if num_classes is None:
+        return None
+    numbers = [hash64(seed, "label", i) % num_classes for i in range(start, start + num)]
+    return torch.tensor(numbers, dtype=torch.int64, device=device)

@@ -14,10 +14,11 @@ from torch.optim import Optimizer
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
+from ganvas.functional.latents import drawn_labels
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.next_code import Drawing
 from ganvas.functional.precision import widened
-from ganvas.functional.random import Draws, hash64
+from ganvas.functional.random import Draws
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
 from ganvas.model.tokenizer import Tokenizer
@@ -115,10 +116,7 @@ class CodeModel(Recipe):
 
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
         """The classes int64 [num] that these samples are asked for; None where they are not."""
-        if self.num_classes is None:
-            return None
-        numbers = [hash64(seed, "label", i) % self.num_classes for i in range(start, start + num)]
-        return torch.tensor(numbers, dtype=torch.int64, device=self.device)
+        return drawn_labels(self.num_classes, num, seed, start=start, device=self.device)
 
     def sample(
         self,
@@ -160,12 +158,8 @@ class CodeModel(Recipe):
         Raises:
             OptionError: a ``drawing`` that this model cannot do.
         """
-        drawing = self.drawing if drawing is None else drawing
-        self.check_drawing(drawing)
-        if label is None:
-            label = self.sample_labels(num, seed, start=start)
-        codes = torch.full((num, self.tokenizer.layout.length), self.tokenizer.layout.vocabulary)
-        return self._drawn(codes, seed, start, label, drawing, ema=ema)
+        drawing, label = self.drawing_and_label(num, seed, start, label, drawing)
+        return self._drawn(self.all_hidden(num), seed, start, label, drawing, ema=ema)
 
     @torch.no_grad()
     def complete(
@@ -193,22 +187,38 @@ class CodeModel(Recipe):
             OptionError: a ``drawing`` or ``known`` that this model cannot do.
             ValueError: known codes that the tokenizer does not have, or shapes that do not fit.
         """
-        drawing = self.drawing if drawing is None else drawing
-        self.check_drawing(drawing)
+        drawing, label = self.drawing_and_label(len(codes), seed, start, label, drawing)
         layout = self.tokenizer.layout
         if known.dtype != torch.bool or known.shape != (layout.length,):
             raise ValueError(f"known is {known.dtype} {tuple(known.shape)}: must be bool [{layout.length}]")
         self.check_known(known)
         known = known.to(codes.device)
         layout.require_codes(codes.where(known, torch.zeros_like(codes)))
-        if label is None:
-            label = self.sample_labels(len(codes), seed, start=start)
         return self._drawn(codes.masked_fill(~known, layout.vocabulary), seed, start, label, drawing, ema=ema)
+
+    def drawing_and_label(
+        self, num: int, seed: int, start: int, label: Tensor | None, drawing: Drawing | None
+    ) -> tuple[Drawing, Tensor | None]:
+        """How samples are drawn, and of which classes int64 [num] on the device: as asked, else the recipe's.
+
+        Raises:
+            OptionError: a ``drawing`` that this model cannot do.
+        """
+        drawing = self.drawing if drawing is None else drawing
+        self.check_drawing(drawing)
+        if label is None:
+            return drawing, self.sample_labels(num, seed, start=start)
+        return drawing, label.to(self.device)
+
+    def all_hidden(self, num: int) -> Tensor:
+        """Codes int64 [num, N] of which none is known."""
+        layout = self.tokenizer.layout
+        return torch.full((num, layout.length), layout.vocabulary, device=self.device)
 
     def _drawn(
         self, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing, *, ema: bool
     ) -> Tensor:
-        network, label = self.network(ema=ema), None if label is None else label.to(self.device)
+        network = self.network(ema=ema)
         with eval_mode(network):
             return self.drawn(network, codes.to(self.device), seed, start, label, drawing)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganvas.errors import require
-from ganvas.functional.latents import latent
+from ganvas.functional.latents import drawn_labels, latent
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import hash64
 from ganvas.model.batch_statistics import fit_batch_statistics, tracked_batch_norms
@@ -78,10 +78,7 @@ class LatentGenerator(Recipe):
 
     def sample_labels(self, num: int, seed: int, *, start: int = 0) -> Tensor | None:
         """See :class:`ganvas.model.interface.FromLatents`."""
-        if self.num_classes is None:
-            return None
-        numbers = (hash64(seed, "label", i) % self.num_classes for i in range(start, start + num))
-        return torch.tensor(list(numbers), dtype=torch.int64, device=self.device)
+        return drawn_labels(self.num_classes, num, seed, start=start, device=self.device)
 
     @property
     def _has_truncation(self) -> bool:

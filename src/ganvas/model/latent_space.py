@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.modes import eval_mode
 from ganvas.model.interface import has_one_size
 
-if TYPE_CHECKING:  # which makes it
-    from ganvas.model.tokenizer import Tokenizer
+
+class Decodes(Protocol):
+    """What is asked of a tokenizer (``ganvas.model.tokenizer.Tokenizer`` in full, which makes the space)."""
+
+    recipe: Any
+    layout: CodeLayout
+    place: str
+    sha256: str
+
+    def to(self, device: torch.device) -> Any: ...
+
+    def encode(self, x: Tensor) -> Tensor: ...
 
 
 class LatentSpace(nn.Module):
@@ -38,7 +49,7 @@ class LatentSpace(nn.Module):
     lowest: Tensor  # [D]
     highest: Tensor  # [D]
 
-    def __init__(self, tokenizer: Tokenizer, *, snap: bool = False) -> None:
+    def __init__(self, tokenizer: Decodes, *, snap: bool = False) -> None:
         super().__init__()
         recipe: Any = tokenizer.recipe
         has_decoder = isinstance(getattr(recipe, "decoder", None), nn.Module)

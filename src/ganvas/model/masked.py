@@ -100,8 +100,8 @@ class Masked(CodeModel):
 
     def step(self, batch: Batch, draws: Draws) -> None:
         codes, length = batch.x, batch.x.shape[1]
-        share = draws.uniform("share", len(codes), 1).to(codes.device)
-        order = draws.uniform("order", *codes.shape).to(codes.device)
+        share = draws.uniform("share", len(codes), 1)
+        order = draws.uniform("order", *codes.shape)
         hidden, weight = hide(order, (share * length).long().clamp(max=length - 1) + 1)
         nats = self._hidden_nats(self.prior, codes, self.labels_for_training(batch, draws), hidden)
         self.descend("prior", {"loss/nats_per_code": ((nats * weight).sum(1) / length).mean()})
@@ -142,15 +142,10 @@ class Masked(CodeModel):
         drawing: Drawing | None = None,
     ) -> list[DrawnStep]:
         """As :meth:`draw`, each step of it; the last one's codes are what ``draw`` gives."""
-        drawing = self.drawing if drawing is None else drawing
-        self.check_drawing(drawing)
-        layout, network = self.tokenizer.layout, self.network(ema=ema)
-        if label is None:
-            label = self.sample_labels(num, seed, start=start)
-        label = None if label is None else label.to(self.device)
-        codes = torch.full((num, layout.length), layout.vocabulary, device=self.device)
+        drawing, label = self.drawing_and_label(num, seed, start, label, drawing)
+        network = self.network(ema=ema)
         with eval_mode(network):
-            return list(self.drawn_steps(network, codes, seed, start, label, drawing))
+            return list(self.drawn_steps(network, self.all_hidden(num), seed, start, label, drawing))
 
     def drawn_steps(
         self,

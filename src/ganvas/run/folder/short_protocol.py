@@ -28,11 +28,7 @@ def _group(protocol: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
 
 def _features(protocol: Mapping[str, Any], metric: str) -> Any:
     """Those of all metrics of samples, or of reconstructions the metric's own."""
-    features = protocol.get("features")
-    groups = protocol.get("metrics")
-    for group in groups.values() if isinstance(groups, Mapping) else ():
-        if isinstance(group, Mapping) and metric in (group.get("metrics") or ()):
-            features = group.get("features", features)
+    features = _group(protocol, metric).get("features", protocol.get("features"))
     return features.get("name") if isinstance(features, Mapping) else None
 
 
