@@ -84,8 +84,8 @@ def pick(logits: Tensor, uniform: Tensor) -> Tensor:
         uniform: numbers in [0, 1), one for each choice.
 
     Raises:
-        OptionError: ``logits``: NaN, +inf, or a choice without any code; asked on the CPU alone, where looking
-            does not make the host wait.
+        OptionError: ``logits``: NaN, +inf, or a choice without any code; asked on the CPU alone, where
+            looking does not make the host wait.
     """
     share = widened(logits).softmax(-1)
     if share.device.type == "cpu":
