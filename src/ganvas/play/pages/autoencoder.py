@@ -57,7 +57,7 @@ class AutoencoderPage:
             self._code_box = ui.number("Code", value=0, min=0, precision=0, on_change=self._code_typed)
             self._code_box.classes("w-24").props("data-mark=code")
             self._code_box.max = self.level.size - 1
-            self._sample = Figure("at every place", small=True).props("data-mark=everywhere")
+            self._sample = Figure("at every place", small=True).mark("everywhere")
             if len(desk.levels) > 1:
                 names = {one.number: one.told for one in desk.levels}
                 box = ui.select(names, value=1, label="Codes shown", on_change=self._level_chosen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from ganvas.play.work.pictures import MAX_UPLOAD
 from ganvas.play.work.prior import MOST, Asked, PriorDesk, Progress
 from ganvas.play.work.uri import uri_of, uri_of_grid, uri_of_sample
 
+_PAUSE = 0.15  # seconds between steps that are shown slowly
 _ANY, _EACH = "any class", "each class in turn"
 _HELP_ANY = "Click the cells that are given, or take a half. By keyboard: arrows and Enter."
 _HELP_FIRST = (
@@ -43,7 +44,8 @@ class PriorPage:
         self._given = torch.zeros(desk.cells, dtype=torch.bool)
         self._half: str | None = None  # which half the mask is
         self._masking = Latest()
-        self._turn = 0  # the newest drawing; an older one stops
+        self._turn = self._ended = 0  # the newest drawing, before which others stop; the one that was stopped
+        self._bar: Any = None  # of the newest drawing
         self._options()
         self._sampling()
         self._completing()
@@ -71,7 +73,10 @@ class PriorPage:
             self._seed = _number("Seed", 1, 0, "seed", whole=True)
             self._raw = ui.checkbox("Raw weights").props("data-mark=raw")
             self._raw.set_visibility(desk.has_average)
-            self._stop = ui.button("Stop", on_click=self._stopped).props("outline").props("data-mark=stop")
+            self._slow = ui.checkbox("Each step slowly").props("data-mark=slow")
+            self._stop = (
+                ui.button("Stop", on_click=self._stop_drawing).props("outline").props("data-mark=stop")
+            )
             self._stop.set_enabled(False)
 
     def _asked(self, num: int) -> Asked:
@@ -97,29 +102,34 @@ class PriorPage:
             **asked,
         )
 
-    def _stopped(self) -> None:
-        self._turn += 1
+    @property
+    def _every(self) -> float:
+        return 0.0 if self._slow.value else 0.1
 
-    async def _watch(self, steps: Iterator[Progress], show: Any, bar: Any) -> bool:
-        """Shows each step that comes, until there is none or something else is drawn; whether it ended."""
+    def _stop_drawing(self) -> None:
+        self._ended = self._turn
+
+    async def _watch(self, steps: Iterator[Progress], show: Callable[[Progress], None], bar: Any) -> None:
+        """Shows each step that comes, until the last one, or Stop, or something else is drawn."""
         self._turn += 1
-        turn = self._turn
+        self._bar = bar
+        turn, pause = self._turn, _PAUSE if self._slow.value else 0.0
         self._stop.set_enabled(True)
         bar.set_visibility(True)
         try:
-            while True:
-                step = await self.work(next, steps, None)
-                if step is None:
-                    return True
-                if turn != self._turn:
-                    return False
+            while (step := await self.work(next, steps, None)) is not None:
+                if turn != self._turn or turn == self._ended or bar.is_deleted:  # or the page was left
+                    break
                 show(step)
                 bar.value = step.step / step.steps
-                await asyncio.sleep(0)  # the page takes it up
+                await asyncio.sleep(pause)  # the browser takes it up
         finally:
-            if turn == self._turn or self._turn == turn + 1:
-                bar.set_visibility(False)
-                self._stop.set_enabled(False)
+            if not bar.is_deleted:
+                is_newest = turn == self._turn
+                if is_newest or self._bar is not bar:
+                    bar.set_visibility(False)
+                if is_newest:
+                    self._stop.set_enabled(False)
 
     # ---- samples ----
 
@@ -131,7 +141,7 @@ class PriorPage:
                 ui.button("Draw samples", on_click=self._sample).props("data-mark=draw")
             self._sample_bar = ui.linear_progress(0, show_value=False).props('aria-label="drawn"')
             self._sample_bar.set_visibility(False)
-            self._samples = Figure("samples", wide=True).props("data-mark=samples")
+            self._samples = Figure("samples", wide=True).mark("samples")
             self._command = command_line().props("data-mark=command")
 
     async def _sample(self) -> None:
@@ -145,7 +155,7 @@ class PriorPage:
                 caption = f"{asked.num} samples: step {step.step} of {step.steps}{left}"
                 self._samples.show(uri_of_grid(step.x, self.desk.columns(asked)), caption)
 
-            await self._watch(self.desk.sample(asked), show, self._sample_bar)
+            await self._watch(self.desk.sample(asked, every=self._every), show, self._sample_bar)
 
     # ---- completions ----
 
@@ -183,17 +193,17 @@ class PriorPage:
                     ui.button("Invert", on_click=self._invert).props("outline").props("data-mark=invert")
                 ui.button("Nothing given", on_click=self._clear).props("outline").props("data-mark=clear")
             with ui.element("div").classes("figures"):
-                self._original = Figure("original").props("data-mark=original")
-                self._decoded = Figure("what its codes decode to").props("data-mark=decoded")
+                self._original = Figure("original").mark("original")
+                self._decoded = Figure("what its codes decode to").mark("decoded")
                 with ui.element("figure"):
                     self._cells = Cells("mask: cells whose codes are given", self._cell)
                     self._cells.image.props("data-mark=mask")
                     with ui.element("figcaption"):
                         self._mask_told = ui.label("mask")
-                self._masked = Figure("what is given").props("data-mark=masked")
+                self._masked = Figure("what is given").mark("masked")
             self._complete_bar = ui.linear_progress(0, show_value=False).props('aria-label="completed"')
             self._complete_bar.set_visibility(False)
-            self._completed = Figure("completions", wide=True).props("data-mark=completed")
+            self._completed = Figure("completions", wide=True).mark("completed")
             self._complete_command = command_line().props("data-mark=complete-command")
 
     async def _image_asked(self) -> None:
@@ -278,7 +288,9 @@ class PriorPage:
                 caption = f"{asked.num} completions: step {step.step} of {step.steps}{left}"
                 self._completed.show(uri_of_grid(step.x, asked.num), caption)
 
-            steps = desk.complete(self._codes, known, asked, of=self._picture.label, start=start)
+            steps = desk.complete(
+                self._codes, known, asked, of=self._picture.label, start=start, every=self._every
+            )
             await self._watch(steps, show, self._complete_bar)
 
 

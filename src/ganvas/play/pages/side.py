@@ -65,9 +65,9 @@ class Side:
                 upload.classes("upload").props(f"data-mark=upload-{mark}")
                 self._upload = upload
             with ui.element("div").classes("figures"):
-                self._original = Figure("original").props(f"data-mark=original-{mark}")
-                self._decoded = Figure("what the codes decode to").props(f"data-mark=decoded-{mark}")
-                self._error = Figure("error").props(f"data-mark=error-{mark}")
+                self._original = Figure("original").mark(f"original-{mark}")
+                self._decoded = Figure("what the codes decode to").mark(f"decoded-{mark}")
+                self._error = Figure("error").mark(f"error-{mark}")
                 with ui.element("figure"):
                     self.cells = Cells(
                         f"codes of image {name}", self._used, on_key=self._key, on_move=self._at
@@ -202,7 +202,7 @@ class Side:
             bound = "at most " if made.bits.is_bound else ""
             words.append(f"{bound}{made.bits.prior:,.1f} bits under the prior")
         count = sum(moved(self._first, self.maps, level) for level in self.page.desk.levels)
-        words.append("codes as encoded" if not count else f"{count} codes changed")
+        words.append(f"{count} code{'' if count == 1 else 's'} changed" if count else "codes as encoded")
         return "  ·  ".join(words)
 
     def show_palette(self) -> None:

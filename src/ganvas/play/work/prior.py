@@ -144,7 +144,7 @@ class PriorDesk:
         require(fits, "label", label, f"must be from 0 to {count - 1}")
         return torch.full((asked.num,), int(label))
 
-    def sample(self, asked: Asked, *, every: float = 0.3) -> Iterator[Progress]:
+    def sample(self, asked: Asked, *, every: float = 0.1) -> Iterator[Progress]:
         """Samples while they are drawn; the last one is what ``ganvas sample`` makes.
 
         Args:
@@ -165,7 +165,7 @@ class PriorDesk:
         *,
         of: int | None = None,
         start: int = 0,
-        every: float = 0.3,
+        every: float = 0.1,
     ) -> Iterator[Progress]:
         """Completions of one image's codes int64 [N] while they are drawn.
 
