@@ -81,6 +81,10 @@ class Figure:
             self._caption.text = caption
             self._set("alt", caption)
 
+    def hide(self) -> None:
+        """Takes the image away until there is another."""
+        self._whole.set_visibility(False)
+
     def mark(self, name: str) -> Figure:
         """A name by which a test finds the image."""
         self._image.props(f"data-mark={name}")

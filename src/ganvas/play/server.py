@@ -1,0 +1,193 @@
+"""The server of ``ganvas play``: its pages' addresses, one worker for what takes time, who is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ganvas.errors import OptionError, require
+from ganvas.files.text import say
+from ganvas.play.catalogue import Catalogue
+from ganvas.play.guard import Guard
+
+if TYPE_CHECKING:
+    from fastapi import Response
+
+
+def require_nicegui() -> None:
+    """Raises OptionError where the extra is not installed."""
+    # Its storage would else be a folder where the server was started.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", os.path.join(tempfile.gettempdir(), "ganvas-play"))
+    try:
+        import nicegui  # noqa: F401
+    except ImportError as error:
+        reason = "needs NiceGUI, which is not installed; pip install 'ganvas[play]'"
+        raise OptionError("play", "", reason) from error
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises OptionError (``--port``, ``--host``) where nothing can be answered there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except socket.gaierror as error:
+            raise OptionError("--host", host, f"is no address of this machine ({error.strerror})") from error
+        except OverflowError as error:
+            raise OptionError("--port", port, "must be from 1 to 65535") from error
+        except OSError as error:
+            reason = (
+                f"cannot be answered on {host} ({error.strerror}); choose another, e.g. --port {port + 1}"
+            )
+            raise OptionError("--port", port, reason) from error
+
+
+def serve(catalogue: Catalogue, *, host: str, port: int, token: str | None) -> None:
+    """Answers until it is stopped by a signal.
+
+    Args:
+        catalogue: the runs that pages show.
+        host: address of this machine; port: of it.
+        token: what a browser must show; None: this machine's own are answered alone.
+    """
+    require(1 <= port <= 65535, "--port", port, "must be from 1 to 65535")
+    check_free(host, port)
+    from nicegui import app, ui
+
+    mount(catalogue)
+    app.add_middleware(Guard, token=token)
+    app.on_startup(lambda: _say_where(host, port, token))
+    logging.getLogger("nicegui").setLevel(logging.ERROR)
+    ui.run(
+        host=host,
+        port=port,
+        title="ganvas",
+        reload=False,
+        show=False,
+        show_welcome_message=False,
+        uvicorn_logging_level="error",
+        message_history_length=0,
+    )
+
+
+def mount(catalogue: Catalogue) -> None:
+    """Registers the pages, once a process."""
+    from nicegui import app, ui
+
+    from ganvas.play.pages.compare import ComparePage
+    from ganvas.play.pages.frame import frame
+    from ganvas.play.pages.runs import RunsPage
+
+    work = Worker()
+
+    @ui.page("/")
+    async def runs() -> None:
+        with frame(catalogue, "Runs", here="runs"):
+            await RunsPage(catalogue, work).look()
+
+    @ui.page("/compare")
+    async def compare() -> None:
+        with frame(catalogue, "Compare", here="compare"):
+            page = ComparePage(catalogue.words, catalogue.output_dir, work)
+            if catalogue.words:
+                await page.compare()
+
+    for name, make in _PAGES.items():
+        _mount_of_a_run(catalogue, work, name, make)
+
+    @app.get("/preview")
+    def preview(run: str) -> Response:
+        return _preview(catalogue, run)
+
+
+def _mount_of_a_run(catalogue: Catalogue, work: Worker, name: str, make: Callable[..., Any]) -> None:
+    from nicegui import ui
+
+    from ganvas.play.pages.frame import frame
+
+    @ui.page(f"/{name}")
+    async def page(run: str = "") -> None:
+        with frame(catalogue, run, here=name, run=run):
+            made = await make(catalogue, work, run)
+            await made.start()
+
+
+async def _gan(catalogue: Catalogue, work: Worker, run: str) -> Any:
+    from ganvas.play.pages.gan import GANPage
+    from ganvas.play.work.gan import GANDesk
+
+    model, data = await work(catalogue.load, run)
+    return GANPage(await work(GANDesk, model, data, run), work)
+
+
+async def _codes(catalogue: Catalogue, work: Worker, run: str) -> Any:
+    from ganvas.play.pages.autoencoder import AutoencoderPage
+    from ganvas.play.work.autoencoder import Autoencoder
+
+    model, data = await work(catalogue.load, run)
+    return AutoencoderPage(await work(Autoencoder, model, data, run), work)
+
+
+async def _prior(catalogue: Catalogue, work: Worker, run: str) -> Any:
+    from ganvas.play.pages.prior import PriorPage
+    from ganvas.play.work.autoencoder import Autoencoder
+    from ganvas.play.work.prior import PriorDesk
+
+    model, data = await work(catalogue.load, run)
+    desk = await work(PriorDesk, model, data, run)
+    return PriorPage(desk, await work(Autoencoder, model, data, run), work)
+
+
+async def _health(catalogue: Catalogue, work: Worker, run: str) -> Any:
+    from ganvas.play.pages.health import HealthPage
+
+    return HealthPage(catalogue.folder(run), work)
+
+
+_PAGES = {"gan": _gan, "prior": _prior, "codes": _codes, "health": _health}
+
+
+class Worker:
+    """Runs functions in one thread, one after the other: networks are not asked by two at once."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ganvas-play")
+
+    async def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """What the function returns or raises; meanwhile pages are answered."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, partial(function, *args, **options)
+        )
+
+
+def _preview(catalogue: Catalogue, run: str) -> Response:
+    """The newest grid of samples of one run, a PNG; 404 where there is none."""
+    import base64
+
+    from fastapi import Response
+
+    from ganvas.compare.show.images import newest_grid
+
+    try:
+        found = newest_grid(catalogue.folder(run).path)
+    except OptionError:
+        return Response(status_code=404)
+    if found.uri is None:
+        return Response(status_code=404)
+    content = base64.b64decode(found.uri.partition(",")[2])
+    return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+
+
+def _say_where(host: str, port: int, token: str | None) -> None:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    name = f"[{shown}]" if ":" in shown else shown
+    say(f"http://{name}:{port}/" + ("" if token is None else f"?token={token}"))
+    say("Ctrl-C ends it")
