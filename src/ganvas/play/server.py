@@ -62,9 +62,10 @@ def serve(catalogue: Catalogue, *, host: str, port: int, token: str | None) -> N
     check_free(host, port)
     from nicegui import app, ui
 
-    mount(catalogue)
+    work = mount(catalogue)
     app.add_middleware(Guard, token=token)
     app.on_startup(lambda: _say_where(host, port, token))
+    app.on_startup(lambda: asyncio.ensure_future(work(_warm_up)))
     logging.getLogger("nicegui").setLevel(logging.ERROR)
     ui.run(
         host=host,
@@ -78,8 +79,8 @@ def serve(catalogue: Catalogue, *, host: str, port: int, token: str | None) -> N
     )
 
 
-def mount(catalogue: Catalogue) -> None:
-    """Registers the pages, once a process."""
+def mount(catalogue: Catalogue) -> Worker:
+    """Registers the pages, once a process; who does their work."""
     from nicegui import app, ui
 
     from ganvas.play.pages.compare import ComparePage
@@ -91,12 +92,14 @@ def mount(catalogue: Catalogue) -> None:
     @ui.page("/")
     async def runs() -> None:
         with frame(catalogue, "Runs", here="runs"):
+            await ui.context.client.connected()
             await RunsPage(catalogue, work).look()
 
     @ui.page("/compare")
     async def compare() -> None:
         with frame(catalogue, "Compare", here="compare"):
             page = ComparePage(catalogue.words, catalogue.output_dir, work)
+            await ui.context.client.connected()
             if catalogue.words:
                 await page.compare()
 
@@ -107,6 +110,8 @@ def mount(catalogue: Catalogue) -> None:
     def preview(run: str) -> Response:
         return _preview(catalogue, run)
 
+    return work
+
 
 def _mount_of_a_run(catalogue: Catalogue, work: Worker, name: str, make: Callable[..., Any]) -> None:
     from nicegui import ui
@@ -116,8 +121,13 @@ def _mount_of_a_run(catalogue: Catalogue, work: Worker, name: str, make: Callabl
     @ui.page(f"/{name}")
     async def page(run: str = "") -> None:
         with frame(catalogue, run, here=name, run=run):
-            made = await make(catalogue, work, run)
-            await made.start()
+            waiting = ui.label("Reading the run ...").classes("soft").props('role="status"')
+            await ui.context.client.connected()  # what takes long comes after the page is there
+            try:
+                made = await make(catalogue, work, run)
+                await made.start()
+            finally:
+                waiting.delete()
 
 
 async def _gan(catalogue: Catalogue, work: Worker, run: str) -> Any:
@@ -184,6 +194,11 @@ def _preview(catalogue: Catalogue, run: str) -> Response:
         return Response(status_code=404)
     content = base64.b64decode(found.uri.partition(",")[2])
     return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+
+
+def _warm_up() -> None:
+    """Imports what the first run needs, while nobody has chosen one yet."""
+    import ganvas.run.load  # noqa: F401
 
 
 def _say_where(host: str, port: int, token: str | None) -> None:

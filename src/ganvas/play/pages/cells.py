@@ -32,7 +32,7 @@ class Cells:
         on_move: Callable[[Cell], Any] | None = None,
     ) -> None:
         self._on_cell, self._on_key, self._on_move = on_cell, on_key, on_move
-        self.rows, self.columns = 1, 1
+        self.rows, self.columns, self._cell = 1, 1, (1, 1)
         self.cursor: Cell = (0, 0)
         self._region: tuple[Cell, Cell] | None = None
         self._over: Cell | None = None
@@ -47,12 +47,12 @@ class Cells:
         if on_key is not None:
             self.image.on("keydown", self._key, args=["key"])
 
-    def show(self, uri: str, rows: int, columns: int) -> None:
-        """Another image, of so many cells."""
-        if (rows, columns) != (self.rows, self.columns):
-            self.rows, self.columns, self._region = rows, columns, None
+    def show(self, uri: str, rows: int, columns: int, cell: tuple[int, int] = (1, 1)) -> None:
+        """Another image, of so many cells; each has the height and width ``cell`` in the image's pixels."""
+        if (rows, columns, cell) != (self.rows, self.columns, self._cell):
+            self.rows, self.columns, self._cell, self._region = rows, columns, cell, None
             self.cursor = (min(self.cursor[0], rows - 1), min(self.cursor[1], columns - 1))
-            self.image.props["size"] = (columns, rows)
+            self.image.props["size"] = (columns * cell[1], rows * cell[0])
         self.image.set_source(uri)
         self._draw()
 
@@ -71,7 +71,7 @@ class Cells:
             self._on_move(self.cursor)
 
     def _mouse(self, event: Any) -> Any:
-        self._move((int(event.image_y), int(event.image_x)))
+        self._move((int(event.image_y / self._cell[0]), int(event.image_x / self._cell[1])))
         return self._on_cell(self.cursor)
 
     def _key(self, event: Any) -> Any:
@@ -82,14 +82,14 @@ class Cells:
 
     def _draw(self) -> None:
         row, column = self.cursor
-        marks = [_rectangle(row, column, 1, 1, "cursor")]
+        marks = [self._rectangle(row, column, 1, 1, "cursor")]
         if self._region is not None:
             (top, bottom), (left, right) = (sorted(pair) for pair in zip(*self._region, strict=True))
-            marks.append(_rectangle(top, left, bottom - top + 1, right - left + 1, "region"))
+            marks.append(self._rectangle(top, left, bottom - top + 1, right - left + 1, "region"))
         self.image.content = "".join(marks)
 
-
-def _rectangle(top: int, left: int, height: int, width: int, kind: str) -> str:
-    """Twice, black under white, so that it is seen on any colour."""
-    sides = f'x="{left}" y="{top}" width="{width}" height="{height}"'
-    return f'<rect class="{kind} under" {sides} /><rect class="{kind}" {sides} />'
+    def _rectangle(self, top: int, left: int, height: int, width: int, kind: str) -> str:
+        """Of cells; twice, black under white, so that it is seen on any colour."""
+        down, right = self._cell
+        sides = f'x="{left * right}" y="{top * down}" width="{width * right}" height="{height * down}"'
+        return f'<rect class="{kind} under" {sides} /><rect class="{kind}" {sides} />'

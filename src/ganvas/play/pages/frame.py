@@ -22,14 +22,16 @@ OF_A_RUN = {
     "health": ("Health", None),
 }
 _STYLE = """
-.nicegui-content { gap: 1rem; margin: 0 auto; max-width: 1280px; padding: .8rem 1rem 3rem; }
+.nicegui-content { gap: .6rem; margin: 0 auto; max-width: 1280px; padding: .8rem 1rem 3rem; }
 .top { align-items: center; border-bottom: 1px solid var(--rule); display: flex; flex-wrap: wrap;
   gap: .3rem 1.2rem; padding-bottom: .5rem; width: 100%; }
 .top a { border-radius: 4px; color: var(--ink); padding: .25rem .5rem; text-decoration: none; }
 .top a:hover { text-decoration: underline; } .top a:focus-visible { outline: 3px solid var(--c0); }
-.top a[aria-current=page] { background: color-mix(in srgb, var(--c0) 18%, transparent); font-weight: 600; }
+.top a[aria-current=page] {
+  background: color-mix(in srgb, var(--c0) 18%, transparent); font-weight: 600; }
 .top .brand { font-weight: 700; } .top .fill { flex: 1; }
-.which { overflow-wrap: anywhere; } h1 { font-size: 1.25rem; font-weight: 600; margin: 0; }
+.which { overflow-wrap: anywhere; } h1 { font-size: 1.25rem; font-weight: 600; line-height: 1.4; margin: .2rem 0 0; }
+main.sections { gap: .8rem; }
 body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 @media (max-width: 700px) { .nicegui-content { padding: .5rem .6rem 3rem; } }
 """

@@ -19,6 +19,7 @@ _HELP = "Click two samples, then slide between them. By keyboard: arrows move th
 STYLE = """
 .desk { display: grid; gap: 1rem; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
 @media (max-width: 900px) { .desk { grid-template-columns: minmax(0, 1fr); } }
+.desk > * { align-content: start; min-width: 0; }
 .ends { display: grid; gap: .8rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .near { display: grid; gap: .6rem; grid-template-columns: repeat(5, minmax(0, 1fr)); }
 """
@@ -104,7 +105,8 @@ class GANPage:
                 self._made, self._of = made, asked
                 self._columns = max(1, round(asked.num**0.5))
                 uri = await self.work(lambda: uri_of(tiled(made, self._columns)))
-                self._cells.show(uri, -(-asked.num // self._columns), self._columns)
+                height, width = self.desk.shape[1:]
+                self._cells.show(uri, -(-asked.num // self._columns), self._columns, (height, width))
                 self._command.text = self.desk.command(asked)
                 self._picked = [0, min(1, asked.num - 1)]
                 self._turn = 0

@@ -28,11 +28,10 @@ _COLUMNS: list[dict[str, Any]] = [
 # Vue's double braces make text of whatever a run says; attributes are bound, never joined to HTML.
 _CELLS = {
     "preview": """<q-td :props="props"><a v-if="props.row.first" :href="props.row.first" tabindex="-1"
-      aria-hidden="true"><img v-if="props.row.preview" :src="props.row.preview"
-      class="preview" loading="lazy"
-      alt=""></a></q-td>""",
-    "run": """<q-td :props="props" class="variant"><a v-for="one in props.row.pages" :key="one.to" :href="one.to"
-      class="go">{{ one.title }}</a><div>{{ props.row.run }}</div></q-td>""",
+      aria-hidden="true"><img v-if="props.row.preview" :src="props.row.preview" class="preview"
+      loading="lazy" alt=""></a></q-td>""",
+    "run": """<q-td :props="props" class="variant"><a v-for="one in props.row.pages" :key="one.to"
+      :href="one.to" class="go">{{ one.title }}</a><div>{{ props.row.run }}</div></q-td>""",
     "state": """<q-td :props="props"><span
       :class="'state ' + props.row.state">{{ props.row.state }}</span></q-td>""",
     "examples": """<q-td :props="props">{{ Number(props.row.examples).toLocaleString('en') }}</q-td>""",
@@ -46,6 +45,11 @@ STYLE = """
 .runs .metrics { white-space: normal; min-width: 12rem; font-variant-numeric: tabular-nums; }
 .runs .go { color: var(--c0); font-weight: 600; margin-right: .8rem; }
 .state { border-radius: 4px; padding: .1rem .45rem; border: 1px solid var(--rule); }
+@media (max-width: 700px) { .runs thead { display: none; }
+  .runs table, .runs tbody { display: block; } .runs tbody tr { border-bottom: 1px solid
+  var(--rule); display: grid; grid-template-columns: 84px minmax(0, 1fr); padding: .5rem 0; }
+  .runs tbody td { border: 0 !important; grid-column: 2; height: auto !important; padding: 0 .3rem !important;
+  text-align: left !important; } .runs tbody td:first-child { grid-column: 1; grid-row: 1 / 6; } }
 .state.running { border-color: var(--c0); } .state.failed, .state.broken { border-color: var(--c7); }
 """
 
@@ -71,10 +75,9 @@ class RunsPage:
         self._table = ui.table(
             columns=_COLUMNS, rows=[], row_key="key", pagination={"rowsPerPage": 20, "sortBy": None}
         )
-        self._table.classes("runs").props('flat dense wrap-cells data-mark=runs :grid="$q.screen.lt.sm"')
+        self._table.classes("runs").props("flat dense wrap-cells data-mark=runs")
         for name, cell in _CELLS.items():
             self._table.add_slot(f"body-cell-{name}", cell)
-        self._table.add_slot("item", _CARD)
         box.bind_value_to(self._table, "filter")
         self._timer = ui.timer(_EVERY, self.look, immediate=False)
 
@@ -88,16 +91,6 @@ class RunsPage:
             going = sum(row["state"] == "running" for row in rows)
             self._count.text = many + (f", {going} training now" if going else "")
             self._timer.interval = _EVERY * max(1.0, len(rows) / _FEW)
-
-
-_CARD = """<div class="q-pa-sm col-12"><div class="card">
-<div class="row no-wrap items-start" style="gap:.7rem">
-<img v-if="props.row.preview" :src="props.row.preview" class="preview" loading="lazy" alt="">
-<div style="min-width:0;overflow-wrap:anywhere"><a v-for="one in props.row.pages" :key="one.to" :href="one.to"
- class="go">{{ one.title }}</a><div>{{ props.row.run }}</div><div class="soft">{{ props.row.kind }}</div>
-<span :class="'state ' + props.row.state">{{ props.row.state }}</span>
- {{ Number(props.row.examples).toLocaleString('en') }} examples
-<div v-for="one in props.row.metrics" :key="one" class="numbers">{{ one }}</div></div></div></div></div>"""
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
