@@ -39,6 +39,6 @@ figure.wide > img {{ max-width: 720px; }} .pixels, .cells img {{ image-rendering
 .compare td {{ font-variant-numeric: tabular-nums; }}
 .charts {{ display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }}
-.legend {{ columns: 22rem; margin: .4rem 0; overflow-wrap: anywhere; }}
+.legend {{ columns: 26rem; margin: .4rem 0; overflow-wrap: anywhere; }} .legend > * {{ break-inside: avoid; }}
 {style()}
 """
