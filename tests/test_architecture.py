@@ -46,6 +46,7 @@ INSIDE_RUN = {
 OUTSIDE = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
+    "nicegui": {"play"},
     "pytorch_lightning": {"model", "data", "callback", "logger", "run"},
 }
 MOST_FILES = 12  # flat in a room of machinery

@@ -30,7 +30,8 @@ _STYLE = """
 .top a[aria-current=page] {
   background: color-mix(in srgb, var(--c0) 18%, transparent); font-weight: 600; }
 .top .brand { font-weight: 700; } .top .fill { flex: 1; }
-.which { overflow-wrap: anywhere; } h1 { font-size: 1.25rem; font-weight: 600; line-height: 1.4; margin: .2rem 0 0; }
+.which { overflow-wrap: anywhere; }
+h1 { font-size: 1.25rem; font-weight: 600; line-height: 1.4; margin: .2rem 0 0; }
 main.sections { gap: .8rem; }
 body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 @media (max-width: 700px) { .nicegui-content { padding: .5rem .6rem 3rem; } }

@@ -169,7 +169,7 @@ class PriorPage:
                 )
                 self._split.classes("w-24").props("data-mark=split")
                 self._image = _number("Image", 0, 0, "image", whole=True)
-                self._image.on_value_change(self._image_asked)
+                self._image.props("debounce=300").on_value_change(self._image_asked)
                 self._upload = ui.upload(
                     label="or your own image",
                     auto_upload=True,

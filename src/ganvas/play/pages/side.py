@@ -53,7 +53,7 @@ class Side:
                 self._split = ui.select(list(SPLITS), value="test", label="Split", on_change=self._asked)
                 self._split.classes("w-24").props(f"data-mark=split-{mark}")
                 self._number = ui.number("Number", value=0, min=0, precision=0, on_change=self._asked)
-                self._number.classes("w-28").props(f"data-mark=number-{mark}")
+                self._number.classes("w-28").props(f"debounce=300 data-mark=number-{mark}")
                 upload = ui.upload(
                     label="or your own image",
                     auto_upload=True,

@@ -25,7 +25,9 @@ figure.wide > img {{ max-width: 720px; }} .pixels, .cells img {{ image-rendering
 .cells rect.under {{ stroke: #000000; stroke-width: 5px; }}
 .cells rect.region {{ stroke-dasharray: 6 4; }} .cells rect.region.under {{ stroke-dasharray: none; }}
 .palette {{ gap: .4rem; }}
-.chip {{ border-left: 14px solid var(--chip); font-variant-numeric: tabular-nums; }}
+.chip {{ font-variant-numeric: tabular-nums; }}
+.chip .q-btn__content::before {{ background: var(--chip); border: 1px solid var(--soft); content: "";
+  height: 16px; margin-right: 6px; width: 16px; }}
 .chip.chosen {{ box-shadow: 0 0 0 2px var(--c0); }}
 
 .upload {{ max-width: 100%; width: 13rem; }} .upload .q-uploader__header-content {{ padding: 2px 8px; }}
@@ -39,6 +41,6 @@ figure.wide > img {{ max-width: 720px; }} .pixels, .cells img {{ image-rendering
 .compare td {{ font-variant-numeric: tabular-nums; }}
 .charts {{ display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }}
-.legend {{ columns: 22rem; margin: .4rem 0; overflow-wrap: anywhere; }}
+.legend {{ columns: 26rem; margin: .4rem 0; overflow-wrap: anywhere; }} .legend > * {{ break-inside: avoid; }}
 {style()}
 """
