@@ -83,7 +83,7 @@ def mount(catalogue: Catalogue) -> Worker:
     """Registers the pages, once a process; who does their work."""
     from nicegui import app, ui
 
-    from ganvas.play.pages.compare import ComparePage
+    from ganvas.play.pages.compare import ComparePage, split_words
     from ganvas.play.pages.frame import frame
     from ganvas.play.pages.runs import RunsPage
 
@@ -96,11 +96,12 @@ def mount(catalogue: Catalogue) -> Worker:
             await RunsPage(catalogue, work).look()
 
     @ui.page("/compare")
-    async def compare() -> None:
+    async def compare(runs: str = "") -> None:
         with frame(catalogue, "Compare", here="compare"):
-            page = ComparePage(catalogue.words, catalogue.output_dir, work)
+            words = split_words(runs) or catalogue.words
+            page = ComparePage(words, catalogue.output_dir, work)
             await ui.context.client.connected()
-            if catalogue.words:
+            if words:
                 await page.compare()
 
     for name, make in _PAGES.items():

@@ -47,7 +47,8 @@ STYLE = """
 .state { border-radius: 4px; padding: .1rem .45rem; border: 1px solid var(--rule); }
 @media (max-width: 700px) { .runs thead { display: none; }
   .runs table, .runs tbody { display: block; } .runs tbody tr { border-bottom: 1px solid
-  var(--rule); display: grid; height: auto !important; grid-template-columns: 84px minmax(0, 1fr); padding: .5rem 0; }
+  var(--rule); display: grid; grid-template-columns: 84px minmax(0, 1fr); height: auto !important;
+  padding: .5rem 0; }
   .runs tbody td { border: 0 !important; grid-column: 2; height: auto !important; padding: 0 .3rem !important;
   text-align: left !important; } .runs tbody td:first-child { grid-column: 1; grid-row: 1 / 6; } }
 .state.running { border-color: var(--c0); } .state.failed, .state.broken { border-color: var(--c7); }
