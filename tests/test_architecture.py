@@ -27,7 +27,7 @@ ROOMS = {
     "sweep": ("run.folder", "run.process", "functional", "files"),
     "pipeline": ("sweep.tree", "run.folder", "run.process", "functional", "files"),
     "play": ("run", "compare", *_RUN),
-    "cli": ("run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "cli": ("play", "run", "sweep", "pipeline", "compare", "codec", *_RUN),
     "api": ("cli", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.

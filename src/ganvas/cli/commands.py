@@ -23,6 +23,7 @@ COMMANDS = {
     "job": "one attempt at one job of a sweep, or at a stage of a pipeline",
     "compare": "metrics of several runs over their seeds, ranked: text, CSV, JSON, HTML",
     "plot": "curves of losses and metrics as an image",
+    "play": "runs as pages in a browser: codes to paint, images to complete, comparisons",
     "runs": "ls, show, diff, rm: what there is",
     "options": "config groups, their options, keys, defaults and what they mean",
     "init": "a small project of your own that trains at once",

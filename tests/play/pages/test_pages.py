@@ -9,12 +9,8 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,9 +46,9 @@ _PRIOR = [
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of 64 digits: a VQ-VAE of two levels, priors over it; in ``o`` some that nobody trained."""
     folder = tmp_path_factory.mktemp("runs")
-    tokenizer = f"data.tokenizer={folder}/codes"
+    tokenizer = f"data.tokenizer={folder}/grid"
     for name, words in {
-        "codes": ["model=vqvae", *_CODES, *_RESIDUAL, *_LONGER],
+        "grid": ["model=vqvae", *_CODES, *_RESIDUAL, *_LONGER],
         "raster": ["model=autoregressive", *_PRIOR, tokenizer],
         "masked": ["model=masked", *_PRIOR, tokenizer],
     }.items():
@@ -73,26 +69,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Of the server, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).parents[2] / "helpers" / "played_pages.py"
+def address(runs: Path) -> Iterator[str]:
+    """Of the command, in a process of its own."""
     # NiceGUI wants to be told by a test of its own kind where it finds this variable
     environment = {name: x for name, x in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment["OMP_NUM_THREADS"] = "1"
-    with subprocess.Popen([sys.executable, str(script), str(port)], env=environment) as process:
+    words = [sys.executable, "-m", "ganvas", "play", str(runs), "--port", "0", "--output-dir", str(runs)]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=5)
-                except urllib.error.HTTPError:
-                    break
-                except OSError:
-                    assert process.poll() is None
-                    time.sleep(0.25)
-            yield f"http://127.0.0.1:{port}"
+            assert process.stdout is not None
+            said = process.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", said), said
+            yield said.rstrip("/")
         finally:
             process.send_signal(signal.SIGTERM)
 
@@ -111,11 +99,18 @@ class Page:
     def __init__(self, browser: Any, address: str) -> None:
         self.page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.wrong: list[str] = []
+        self._address = address
         self.page.set_default_timeout(20_000)
         self.page.on("console", lambda one: self.wrong.append(one.text) if one.type == "error" else None)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         own = (f"{address}/", "data:", f"blob:{address}/", address.replace("http", "ws", 1))
         self.page.on("request", lambda one: None if one.url.startswith(own) else self.wrong.append(one.url))
+
+    def open(self, name: str, kind: str) -> None:
+        """A run's page, from the list of runs."""
+        self.page.goto(f"{self._address}/")
+        row = self.page.locator("[data-mark=run]", has=self.page.get_by_text(name, exact=True))
+        row.get_by_role("link", name=kind, exact=True).click()
 
     def at(self, name: str) -> Any:
         return self.page.locator(f"[data-mark={name}]")
@@ -176,8 +171,8 @@ def page(browser: Any, address: str) -> Page:
     return Page(browser, address)
 
 
-def test_codes_are_picked_painted_swapped_and_undone(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/codes?run={runs / 'codes'}")
+def test_codes_are_picked_painted_swapped_and_undone(page: Page) -> None:
+    page.open("grid", "codes")
     page.says("told-b", re.compile(r"PSNR .* dB.*SSIM .*32 bits.*codes as encoded"))
     page.says("told-a", "codes as encoded")
     before = page.pixels("decoded-a")
@@ -222,8 +217,8 @@ def test_codes_are_picked_painted_swapped_and_undone(page: Page, address: str, r
     page.check()
 
 
-def test_images_come_from_any_split_or_from_a_file(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/codes?run={runs / 'codes'}")
+def test_images_come_from_any_split_or_from_a_file(page: Page) -> None:
+    page.open("grid", "codes")
     page.says("told-b", "codes as encoded")
     page.type("number-a", "7")
     page.choose("split-a", "train")
@@ -261,8 +256,8 @@ def tiles(sheet: Any, rows: int, columns: int) -> Any:
     ])  # fmt: skip
 
 
-def test_a_prior_draws_what_its_commands_draw(page: Page, address: str, runs: Path, tmp_path: Path) -> None:
-    page.page.goto(f"{address}/prior?run={runs / 'masked'}")
+def test_a_prior_draws_what_its_commands_draw(page: Page, tmp_path: Path) -> None:
+    page.open("masked", "prior")
     expect(page.page.get_by_text(re.compile(r"16 samples: step (\d+) of \1"))).to_be_visible(timeout=20_000)
     for name, value in {
         "temperature": "0.8",
@@ -322,8 +317,8 @@ def test_a_prior_draws_what_its_commands_draw(page: Page, address: str, runs: Pa
     page.check()
 
 
-def test_a_raster_prior_is_given_first_codes_alone(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/prior?run={runs / 'raster'}")
+def test_a_raster_prior_is_given_first_codes_alone(page: Page) -> None:
+    page.open("raster", "prior")
     expect(page.page.get_by_text("16 samples: step 8 of 8")).to_be_visible(timeout=20_000)
     assert page.at("half-upper").count() == 1
     assert page.at("half-left").count() == page.at("invert").count() == 0
@@ -342,7 +337,9 @@ def test_a_comparison_says_what_the_command_says(
 ) -> None:
     assert main(["compare", str(runs / "o"), "--json", str(tmp_path / "x.json")]) == 0
     plain = json.loads((tmp_path / "x.json").read_text())
-    page.page.goto(f"{address}/compare?runs={runs / 'o'}")
+    page.page.goto(f"{address}/compare")
+    page.at("runs").fill(str(runs / "o"))
+    page.click("compare")
     rows = page.at("table").locator("tbody tr")
     expect(rows).to_have_count(2)
     head = page.at("table").locator("thead th")
