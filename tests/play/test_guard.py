@@ -29,6 +29,7 @@ def asked(
     named = {"host": host, **{key.replace("_", "-"): value for key, value in headers.items()}}
     scope = {
         "type": kind,
+        "path": "/codes",
         "query_string": query.encode(),
         "headers": [(key.encode(), value.encode()) for key, value in named.items()],
     }
@@ -65,8 +66,10 @@ def test_the_token_is_shown_once_and_kept_as_a_cookie() -> None:
     assert asked("secret-token", host=host)[0] == 401
     assert asked("secret-token", host=host, query="token=secret-toke")[0] == 401
     assert asked("secret-token", host=host, query="token=sécret")[0] == 401
+    assert asked("secret-token", host=host, query="token=secret-token", kind="websocket")[0] == 200
     status, headers = asked("secret-token", host=host, query="run=x&token=secret-token")
-    assert status == 200
+    assert status == 303
+    assert headers["location"] == "/codes?run=x"
     assert headers["set-cookie"].startswith(f"{COOKIE}=secret-token; HttpOnly; SameSite=Strict")
     status, headers = asked("secret-token", host=host, cookie=f"a=b; {COOKIE}=secret-token")
     assert status == 200

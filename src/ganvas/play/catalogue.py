@@ -51,9 +51,17 @@ class Catalogue:
         return {str(one.path): one for one in sorted(found, key=lambda one: one.path.name, reverse=True)}
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each run in a line, as ``ganvas runs ls --json`` has it, with ``name``, its key, and ``can``."""
+        """Each run in a line, as ``ganvas runs ls --json`` has it, and of it for a page:
+
+        ``name``, its key, ``can``, and ``grid``, the file name of its newest grid of samples, or None.
+        """
         return [
-            {**describe(folder), "name": name, "can": sorted(abilities(folder) or ())}
+            {
+                **describe(folder),
+                "name": name,
+                "can": sorted(abilities(folder) or ()),
+                "grid": max((one.name for one in (folder.path / "samples").glob("*.png")), default=None),
+            }
             for name, folder in self.folders().items()
         ]
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 COOKIE = "ganvas_play"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -54,16 +54,28 @@ class Guard:
         if self.token is not None and not self._is_known(headers, shown):
             await _refuse(scope, send, 401, "open the address that ganvas play printed, with its token\n")
             return
-        cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/" if self.token and shown else None
+        if self.token is not None and shown and scope["type"] == "http":
+            await self._keep(scope, send)
+            return
 
         async def answer(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *_HEADERS]
-                if cookie is not None:
-                    message["headers"].append((b"set-cookie", cookie.encode()))
             await send(message)
 
         await self.app(scope, receive, answer)
+
+    async def _keep(self, scope: Scope, send: Call) -> None:
+        """The token becomes a cookie, and the address is without it from then on."""
+        kept = [
+            (key, one) for key, one in parse_qsl(scope["query_string"].decode("latin-1")) if key != "token"
+        ]
+        to = quote(scope.get("path", "/")) + (f"?{urlencode(kept)}" if kept else "")
+        to = "/" + to.lstrip("/\\")  # of this server
+        cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+        headers = [(b"location", to.encode()), (b"set-cookie", cookie.encode()), *_HEADERS]
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
 
     def _wrong_place(self, headers: dict[str, str]) -> str | None:
         """What is wrong with where the request comes from."""

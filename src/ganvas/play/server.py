@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError
 from ganvas.files.text import say
 from ganvas.play.catalogue import Catalogue
 from ganvas.play.guard import Guard
 
 if TYPE_CHECKING:
-    from fastapi import Response
+    from fastapi import FastAPI, Response
 
 
 def require_nicegui() -> None:
@@ -32,56 +32,54 @@ def require_nicegui() -> None:
         raise OptionError("play", "", reason) from error
 
 
-def check_free(host: str, port: int) -> None:
-    """Raises OptionError (``--port``, ``--host``) where nothing can be answered there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((host, port))
-        except socket.gaierror as error:
-            raise OptionError("--host", host, f"is no address of this machine ({error.strerror})") from error
-        except OverflowError as error:
-            raise OptionError("--port", port, "must be from 1 to 65535") from error
-        except OSError as error:
-            reason = (
-                f"cannot be answered on {host} ({error.strerror}); choose another, e.g. --port {port + 1}"
-            )
-            raise OptionError("--port", port, reason) from error
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0: any that is free.
+
+    Raises:
+        OptionError: ``--host``, ``--port``: nothing can be answered there.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        reason = f"is no address of this machine ({error.strerror}); 127.0.0.1 and 0.0.0.0 are usual"
+        raise OptionError("--host", host, reason) from error
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        reason = f"cannot be answered on {host} ({error.strerror}); choose another, --port 0 takes a free one"
+        raise OptionError("--port", port, reason) from error
+    return listening
 
 
-def serve(catalogue: Catalogue, *, host: str, port: int, token: str | None) -> None:
+def serve(catalogue: Catalogue, listening: socket.socket, *, token: str | None) -> None:
     """Answers until it is stopped by a signal.
 
     Args:
         catalogue: the runs that pages show.
-        host: address of this machine; port: of it.
+        listening: where it is asked.
         token: what a browser must show; None: this machine's own are answered alone.
     """
-    require(1 <= port <= 65535, "--port", port, "must be from 1 to 65535")
-    check_free(host, port)
+    import uvicorn
+    from fastapi import FastAPI
     from nicegui import app, ui
 
-    work = mount(catalogue)
-    app.add_middleware(Guard, token=token)
-    app.on_startup(lambda: _say_where(host, port, token))
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    work = mount(catalogue, pages)
     app.on_startup(lambda: asyncio.ensure_future(work(_warm_up)))
+    ui.run_with(pages, title="ganvas", show_welcome_message=False)
     logging.getLogger("nicegui").setLevel(logging.ERROR)
-    ui.run(
-        host=host,
-        port=port,
-        title="ganvas",
-        reload=False,
-        show=False,
-        show_welcome_message=False,
-        uvicorn_logging_level="error",
-        message_history_length=0,
-    )
+    config = uvicorn.Config(Guard(pages, token), log_level="error", lifespan="on")
+    _say_where(listening, token)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
-def mount(catalogue: Catalogue) -> Worker:
+def mount(catalogue: Catalogue, pages: FastAPI) -> Worker:
     """Registers the pages, once a process; who does their work."""
-    from nicegui import app, ui
+    from nicegui import ui
 
     from ganvas.play.pages.compare import ComparePage, split_words
     from ganvas.play.pages.frame import frame
@@ -107,7 +105,7 @@ def mount(catalogue: Catalogue) -> Worker:
     for name, make in _PAGES.items():
         _mount_of_a_run(catalogue, work, name, make)
 
-    @app.get("/preview")
+    @pages.get("/preview")
     def preview(run: str) -> Response:
         return _preview(catalogue, run)
 
@@ -202,8 +200,8 @@ def _warm_up() -> None:
     import ganvas.run.load  # noqa: F401
 
 
-def _say_where(host: str, port: int, token: str | None) -> None:
+def _say_where(listening: socket.socket, token: str | None) -> None:
+    host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     name = f"[{shown}]" if ":" in shown else shown
     say(f"http://{name}:{port}/" + ("" if token is None else f"?token={token}"))
-    say("Ctrl-C ends it")

@@ -4,180 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shlex
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
-from forged_runs import forge
 from PIL import Image
 
 from ganvas.cli.main import main
 
-pytest.importorskip("nicegui", reason="needs the extra ganvas[play]")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
-_CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(_CHROMIUM is None, reason="needs chromium (Debian's package of that name)"),
-]
-expect = playwright.expect
-
-_HOSTILE = "<img src=x onerror=document.title='owned'>"
-_SHORT = ["trainer.max_examples=64", "callback=none", "logger=none", "accelerator=cpu"]
-_LONGER = ["trainer.max_examples=6400"]  # until codes decode to what a person tells apart
-_CODES = ["model.num_embeddings=16", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8"]
-_RESIDUAL = ["model/quantizer=residual", "model.quantizer.levels=2"]
-_PRIOR = [
-    *("data=codes", "model.prior.width=16", "model.prior.depth=1", "model.prior.heads=2"),
-    *("model.conditional=true", "model.label_dropout=0.1"),
-]
+expect = pytest.importorskip("playwright.sync_api", reason="needs playwright, a browser's driver").expect
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of 64 digits: a VQ-VAE of two levels, priors over it; in ``o`` some that nobody trained."""
-    folder = tmp_path_factory.mktemp("runs")
-    tokenizer = f"data.tokenizer={folder}/codes"
-    for name, words in {
-        "codes": ["model=vqvae", *_CODES, *_RESIDUAL, *_LONGER],
-        "raster": ["model=autoregressive", *_PRIOR, tokenizer],
-        "masked": ["model=masked", *_PRIOR, tokenizer],
-    }.items():
-        assert main(["train", *_SHORT, *words, f"paths.run_dir={folder}/{name}"]) == 0
-    for number, (fid, rate) in enumerate([(4.0, 0.1), (4.5, 0.1), (2.0, 0.2), (2.25, 0.2)]):
-        name = _HOSTILE.replace("/", "") if number == 3 else f"run{number}"
-        made = forge(
-            folder / "o" / name,
-            seed=number,
-            metrics={"fid": fid, _HOSTILE: 9 - fid, "kid": fid, "psnr": fid, "ssim": fid, "mse": fid},
-            changes={"model.generator_optimizer.lr": rate, "name": _HOSTILE},
-            curves=[{"examples": x, "loss/generator": fid / x, _HOSTILE: x} for x in (64, 128, 640)],
-        )
-        (made / "samples").mkdir()
-        for examples in (320, 640):
-            Image.new("L", (20, 10), 10 * number + 100).save(made / "samples" / f"{examples:012d}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Of the server, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).parents[2] / "helpers" / "played_pages.py"
-    # NiceGUI wants to be told by a test of its own kind where it finds this variable
-    environment = {name: x for name, x in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    environment["OMP_NUM_THREADS"] = "1"
-    with subprocess.Popen([sys.executable, str(script), str(port)], env=environment) as process:
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=5)
-                except urllib.error.HTTPError:
-                    break
-                except OSError:
-                    assert process.poll() is None
-                    time.sleep(0.25)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
-
-
-class Page:
-    """A page of the browser, which notes what must not be there."""
-
-    def __init__(self, browser: Any, address: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 900})
-        self.wrong: list[str] = []
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", lambda one: self.wrong.append(one.text) if one.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        own = (f"{address}/", "data:", f"blob:{address}/", address.replace("http", "ws", 1))
-        self.page.on("request", lambda one: None if one.url.startswith(own) else self.wrong.append(one.url))
-
-    def at(self, name: str) -> Any:
-        return self.page.locator(f"[data-mark={name}]")
-
-    def click(self, name: str) -> None:
-        self.at(name).click()
-
-    def type(self, name: str, text: str) -> None:
-        self.at(name).fill(text)
-        self.at(name).press("Enter")
-
-    def choose(self, name: str, option: str) -> None:
-        self.at(name).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
-
-    def cell(self, name: str, row: int, column: int, rows: int, columns: int) -> None:
-        image = self.at(name).locator("img")
-        image.scroll_into_view_if_needed()
-        box = image.bounding_box()
-        place = {"x": (column + 0.5) * box["width"] / columns, "y": (row + 0.5) * box["height"] / rows}
-        image.click(position=place)
-
-    def pixels(self, name: str) -> Any:
-        """An image's pixels, as the browser was given them."""
-        import base64
-
-        data = self.at(name).get_attribute("src").partition("base64,")[2]
-        return numpy.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
-
-    def becomes(self, name: str, other: Any, *, equal: bool = True) -> None:
-        """Waits until an image is, or is not, another one."""
-        for _ in range(100):
-            if numpy.array_equal(self.pixels(name), other) == equal:
-                return
-            self.page.wait_for_timeout(100)
-        raise AssertionError(name)
-
-    def says(self, name: str, text: str | re.Pattern[str]) -> None:
-        expect(self.at(name)).to_contain_text(text, timeout=20_000)
-
-    def refuses(self, text: str) -> None:
-        expect(self.page.locator(".q-notification", has_text=text)).to_be_visible()
-        self.page.locator(".q-notification", has_text=text).get_by_role("button").click()
-
-    def check(self) -> None:
-        """Nothing went wrong, and at 400 pixels nothing is wider than the page."""
-        assert self.page.title() != "owned"
-        self.page.set_viewport_size({"width": 400, "height": 800})
-        self.page.wait_for_timeout(300)
-        wide = self.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 400
-        assert not self.wrong, self.wrong
-        self.page.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Page:
-    return Page(browser, address)
-
-
-def test_codes_are_picked_painted_swapped_and_undone(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/codes?run={runs / 'codes'}")
+def test_codes_are_picked_painted_swapped_and_undone(page: Any) -> None:
+    page.open("grid", "Codes")
     page.says("told-b", re.compile(r"PSNR .* dB.*SSIM .*32 bits.*codes as encoded"))
     page.says("told-a", "codes as encoded")
     before = page.pixels("decoded-a")
@@ -222,8 +65,8 @@ def test_codes_are_picked_painted_swapped_and_undone(page: Page, address: str, r
     page.check()
 
 
-def test_images_come_from_any_split_or_from_a_file(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/codes?run={runs / 'codes'}")
+def test_images_come_from_any_split_or_from_a_file(page: Any, hostile: str) -> None:
+    page.open("grid", "Codes")
     page.says("told-b", "codes as encoded")
     page.type("number-a", "7")
     page.choose("split-a", "train")
@@ -236,7 +79,7 @@ def test_images_come_from_any_split_or_from_a_file(page: Page, address: str, run
     upload.set_input_files({"name": "<b>a.png", "mimeType": "image/png", "buffer": picture.getvalue()})
     expect(page.page.get_by_text("your image", exact=True)).to_be_visible()
     assert page.pixels("original-b").shape == (8, 8)
-    upload.set_input_files({"name": f"{_HOSTILE}.png", "mimeType": "image/png", "buffer": b"<script>"})
+    upload.set_input_files({"name": f"{hostile}.png", "mimeType": "image/png", "buffer": b"<script>"})
     page.refuses("cannot be read as an image")
     bomb = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(bomb, "PNG")
@@ -261,8 +104,8 @@ def tiles(sheet: Any, rows: int, columns: int) -> Any:
     ])  # fmt: skip
 
 
-def test_a_prior_draws_what_its_commands_draw(page: Page, address: str, runs: Path, tmp_path: Path) -> None:
-    page.page.goto(f"{address}/prior?run={runs / 'masked'}")
+def test_a_prior_draws_what_its_commands_draw(page: Any, tmp_path: Path) -> None:
+    page.open("masked", "Prior")
     expect(page.page.get_by_text(re.compile(r"16 samples: step (\d+) of \1"))).to_be_visible(timeout=20_000)
     for name, value in {
         "temperature": "0.8",
@@ -322,8 +165,8 @@ def test_a_prior_draws_what_its_commands_draw(page: Page, address: str, runs: Pa
     page.check()
 
 
-def test_a_raster_prior_is_given_first_codes_alone(page: Page, address: str, runs: Path) -> None:
-    page.page.goto(f"{address}/prior?run={runs / 'raster'}")
+def test_a_raster_prior_is_given_first_codes_alone(page: Any) -> None:
+    page.open("raster", "Prior")
     expect(page.page.get_by_text("16 samples: step 8 of 8")).to_be_visible(timeout=20_000)
     assert page.at("half-upper").count() == 1
     assert page.at("half-left").count() == page.at("invert").count() == 0
@@ -338,11 +181,13 @@ def test_a_raster_prior_is_given_first_codes_alone(page: Page, address: str, run
 
 
 def test_a_comparison_says_what_the_command_says(
-    page: Page, address: str, runs: Path, tmp_path: Path
+    page: Any, address: str, runs: Path, tmp_path: Path, hostile: str
 ) -> None:
     assert main(["compare", str(runs / "o"), "--json", str(tmp_path / "x.json")]) == 0
     plain = json.loads((tmp_path / "x.json").read_text())
-    page.page.goto(f"{address}/compare?runs={runs / 'o'}")
+    page.page.goto(f"{address}/compare")
+    page.at("runs").fill(str(runs / "o"))
+    page.click("compare")
     rows = page.at("table").locator("tbody tr")
     expect(rows).to_have_count(2)
     head = page.at("table").locator("thead th")
@@ -354,17 +199,17 @@ def test_a_comparison_says_what_the_command_says(
     head.nth(column).click()  # the larger first
     expect(rows.first.locator("td").nth(column)).to_have_text(shown[1])
 
-    metric = page.at("table").locator("thead th", has_text=_HOSTILE)
+    metric = page.at("table").locator("thead th", has_text=hostile)
     expect(metric).to_have_count(0)
-    page.choose("metrics", _HOSTILE)
+    page.choose("metrics", hostile)
     expect(metric).to_have_count(1)
     page.page.keyboard.press("Escape")
     charts = page.page.locator(".chart svg")
     expect(charts).to_have_count(1)
-    page.choose("curves", _HOSTILE)
+    page.choose("curves", hostile)
     page.page.keyboard.press("Escape")
     expect(charts).to_have_count(2)
-    expect(page.page.locator(".chart .title", has_text=_HOSTILE)).to_have_count(1)
+    expect(page.page.locator(".chart .title", has_text=hostile)).to_have_count(1)
     page.says("examples", "640 examples seen")
     page.at("moment").locator("[tabindex]").first.press("ArrowLeft")
     page.says("examples", "320 examples seen")

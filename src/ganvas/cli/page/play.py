@@ -18,17 +18,16 @@ def run(argv: Sequence[str]) -> int:
     """Serves pages until Ctrl-C: runs, GANs, codes, priors, comparisons, health."""
     arguments = _parser().parse_args(list(argv))
     host, token = arguments.host, arguments.token
-    require(0 < arguments.port < 65536, "--port", arguments.port, "must be from 1 to 65535")
+    require(0 <= arguments.port < 65536, "--port", arguments.port, "must be from 0 (any free one) to 65535")
     fits = token is None or (len(token) >= _LEAST and token.isascii() and token.isprintable())
     rule = f"must have {_LEAST} plain letters or more; leave it out for one by chance"
     require(fits, "--token", "" if token is None else "...", rule)
     if host not in (_LOCAL, "localhost", "::1") and token is None:
         token = secrets.token_urlsafe(16)
 
-    from ganvas.play.server import check_free, require_nicegui
+    from ganvas.play.server import listen, require_nicegui
 
     require_nicegui()
-    check_free(host, arguments.port)
 
     from ganvas.play.catalogue import Catalogue
 
@@ -40,10 +39,10 @@ def run(argv: Sequence[str]) -> int:
         arguments.run, Path(arguments.output_dir), allow=allow, allows_places=arguments.allow_places
     )
     catalogue.folders()  # a word that fits no run is told before the server starts
+    with listen(host, arguments.port) as listening:
+        from ganvas.play.server import serve
 
-    from ganvas.play.server import serve
-
-    serve(catalogue, host=host, port=arguments.port, token=token)
+        serve(catalogue, listening, token=token)
     return 0
 
 
@@ -53,7 +52,7 @@ def _parser() -> Parser:
         "run", metavar="RUN", nargs="*", help="these alone: runs, globs over them, folders of runs (all)"
     )
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
-    parser.add_argument("--port", type=int, default=8090, help="of the page's address (8090)")
+    parser.add_argument("--port", type=int, default=8780, help="of the address (8780); 0: any that is free")
     parser.add_argument(
         "--host", default=_LOCAL, help=f"address that answers ({_LOCAL}: this machine's browsers alone)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -30,8 +31,9 @@ _CELLS = {
     "preview": """<q-td :props="props"><a v-if="props.row.first" :href="props.row.first" tabindex="-1"
       aria-hidden="true"><img v-if="props.row.preview" :src="props.row.preview" class="preview"
       loading="lazy" alt=""></a></q-td>""",
-    "run": """<q-td :props="props" class="variant"><a v-for="one in props.row.pages" :key="one.to"
-      :href="one.to" class="go">{{ one.title }}</a><div>{{ props.row.run }}</div></q-td>""",
+    "run": """<q-td :props="props" class="variant" data-mark="run"><a v-for="one in props.row.pages"
+      :key="one.to" :href="one.to" class="go">{{ one.title }}</a>
+      <div>{{ props.row.run }}</div><div class="soft">{{ props.row.place }}</div></q-td>""",
     "state": """<q-td :props="props"><span
       :class="'state ' + props.row.state">{{ props.row.state }}</span></q-td>""",
     "examples": """<q-td :props="props">{{ Number(props.row.examples).toLocaleString('en') }}</q-td>""",
@@ -102,14 +104,16 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     seen = row["examples_seen"] if isinstance(row["examples_seen"], int) else 0
     return {
         "key": name,
-        "run": one_line(name, 300),
+        "run": one_line(str(row["run"]), 300),
+        "place": one_line(str(Path(name).parent), 300),
         "kind": one_line(f"{row['model']} on {row['data']}", 200),
         "state": one_line(str(row["state"]), 30),
         "examples": seen,
         "metrics": metrics_of(row),
         "pages": links,
         "first": links[0]["to"] if links else None,
-        "preview": f"/preview?run={quote(name, safe='')}&seen={seen}",
+        # the file's name only tells browsers that it is another one
+        "preview": row["grid"] and f"/preview?run={quote(name, safe='')}&file={quote(row['grid'], safe='')}",
     }
 
 

@@ -9,6 +9,7 @@ body {{ {LIGHT} }} body.body--dark {{ {DARK} }}
 .card .q-btn {{ text-transform: none; }} .tools {{ gap: .6rem 1rem; }}
 .heading {{ font-size: 1.1rem; font-weight: 600; min-width: 5rem; }} .soft {{ color: var(--soft); }}
 .numbers {{ font-variant-numeric: tabular-nums; margin: .5rem 0; }} .note {{ overflow-wrap: anywhere; }}
+.link {{ color: var(--c0); text-decoration: underline; }}
 
 .figures {{ display: grid; gap: 1rem; grid-template-columns: repeat(4, minmax(0, 1fr)); margin-top: .8rem;
   max-width: 1100px; }}
