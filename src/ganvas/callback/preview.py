@@ -81,6 +81,11 @@ class Preview(PeriodicCallback):
                     if indices is not None and code_map is not None:
                         logger.experiment.add_image("codes", code_map, self.acted_at)
                         _add_code_histograms(logger, indices, pl_module.codebook_sizes, self.acted_at)
+            elif hasattr(logger, "log_image"):
+                with self.state.tolerate_write_errors(type(logger).__name__):
+                    logger.log_image("samples", image, self.acted_at)
+                    if code_map is not None:
+                        logger.log_image("codes", code_map, self.acted_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device
