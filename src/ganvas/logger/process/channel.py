@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -100,7 +101,8 @@ class Channel:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._failed = f"did not finish within {seconds:g} seconds and was ended"
-            self._process.kill()
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what it has started
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
         for thread in self._threads:

@@ -87,12 +87,14 @@ class Adapter:
         last: dict[str, int] = {}
         for path in sorted(self._folder.glob(f"{key}*.zip")):
             with zipfile.ZipFile(path) as archive:
-                text = archive.read("messages.json").decode()
+                # one without messages was begun by a process that was killed
+                is_begun = "messages.json" not in archive.namelist()
+                text = "" if is_begun else archive.read("messages.json").decode()
             for line in text.splitlines():
                 payload = json.loads(line).get("payload", {})
-                metric, step = payload.get("metric") or {}, payload.get("step")
-                tag = metric.get("metricName") or payload.get("file_name")
-                step = metric.get("step", step)
+                metric, more = payload.get("metric") or {}, payload.get("additional_params") or {}
+                tag = metric.get("metricName") or more.get("figName") or more.get("fileName")
+                step = metric.get("step", more.get("step"))
                 if tag and type(step) is int:
                     last[tag] = max(last.get(tag, -1), step)
         return last

@@ -81,15 +81,26 @@ def _serve(
                 raise FileNotFoundError(f"{hello['save_dir']} is gone")
             row(step, message["values"])
         elif is_new(message["tag"], step):
-            path = temporary / f"{step:012d}{message['ending']}"
+            folder = Path(tempfile.mkdtemp(dir=temporary))
+            path = folder / f"{step:012d}{message['ending']}"
             path.write_bytes(base64.b64decode(message["data"]))
             getattr(tracker, message["kind"])(message["tag"], path, step)
 
-    for step, values in _rows(Path(hello["rows"]), hello["rows_bytes"]):
-        row(step, values)
-    outbox.write("{}\n")
+    answer: dict[str, str] = {}
+    for step, found in sorted(_history(hello), key=lambda one: one[0]):
+        try:
+            if isinstance(found, dict):
+                row(step, found)
+            elif is_new("samples", step):
+                tracker.image("samples", found, step)
+        except Exception as error:
+            answer = {"error": _text(error)}
     status = "killed"
-    while (message := messages.get()) is not None:
+    while True:
+        with contextlib.suppress(OSError):  # the run is gone; the tracker shall have what it sent
+            outbox.write(json.dumps(answer) + "\n")
+        if (message := messages.get()) is None:
+            break
         answer = {}
         try:
             if message["kind"] == "close":
@@ -98,8 +109,6 @@ def _serve(
             take(message)
         except Exception as error:
             answer = {"error": _text(error)}
-        with contextlib.suppress(OSError):  # the run is gone; the tracker shall have what it sent
-            outbox.write(json.dumps(answer) + "\n")
     tracker.close(status)
     _without_links(home)
     return 0
@@ -136,8 +145,16 @@ def _follow(inbox: Any, seconds: float, temporary: str) -> queue.SimpleQueue[Any
     return messages
 
 
+def _history(hello: dict[str, Any]) -> Iterator[tuple[int, dict[str, float] | Path]]:
+    """What the run has logged before: steps with finite scalars of metrics.jsonl, or an image of samples/."""
+    yield from _rows(Path(hello["rows"]), hello["rows_bytes"])
+    for path in Path(hello["samples"]).glob("*.png"):
+        if path.stem.isdecimal() and int(path.stem) < hello["step"]:
+            yield int(path.stem), path
+
+
 def _rows(path: Path, size: int) -> Iterator[tuple[int, dict[str, float]]]:
-    """Steps and finite scalars of metrics.jsonl, as long as it was when the run opened the line."""
+    """Of metrics.jsonl as long as it was when the run opened the line: what came since comes over the line."""
     if not size:
         return
     with path.open("rb") as file:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
-import logging
 import math
 import os
+import subprocess
 import sys
 import uuid
 from argparse import Namespace
@@ -25,15 +26,13 @@ from ganvas.files.plain import load_object, load_plain
 from ganvas.files.write import write_text
 from ganvas.logger.process.channel import Channel
 
-log = logging.getLogger("ganvas")
-
 
 class Tracker(Logger):
     """What all trackers have in common; a subclass names its package.
 
     The process is started by the first thing that is logged. It goes on with the same tracker run after a
-    resume, whose id is in ``<run>/<name>/run.json``. What metrics.jsonl holds and the tracker does not is
-    logged first; what the tracker holds already of a tag, up to that step, is not logged again. So each step
+    resume, whose id is in ``<run>/<name>/run.json``. What metrics.jsonl and samples/ hold and the tracker does
+    not is logged first; what the tracker holds already of a tag, up to that step, is not logged again. So each step
     is there once, and a tracker that is added at a resume has the rows from the start.
 
     A value that is not finite is left out, as metrics.jsonl has it as null. Rank 0 alone logs.
@@ -67,6 +66,8 @@ class Tracker(Logger):
         self._channel: Channel | None = None
         self._pid = os.getpid()
         self._is_closed = False
+        self._broken: OSError | None = None  # why it has no process
+        self._error: OSError | None = None  # of the end, not told yet
 
     @property
     def name(self) -> str:
@@ -100,7 +101,7 @@ class Tracker(Logger):
         self._send({"kind": "row", "step": int(step or 0), "values": values})
 
     @rank_zero_only
-    def log_image(self, tag: str, image: Tensor, step: int) -> None:
+    def take_image(self, tag: str, image: Tensor, step: int) -> None:
         """Logs an image, uint8 [C, H, W] with one or three channels, at ``step`` examples; raises as above."""
         pixels = image.cpu().permute(1, 2, 0).numpy()
         buffer = io.BytesIO()
@@ -108,7 +109,7 @@ class Tracker(Logger):
         self._send_file("image", tag, ".png", buffer.getvalue(), step)
 
     @rank_zero_only
-    def log_audio(self, tag: str, wav: bytes, step: int) -> None:
+    def take_audio(self, tag: str, wav: bytes, step: int) -> None:
         """Logs a sound, a whole WAV file, at ``step`` examples; raises as above."""
         self._send_file("audio", tag, ".wav", wav, step)
 
@@ -118,8 +119,6 @@ class Tracker(Logger):
         error, self._error = self._error, None
         if error is not None:
             raise error
-
-    _error: OSError | None = None
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -150,11 +149,18 @@ class Tracker(Logger):
     def _send(self, message: dict[str, Any]) -> None:
         if self._is_closed or os.getpid() != self._pid:  # a forked process's copy
             return
+        if self._broken is not None:
+            raise self._broken
         if self._channel is None:
-            self._channel = self._open()
+            try:
+                self._channel = self._open(message["step"])
+            except Exception as error:  # whatever it is, the run goes on
+                self._broken = OSError(f"its process cannot be started ({error})")
+                raise self._broken from error
         self._channel.send(message)
 
-    def _open(self) -> Channel:
+    def _open(self, step: int) -> Channel:
+        """Starts the process; ``step`` is the first one that is about to be logged."""
         home = self.run_dir / self.tracker
         home.mkdir(parents=True, exist_ok=True)
         noted = load_object(home / "run.json").get("id")
@@ -173,6 +179,8 @@ class Tracker(Logger):
             "save_dir": str(self._save_dir.resolve()),
             "rows": str(rows.resolve()),
             "rows_bytes": rows.stat().st_size if rows.is_file() else 0,
+            "samples": str((self.run_dir / "samples").resolve()),
+            "step": step,
             "is_online": self.is_online,
             "seconds": self.finish_seconds,
             **self.options(),
@@ -194,12 +202,22 @@ class Tracker(Logger):
         if other:
             reason = f"is no program; name the python that has {self.package}, or unset it"
             require(os.access(other, os.X_OK) and Path(other).is_file(), variable, other, reason)
+            reason = f"has no {self.package}; install it there, or unset the variable"
+            require(_has(other, self.package), variable, other, reason)
             return other
         spec = find_spec(self.package)
         if spec is None or spec.origin is None:  # a folder of that name is no package
             reason = f"needs an extra; pip install 'ganvas[{self.tracker}]'"
             raise OptionError("_target_", f"ganvas.logger.{self.tracker}", reason)
         return sys.executable
+
+
+@functools.cache
+def _has(python: str, package: str) -> bool:
+    """Whether another Python has a package."""
+    asked = f"import importlib.util as u; s = u.find_spec({package!r}); raise SystemExit(not (s and s.origin))"
+    done = subprocess.run([python, "-P", "-c", asked], capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
 
 
 def _sweep(run_dir: Path) -> str | None:

@@ -85,7 +85,8 @@ def _scalars(folder: Path, key: str) -> Iterator[tuple[int, list[str]]]:
                 record.ParseFromString(content)
             except Exception:  # the end of a file whose writer was killed
                 return
-            items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+            # the parts of an image are listed one by one, under ("samples", "path") and the like
+            items = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
             if items:
                 yield int(json.loads(items["_step"])), list(items)
 
