@@ -84,6 +84,12 @@ def composes_and_builds(name: Path, tmp_path: Path) -> None:
     needs_extra = ("metric/features/efficientnet_lite0.yaml", "model/reconstruction_loss/perceptual.yaml")
     if name.as_posix() in needs_extra and find_spec("efficientnet_lite_pytorch") is None:
         return
+    if name.parts[0] == "logger" and name.stem not in ("none", "tensorboard"):  # a tracker, which is an extra
+        try:
+            assert build(config["logger"][name.stem], f"logger.{name.stem}").name == name.stem
+        except OptionError as error:
+            assert str(error).endswith(f"needs an extra; pip install 'ganvas[{name.stem}]'")
+        return
     prior = config["model"].get("prior")  # its recipe takes a tokenizer too, which is another run
     assert build(prior or config["model"], "model.prior" if prior else "model") is not None
     for name_, node in {**config["callback"], **config["logger"]}.items():

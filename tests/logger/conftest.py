@@ -1,7 +1,7 @@
 """The trackers' packages, each in an environment of its own, and one run that all of them followed.
 
-``.trackers`` keeps the environments between test runs; they are made anew where ``tests/logger/pins`` changes. A
-tracker's test is skipped, with pip's own words, where its packages cannot be installed.
+``.trackers`` keeps the environments between test runs; they are made anew where ``tests/logger/pins``
+changes. A tracker's test is skipped, with pip's own words, where its packages cannot be installed.
 """
 
 from __future__ import annotations

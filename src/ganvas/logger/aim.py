@@ -6,8 +6,9 @@ from ganvas.logger.process.tracker import Tracker
 
 
 class Aim(Tracker):
-    """See :class:`Tracker`. A step that is logged again takes the place of the first one, so that after a resume or
-    a rollback Aim holds what metrics.jsonl holds.
+    """See :class:`Tracker`. A step that is logged again takes the place of the first one.
+
+    So after a resume or a rollback Aim holds what metrics.jsonl holds.
     """
 
     tracker = "aim"

@@ -8,7 +8,7 @@ from ganvas.logger.process.tracker import Tracker
 class Comet(Tracker):
     """See :class:`Tracker`. Without a key it writes an archive that ``comet upload`` takes later.
 
-    Resumed, it writes a second archive for the same experiment; both are uploaded, in the order of their dates.
+    Resumed, it writes a second archive for the same experiment; both are uploaded, the older first.
     """
 
     tracker = "comet"

@@ -6,7 +6,7 @@ from ganvas.logger.process.tracker import Tracker
 
 
 class Trackio(Tracker):
-    """See :class:`Tracker`. The run's name in Trackio is that of its folder with the first letters of its id."""
+    """See :class:`Tracker`. The run's name is that of its folder with the first letters of its id."""
 
     tracker = "trackio"
     package = "trackio"

@@ -71,7 +71,7 @@ class Adapter:
         self._client.set_terminated(self._id, known.get(status, "FAILED"))
 
     def _files(self, folder: str) -> list[str]:
-        found = []
+        found: list[str] = []
         for one in self._client.list_artifacts(self._id, folder):
             found += self._files(one.path) if one.is_dir else [one.path]
         return found

@@ -1,8 +1,9 @@
 """A tracker's process: takes messages from the run, and tells the tracker. It imports nothing of ganvas.
 
 Messages are lines of JSON on the standard input: first what :class:`ganvas.logger.process.tracker.Tracker`
-says of the run, then ``row``, ``image``, ``audio`` and at the end ``close``. Each is answered by a line, ``{}`` or
-``{"error": text}``. Where the input ends without ``close`` the run was killed, and the tracker is closed too.
+says of the run, then ``row``, ``image``, ``audio`` and at the end ``close``. Each but the last is answered by
+a line, ``{}`` or ``{"error": text}``. Where the input ends without ``close`` the run was killed, and the tracker
+is closed too.
 """
 
 from __future__ import annotations
@@ -49,7 +50,12 @@ def main() -> None:
 
 
 def _serve(
-    name: str, hello: dict[str, Any], home: Path, temporary: Path, messages: queue.SimpleQueue[Any], outbox: Any
+    name: str,
+    hello: dict[str, Any],
+    home: Path,
+    temporary: Path,
+    messages: queue.SimpleQueue[Any],
+    outbox: Any,
 ) -> int:
     lock = os.open(home / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     waiting = threading.Timer(_LOCK_SECONDS, os._exit, [1])

@@ -208,14 +208,16 @@ class Tracker(Logger):
         spec = find_spec(self.package)
         if spec is None or spec.origin is None:  # a folder of that name is no package
             reason = f"needs an extra; pip install 'ganvas[{self.tracker}]'"
-            raise OptionError("_target_", f"ganvas.logger.{self.tracker}", reason)
+            raise OptionError("_target_", f"{type(self).__module__}.{type(self).__qualname__}", reason)
         return sys.executable
 
 
 @functools.cache
 def _has(python: str, package: str) -> bool:
     """Whether another Python has a package."""
-    asked = f"import importlib.util as u; s = u.find_spec({package!r}); raise SystemExit(not (s and s.origin))"
+    asked = (
+        f"import importlib.util as u; s = u.find_spec({package!r}); raise SystemExit(not (s and s.origin))"
+    )
     done = subprocess.run([python, "-P", "-c", asked], capture_output=True, timeout=60, check=False)
     return done.returncode == 0
 
