@@ -7,6 +7,7 @@ changes. A tracker's test is skipped, with pip's own words, where its packages c
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -55,8 +56,60 @@ class Killer(pl.Callback):
 '''
 
 
+# In a network of its own, which has the loopback device alone. Whoever asks for another host, in whatever
+# language, adds to the kernel's counts of packets without a route; who asks a name server here, to NoPorts.
+_ALONE = """
+import fcntl, json, socket, struct, subprocess, sys
+
+with socket.socket() as one:
+    fcntl.ioctl(one, 0x8914, struct.pack("16sh22x", b"lo", 1))  # SIOCSIFFLAGS, up
+
+
+def counts():
+    with open("/proc/net/snmp") as file:
+        lines = [line.split() for line in file]
+    found = {}
+    for names, values in zip(lines[::2], lines[1::2]):
+        found.update({names[0] + name: int(value) for name, value in zip(names[1:], values[1:])})
+    with open("/proc/net/snmp6") as file:
+        found.update({line.split()[0]: int(line.split()[1]) for line in file})
+    return {name: found[name] for name in ("Ip:OutNoRoutes", "Ip6OutNoRoutes", "Udp:NoPorts")}
+
+
+before = counts()
+done = subprocess.run(sys.argv[2:])
+with open(sys.argv[1], "a") as file:
+    print(json.dumps([before, counts(), done.returncode]), file=file)
+"""
+
+
+@functools.cache
+def has_networks() -> bool:
+    """Whether a process may have a network of its own here."""
+    try:
+        return subprocess.run([*_UNSHARE, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+_UNSHARE = ("unshare", "--user", "--map-root-user", "--net")
+
+
+def run_alone(words: list[str], counts: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command with the loopback device alone, where that can be done; ``counts`` gets a line of it."""
+    command = [*_UNSHARE, sys.executable, "-c", _ALONE, str(counts), *words] if has_networks() else words
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    if has_networks() and done.returncode == 0:
+        done.returncode = json.loads(counts.read_text().splitlines()[-1])[-1]
+    return done
+
+
 class Followed(NamedTuple):
-    """A run that was killed twice and resumed, and the trackers that followed it."""
+    """A run that was killed twice and resumed, and the trackers that followed it, without a network.
+
+    Beside it lie ``counts``, a line for each of its three processes (see :func:`run_alone`), and
+    ``home`` and ``tmp``, which were their folders of these names.
+    """
 
     path: Path
     pythons: dict[str, str]  # tracker -> the Python that has it
@@ -161,15 +214,22 @@ def trackers() -> tuple[dict[str, str], dict[str, str]]:
 def train(
     trackers: tuple[dict[str, str], dict[str, str]],
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """``train("train", "logger=wandb", MLFLOW_TRACKING_URI=...)``, a process that finds all trackers."""
+    """``train("train", "logger=wandb", MLFLOW_TRACKING_URI=...)``, a process that finds all trackers.
+
+    With ``counts``, a file, it is :func:`run_alone`.
+    """
     pythons, _ = trackers
 
-    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, counts: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         there = {f"GANVAS_{name.upper()}_PYTHON": python for name, python in pythons.items()}
         kept = {key: value for key, value in os.environ.items() if not key.endswith(("_KEY", "_URI", "_URL"))}
+        command = [sys.executable, "-P", "-m", "ganvas", *words]
+        whole = kept | there | {"OMP_NUM_THREADS": "1"} | environment
+        if counts is not None:
+            return run_alone(command, counts, **whole)
         return subprocess.run(
-            [sys.executable, "-P", "-m", "ganvas", *words],
-            env=kept | there | {"OMP_NUM_THREADS": "1"} | environment,
+            command,
+            env=whole,
             capture_output=True,
             text=True,
             timeout=300,
@@ -194,6 +254,10 @@ def followed(
         if not (run / "status.json").exists():
             (shared / "sweep").mkdir()
             (shared / "sweep" / "sweep.json").write_text("{}")  # so that the run counts as one of a sweep
+            places = {"HOME": shared / "home", "TMPDIR": shared / "tmp", "GANVAS_CACHE": shared / "cache"}
+            for place in places.values():
+                place.mkdir()
+            there = {name: str(place) for name, place in places.items()}
             conf = shared / "conf"
             (conf / "callback").mkdir(parents=True)
             (conf / "callback" / "killer.py").write_text(_KILLER)
@@ -215,9 +279,18 @@ def followed(
                 f"logger=[{','.join(['tensorboard', *pythons])}]",
                 "accelerator=cpu",
                 f"paths.run_dir={run}",
+                counts=shared / "counts",
+                **there,
             )
             assert killed.returncode == -9, killed.stderr
             for code in (-9, 0):
-                resumed = train("resume", str(run), "--config-dir", str(conf))
+                words = ["resume", str(run), "--config-dir", str(conf)]
+                resumed = train(*words, counts=shared / "counts", **there)
                 assert resumed.returncode == code, resumed.stderr
     return Followed(run, pythons, missing)
+
+
+@pytest.fixture
+def without_network() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """:func:`run_alone`."""
+    return run_alone

@@ -46,7 +46,9 @@ class Channel:
         self._lock = threading.Lock()
         self._bytes = 0
         self._sent: list[float] = []  # when what is not answered yet was sent, oldest first
-        self._failed: str | None = None
+        self._failed: str | None = None  # what went wrong last
+        self._is_told = self._is_over = False  # whether the run knows; whether a message was taken since
+        self._last: str | None = None  # the same as failed, kept for what the process said before it ended
         self._gone: str | None = None
         self._process = subprocess.Popen(
             command,
@@ -68,8 +70,8 @@ class Channel:
         """Puts a message on its way.
 
         Raises:
-            OSError: what went wrong with earlier ones since the last call, or: the process is gone, does not
-                answer, or is too far behind; then this message is left out.
+            OSError: as :meth:`check`, or no answer has come for long; or the process is too far behind: then
+                this message is left out.
         """
         if self._gone is None:
             late = time.monotonic() - self._sent[0] if self._sent else 0.0
@@ -83,9 +85,16 @@ class Channel:
         self.check()
 
     def check(self) -> None:
-        """Raises OSError where something went wrong since the last call, or the process is gone."""
-        failed, self._failed = self._failed, None
-        if reason := failed or self._gone:
+        """Raises OSError where something went wrong since the last call, or still does.
+
+        An answer comes later than its message, so a failure lasts until another message was taken; then it is
+        told, if it was not yet.
+        """
+        with self._lock:
+            reason, self._is_told = self._failed, True
+            if self._is_over:
+                self._failed = None
+        if reason := reason or self._gone:
             raise OSError(reason)
 
     def close(self, message: Mapping[str, Any], seconds: float) -> None:
@@ -143,11 +152,18 @@ class Channel:
         assert pipe is not None
         for line in pipe:
             with contextlib.suppress(ValueError, AttributeError):
-                if error := json.loads(line).get("error"):
-                    self._failed = self._last = str(error)
+                self._note(json.loads(line).get("error"))
             if self._sent:
                 self._sent.pop(0)
         code = self._process.wait()
         self._gone = self._last or f"its process ended ({code})"
 
-    _last: str | None = None  # what the process said before it ended
+    def _note(self, error: object) -> None:
+        with self._lock:
+            if error:
+                self._failed = self._last = str(error)
+                self._is_told = self._is_over = False
+            else:
+                self._is_over = True
+                if self._is_told:
+                    self._failed = None

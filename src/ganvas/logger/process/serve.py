@@ -2,8 +2,8 @@
 
 Messages are lines of JSON on the standard input: first what :class:`ganvas.logger.process.tracker.Tracker`
 says of the run, then ``row``, ``image``, ``audio`` and at the end ``close``. Each but the last is answered by
-a line, ``{}`` or ``{"error": text}``. Where the input ends without ``close`` the run was killed, and the tracker
-is closed too.
+a line, ``{}`` or ``{"error": text}``. Where the input ends without ``close`` the run was killed, and the
+tracker is closed too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def main() -> None:
     try:
         _settle(home, temporary, is_online=hello["is_online"])
         messages = _follow(inbox, hello["seconds"], temporary)
-        code = _serve(name, hello, home, Path(temporary), messages, outbox)
+        _serve(name, hello, home, Path(temporary), messages, outbox)
+        code = 0
     except BaseException as error:
         with contextlib.suppress(OSError, ValueError):
             outbox.write(json.dumps({"error": _text(error)}) + "\n")
@@ -56,68 +58,89 @@ def _serve(
     temporary: Path,
     messages: queue.SimpleQueue[Any],
     outbox: Any,
-) -> int:
-    lock = os.open(home / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    waiting = threading.Timer(_LOCK_SECONDS, os._exit, [1])
-    waiting.daemon = True
-    waiting.start()
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    waiting.cancel()
+) -> None:
+    _wait_for_earlier(home / ".lock")
     tracker = _adapter(name)
     tracker.open(hello)
     _without_links(home)
-    logged: dict[str, int] = tracker.logged()
-    floor = logged.pop("", -1)  # of all tags
-
-    def is_new(tag: str, step: int) -> bool:
-        if step <= max(floor, logged.get(tag, -1)):
-            return False
-        logged[tag] = step
-        return True
-
-    def row(step: int, values: dict[str, float]) -> None:
-        new = {tag: value for tag, value in values.items() if is_new(tag, step)}
-        if new:
-            tracker.row(step, new)
-
-    def take(message: dict[str, Any]) -> None:
-        step = message["step"]
-        if message["kind"] == "row":
-            if not Path(hello["save_dir"]).is_dir():
-                raise FileNotFoundError(f"{hello['save_dir']} is gone")
-            row(step, message["values"])
-        elif is_new(message["tag"], step):
-            folder = Path(tempfile.mkdtemp(dir=temporary))
-            path = folder / f"{step:012d}{message['ending']}"
-            path.write_bytes(base64.b64decode(message["data"]))
-            getattr(tracker, message["kind"])(message["tag"], path, step)
-
-    answer: dict[str, str] = {}
+    book = _Book(tracker, Path(hello["save_dir"]), temporary)
+    answer = {}
     for step, found in sorted(_history(hello), key=lambda one: one[0]):
-        try:
-            if isinstance(found, dict):
-                row(step, found)
-            elif is_new("samples", step):
-                tracker.image("samples", found, step)
-        except Exception as error:
-            answer = {"error": _text(error)}
+        if error := _attempt(partial(book.enter, step, found)):
+            answer = {"error": error}
     status = "killed"
     while True:
         with contextlib.suppress(OSError):  # the run is gone; the tracker shall have what it sent
             outbox.write(json.dumps(answer) + "\n")
-        if (message := messages.get()) is None:
+        message = messages.get()
+        if message is None or message["kind"] == "close":
+            status = status if message is None else message["status"]
             break
-        answer = {}
-        try:
-            if message["kind"] == "close":
-                status = message["status"]
-                break
-            take(message)
-        except Exception as error:
-            answer = {"error": _text(error)}
+        error = _attempt(partial(book.take, message))
+        answer = {"error": error} if error else {}
     tracker.close(status)
     _without_links(home)
-    return 0
+
+
+class _Book:
+    """What goes to the tracker: of each tag only steps beyond those that it holds.
+
+    Args:
+        tracker: the adapter, open.
+        store: where the tracker writes.
+        temporary: a folder for files that are handed to it.
+    """
+
+    def __init__(self, tracker: Any, store: Path, temporary: Path) -> None:
+        self.tracker, self.store, self.temporary = tracker, store, temporary
+        self.logged: dict[str, int] = tracker.logged()
+        self.floor = self.logged.pop("", -1)  # of all tags
+
+    def enter(self, step: int, found: dict[str, float] | Path) -> None:
+        """Logs scalars, or an image of samples/, where they are new."""
+        if isinstance(found, dict):
+            new = {tag: value for tag, value in found.items() if self._is_new(tag, step)}
+            if new:
+                self.tracker.row(step, new)
+        elif self._is_new("samples", step):
+            self.tracker.image("samples", found, step)
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Logs what a message brings."""
+        if not self.store.is_dir():  # some trackers write on into files that have no name any more
+            raise FileNotFoundError(f"{self.store} is gone")
+        step = message["step"]
+        if message["kind"] == "row":
+            self.enter(step, message["values"])
+        elif self._is_new(message["tag"], step):
+            path = Path(tempfile.mkdtemp(dir=self.temporary), f"{step:012d}{message['ending']}")
+            path.write_bytes(base64.b64decode(message["data"]))
+            getattr(self.tracker, message["kind"])(message["tag"], path, step)
+
+    def _is_new(self, tag: str, step: int) -> bool:
+        if step <= max(self.floor, self.logged.get(tag, -1)):
+            return False
+        self.logged[tag] = step
+        return True
+
+
+def _attempt(work: Callable[[], None]) -> str | None:
+    """What went wrong, if anything did."""
+    try:
+        work()
+    except Exception as error:
+        return _text(error)
+    return None
+
+
+def _wait_for_earlier(lock: Path) -> None:
+    """Until the process of an earlier attempt has finished; the lock is held to this one's end."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    waiting = threading.Timer(_LOCK_SECONDS, os._exit, [1])
+    waiting.daemon = True
+    waiting.start()
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    waiting.cancel()
 
 
 def _adapter(name: str) -> Any:
@@ -160,7 +183,7 @@ def _history(hello: dict[str, Any]) -> Iterator[tuple[int, dict[str, float] | Pa
 
 
 def _rows(path: Path, size: int) -> Iterator[tuple[int, dict[str, float]]]:
-    """Of metrics.jsonl as long as it was when the run opened the line: what came since comes over the line."""
+    """Of metrics.jsonl as it was when the run opened the line: what came since comes over the line."""
     if not size:
         return
     with path.open("rb") as file:

@@ -31,9 +31,9 @@ class Tracker(Logger):
     """What all trackers have in common; a subclass names its package.
 
     The process is started by the first thing that is logged. It goes on with the same tracker run after a
-    resume, whose id is in ``<run>/<name>/run.json``. What metrics.jsonl and samples/ hold and the tracker does
-    not is logged first; what the tracker holds already of a tag, up to that step, is not logged again. So each step
-    is there once, and a tracker that is added at a resume has the rows from the start.
+    resume, whose id is in ``<run>/<name>/run.json``. What metrics.jsonl and samples/ hold and the tracker
+    does not is logged first; what the tracker holds already of a tag, up to that step, is not logged again.
+    So each step is there once, and a tracker that is added at a resume has the rows from the start.
 
     A value that is not finite is left out, as metrics.jsonl has it as null. Rank 0 alone logs.
 
@@ -102,7 +102,7 @@ class Tracker(Logger):
 
     @rank_zero_only
     def take_image(self, tag: str, image: Tensor, step: int) -> None:
-        """Logs an image, uint8 [C, H, W] with one or three channels, at ``step`` examples; raises as above."""
+        """Logs an image, uint8 [C, H, W] of one or three channels, at ``step`` examples; raises as above."""
         pixels = image.cpu().permute(1, 2, 0).numpy()
         buffer = io.BytesIO()
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "png")
