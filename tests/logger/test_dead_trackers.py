@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,3 +113,29 @@ def test_what_befalls_trackers(spoiled: Callable[..., Any]) -> None:
     assert events(status, "Aim") == ["did not finish within 2 seconds and was ended"]
     assert events(status, "Mlflow") == ["its process ended (-9)"]
     assert seconds < 45
+
+
+def test_a_full_disk(trackers: Any, tmp_path: Path) -> None:
+    """Each tracker's store lies on a file system that has no byte left; the run's folder does not."""
+    pythons, _ = trackers
+    full, run = tmp_path / "full", tmp_path / "run"
+    full.mkdir()
+    stores = [f"logger.{name}.save_dir={full / name}" for name in pythons]
+    words = ["train", "trainer=smoke", "callback.evaluation.num_samples=64", "accelerator=cpu"]
+    words += [f"logger=[{','.join(pythons)}]", *stores, f"paths.run_dir={run}"]
+    mount = (
+        f"mount --make-rprivate / && mount -t tmpfs -o size=64k,nr_inodes=100 tmpfs {full} || exit 77; "
+        f"mkdir {' '.join(str(full / name) for name in pythons)}; "
+        f'head -c 1000000 /dev/zero > {full}/filler 2> /dev/null; exec "$@"'
+    )
+    there = {f"GANVAS_{name.upper()}_PYTHON": python for name, python in pythons.items()}
+    command = ["unshare", "-m", "sh", "-c", mount, "sh", sys.executable, "-P", "-m", "ganvas", *words]
+    environment = os.environ | there | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip("no file system can be mounted here")
+    assert done.returncode == 0, done.stderr
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "finished"
+    for name in pythons:
+        assert len(events(status, name.capitalize())) == 1, status["write_errors"]
