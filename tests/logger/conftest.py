@@ -159,10 +159,10 @@ class Followed(NamedTuple):
         """What a script, run by the tracker's own Python, prints as JSON."""
         if tracker in self.missing:
             pytest.skip(self.missing[tracker])
-        return run_script(self.pythons[tracker], source, *words)
+        return run_by(self.pythons[tracker], source, *words)
 
 
-def run_script(python: str, source: str, *words: str) -> Any:
+def run_by(python: str, source: str, *words: str) -> Any:
     done = subprocess.run(
         [python, "-P", "-c", source, *words], capture_output=True, text=True, timeout=120, check=False
     )
@@ -294,3 +294,9 @@ def followed(
 def without_network() -> Callable[..., subprocess.CompletedProcess[str]]:
     """:func:`run_alone`."""
     return run_alone
+
+
+@pytest.fixture
+def run_script() -> Callable[..., Any]:
+    """``run_script(python, source, *words)``: what the source prints last, as JSON."""
+    return run_by

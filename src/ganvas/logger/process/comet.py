@@ -19,8 +19,7 @@ class Adapter:
         }
         self._folder, self._is_online = Path(hello["save_dir"]), hello["is_online"]
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._noted = Path(hello["home"]) / "logged.json"
-        self._last: dict[str, int] = self._read_last(hello["id"])
+        self._last = None if self._is_online else self._read_last(hello["id"])
         import comet_ml
 
         config = comet_ml.ExperimentConfig(
@@ -51,39 +50,25 @@ class Adapter:
             self._run.add_tag(hello["group"])
         self._run.log_parameters(hello["params"])
 
-    def logged(self) -> dict[str, int]:
-        return dict(self._last)
+    def logged(self) -> dict[str, int] | None:
+        """Each tag's last step in the archives; the service does not say."""
+        return self._last
 
     def row(self, step: int, values: dict[str, float]) -> None:
         for tag, value in values.items():
             self._run.log_metric(tag, value, step=step)
-        self._note(step, values)
 
     def image(self, tag: str, path: Path, step: int) -> None:
         self._run.log_image(str(path), name=tag, step=step)
-        self._note(step, [tag])
 
     def audio(self, tag: str, path: Path, step: int) -> None:
         self._run.log_audio(str(path), file_name=tag, step=step)
-        self._note(step, [tag])
 
     def close(self, status: str) -> None:
         self._run.log_other("ganvas_status", status)
         self._run.end()
 
-    def _note(self, step: int, tags: Any) -> None:
-        """What the service was given; it does not say. On this machine the archives do."""
-        if self._is_online:
-            self._last.update(dict.fromkeys(tags, step))
-            self._noted.write_text(json.dumps(self._last))
-
     def _read_last(self, key: str) -> dict[str, int]:
-        if self._is_online:
-            try:
-                found = json.loads(self._noted.read_text())
-            except (OSError, ValueError):
-                return {}
-            return {tag: step for tag, step in found.items() if type(step) is int}
         last: dict[str, int] = {}
         for path in sorted(self._folder.glob(f"{key}*.zip")):
             with zipfile.ZipFile(path) as archive:

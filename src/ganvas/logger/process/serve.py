@@ -63,7 +63,7 @@ def _serve(
     tracker = _adapter(name)
     tracker.open(hello)
     _without_links(home)
-    book = _Book(tracker, Path(hello["save_dir"]), temporary)
+    book = _Book(tracker, Path(hello["save_dir"]), temporary, home / "logged.json")
     answer = {}
     for step, found in sorted(_history(hello), key=lambda one: one[0]):
         if error := _attempt(partial(book.enter, step, found)):
@@ -89,11 +89,14 @@ class _Book:
         tracker: the adapter, open.
         store: where the tracker writes.
         temporary: a folder for files that are handed to it.
+        notes: a file of what was logged, for a tracker that does not say what it holds (``logged`` is None).
     """
 
-    def __init__(self, tracker: Any, store: Path, temporary: Path) -> None:
+    def __init__(self, tracker: Any, store: Path, temporary: Path, notes: Path) -> None:
         self.tracker, self.store, self.temporary = tracker, store, temporary
-        self.logged: dict[str, int] = tracker.logged()
+        held: dict[str, int] | None = tracker.logged()
+        self.notes = notes if held is None else None
+        self.logged = _noted(notes) if held is None else held
         self.floor = self.logged.pop("", -1)  # of all tags
 
     def enter(self, step: int, found: dict[str, float] | Path) -> None:
@@ -102,8 +105,10 @@ class _Book:
             new = {tag: value for tag, value in found.items() if self._is_new(tag, step)}
             if new:
                 self.tracker.row(step, new)
+                self._note()
         elif self._is_new("samples", step):
             self.tracker.image("samples", found, step)
+            self._note()
 
     def take(self, message: dict[str, Any]) -> None:
         """Logs what a message brings."""
@@ -116,12 +121,27 @@ class _Book:
             path = Path(tempfile.mkdtemp(dir=self.temporary), f"{step:012d}{message['ending']}")
             path.write_bytes(base64.b64decode(message["data"]))
             getattr(self.tracker, message["kind"])(message["tag"], path, step)
+            self._note()
+
+    def _note(self) -> None:
+        if self.notes is not None:
+            part = self.temporary / self.notes.name
+            part.write_text(json.dumps(self.logged))
+            shutil.move(part, self.notes)
 
     def _is_new(self, tag: str, step: int) -> bool:
         if step <= max(self.floor, self.logged.get(tag, -1)):
             return False
         self.logged[tag] = step
         return True
+
+
+def _noted(notes: Path) -> dict[str, int]:
+    try:
+        found = json.loads(notes.read_text())
+        return {tag: step for tag, step in found.items() if type(step) is int}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _attempt(work: Callable[[], None]) -> str | None:

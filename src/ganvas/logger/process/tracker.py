@@ -33,7 +33,7 @@ class Tracker(Logger):
     The process is started by the first thing that is logged. It goes on with the same tracker run after a
     resume, whose id is in ``<run>/<name>/run.json``. What metrics.jsonl and samples/ hold and the tracker
     does not is logged first; what the tracker holds already of a tag, up to that step, is not logged again.
-    So each step is there once, and a tracker that is added at a resume has the rows from the start.
+    So each step is there once, and what a tracker missed is filled in at the next resume.
 
     A value that is not finite is left out, as metrics.jsonl has it as null. Rank 0 alone logs.
 

@@ -37,8 +37,10 @@ class Adapter:
         self._said.clear()
         self._is_online = hello["is_online"]
 
-    def logged(self) -> dict[str, int]:
-        """Each tag's last step on this machine; a Space or server does not say, and takes what comes."""
+    def logged(self) -> dict[str, int] | None:
+        """Each tag's last step on this machine; a Space or a server is not asked."""
+        if self._is_online:
+            return None
         from trackio.sqlite_storage import SQLiteStorage
 
         last: dict[str, int] = {}
