@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -53,6 +54,20 @@ class Spoiler(pl.Callback):
 '''
 
 
+def left_in(run: Path) -> list[str]:
+    """Processes that a run has left, by their current folder, once they have had five seconds to end."""
+    end = time.monotonic() + 5
+    while True:
+        found = []
+        for one in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if Path(os.readlink(one / "cwd")).is_relative_to(run):
+                    found.append((one / "cmdline").read_text())
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def spoiled(train: Callable[..., Any], trackers: Any, tmp_path: Path) -> Callable[..., tuple[Any, float]]:
     """``spoiled("aim,mlflow", conf=...)``: status.json of a run that something befell, and its seconds."""
@@ -75,6 +90,7 @@ def spoiled(train: Callable[..., Any], trackers: Any, tmp_path: Path) -> Callabl
         began = time.monotonic()
         done = train(*words, **environment)
         assert done.returncode == 0, done.stderr
+        assert left_in(tmp_path / "run") == []
         status = json.loads((tmp_path / "run" / "status.json").read_text())
         assert status["state"] == "finished"
         assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) >= 10

@@ -116,11 +116,14 @@ def test_other_ranks_forks_and_copies_are_silent(
         patch.setattr(rank_zero_only, "rank", 1)
         recorder.log_metrics({"x": 1.0}, 0)
         recorder.finalize("success")
+    if (child := os.fork()) == 0:  # before there is a line
+        recorder.log_metrics({"x": 1.0}, 0)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
     assert not (tmp_path / "run").exists()
     recorder.log_metrics({"x": 1.0}, 64)
     pickle.loads(pickle.dumps(recorder)).log_metrics({"x": 2.0}, 64)
-    child = os.fork()
-    if child == 0:
+    if (child := os.fork()) == 0:
         recorder.log_metrics({"x": 3.0}, 64)
         recorder.finalize("success")
         os._exit(0)

@@ -74,7 +74,8 @@ class Channel:
                 this message is left out.
         """
         if self._gone is None:
-            late = time.monotonic() - self._sent[0] if self._sent else 0.0
+            now = time.monotonic()
+            late = now - next(iter(self._sent), now)  # another thread takes from it
             with self._lock:
                 is_full = self._bytes > _MOST
             if is_full:
@@ -122,11 +123,17 @@ class Channel:
         self.check()
 
     def let_go(self) -> None:
-        """Closes a forked process's copies of both ends."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    os.close(pipe.fileno())
+        """Puts others in the place of a forked process's copies of both ends.
+
+        Were they closed, their numbers would go to other files, which the objects that hold them close.
+        """
+        with contextlib.suppress(OSError):
+            ends = os.pipe()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None and not pipe.closed:
+                    os.dup2(ends[0], pipe.fileno())
+            for end in ends:
+                os.close(end)
 
     def _put(self, message: Mapping[str, Any]) -> None:
         line = json.dumps(message).encode() + b"\n"
@@ -150,11 +157,12 @@ class Channel:
     def _read(self) -> None:
         pipe = self._process.stdout
         assert pipe is not None
-        for line in pipe:
-            with contextlib.suppress(ValueError, AttributeError):
-                self._note(json.loads(line).get("error"))
-            if self._sent:
-                self._sent.pop(0)
+        with pipe:
+            for line in pipe:
+                with contextlib.suppress(ValueError, AttributeError):
+                    self._note(json.loads(line).get("error"))
+                if self._sent:
+                    self._sent.pop(0)
         code = self._process.wait()
         self._gone = self._last or f"its process ended ({code})"
 

@@ -17,6 +17,7 @@ import math
 import os
 import queue
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -30,6 +31,8 @@ _LOCK_SECONDS = 90.0  # to wait for the process of an earlier attempt, which is 
 
 def main() -> None:
     name = sys.argv[1]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # a batch system's, sent to all of a job:
+        signal.signal(number, signal.SIG_IGN)  # the run stops well, and ends the line
     inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w", buffering=1)
     hello = json.loads(inbox.readline())
     home = Path(hello["home"])

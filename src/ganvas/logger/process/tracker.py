@@ -218,8 +218,11 @@ def _has(python: str, package: str) -> bool:
     asked = (
         f"import importlib.util as u; s = u.find_spec({package!r}); raise SystemExit(not (s and s.origin))"
     )
-    done = subprocess.run([python, "-P", "-c", asked], capture_output=True, timeout=60, check=False)
-    return done.returncode == 0
+    try:
+        done = subprocess.run([python, "-P", "-c", asked], capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _sweep(run_dir: Path) -> str | None:
