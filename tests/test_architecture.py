@@ -20,7 +20,7 @@ ROOMS = {
     "data": ("functional", "files"),
     "model": ("functional",),
     "callback": ("metric", "model.interface", "model.training", "functional", "files"),
-    "logger": ("functional",),
+    "logger": ("functional", "files"),
     "codec": ("functional", "files"),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
     "compare": ("run.folder", "functional", "files"),
