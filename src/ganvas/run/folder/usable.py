@@ -11,7 +11,7 @@ from typing import Any
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.lock import is_held
-from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
+from ganvas.run.folder.run_folder import WEIGHTS, RunFolder, all_runs, find_run
 
 # What a recipe can do. status.json notes it when a run begins; of older runs it is told by their parts.
 SAMPLES, LATENTS, RECONSTRUCTS = "samples", "latents", "reconstructs"
@@ -42,7 +42,8 @@ class Need:
 
     def fits(self, folder: RunFolder) -> bool:
         """Whether the run has what is needed, as far as its files tell."""
-        if self.checkpoint and not any(folder.checkpoints.glob("*.ckpt")):
+        has_weights = any(folder.checkpoints.glob("*.ckpt")) or (folder.path / WEIGHTS).is_file()
+        if self.checkpoint and not has_weights:
             return False
         if self.curves and not _has_text(folder.path / "metrics.jsonl"):
             return False
@@ -89,7 +90,7 @@ NEEDS = {
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
     ),
-    "export": Need(_JUDGED, "neither samples nor reconstructs; there is nothing to export", checkpoint=True),
+    "export": Need(checkpoint=True),
     "resume": Need(free=True, unfinished=True),
     "resume with overrides": Need(free=True),
     "plot": Need(curves=True),
