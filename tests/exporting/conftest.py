@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "dcgan": ("model=dcgan", *(f"model.{one}.base_channels=4" for one in ("generator", "discriminator"))),
     "biggan": (
         *("model=biggan", "model.generator.widths=[8,8]", "model.discriminator.widths=[8,8]"),
-        "data.image_size=8",
+        *("data.image_size=8", "model.d_steps_per_g_step=1"),
     ),
     "vqvae": ("model=vqvae", *_NARROW, _FEW),
     "residual": ("model=vqvae", "model/quantizer=residual", "model.quantizer.levels=2", *_NARROW, _FEW),

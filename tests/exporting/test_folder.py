@@ -202,7 +202,7 @@ def test_a_forged_one_is_refused(
     if signs:
         sha256 = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
         (out / "model.safetensors.sha256").write_text(f"{sha256}  model.safetensors\n")
-    with pytest.raises(OptionError, match="^RUN=") as refusal:
+    with pytest.raises(OptionError, match=r"^RUN=") as refusal:
         ganvas.load(out)
     assert says in str(refusal.value)
 

@@ -72,11 +72,7 @@ class ResumePlan:
                 f"all its checkpoints are damaged, their sha256 is wrong ({names}); train "
                 "anew, or put back copies of a checkpoint and of its .sha256",
             )
-        is_whole = checkpoint is None or checkpoint.suffix == ".ckpt"
-        reason = (
-            "was exported: it has weights and no state of a training; model.init_from=RUN starts with them"
-        )
-        require(is_whole, "RUN", run.path, reason)
+        run.check_resumable()
         return cls(run, overrides, checkpoint, damaged)
 
     def check(self, model: Recipe, precision: str, callbacks: Sequence[pl.Callback] = ()) -> None:

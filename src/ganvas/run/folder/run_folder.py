@@ -105,6 +105,17 @@ class RunFolder:
             return {}
         return choices if isinstance(choices, dict) else {}
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is a checkpoint, or weights that were exported."""
+        return any(self.checkpoints.glob("*.ckpt")) or (self.path / WEIGHTS).is_file()
+
+    def check_resumable(self) -> None:
+        """Raises OptionError for a folder that was exported, which has no state of a training."""
+        weights_alone = self.has_weights and not any(self.checkpoints.glob("*.ckpt"))
+        reason = f"was exported: it has weights alone; model.init_from={self.path} starts a run with them"
+        require(not weights_alone, "RUN", self.path, reason)
+
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint whose sha256 is right; None where there is none."""
         return self.find_checkpoint()[0]

@@ -11,7 +11,7 @@ from typing import Any
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.lock import is_held
-from ganvas.run.folder.run_folder import WEIGHTS, RunFolder, all_runs, find_run
+from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
 
 # What a recipe can do. status.json notes it when a run begins; of older runs it is told by their parts.
 SAMPLES, LATENTS, RECONSTRUCTS = "samples", "latents", "reconstructs"
@@ -42,8 +42,7 @@ class Need:
 
     def fits(self, folder: RunFolder) -> bool:
         """Whether the run has what is needed, as far as its files tell."""
-        has_weights = any(folder.checkpoints.glob("*.ckpt")) or (folder.path / WEIGHTS).is_file()
-        if self.checkpoint and not has_weights:
+        if self.checkpoint and not folder.has_weights:
             return False
         if self.curves and not _has_text(folder.path / "metrics.jsonl"):
             return False
