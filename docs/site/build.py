@@ -1,12 +1,13 @@
-"""Builds the documentation site: ``python docs/site/build.py [--out site]``. Exit code 1 where a link is broken.
+"""Builds the documentation site, ``python docs/site/build.py [--out site]``; exit code 1: a link is broken.
 
-Pages are those of docs/, CONTRIBUTING.md, CHANGELOG.md and README.md, and pages generated from conf/, the commands
-and the docstrings. The built pages name no other host, and search works from file:// too.
+Pages are those of docs/, CONTRIBUTING.md, CHANGELOG.md and README.md, and pages generated from conf/, the
+commands and the docstrings. The built pages name no other host, and search works from file:// too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -43,8 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         config |= {"docs_dir": "docs", "site_dir": "site", "nav": nav}
         (folder / "mkdocs.yml").write_text(yaml.safe_dump(config, sort_keys=False))
         command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "-f", "mkdocs.yml"]
-        code = subprocess.run(command, cwd=folder, check=False).returncode
-        if code:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
+            print(said.partition("Traceback (most recent call last)")[0].strip(), file=sys.stderr)
             return 1
         bring_worker(folder / "site")
         foreign = requests_elsewhere(folder / "site")
@@ -68,7 +71,9 @@ def write_pages(folder: Path) -> None:
         text = (ROOT / name).read_text().replace("](docs/decisions/)", "](decisions/index.md)")
         text = re.sub(r"\]\((?:docs/)", "](", text)
         text = re.sub(r"\]\((README|CONTRIBUTING|CHANGELOG)\.md", _to_above, text)
-        (folder / target).write_text(text.replace("](LICENSE)", "](https://www.apache.org/licenses/LICENSE-2.0)"))
+        (folder / target).write_text(
+            text.replace("](LICENSE)", "](https://www.apache.org/licenses/LICENSE-2.0)")
+        )
     for made in ("families", "reference"):
         (folder / made).mkdir()
     for name, family in families().items():
@@ -76,7 +81,8 @@ def write_pages(folder: Path) -> None:
     (folder / "reference" / "commands.md").write_text(reference.commands())
     (folder / "reference" / "python.md").write_text(reference.python())
     rows = [f"- [{title_of(path)}]({path.name})" for path in sorted((DOCS / "decisions").glob("*.md"))]
-    (folder / "decisions" / "index.md").write_text("# Decisions\n\nWhy things are as they are.\n\n" + "\n".join(rows) + "\n")
+    decisions = ["# Decisions", "Why things are as they are.", "\n".join(rows)]
+    (folder / "decisions" / "index.md").write_text("\n\n".join(decisions) + "\n")
     for path in sorted((folder / "notebooks").glob("*.ipynb")):
         path.with_suffix(".md").write_text(from_notebook(path))
 
@@ -87,8 +93,6 @@ def _to_above(found: re.Match[str]) -> str:
 
 def from_notebook(path: Path) -> str:
     """A notebook's cells as a page."""
-    import json
-
     parts = []
     for cell in json.loads(path.read_text())["cells"]:
         text = "".join(cell["source"])
@@ -109,34 +113,33 @@ def navigation(folder: Path) -> list[Any]:
     gone = [page for page in listed if "*" not in page and page not in there]
     if gone:
         raise SystemExit(f"docs/site/nav.yml: {', '.join(gone)}: there is no such page")
-    spread = {title: [one for word in pages for one in _spread(word, folder)] for title, pages in named.items()}
+    spread = {
+        title: [one for word in pages for one in _spread(word, folder)] for title, pages in named.items()
+    }
     known = {one for pages in spread.values() for one in pages}
     spread["How to"] += sorted(there - known)
     return [
-        {title: [{_title(folder / page): page} for page in pages]} if len(pages) > 1 else {title: pages[0]}
+        {title: [{title_of(folder / page): page} for page in pages]} if len(pages) > 1 else {title: pages[0]}
         for title, pages in spread.items()
     ]
 
 
 def _spread(word: str, folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.glob(word)) if "*" in word else [word]
-
-
-def _title(path: Path) -> str:
-    found = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
-    if found is None:
-        raise SystemExit(f"docs/{path.name}: has no title; begin the page with '# Title'")
-    return found[1].replace("`", "")
+    return (
+        sorted(path.relative_to(folder).as_posix() for path in folder.glob(word)) if "*" in word else [word]
+    )
 
 
 def bring_worker(site: Path) -> None:
-    """The script by which search works from file:// is ours, in the place of one that another host would give."""
+    """The script by which search works from file:// is ours, in the place of one of another host."""
     shutil.copy(HERE / "local_worker.js", site / "assets" / "local_worker.js")
     for path in site.rglob("*.html"):
         up = "../" * (len(path.relative_to(site).parts) - 1)
         text = path.read_text(encoding="utf-8")
         ours = f'<script src="{up}assets/local_worker.js"'
-        path.write_text(re.sub(r'<script src="https://unpkg.com/iframe-worker/shim"', ours, text), encoding="utf-8")
+        path.write_text(
+            re.sub(r'<script src="https://unpkg.com/iframe-worker/shim"', ours, text), encoding="utf-8"
+        )
 
 
 def requests_elsewhere(site: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pages of the config groups, generated: headers and keys of the YAMLs, docstrings of the classes, measured rows.
+"""Pages of the config groups: headers and keys of the YAMLs, docstrings of the classes, measured rows.
 
 Nothing is imported of the classes: their docstrings are read off the syntax trees.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,8 @@ from ganvas.cli.compose.describe import Described, defaults_of, described, file_
 
 ROOT = Path(__file__).parents[2]
 DOCS, SOURCE = ROOT / "docs", ROOT / "src"
+LABELS = "Source|Command|Cost|Result|Use"  # words with which a paragraph of a YAML's header may begin
+SPELLED = {"Use": "When to use it"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Family:
     """A page of some config groups.
 
     Attributes:
-        column: first column of the tables of measured figures, in docs/*.md, whose rows are options of these groups.
+        column: head of the first column of those tables of measured figures, in docs/*.md, whose rows are
+            options of these groups.
         more: pages that say more.
     """
 
@@ -106,7 +110,9 @@ def page(family: Family) -> str:
         place = [f"`{group}@{one}=...`" for one in where if one != group.replace("/", ".")]
         chosen = f"{place[0]} and so on" if len(place) > 2 else " or ".join(place) or f"`{group}=...`"
         chosen = f"`ganvas {group} NAME`" if group == "pipeline" else chosen
-        parts.append(f"Chosen by {chosen}. " + ", ".join(f"[`{name}`](#{anchor(group, name)})" for name in names))
+        parts.append(
+            f"Chosen by {chosen}. " + ", ".join(f"[`{name}`](#{anchor(group, name)})" for name in names)
+        )
         for name in names:
             parts += option(group, name, where[0], family.column)
     return "\n\n".join(parts) + "\n"
@@ -135,11 +141,11 @@ def option(group: str, name: str, place: str, column: str) -> Iterator[str]:
     rows = described(path)
     is_global = "@package _global_" in path.read_text(encoding="utf-8")
     if rows:
-        yield table(rows, "" if is_global or group == "pipeline" else f"{place}.")
+        yield table(rows, "" if is_global or group == "pipeline" else place)
     if targets:
         yield f"In Python: `{targets[0]}`."
     for label, text in sections:
-        yield f'??? note "{label}"\n\n' + indented(arguments(text) if label == "Args" else markdown(text))
+        yield f'??? note "{label}"\n\n' + indented(arguments(text))
     yield from measured(name, column)
 
 
@@ -158,12 +164,12 @@ def labelled(lines: list[str]) -> Iterator[str]:
     """Paragraphs of a header: a line that opens with a word and a colon (Source:, Use:) begins one."""
     paragraphs: list[list[str]] = []
     for line in lines:
-        if not paragraphs or re.match(r"(?:Source|Command|Cost|Result|Use|Measured|Beside it): ", line):
+        if not paragraphs or re.match(rf"(?:{LABELS}): ", line):
             paragraphs.append([])
         paragraphs[-1].append(line)
     for paragraph in paragraphs:
         text = escape(" ".join(paragraph))
-        yield re.sub(r"^(\w[\w ]*): ", r"**\1:** ", text)
+        yield re.sub(rf"^({LABELS}): ", lambda found: f"**{SPELLED.get(found[1], found[1])}:** ", text)
 
 
 def targets_of(path: Path) -> list[str]:
@@ -209,8 +215,6 @@ def split(text: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def dedented(text: str) -> str:
-    import textwrap
-
     return textwrap.dedent(text).strip("\n")
 
 
@@ -251,11 +255,9 @@ def escape(text: str) -> str:
     pieces = re.split(r"(`[^`]*`)", text)
     for number, piece in enumerate(pieces):
         if not piece.startswith("`") or len(piece) == 1:
-            plain = re.sub(r"([\\*_\[\]{}|~^])", r"\\\1", piece)
+            plain = re.sub(r"([\\*_\[\]{}|])", r"\\\1", piece)
             plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            pieces[number] = re.sub(
-                r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", plain
-            )
+            pieces[number] = re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", plain)
     return "".join(pieces)
 
 
@@ -270,14 +272,14 @@ def said_of(entry: object) -> str:
     )
 
 
-def table(rows: list[Described], prefix: str) -> str:
-    """Keys, defaults and what they mean."""
+def table(rows: list[Described], place: str) -> str:
+    """Keys, defaults and what they mean; keys are those of the section ``place``."""
 
     def code(text: str) -> str:
         return "`" + text.replace("|", "\\|").replace("\n", " ") + "`"
 
-    lines = ["| key | default | meaning |", "|---|---|---|"]
-    lines += [f"| {code(prefix + row.key)} | {code(shown(row.value))} | {escape(row.comment)} |" for row in rows]
+    lines = [f"| key{f' of {code(place)}' if place else ''} | default | meaning |", "|---|---|---|"]
+    lines += [f"| {code(row.key)} | {code(shown(row.value))} | {escape(row.comment)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -300,24 +302,29 @@ def tables() -> list[tuple[Path, str, list[list[str]]]]:
 
 
 def measured(name: str, column: str) -> Iterator[str]:
-    """Rows of measured tables whose first cell is this option, each with its table's head."""
-    if not column:
-        return
-    shown_before = set()
-    for path, above, rows in tables():
-        head = rows[0]
-        row = next((row for row in rows[2:] if row[0].strip("`") == name and row[0].startswith("`")), None)
-        is_ours = head[0].lower() == column and any("±" in cell for line in rows for cell in line)
-        if row is None or not is_ours or str(row) in shown_before:
+    """Rows of measured tables whose first cell is this option, each with its table's head.
+
+    A row whose figures another page has too, with more beside them, is left out.
+    """
+    found = [
+        (path, above, rows[0], row)
+        for path, above, rows in tables()
+        for row in rows[2:]
+        if column and rows[0][0].lower() == column and row[0] == f"`{name}`"
+    ]
+    figures = {path: set[str]() for path, *_ in found}
+    for path, _, _, row in found:
+        figures[path] |= {cell for cell in row if "±" in cell}
+    for path, above, head, row in found:
+        if any(figures[path] < figures[other] for other in figures):
             continue
-        shown_before.add(str(row))
-        figures = ", ".join(f"{title} {cell}" for title, cell in zip(head[1:], row[1:]))
-        yield f"**Measured** ([{title_of(path)}](../{path.name}): {above.rstrip(':?')}): {figures}."
+        said = "; ".join(f"{title}: {cell}" for title, cell in zip(head[1:], row[1:]) if cell != "—")
+        yield f"**Measured** ([{title_of(path)}](../{path.name}), {above.rstrip(':?')}): {said}."
 
 
 def title_of(path: Path) -> str:
     """A page's first heading."""
     found = re.search(r"^# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
-        raise SystemExit(f"{path.relative_to(ROOT)}: has no title; begin the page with '# Title'")
+        raise SystemExit(f"docs/{path.name}: has no title; begin the page with '# Title'")
     return found[1].replace("`", "")

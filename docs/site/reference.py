@@ -72,7 +72,7 @@ def described(name: str, thing: object) -> list[str]:
     body, sections = split(inspect.getdoc(thing) or "")
     parts.append(markdown(body))
     for label, text in sections:
-        said = arguments(text) if label in ("Args", "Attributes", "Raises") else markdown(text)
+        said = markdown(text) if label in ("Returns", "Yields") else arguments(text)
         parts.append(f'!!! note "{label}"\n\n{indented(said)}')
     return parts
 
@@ -80,14 +80,19 @@ def described(name: str, thing: object) -> list[str]:
 def signature(thing: object) -> str:
     """As it is written, an argument a line where it is long."""
     found = inspect.signature(thing)  # type: ignore[arg-type]
-    text = str(found).replace("'", "")
-    if len(text) <= 80:
-        return text
-    lines, is_keyword = [], False
+    words, is_keyword = [], False
     for parameter in found.parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and not is_keyword:
-            lines.append("    *,")
+            words.append("*")
             is_keyword = True
-        lines.append(f"    {parameter},".replace("'", ""))
-    back = "" if found.return_annotation is found.empty else f" -> {found.return_annotation}".replace("'", "")
-    return "(\n" + "\n".join(lines) + f"\n){back}"
+        word = parameter.name
+        if parameter.annotation is not parameter.empty:
+            word += f": {annotation(parameter.annotation)}"
+        words.append(word if parameter.default is parameter.empty else f"{word} = {parameter.default!r}")
+    back = "" if found.return_annotation is found.empty else f" -> {annotation(found.return_annotation)}"
+    line = f"({', '.join(words)}){back}"
+    return line if len(line) <= 80 else "(\n" + "".join(f"    {word},\n" for word in words) + f"){back}"
+
+
+def annotation(written: object) -> str:
+    return written if isinstance(written, str) else inspect.formatannotation(written)
