@@ -232,7 +232,7 @@ class Run:
         import torch
 
         classes: Any = getattr(self.model, "num_classes", None)
-        require(classes is not None, "label", label, "the run's generator has no classes; leave it out")
+        require(classes is not None, "label", label, "the run's model has no classes; leave it out")
         labels = torch.as_tensor(label, dtype=torch.int64, device="cpu")
         labels = labels.expand(num) if labels.dim() == 0 else labels
         require(

@@ -82,8 +82,16 @@ def pick(logits: Tensor, uniform: Tensor) -> Tensor:
 
     Args:
         uniform: numbers in [0, 1), one for each choice.
+
+    Raises:
+        OptionError: ``logits``: NaN, +inf, or a choice without any code; asked on the CPU alone, where
+            looking does not make the host wait.
     """
     share = widened(logits).softmax(-1)
+    if share.device.type == "cpu":
+        wrong = int(share[..., -1].isnan().sum())  # one that is none makes all of its choice so
+        rule = "hold NaN, +inf or -inf alone, and no code can be drawn; is the prior's training diverged?"
+        require(wrong == 0, "logits", f"{wrong} of {share[..., -1].numel()} choices", rule)
     until = share.cumsum(-1)
     place = uniform.to(share.dtype).unsqueeze(-1) * until[..., -1:]
     found = (until <= place).sum(-1)

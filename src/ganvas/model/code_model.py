@@ -91,7 +91,7 @@ class CodeModel(Recipe):
             raise error.under("prior") from error
         require(isinstance(self.prior, Prior), "prior", type(self.prior).__name__, "must make a Prior")
         rule = "sees later codes; model=masked takes it" if self.causal else self._needs_all
-        require(self.prior.causal == self.causal, "prior.causal", self.prior.causal, rule)
+        require(self.prior.causal == self.causal, "prior", type(self.prior).__name__, rule)
         self.ema = ema
         self.drawing = Drawing(temperature, top_k, top_p, guidance)
         self.add_optimizer("prior", optimizer, ["prior"], grad_clip=grad_clip, average=ema)
