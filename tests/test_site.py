@@ -149,7 +149,7 @@ def test_the_site_is_built_with_a_page_that_no_navigation_names(tree: Path) -> N
         page.keyboard.press("/")
         page.wait_for_timeout(500)
         page.keyboard.type("brand new")
-        page.get_by_role("link", name=re.compile("Something brand new")).first.wait_for(timeout=10_000)
+        page.get_by_role("option", name=re.compile("Something brand new")).first.wait_for(timeout=10_000)
         browser.close()
     assert not faults
     assert all(url.startswith(("file:", "data:", "about:", "blob:")) for url in asked), asked
