@@ -26,7 +26,8 @@ ROOMS = {
     "compare": ("run.folder", "functional", "files"),
     "sweep": ("run.folder", "run.process", "functional", "files"),
     "pipeline": ("sweep.tree", "run.folder", "run.process", "functional", "files"),
-    "cli": ("run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "cli": ("play", "run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "play": ("run", "compare", *_RUN),
     "api": ("cli", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.
@@ -45,6 +46,7 @@ INSIDE_RUN = {
 OUTSIDE = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
+    "nicegui": {"play"},
     "pytorch_lightning": {"model", "data", "callback", "logger", "run"},
 }
 MOST_FILES = 12  # flat in a room of machinery
