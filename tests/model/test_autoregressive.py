@@ -95,6 +95,22 @@ def test_completions_are_a_plain_loop_from_the_codes_that_are_given(kind: str) -
     assert torch.equal(model.complete(given, ~nothing, 4), given)
 
 
+@pytest.mark.parametrize("kind", ["grid", "residual", "pyramid"])
+def test_a_step_adds_one_code_and_the_last_one_is_the_completion(kind: str) -> None:
+    model = made(kind)
+    given = codes(model, 3)
+    layout = model.tokenizer.layout
+    known = torch.arange(layout.length) < 2
+    steps = [step.codes.clone() for step in model.complete_in_steps(given, known, 6, start=4)]
+    whole = model.complete(given, known, 6, start=4)
+    assert len(steps) == layout.length
+    for place, step in enumerate(steps):
+        until = max(place + 1, 2)  # the first two are given
+        assert torch.equal(step[:, :until], whole[:, :until])
+        assert (step[:, until:] == layout.vocabulary).all()
+    assert torch.equal(steps[-1][:, :2], given[:, :2])
+
+
 def test_completions_that_it_cannot_make_are_refused() -> None:
     model = made("residual")
     given, length = codes(model, 2), model.tokenizer.layout.length

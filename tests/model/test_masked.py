@@ -139,6 +139,17 @@ def test_codes_that_stay_are_kept_and_given_ones_never_move() -> None:
         assert torch.equal(after[kept], before[kept])
 
 
+def test_a_completion_can_be_watched() -> None:
+    model = made(steps=3)
+    given = torch.randint(16, (4, 8), generator=torch.Generator().manual_seed(2))
+    known = torch.tensor([False, True, True, False, False, False, True, False])
+    steps = list(model.complete_in_steps(given, known, 7, start=2))
+    left = [int((step.codes == 16).sum(1).unique()) for step in steps]
+    assert left == [still_hidden(5, step, 3) for step in (1, 2, 3)]
+    assert torch.equal(steps[-1].codes, model.complete(given, known, 7, start=2))
+    assert torch.equal(steps[0].codes[:, known], given[:, known])
+
+
 def test_samples_do_not_depend_on_the_batch_and_steps_are_asked_for() -> None:
     model = made()
     found = model.draw(6, 4)

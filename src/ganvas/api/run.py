@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.api.state import call, preserved_state
 from ganvas.callback.writing.rows import is_evaluation, read_rows
-from ganvas.cli.runs.listing import describe
 from ganvas.cli.trained.options.drawing import chosen_drawing
 from ganvas.errors import OptionError, require
 from ganvas.files.schema import is_count, is_number
+from ganvas.run.folder.describe import describe
 from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,6 +51,19 @@ class Drawing:
         require(guided, "guidance", self.guidance, "must be 0 or more; 1 is by class alone, 3 is usual")
         stepped = self.steps is None or self.steps >= 1
         require(stepped, "steps", self.steps, "must be at least 1 forward pass; 12 is usual")
+
+
+class DrawnStep(NamedTuple):
+    """What stands after a step of drawing.
+
+    Attributes:
+        codes: int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
+        guess: int64 [num, N]; for those the codes that were drawn and did not stay. None where a step draws
+            no more than what stays.
+    """
+
+    codes: Tensor
+    guess: Tensor | None
 
 
 def filtered(logits: Tensor, drawing: Drawing) -> Tensor:

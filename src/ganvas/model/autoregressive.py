@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
-from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.functional.next_code import Drawing, DrawnStep, filtered, pick, uniforms
 from ganvas.functional.random import Draws
 from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.prior.interface import Prior
@@ -40,9 +42,10 @@ class Autoregressive(CodeModel):
         rule = "a code is drawn given those before it alone; a prior of model=masked takes any"
         require(first, "known", value, rule)
 
-    def drawn(
+    def drawn_steps(
         self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
-    ) -> Tensor:
+    ) -> Iterator[DrawnStep]:
+        """A step a code, in their order; steps of codes that are given are there too."""
         num, length = codes.shape
         uniform = uniforms(seed, start, num, length, device=self.device)
         given, codes = codes != network.layout.vocabulary, codes.clone()
@@ -60,4 +63,4 @@ class Autoregressive(CodeModel):
             found = pick(filtered(logits, drawing), uniform[:, place])
             codes[:, place] = codes[:, place].where(given[:, place], found)
             previous = codes[:, place].repeat(2) if guided else codes[:, place]
-        return codes
+            yield DrawnStep(codes, None)

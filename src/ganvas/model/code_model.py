@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +16,7 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.latents import drawn_labels
 from ganvas.functional.modes import eval_mode
-from ganvas.functional.next_code import Drawing
+from ganvas.functional.next_code import Drawing, DrawnStep
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.ema.interface import WeightAverage
@@ -187,6 +187,41 @@ class CodeModel(Recipe):
             OptionError: a ``drawing`` or ``known`` that this model cannot do.
             ValueError: known codes that the tokenizer does not have, or shapes that do not fit.
         """
+        codes, drawing, label = self._asked(codes, known, seed, start, label, drawing)
+        return self._drawn(codes, seed, start, label, drawing, ema=ema)
+
+    @torch.no_grad()
+    def complete_in_steps(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        seed: int,
+        *,
+        ema: bool = True,
+        start: int = 0,
+        label: Tensor | None = None,
+        drawing: Drawing | None = None,
+    ) -> Iterator[DrawnStep]:
+        """As :meth:`complete`, what stands after each step; the last one's codes are what that gives.
+
+        Raises:
+            OptionError, ValueError: as :meth:`complete`, when the first step is asked for.
+        """
+        codes, drawing, label = self._asked(codes, known, seed, start, label, drawing)
+        network = self.network(ema=ema)
+        with eval_mode(network):
+            yield from self.drawn_steps(network, codes.to(self.device), seed, start, label, drawing)
+
+    def _asked(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        seed: int,
+        start: int,
+        label: Tensor | None,
+        drawing: Drawing | None,
+    ) -> tuple[Tensor, Drawing, Tensor | None]:
+        """The codes with those hidden that are not known; how, and of which classes, the others are drawn."""
         drawing, label = self.drawing_and_label(len(codes), seed, start, label, drawing)
         layout = self.tokenizer.layout
         if known.dtype != torch.bool or known.shape != (layout.length,):
@@ -194,7 +229,7 @@ class CodeModel(Recipe):
         self.check_known(known)
         known = known.to(codes.device)
         layout.require_codes(codes.where(known, torch.zeros_like(codes)))
-        return self._drawn(codes.masked_fill(~known, layout.vocabulary), seed, start, label, drawing, ema=ema)
+        return codes.masked_fill(~known, layout.vocabulary), drawing, label
 
     def drawing_and_label(
         self, num: int, seed: int, start: int, label: Tensor | None, drawing: Drawing | None
@@ -231,11 +266,21 @@ class CodeModel(Recipe):
         rule = "needs a prior with classes that was trained with label_dropout; 1 is no guidance"
         require(guided, "guidance", drawing.guidance, rule)
 
-    @abstractmethod
     def drawn(
         self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
     ) -> Tensor:
-        """What :meth:`draw` and :meth:`complete` give, by this network, which is in eval mode.
+        """The codes int64 [num, N] of the last of :meth:`drawn_steps`."""
+        for step in self.drawn_steps(network, codes, seed, start, label, drawing):
+            codes = step.codes
+        return codes
+
+    @abstractmethod
+    def drawn_steps(
+        self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
+    ) -> Iterator[DrawnStep]:
+        """What stands after each step, one at least, by this network, which is in eval mode.
+
+        A step may change what the one before gave; what is to be kept is copied.
 
         Args:
             codes: int64 [num, N]; ``layout.vocabulary`` where a code is to be drawn, at the same places in

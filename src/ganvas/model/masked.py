@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,25 +13,13 @@ from torch.optim import Optimizer
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
-from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.functional.next_code import Drawing, DrawnStep, filtered, pick, uniforms
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws, hash_index
 from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
 from ganvas.model.tokenizer import Tokenizer
-
-
-class DrawnStep(NamedTuple):
-    """What stands after a step of drawing.
-
-    Attributes:
-        codes: int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
-        guess: int64 [num, N]; for those the codes that were drawn and did not stay.
-    """
-
-    codes: Tensor
-    guess: Tensor
 
 
 class Masked(CodeModel):
@@ -124,12 +112,6 @@ class Masked(CodeModel):
         shown = codes.masked_fill(hidden, network.layout.vocabulary)
         return nats_of(network(shown, label), codes) * hidden
 
-    def drawn(
-        self, network: Prior, codes: Tensor, seed: int, start: int, label: Tensor | None, drawing: Drawing
-    ) -> Tensor:
-        *_, last = self.drawn_steps(network, codes, seed, start, label, drawing)
-        return last.codes
-
     @torch.no_grad()
     def draw_in_steps(
         self,
@@ -156,10 +138,9 @@ class Masked(CodeModel):
         label: Tensor | None,
         drawing: Drawing,
     ) -> Iterator[DrawnStep]:
-        """What stands after each step.
+        """All hidden codes are drawn at once; those of the largest log p + noise stay.
 
-        All hidden codes are drawn at once; those of the largest log p + noise stay, so many that after step s
-        of S a share cos(pi s / 2 S) of all that were hidden are hidden still.
+        After step s of S a share cos(pi s / 2 S) of all that were hidden are hidden still.
 
         Args:
             codes: int64 [num, N]; ``layout.vocabulary`` where a code is to be drawn, as many in each row.

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from ganvas.compare.show.page import _STYLE
-from ganvas.compare.show.svg import COLOURS, Line, count, panel, swatch, ticks
+from ganvas.compare.show.svg import COLOURS, DARK, LIGHT, Line, count, panel, style, swatch, ticks
 
 
 @pytest.mark.parametrize(
@@ -70,10 +69,9 @@ def _luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_every_line_stands_out_from_the_page(scheme: int) -> None:
-    found = re.findall(r"--(back|ink|soft|c\d): (#[0-9a-f]{6})", _STYLE)
-    colours = dict(found[: len(found) // 2] if scheme == 0 else found[len(found) // 2 :])
+@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_line_stands_out_from_the_page(scheme: str) -> None:
+    colours = dict(re.findall(r"--(back|ink|soft|c\d): (#[0-9a-f]{6})", scheme))
     assert len(colours) == COLOURS + 3
     back = _luminance(colours.pop("back"))
     for name, colour in colours.items():
@@ -83,3 +81,10 @@ def test_every_line_stands_out_from_the_page(scheme: int) -> None:
 
 def test_swatches_of_neighbours_differ() -> None:
     assert len({swatch(i) for i in range(COLOURS)}) == COLOURS
+
+
+def test_the_style_colours_every_line_and_names_no_colour_that_is_not_said() -> None:
+    rules = style()
+    assert all(f"path.v{i} {{ stroke: var(--c{i}); }}" in rules for i in range(COLOURS))
+    used = set(re.findall(r"var\(--(\w+)\)", rules))
+    assert used <= set(re.findall(r"--(\w+):", LIGHT)) & set(re.findall(r"--(\w+):", DARK))

@@ -9,7 +9,7 @@ from html import escape as escaped
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
 from ganvas.compare.curves import Curve, apart, equal_curves, read_curves, sensible_tags, thinned
 from ganvas.compare.show.images import newest_grid
-from ganvas.compare.show.svg import COLOURS, Line, panel, swatch
+from ganvas.compare.show.svg import DARK, LIGHT, Line, panel, style, swatch
 from ganvas.compare.show.table import (
     against_above,
     examples,
@@ -34,18 +34,11 @@ _HOW = (
 )
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-# Eight colours with a contrast of at least 3 against their background, told apart also by dashes.
 _STYLE = """
-:root { color-scheme: light dark; --back: #ffffff; --ink: #1b1b1b; --soft: #5a5a5a; --rule: #d9d9d9;
-  --c0: #0072b2; --c1: #c04f00; --c2: #00795a; --c3: #a8487f; --c4: #7a6200; --c5: #1b1b1b; --c6: #6b4fc0;
-  --c7: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --back: #16181b; --ink: #ececec; --soft: #a9adb3;
-  --rule: #3a3e44; --c0: #56b4e9; --c1: #f08a3c; --c2: #35c99b; --c3: #e59cc9; --c4: #f0e442; --c5: #ececec;
-  --c6: #b6a2ff; --c7: #ff8a80; } }
 body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
   max-width: 1280px; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .3rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p, li { max-width: 80ch; } .soft, figcaption, .tick { color: var(--soft); fill: var(--soft); }
+p, li { max-width: 80ch; } .soft, figcaption { color: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
 th, td { border-bottom: 1px solid var(--rule); padding: .35rem .8rem .35rem 0; text-align: left;
   vertical-align: top; }
@@ -58,10 +51,7 @@ figure img.large { height: auto; image-rendering: auto; width: min(700px, 90vw);
 figcaption { font-size: .85rem; } figcaption b { color: var(--ink); }
 section { border-top: 2px solid var(--rule); margin-top: 2.5rem; } h3 { font-size: 1rem; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }
-.charts svg { height: auto; width: 100%; } .title { fill: var(--ink); font-size: 14px; font-weight: 600; }
-.tick { font-size: 12px; } .rule { stroke: var(--rule); } path { fill: none; stroke-width: 1.8; }
-.axis { stroke: var(--soft); }
-.legend { list-style: none; padding: 0; } .swatch { height: 10px; margin-right: .6rem; width: 30px; }
+.legend { list-style: none; padding: 0; }
 """
 
 
@@ -109,10 +99,8 @@ def _section(result: Comparison, room: _Room, *, level: int) -> str:
 
 
 def _style() -> str:
-    lines = [
-        f"path.v{i} {{ stroke: var(--c{i}); }} circle.v{i} {{ fill: var(--c{i}); }}" for i in range(COLOURS)
-    ]
-    return _STYLE + "\n".join(lines)
+    dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}"
+    return f"\n:root {{ color-scheme: light dark; {LIGHT} }}\n{dark}{_STYLE}{style()}"
 
 
 def _text(value: object) -> str:
@@ -194,7 +182,7 @@ def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
         lines = [
             Line(name, i, thinned(curves[tag], _MOST_POINTS)) for i, name, curves in runs if tag in curves
         ]
-        panels.append(f"<div>{panel(name_of_panel, lines)}</div>")
+        panels.append(f'<div class="chart">{panel(name_of_panel, lines)}</div>')
     legend = "".join(
         f"<li>{swatch(index)}{_broken(variant.label)}</li>" for index, variant in enumerate(result.variants)
     )

@@ -9,8 +9,21 @@ from typing import NamedTuple
 
 from ganvas.compare.curves import Curve
 
-COLOURS = 8  # of the page's style: .v0 to .v7
+COLOURS = 8  # of the style: .v0 to .v7
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
+# Eight colours with a contrast of at least 3 against their background, told apart also by dashes.
+LIGHT = """--back: #ffffff; --ink: #1b1b1b; --soft: #5a5a5a; --rule: #d9d9d9;
+  --c0: #0072b2; --c1: #c04f00; --c2: #00795a; --c3: #a8487f; --c4: #7a6200; --c5: #1b1b1b; --c6: #6b4fc0;
+  --c7: #b3261e;"""
+DARK = """--back: #16181b; --ink: #ececec; --soft: #a9adb3; --rule: #3a3e44;
+  --c0: #56b4e9; --c1: #f08a3c; --c2: #35c99b; --c3: #e59cc9; --c4: #f0e442; --c5: #ececec; --c6: #b6a2ff;
+  --c7: #ff8a80;"""
+_RULES = """.chart svg { height: auto; width: 100%; }
+.chart .title { fill: var(--ink); font-size: 14px; font-weight: 600; }
+.chart .tick { fill: var(--soft); font-size: 12px; } .chart .rule { stroke: var(--rule); }
+.chart path, .swatch path { fill: none; stroke-width: 1.8; } .chart .axis { stroke: var(--soft); }
+.swatch { display: inline-block; height: 10px; margin-right: .6rem; width: 30px; }
+"""
 _WIDTH, _HEIGHT = 480, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 22, 30, 44
 _FEW = 12  # points; a line of so few shows them
@@ -22,6 +35,17 @@ class Line(NamedTuple):
     name: str
     variant: int
     curve: Curve
+
+
+def style() -> str:
+    """CSS for charts in elements of class ``chart``, and for swatches.
+
+    A page says :data:`LIGHT` or :data:`DARK` where its colours are chosen.
+    """
+    lines = [
+        f"path.v{i} {{ stroke: var(--c{i}); }} circle.v{i} {{ fill: var(--c{i}); }}" for i in range(COLOURS)
+    ]
+    return _RULES + "\n".join(lines)
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -1,0 +1,1 @@
+"""``ganvas play``: a local page for runs."""
