@@ -127,7 +127,7 @@ def test_a_contract_says_what_a_program_takes(trained: Callable[[str], Path], tm
     raw = ganvas.export(trained("gan"), format="torch", out=tmp_path / "r", raw=True)
     trained_one = torch.export.load(raw / "generator.pt2").module()(latents, classes)
     torch.testing.assert_close(trained_one, model.generate(latents, classes, ema=False), rtol=0, atol=2e-6)
-    assert not torch.equal(trained_one, made(latents, classes))
+    assert (trained_one - made(latents, classes)).abs().max() > 0.01
 
 
 def test_a_program_that_computes_something_else_is_not_written(
