@@ -14,7 +14,10 @@ _NARROW = ("model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8",
 _FEW = "model.num_embeddings=16"
 _STYLE = ("model=style", "model.latent_dim=8", "model.generator.w_dim=8", "model.conditional=true")
 KINDS: dict[str, tuple[str, ...]] = {
-    "gan": ("model=mlp_gan", "model.conditional=true"),
+    "gan": (  # whose average is far from what was trained last
+        *("model=mlp_gan", "model.conditional=true", "model.ema.ramp=null", "model.ema.half_life=500"),
+        "model.generator_optimizer.lr=0.05",
+    ),
     "style": (*_STYLE, *(f"model.{one}.channel_max=8" for one in ("generator", "discriminator"))),
     "dcgan": ("model=dcgan", *(f"model.{one}.base_channels=4" for one in ("generator", "discriminator"))),
     "biggan": (

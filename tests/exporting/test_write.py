@@ -22,7 +22,7 @@ from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.load import load_run
 
 CONSUMER = Path(__file__).with_name("consumer.py")
-OTHERS = ("style", "dcgan", "biggan", "fsq", "vqvae2", "prior", "pixelcnn", "latents", "classifier")
+OTHERS = ("style", "dcgan", "biggan", "fsq", "vqvae2", "pixelcnn", "latents", "classifier")
 
 
 def computed(model: Any, data: Any, name: str, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -92,7 +92,7 @@ def test_the_other_tool_alone_computes_the_same(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["residual", "masked", *OTHERS])
+@pytest.mark.parametrize("kind", ["masked", *OTHERS])
 def test_every_kind_has_its_programs(kind: str, trained: Callable[[str], Path], tmp_path: Path) -> None:
     expected = {"vqvae2": {"encode", "decode"}, "residual": {"encode", "decode"}, "fsq": {"encode", "decode"}}
     tokenizer = {"tokenizer_encode", "tokenizer_decode"}
@@ -127,7 +127,7 @@ def test_a_contract_says_what_a_program_takes(trained: Callable[[str], Path], tm
     raw = ganvas.export(trained("gan"), format="torch", out=tmp_path / "r", raw=True)
     trained_one = torch.export.load(raw / "generator.pt2").module()(latents, classes)
     torch.testing.assert_close(trained_one, model.generate(latents, classes, ema=False), rtol=0, atol=2e-6)
-    assert not torch.equal(trained_one, made(latents, classes))
+    assert (trained_one - made(latents, classes)).abs().max() > 0.01
 
 
 def test_a_program_that_computes_something_else_is_not_written(
