@@ -13,7 +13,7 @@ import yaml
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from ganvas.callback.charts import Charts, Result, chosen, layout, led
+from ganvas.callback.charts import Charts, Result, chosen, layout, led, swept
 from ganvas.callback.evaluation import Evaluation
 from ganvas.callback.run_state import RunState, give_state
 from ganvas.logger.tensorboard import TensorBoard
@@ -226,3 +226,49 @@ def test_a_vqvae_has_charts_of_its_own(
     tags = [tag for chart in layout.category[0].chart for tag in chart.multiline.tag]
     assert "loss/reconstruction" in tags
     assert "codes/perplexity" in tags
+
+
+RUN = {
+    "ganvas": {
+        "command": "ganvas train -m experiment=e seed=1,2 model.optimizer.lr=0.1,0.2",
+        "overrides": ["experiment=e", "seed=2", "model.optimizer.lr=0.1", "model/quantizer=fsq"],
+        "sweep": {"sweep": "somewhere", "job": 3},
+    }
+}
+
+
+def test_the_columns_of_a_sweep_lead_with_what_it_varies() -> None:
+    options = swept(RUN)
+    assert options == {"seed": 2.0, "model.optimizer.lr": 0.1, "model/quantizer": "fsq"}
+    assert swept({"ganvas": RUN["ganvas"] | {"sweep": None}}) == {}
+    columns = led({"model.optimizer.lr": 0.1}, {"psnr": Result(24.0, None, None)}, options)
+    assert sorted(columns) == [
+        *("Final/psnr", "Option/model.optimizer.lr", "Option/model/quantizer", "Option/seed"),
+        "model.optimizer.lr",
+    ]
+
+
+def test_runs_of_a_mixed_sweep_keep_their_own_columns(
+    run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    """TensorBoard takes one run's list of columns for all, where there is one."""
+    (run_dir / "run.yaml").write_text(yaml.safe_dump(RUN | {"config": CONFIG}))
+    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Metrics()], batches=5)
+    metadata = events().summary_metadata
+    assert "_hparams_/experiment" not in metadata
+    start = plugin_data_pb2.HParamsPluginData.FromString(
+        metadata["_hparams_/session_start_info"].plugin_data.content
+    )
+    assert start.session_start_info.hparams["Option/model/quantizer"].string_value == "fsq"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "metric", "sign"),
+    [(GAN, "evaluation/fid", "health/energy"), (VQVAE, "evaluation/psnr", "health/codes_used")],
+)
+def test_metrics_and_health_have_charts_where_they_are_curves(recipe: Any, metric: str, sign: str) -> None:
+    groups = layout(recipe.reports, metrics=True, health=True)
+    assert list(groups) == ["training", "metrics", "health"]
+    assert [metric] in [tags for _, tags in groups["metrics"].values()]
+    assert any(sign in tags for _, tags in groups["health"].values())
+    assert list(layout(recipe.reports)) == ["training"]
