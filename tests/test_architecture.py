@@ -20,13 +20,14 @@ ROOMS = {
     "data": ("functional", "files"),
     "model": ("functional",),
     "callback": ("metric", "model.interface", "model.training", "functional", "files"),
-    "logger": ("functional",),
+    "logger": ("functional", "files"),
     "codec": ("functional", "files"),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself
     "compare": ("run.folder", "functional", "files"),
     "sweep": ("run.folder", "run.process", "functional", "files"),
     "pipeline": ("sweep.tree", "run.folder", "run.process", "functional", "files"),
-    "cli": ("run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "cli": ("play", "run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "play": ("run", "compare", *_RUN),
     "api": ("cli", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.
@@ -45,6 +46,7 @@ INSIDE_RUN = {
 OUTSIDE = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
+    "nicegui": {"play"},
     "pytorch_lightning": {"model", "data", "callback", "logger", "run"},
 }
 MOST_FILES = 12  # flat in a room of machinery

@@ -28,6 +28,7 @@ CONFIGS = [
     *(f"model={name} data=codes" for name in ("autoregressive", "masked")),
     "model=autoregressive model/prior=pixelcnn data=codes",
     "model=sngan",
+    "logger=[wandb,mlflow,comet,aim,trackio]",
     "model=mlp_gan data=latents",
     *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
     *(

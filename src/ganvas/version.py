@@ -1,3 +1,3 @@
 """The version, where every file may read it: the package itself offers names of files that do."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -87,7 +87,7 @@ def test_what_cannot_be_taken(gan, vqvae):
     for call, line in (
         (lambda: gan.sample(0), r"^num=0: must be at least 1"),
         (lambda: gan.sample(1, truncation=-1.0), r"^truncation=-1.0: must be above 0"),
-        (lambda: gan.sample(2, label=1), r"^label=1: the run's generator has no classes"),
+        (lambda: gan.sample(2, label=1), r"^label=1: the run's model has no classes"),
         (lambda: gan.encode(x), r"^RUN=.*cannot encode; it must be the run of a VQ-VAE"),
         (lambda: vqvae.sample(1), r"^RUN=.*makes no samples from nothing"),
         (lambda: vqvae.encode(x[:, :, 1:]), r"^x=float32 \[2, 1, 7, 8\]: must be floats \[N, 1, 8, 8\]"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,13 @@ def test_every_command_explains_itself(ganvas, capsys: pytest.CaptureFixture[str
 
 
 def test_version(ganvas) -> None:
-    assert ganvas("--version").stdout == "0.1.0\n"
+    """It stands in the package's metadata, in the code, in the citation and at the top of the CHANGELOG."""
+    root = Path(__file__).parents[2]
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert ganvas("--version").stdout == f"{version}\n"
+    assert yaml.safe_load((root / "CITATION.cff").read_text())["version"] == version
+    newest = next(line for line in (root / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert newest.split()[1] == version
 
 
 def test_cfg_prints_the_composed_config(ganvas, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_where_the_run_will_lie_is_said_before_torch_is_imported(tmp_path: Path)
     source = "import sys, os, ganvas.cli.report as r; from ganvas.cli.main import main\n"
     source += "class Out:\n"
     source += "    def write(self, t):\n"
-    source += "        sys.__stderr__.write(t)\n"
+    source += "        sys.__stderr__.write(t); sys.__stderr__.flush()\n"  # not by os._exit
     source += "        if t.startswith('folder: '): os._exit(9 if 'torch' in sys.modules else 3)\n"
     source += "    def flush(self): pass\n"
     source += "sys.stdout = Out(); sys.exit(main(['train', 'trainer=smoke', 'seed=5', 'model=mlp_vqvae']))"

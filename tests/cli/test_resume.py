@@ -84,6 +84,19 @@ def test_a_time_is_text_as_it_is_for_train(ganvas, outputs: Path, tmp_path: Path
         assert done.stderr.startswith("trainer.val_every_examples=1:00: must be a whole number")
 
 
+def test_a_logger_is_left_out_from_here_on(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "a_gan"
+    words = ("train", "trainer=smoke", "callback=minimal", "trainer.max_examples=128")
+    ganvas(*words, f"paths.run_dir={run}", "callback.evaluation.num_samples=64")
+    files = {path: path.stat().st_size for path in (run / "tensorboard").iterdir()}
+    assert files
+    ganvas("resume", "a_gan", "trainer.max_examples=256", "logger.tensorboard=null")
+    ganvas("resume", "a_gan", "trainer.max_examples=384")
+    assert {path: path.stat().st_size for path in (run / "tensorboard").iterdir()} == files
+    assert json.loads((run / "status.json").read_text())["examples_seen"] == 384
+    refused(ganvas, tmp_path, ["resume", "a_gan", "callback.record=null"], "callback.record", "=null: ")
+
+
 def test_a_time_in_a_file_needs_quotes(ganvas, tmp_path: Path) -> None:
     (tmp_path / "conf" / "trainer").mkdir(parents=True)
     text = "defaults: [smoke, _self_]\nmax_time: 10:00:00:00\n"

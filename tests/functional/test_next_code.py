@@ -56,6 +56,15 @@ def test_a_code_without_probability_is_never_picked() -> None:
     assert pick(logits.expand(5, 5), places).tolist() == [1, 1, 3, 3, 3]
 
 
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+def test_logits_that_are_no_distribution_are_refused(wrong: float) -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, wrong, 2.0], [0.0, 1.0, 2.0]])
+    with pytest.raises(OptionError, match=r"^logits=1 of 3 choices: "):
+        pick(logits, torch.full((3,), 0.5))
+    with pytest.raises(OptionError, match=r"^logits=2 of 2 choices: "):
+        pick(torch.full((2, 3), -torch.inf), torch.full((2,), 0.5))
+
+
 def test_picked_codes_have_the_distribution() -> None:
     numbers = uniforms(3, 0, 20_000)
     counts = torch.bincount(pick(LOGITS.expand(20_000, 4), numbers), minlength=4) / 20_000

@@ -47,13 +47,13 @@ CASES: list[tuple[str, str, str]] = [
     # What is asked of it.
     ("sample 20_gan --num 0", "--num", "must be at least 1; leave the option out"),
     ("sample 20_gan --num -3", "--num", "must be at least 1"),
-    ("sample 20_gan --num 1.5", "ganvas sample", "must be a whole number below 2^63, not '1.5'"),
+    ("sample 20_gan --num 1.5", "--num", "=1.5: must be a whole number below 2^63"),
     ("reconstruct 30_vq2 --num -3", "--num", "must be at least 1"),
     ("reconstruct 30_vq2 --num 5000", "--num", "the test split holds 180; ask for fewer"),
     ("evaluate 20_gan --num 0", "--num", "must be at least 1"),
     ("evaluate 20_gan --num 1", "--num", "must be at least 2; leave the option out"),
     ("evaluate 30_vq2 --num 1", "--num", "must be at least 2; leave the option out"),
-    ("sample 20_gan --seed abc", "ganvas sample", "must be a whole number below 2^63, not 'abc'"),
+    ("sample 20_gan --seed abc", "--seed", "=abc: must be a whole number below 2^63"),
     (
         "sample 20_gan --out x.gif",
         "--out",
@@ -66,9 +66,9 @@ CASES: list[tuple[str, str, str]] = [
     ("sample 20_gan --batch-size 0", "--batch-size", "must be at least 1"),
     ("reconstruct 30_vq2 --batch-size -1", "--batch-size", "must be at least 1"),
     ("evaluate 20_gan --features pixel", "--features", "did you mean pixels?"),
-    ("evaluate 20_gan --split foo", "ganvas evaluate", "invalid choice: 'foo'"),
+    ("evaluate 20_gan --split foo", "--split", "=foo: must be one of train, val, test"),
     ("sample 20_gan --config-dir nowhere", "--config-dir", "there is no such folder; name"),
-    ("sample 20_gan 30_vq", "ganvas sample", "unrecognized arguments: 30_vq"),
+    ("sample 20_gan 30_vq", "30_vq", "is one argument too many"),
     # What is changed in it.
     ("resume 20_gan trainer.max_example=9", "trainer.max_example", "did you mean max_examples?"),
     ("resume 20_gan foo=1", "foo", "is no key of this run's config; there are: "),

@@ -159,13 +159,13 @@ def test_a_damaged_tokenizer_in_the_runs_folder_is_told(
         (["model=mlp_gan", "data=codes", _CODES], "data=codes: has no sample_shape"),
         (
             [*CASES["masked"], _CODES, "model.prior.causal=true"],
-            "model.prior.causal=true: sees earlier codes alone",
+            "model.prior=TransformerPrior: sees earlier codes alone",
         ),
         (
             [*CASES["autoregressive"], _CODES, "model.prior.causal=false"],
-            "model.prior.causal=false: sees later codes; model=masked takes it",
+            "model.prior=TransformerPrior: sees later codes; model=masked takes it",
         ),
-        (["model=masked", "model/prior=pixelcnn", "data=codes", _CODES], "model.prior.causal"),
+        (["model=masked", "model/prior=pixelcnn", "data=codes", _CODES], "model.prior=PixelCNNPrior: sees"),
         ([*CASES["pixelcnn"], _CODES, "model.guidance=2"], "model.guidance=2.0"),
         ([*CASES["pixelcnn"], _CODES, "model.top_p=1.5"], "model.top_p=1.5"),
         (

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.api.state import call, preserved_state
 from ganvas.callback.writing.rows import is_evaluation, read_rows
-from ganvas.cli.runs.listing import describe
 from ganvas.cli.trained.options.drawing import chosen_drawing
 from ganvas.errors import OptionError, require
 from ganvas.files.schema import is_count, is_number
+from ganvas.run.folder.describe import describe
 from ganvas.run.folder.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Run:
         import torch
 
         classes: Any = getattr(self.model, "num_classes", None)
-        require(classes is not None, "label", label, "the run's generator has no classes; leave it out")
+        require(classes is not None, "label", label, "the run's model has no classes; leave it out")
         labels = torch.as_tensor(label, dtype=torch.int64, device="cpu")
         labels = labels.expand(num) if labels.dim() == 0 else labels
         require(

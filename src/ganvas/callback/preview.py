@@ -23,7 +23,7 @@ from ganvas.model.interface import DrawsCodes, FromLatents, Reconstructs, Sample
 
 
 class Preview(PeriodicCallback):
-    """Writes samples/<examples>.png, and the same image to TensorBoard.
+    """Writes samples/<examples>.png, and the same image to TensorBoard and to trackers.
 
     A recipe that makes samples shows them from fixed latents (averaged weights where it has them), a row a
     class where it has classes; one that
@@ -90,6 +90,11 @@ class Preview(PeriodicCallback):
                     if indices is not None and code_map is not None:
                         logger.experiment.add_image("codes", code_map, self.acted_at)
                         _add_code_histograms(logger, indices, pl_module.codebook_sizes, self.acted_at)
+            elif hasattr(logger, "take_image"):  # a tracker of ganvas.logger
+                with self.state.tolerate_write_errors(type(logger).__name__):
+                    logger.take_image("samples", image, self.acted_at)
+                    if code_map is not None:
+                        logger.take_image("codes", code_map, self.acted_at)
 
     def _make(
         self, trainer: pl.Trainer, pl_module: Any, device: torch.device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import math
 import os
@@ -102,14 +103,38 @@ class Parser(argparse.ArgumentParser):
         return found, rest
 
     def error(self, message: str) -> Any:
+        """Raises OptionError in the project's form."""
         found = re.match(r"unrecognized arguments: ([\w-]+)=(\S*)", message)
         flags = [flag for action in self.arguments for flag in action.option_strings]
         if found and f"--{found[1].replace('_', '-')}" in flags:
             key, value = found.groups()
             hint = f"is written as a flag here: --{key.replace('_', '-')} {value}"
             raise OptionError(key, value, f"{hint}; {self.prog} --help says more")
-        short = re.sub(r"(\S{40})\S{200,}", r"\1...", message)
-        raise OptionError(self.prog, "", f"{short}; {self.prog} --help says more")
+        key, value, reason = named(message, flags)
+        reason = re.sub(r"(\S{40})\S{200,}", r"\1...", reason)
+        raise OptionError(key or self.prog, value, f"{reason}; {self.prog} --help says more")
+
+
+def named(message: str, flags: Sequence[str] = ()) -> tuple[str, str, str]:
+    """What argparse says as the option, the value and the rule that it breaks; no option: of several."""
+    if found := re.fullmatch(r"the following arguments are required: ([^,]+)(?:, (.*))?", message):
+        return found[1], "", "is missing" + (f", and so are {found[2]}" if found[2] else "")
+    if found := re.fullmatch(r"ambiguous option: ([^=\s]+)\S* could match (.*)", message):
+        return found[1], "", f"may be any of {found[2]}"
+    if found := re.match(r"unrecognized arguments: (-[^\s=]+|\S+)(?:[=\s]([^-\s]\S*))?", message):
+        near = difflib.get_close_matches(found[1], flags, n=1, cutoff=0.7)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        if not found[1].startswith("-"):
+            return found[1], "", "is one argument too many"
+        return found[1], found[2] or "", f"there is no such flag{hint}"
+    if found := re.match(r"argument ([^:]+): (.*)", message, re.DOTALL):
+        key, reason = max(found[1].split("/"), key=len), found[2]
+        if given := re.fullmatch(r"invalid choice: '(.*)' \(choose from (.*)\)", reason, re.DOTALL):
+            return key, given[1], f"must be one of {given[2].replace(chr(39), '')}"
+        if given := re.fullmatch(r"(.*), not '(.*)'", reason, re.DOTALL):
+            return key, given[2], given[1]
+        return key, "", reason
+    return "", "", message
 
 
 def whole_number(text: str, option: str) -> int:
@@ -138,7 +163,7 @@ def _finite(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a finite number, not {text!r}")
     return value
 
 

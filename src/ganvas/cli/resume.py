@@ -170,6 +170,9 @@ def _override(config: dict[str, Any], override: str) -> None:
             known = list(node) if isinstance(node, dict) else []
             raise OptionError(key, value, "is no key of this run's config" + nearest(part, known))
         parent, node = node, node[part]
+    if isinstance(node, dict) and path == ["logger"] and value == "null":
+        parent[last] = None  # a tracker that is not there any more, or not on this machine
+        return
     if isinstance(node, dict):
         raise OptionError(key, value, "is a whole section; set a key in it" + nearest("", list(node)))
     try:

@@ -85,7 +85,7 @@ def format_metrics(metrics: dict[str, Any], protocols: Mapping[str, str] | None 
         protocols: metric -> its protocol in short (see ganvas.run.folder.short_protocol).
     """
     metrics = {name: value for name, value in metrics.items() if value is not None}
-    shown = [name for name in ("fid", "psnr", "perplexity", "codes_used") if name in metrics]
+    shown = [name for name in ("fid", "bits_per_dim", "psnr", "perplexity", "codes_used") if name in metrics]
     said = protocols or {}
     return ", ".join(
         format_metric(name, metrics[name], said.get(name)) for name in shown or list(metrics)[:2]

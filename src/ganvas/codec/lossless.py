@@ -3,8 +3,9 @@
 Pixels of all images of a block are coded place by place, row by row. Each is predicted by least squares from
 its known neighbours and from the decoded image, which is known all around; the weights are found from the
 pixels that were coded before, in whole numbers. Its distribution is a blend: how far predictions of that
-expected error were off, then for each of several contexts the values seen in it, and of these the
-geometric mean. Everything is whole numbers, so that every machine has the same weights.
+expected error were off, then for each of several contexts the values seen in it, and of all these a
+geometric mean whose exponents are learned. Everything is whole numbers, so that every machine has the same
+weights.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from ganvas.codec.coder import Decoder, Encoder, decode, encode
 from ganvas.codec.counts import SCALE, growing_spans
-from ganvas.codec.exact import log_steps, power_table, products, solve
+from ganvas.codec.exact import log_steps, products, solve
+from ganvas.codec.mixture import Mixture
 
 Integers = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
@@ -41,8 +43,7 @@ _ERROR_STEPS = np.array(
 _ERRORS = len(_ERROR_STEPS) + 1
 _ERROR_FEATURES = 12
 _LEVELS = 256
-_CONTEXTS = (32 * _ERRORS * 4, 32**3, 64 * 64, 64 * 64)  # numbers of contexts, four kinds
-_POWERS = power_table(24, 24)
+_CONTEXTS = (32 * _ERRORS * 4, 32**3, 64 * 64, 64 * 64, 64 * 64, 33 * 33 * 9)  # numbers of contexts
 _STRENGTH = 24  # of a context's mean, in pixels seen
 _LARGEST = 1024
 _TIE = 2.0**-8  # a decoder's constant output, 0 say, lies between two levels: not on the edge
@@ -103,6 +104,8 @@ class _Plane:
             (_ERRORS, 2 * _LEVELS - 1), dtype=np.int64
         )  # by expected error: pixel - prediction
         self._seen = [np.zeros((size, _LEVELS), dtype=np.int32) for size in _CONTEXTS]
+        self._totals = [np.zeros(size, dtype=np.int64) for size in _CONTEXTS]
+        self._mixture = Mixture(len(_CONTEXTS) + 1, _ERRORS)
 
     def begin_row(self) -> None:
         """Finds the weights anew from all that was coded."""
@@ -144,6 +147,12 @@ class _Plane:
         else:
             self._contexts.append(near[0].astype(np.int64) // 4 * 64 + here // 4)
             self._contexts.append(near[0].astype(np.int64) // 4 * 64 + near[1] // 4)
+        # The middle one of left, above and their plane (LOCO-I); then what is dark, to the level.
+        west, north, northwest = (near[number].astype(np.int64) for number in range(3))
+        middle = np.clip(west + north - northwest, np.minimum(west, north), np.maximum(west, north))
+        self._contexts.append(middle // 4 * 64 + self.guess // 4)
+        darkest = np.minimum(west, 32) * 33 + np.minimum(north, 32)
+        self._contexts.append(darkest * 9 + np.minimum(self.guess // 2, 8))
 
     def weights(self, span: Integers) -> Integers:
         """int64 [n, 256] of the pixels of some images at the place that was looked at last."""
@@ -152,19 +161,20 @@ class _Plane:
         off = self._off[kind[:, None], shifted] * 8 + 1
         base = np.maximum(off * (SCALE // 16) // off.sum(axis=1, keepdims=True), 1)
         # (seen + strength base) / (total + strength): what is the same for all levels of a row drops out.
-        each = SCALE // 16 // _STRENGTH
-        logs = np.zeros(base.shape, dtype=np.int32)
-        for seen, context in zip(self._seen, self._contexts, strict=True):
-            logs += log_steps(seen[context[span]] * np.int64(each) + base)
-        below = (logs.max(axis=1, keepdims=True) - logs) // len(self._seen)
-        found: Integers = _POWERS[np.minimum(below, len(_POWERS) - 1)]
-        return found
+        each = np.int64(SCALE // 16 // _STRENGTH)
+        contexts = [context[span] for context in self._contexts]
+        logs = [log_steps(seen[own] * each + base) for seen, own in zip(self._seen, contexts, strict=True)]
+        seen = [total[own] for total, own in zip(self._totals, contexts, strict=True)]
+        experts = np.stack([*logs, log_steps(base)], axis=1)
+        return self._mixture.weights(experts, np.stack([*seen, np.zeros_like(kind)], axis=1), kind)
 
     def learn(self, span: Integers, pixels: Integers) -> None:
-        """Counts the pixels of some images at that place."""
+        """Counts the pixels of some images at that place, which :meth:`weights` was asked about last."""
+        self._mixture.learn(pixels)
         np.add.at(self._off, (self._kind[span], pixels - self.guess[span] + _LEVELS - 1), 1)
-        for seen, context in zip(self._seen, self._contexts, strict=True):
+        for seen, totals, context in zip(self._seen, self._totals, self._contexts, strict=True):
             np.add.at(seen, (context[span], pixels), 1)
+            np.add.at(totals, context[span], 1)
 
     def finish(self, row: int, column: int, inside: Integers, pixels: Integers) -> None:
         """Takes up the place's pixels of the images that reach it."""

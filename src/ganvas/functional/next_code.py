@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,6 +53,19 @@ class Drawing:
         require(stepped, "steps", self.steps, "must be at least 1 forward pass; 12 is usual")
 
 
+class DrawnStep(NamedTuple):
+    """What stands after a step of drawing.
+
+    Attributes:
+        codes: int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
+        guess: int64 [num, N]; for those the codes that were drawn and did not stay. None where a step draws
+            no more than what stays.
+    """
+
+    codes: Tensor
+    guess: Tensor | None
+
+
 def filtered(logits: Tensor, drawing: Drawing) -> Tensor:
     """Logits [..., V] of the codes that may be drawn, divided by the temperature; -inf for the others.
 
@@ -82,8 +96,16 @@ def pick(logits: Tensor, uniform: Tensor) -> Tensor:
 
     Args:
         uniform: numbers in [0, 1), one for each choice.
+
+    Raises:
+        OptionError: ``logits``: NaN, +inf, or a choice without any code; asked on the CPU alone, where
+            looking does not make the host wait.
     """
     share = widened(logits).softmax(-1)
+    if share.device.type == "cpu":
+        wrong = int(share[..., -1].isnan().sum())  # one that is none makes all of its choice so
+        rule = "hold NaN, +inf or -inf alone, and no code can be drawn; is the prior's training diverged?"
+        require(wrong == 0, "logits", f"{wrong} of {share[..., -1].numel()} choices", rule)
     until = share.cumsum(-1)
     place = uniform.to(share.dtype).unsqueeze(-1) * until[..., -1:]
     found = (until <= place).sum(-1)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
-from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.functional.next_code import Drawing, DrawnStep, filtered, pick, uniforms
 from ganvas.functional.random import Draws
-from ganvas.model.code_model import CodeModel, DrawnStep, guide, nats_of
+from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.prior.interface import Prior
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,26 +16,13 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch
 from ganvas.functional.latents import drawn_labels
 from ganvas.functional.modes import eval_mode
-from ganvas.functional.next_code import Drawing
+from ganvas.functional.next_code import Drawing, DrawnStep
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
-
-
-class DrawnStep(NamedTuple):
-    """What stands after a step of drawing.
-
-    Attributes:
-        codes: int64 [num, N]; those that are still hidden are ``layout.vocabulary``.
-        guess: int64 [num, N]; for those the codes that were drawn and did not stay. None where a step draws
-            no more than what stays.
-    """
-
-    codes: Tensor
-    guess: Tensor | None
 
 
 class CodeModel(Recipe):
@@ -104,7 +91,7 @@ class CodeModel(Recipe):
             raise error.under("prior") from error
         require(isinstance(self.prior, Prior), "prior", type(self.prior).__name__, "must make a Prior")
         rule = "sees later codes; model=masked takes it" if self.causal else self._needs_all
-        require(self.prior.causal == self.causal, "prior.causal", self.prior.causal, rule)
+        require(self.prior.causal == self.causal, "prior", type(self.prior).__name__, rule)
         self.ema = ema
         self.drawing = Drawing(temperature, top_k, top_p, guidance)
         self.add_optimizer("prior", optimizer, ["prior"], grad_clip=grad_clip, average=ema)

@@ -13,10 +13,10 @@ from torch.optim import Optimizer
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.functional.modes import eval_mode
-from ganvas.functional.next_code import Drawing, filtered, pick, uniforms
+from ganvas.functional.next_code import Drawing, DrawnStep, filtered, pick, uniforms
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws, hash_index
-from ganvas.model.code_model import CodeModel, DrawnStep, guide, nats_of
+from ganvas.model.code_model import CodeModel, guide, nats_of
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
 from ganvas.model.tokenizer import Tokenizer

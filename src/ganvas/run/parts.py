@@ -64,7 +64,7 @@ def _build_group(config: dict[str, Any], group: str) -> list[Any]:
     kind = pl.Callback if group == "callback" else Logger
     parts = []
     for name, node in (config.get(group) or {}).items():
-        if (part := build(node, f"{group}.{name}")) is not None:
+        if node is not None and (part := build(node, f"{group}.{name}")) is not None:
             reason = f"is no {group}: it must be a {kind.__module__}.{kind.__name__}"
             require(isinstance(part, kind), f"{group}.{name}._target_", node["_target_"], reason)
             parts.append(part)

@@ -256,6 +256,10 @@ def _train_once(
                         log.warning("%s", line)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)
+                for logger in parts.loggers:
+                    if hasattr(logger, "check"):  # what a tracker lost while it was closed
+                        with state.tolerate_write_errors(type(logger).__name__):
+                            logger.check()
                 is_saved = _is_saved(parts, state)
             except RollbackError:
                 raise

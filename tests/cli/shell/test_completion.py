@@ -133,4 +133,4 @@ def test_the_script_is_printed_under_both_names(shell: str, ganvas) -> None:
 
 def test_a_shell_that_is_not_known(ganvas) -> None:
     done = ganvas("completion", "tcsh", code=2)
-    assert "invalid choice: 'tcsh'" in done.stderr
+    assert "shell=tcsh: must be one of bash, zsh, fish" in done.stderr

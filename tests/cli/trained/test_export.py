@@ -15,6 +15,7 @@ from ganvas.model.generator.dcgan import DCGANGenerator
 from ganvas.run.config.build import build
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.load import load_run
+from ganvas.version import __version__
 
 
 def test_the_average_of_a_generator_is_what_samples_use(ganvas, outputs: Path, tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_the_file_says_what_it_holds(ganvas, outputs: Path) -> None:
     with safe_open("w.safetensors", framework="pt") as file:
         metadata = file.metadata()
     assert {key: metadata[key] for key in ("ganvas", "examples_seen", "weights")} == {
-        "ganvas": "0.1.0",
+        "ganvas": __version__,
         "examples_seen": "128",
         "weights": "average",
     }

@@ -34,6 +34,12 @@ def test_levels_count_through_all_maps() -> None:
     assert [(one.rows, one.columns, one.is_grid) for one in levels_of(ROW)] == [(1, 5, False)] * 2
     (alone,) = levels_of(CodeLayout(((7,),), ((),)))
     assert (alone.rows, alone.columns) == (1, 1)
+    told = [levels_of(PYRAMID)[3].told, levels_of(ROW)[1].told, alone.told]
+    assert told == [
+        "level 4: 3 x 4 codes of 5",
+        "level 2: a row of 5 codes of 6",
+        "level 1: one code of 7",
+    ]
 
 
 @pytest.mark.parametrize("layout", [PYRAMID, ROW])

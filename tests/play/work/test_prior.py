@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 import ganvas as library
 from ganvas.cli.main import main
@@ -16,7 +19,9 @@ from ganvas.errors import OptionError
 from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.code_places import half
 from ganvas.functional.images import to_uint8
-from ganvas.play.work.prior import Asked, PriorDesk, coarsest, first_codes, known_of
+from ganvas.play.work.mask import coarsest, first_codes, known_of, until
+from ganvas.play.work.prior import Asked, PriorDesk
+from ganvas.play.work.uri import uri_of_grid
 
 _SHORT = ["trainer.max_examples=64", "callback=none", "logger=none", "accelerator=cpu"]
 _PRIOR = [
@@ -50,14 +55,13 @@ def pixels(x: torch.Tensor) -> numpy.ndarray:
     return to_uint8(x).movedim(-3, -1).numpy()
 
 
-def by_command(line: str, tmp_path: Path, out: str) -> dict[str, numpy.ndarray]:
-    """What a command line of the page writes, as arrays."""
+def run_line(line: str, path: Path) -> Path:
+    """What a command line of the page writes, elsewhere."""
     words = shlex.split(line)
     assert words[0] == "ganvas"
     assert words[-2] == "--out"
-    path = tmp_path / out
     assert main([*words[1:-1], str(path)]) == 0
-    return dict(numpy.load(path))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -71,10 +75,9 @@ def by_command(line: str, tmp_path: Path, out: str) -> dict[str, numpy.ndarray]:
 def test_the_command_makes_the_same_samples(name: str, asked: Asked, runs: Path, tmp_path: Path) -> None:
     bench = desk(runs / name)
     steps = list(bench.sample(asked, every=0))
-    found = by_command(bench.command(asked), tmp_path, "x.npz")
-    assert numpy.array_equal(pixels(steps[-1].x), found["images"])
-    if asked.label is not None:
-        assert found["labels"].tolist() == bench.labels(asked).tolist()  # type: ignore[union-attr]
+    made = numpy.asarray(Image.open(run_line(bench.command(asked), tmp_path / "x.png")))
+    shown = base64.b64decode(uri_of_grid(steps[-1].x, bench.columns(asked)).partition("base64,")[2])
+    assert numpy.array_equal(numpy.asarray(Image.open(io.BytesIO(shown))), made)
     assert [step.step for step in steps] == list(range(1, steps[-1].steps + 1))
     left = [step.hidden for step in steps]
     assert left == sorted(left, reverse=True)
@@ -94,7 +97,7 @@ def test_the_command_makes_the_same_completions_of_a_half(
     steps = list(bench.complete(batch.x[0], known, asked, of=of, start=start, every=0))
     line = bench.completion_command(asked, split="test", number=number, given=given)
     assert line is not None
-    found = by_command(line, tmp_path, "x.npz")
+    found = numpy.load(run_line(line, tmp_path / "x.npz"))
     assert numpy.array_equal(pixels(steps[-1].x), found["images"][number])
     assert bench.completion_command(Asked(label=3), split="test", number=0, given=given) is None
 
@@ -143,4 +146,8 @@ def test_a_mask_of_the_coarsest_cells_reaches_every_map() -> None:
     known = known_of(PYRAMID, torch.tensor([[True, False]]))
     left = torch.tensor([True, True, False, False, True, False, True, False, *[True, True, False, False] * 3])
     assert torch.equal(known, left)
+    none = torch.zeros(2, 3, dtype=torch.bool)
+    first = until(none, (1, 0))
+    assert first.flatten().tolist() == [True] * 4 + [False] * 2
+    assert until(first, (1, 0)).flatten().tolist() == [True] * 3 + [False] * 3  # touched again
     assert first_codes(PYRAMID, 3).tolist() == [True] * 3 + [False] * 17

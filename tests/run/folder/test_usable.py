@@ -93,7 +93,12 @@ def test_newer_runs_that_are_passed_over_are_said(outputs: Path, capsys: pytest.
             "RUN=outputs/train/5_stopped: makes no samples from nothing; ",
         ),
         ("sample", "2_vq", "RUN=outputs/train/2_vq: makes no samples from nothing; ganvas reconstruct"),
-        ("reconstruct", "0_old", "RUN=outputs/train/0_old: reconstructs nothing; ganvas sample takes GANs"),
+        (
+            "reconstruct",
+            "0_old",
+            "RUN=outputs/train/0_old: reconstructs nothing; ganvas sample takes GANs and priors, "
+            "whose folder tokenizer is a VQ-VAE's run",
+        ),
         ("codes", "0_old", "RUN=outputs/train/0_old: has no codes; it must be the run of a VQ-VAE"),
         ("evaluate", "4_", "RUN=outputs/train/4_classes: neither samples nor reconstructs; there is"),
         (

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import hydra
 from hydra.errors import HydraException
 
+from ganvas.cli.arguments import named
 from ganvas.cli.compose.experiment import compose
 from ganvas.cli.compose.explain import composition_errors, known_keys
 from ganvas.cli.compose.folders import make_importable
@@ -46,7 +47,9 @@ def _check_composes(argv: Sequence[str]) -> None:
     parser = command_line_parser()
 
     def refuse(message: str) -> NoReturn:
-        raise OptionError("ganvas train", " ".join(argv), f"{message}; ganvas train --help says more")
+        key, value, reason = named(message)
+        shown = ("ganvas train", " ".join(argv)) if not key else (key, value)
+        raise OptionError(*shown, f"{reason}; ganvas train --help says more")
 
     parser.error = refuse  # type: ignore[method-assign]  # argparse would exit
     arguments = parser.parse_args([word for word in argv if word != "--debug"])

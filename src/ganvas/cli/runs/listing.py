@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ganvas.cli.arguments import Parser
 from ganvas.cli.terminal import format_metrics, print_table
 from ganvas.compare.find import find_runs
 from ganvas.files.remove import clear_removed
 from ganvas.files.text import say, say_json
-from ganvas.run.folder.lock import is_held
-from ganvas.run.folder.run_folder import RUN_DEPTH, RunFolder, all_runs
-from ganvas.run.folder.short_protocol import noted_protocols
+from ganvas.run.folder.describe import describe
+from ganvas.run.folder.run_folder import RUN_DEPTH, all_runs
 
 
 def run(argv: Sequence[str]) -> int:
@@ -45,23 +43,3 @@ def run(argv: Sequence[str]) -> int:
     )
     print_table(("run", "state", "examples", "metrics"), shown, keep_first=True)
     return 0
-
-
-def describe(folder: RunFolder) -> dict[str, Any]:
-    """One run in a line; a broken folder says so in ``state``."""
-    status = folder.read_status()
-    choices = folder.choices(status)
-    absent = not (folder.path / "status.json").exists()  # killed before it could say anything
-    state = status.get("state", "killed" if absent else "broken") if choices else "broken"
-    if state == "running" and not is_held(folder.path):
-        state = "killed"  # it says that it runs, and no process does
-    return {
-        "run": folder.path.name,
-        "folder": str(folder.path),
-        "state": state,
-        "examples_seen": status.get("examples_seen", 0),
-        "model": choices.get("model"),
-        "data": choices.get("data"),
-        "metrics": status.get("metrics") or {},
-        "protocols": noted_protocols(status),
-    }

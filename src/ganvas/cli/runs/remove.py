@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganvas.cli.arguments import Parser
-from ganvas.cli.runs.listing import describe
 from ganvas.cli.runs.show import bytes_of, format_bytes
 from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError, require
 from ganvas.files.remove import clear_removed, remove_folder
 from ganvas.files.text import one_line, say
+from ganvas.run.folder.describe import describe
 from ganvas.run.folder.lock import RunLock, is_held
 from ganvas.run.folder.run_folder import RUN_DEPTH, RunFolder
 

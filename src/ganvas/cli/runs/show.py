@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.cli.arguments import Parser
-from ganvas.cli.runs.listing import describe
 from ganvas.cli.terminal import format_duration
 from ganvas.files.text import one_line, say, say_json
+from ganvas.run.folder.describe import describe
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.folder.usable import find_usable
 

@@ -180,6 +180,11 @@ class Autoencoder:
         """A level's codes as colours, a pixel a cell: uint8 [3, rows, columns]."""
         return code_colours(cells_of(maps, level), level.size).permute(2, 0, 1)
 
+    def colour(self, level: Level, code: int) -> str:
+        """A code's colour in a map, as CSS has it."""
+        red, green, blue = code_colours(torch.tensor(code), level.size).tolist()
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
     def quality(self, original: Tensor, other: Tensor) -> Quality:
         """By the protocol of ``ganvas evaluate``, of one image; PSNR is infinite where they are equal."""
         if min(self.shape[1:]) < 3:

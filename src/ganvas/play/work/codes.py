@@ -39,8 +39,9 @@ class Level:
     @property
     def told(self) -> str:
         """What it is, for people."""
-        places = f"{self.rows} x {self.columns}" if self.is_grid else f"{self.columns} in a row"
-        return f"level {self.number}: {places} codes of {self.size:,}"
+        places = f"{self.rows} x {self.columns} codes" if self.is_grid else f"a row of {self.columns} codes"
+        alone = self.rows * self.columns == 1
+        return f"level {self.number}: {'one code' if alone else places} of {self.size:,}"
 
 
 def levels_of(layout: CodeLayout) -> list[Level]:

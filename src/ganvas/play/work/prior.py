@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 import time
 from collections.abc import Iterator
@@ -11,15 +12,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ganvas.callback.drawing.images import veil
 from ganvas.errors import OptionError, require
-from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.code_places import half, share_known
 from ganvas.functional.next_code import Drawing
 from ganvas.model.code_model import CodeModel
-from ganvas.play.work.codes import sides
+from ganvas.play.work.codes import Cell, sides
+from ganvas.play.work.mask import coarsest, first_codes, half_of_cells, known_of, until
 from ganvas.run.folder.usable import NEEDS
 
 HALVES = ("upper", "lower", "left", "right")
@@ -100,7 +100,8 @@ class PriorDesk:
         self.takes_any_mask = not model.causal
         self.can_guide = model.num_classes is not None and model.label_dropout > 0
         self.has_average = model.ema is not None
-        self.cells = coarsest(self.layout)
+        first = sides(self.layout.positions[0])
+        self.cells = coarsest(self.layout) if self.takes_any_mask else first
 
     @property
     def classes(self) -> list[str]:
@@ -143,7 +144,7 @@ class PriorDesk:
         require(fits, "label", label, f"must be from 0 to {count - 1}")
         return torch.full((asked.num,), int(label))
 
-    def sample(self, asked: Asked, *, every: float = 0.3) -> Iterator[Progress]:
+    def sample(self, asked: Asked, *, every: float = 0.1) -> Iterator[Progress]:
         """Samples while they are drawn; the last one is what ``ganvas sample`` makes.
 
         Args:
@@ -164,7 +165,7 @@ class PriorDesk:
         *,
         of: int | None = None,
         start: int = 0,
-        every: float = 0.3,
+        every: float = 0.1,
     ) -> Iterator[Progress]:
         """Completions of one image's codes int64 [N] while they are drawn.
 
@@ -221,6 +222,12 @@ class PriorDesk:
         x = self.model.tokenizer.decode(whole.clone()).float().cpu()
         return veil(x, share_known(self.layout, ~hidden.cpu(), *self.shape[1:]))
 
+    def columns(self, asked: Asked) -> int:
+        """Images in a row: of each class in turn a row a class, else about a square."""
+        if asked.label == "each":
+            return -(-asked.num // min(len(self.classes), asked.num))
+        return max(1, round(math.sqrt(asked.num)))
+
     def command(self, asked: Asked, out: str = "samples.png") -> str:
         """The command line that makes the same samples."""
         words = ["ganvas", "sample", str(self.place), "--num", str(asked.num), "--seed", str(asked.seed)]
@@ -228,7 +235,7 @@ class PriorDesk:
             classes = min(len(self.classes), asked.num)
             words += ["--label", ",".join(map(str, range(classes)))]
         elif asked.label is not None:
-            words += ["--label", str(asked.label)]
+            words += ["--label", str(asked.label), "--columns", str(self.columns(asked))]
         return shlex.join([*words, *self._drawing_words(asked), "--out", out])
 
     def completion_command(
@@ -251,6 +258,35 @@ class PriorDesk:
             words += [f"--{name.replace('_', '-')}", f"{value!r}"]
         return words
 
+    def touched(self, cells: Tensor, cell: Cell) -> Tensor:
+        """A mask bool [rows, columns] after a cell was touched: that cell turned, where any mask is taken.
+
+        Else all cells until that one, in the order in which codes are drawn; touched again, those before it.
+        """
+        if not self.takes_any_mask:
+            return until(cells, cell)
+        turned = cells.clone()
+        turned[cell] = ~turned[cell]
+        return turned
+
+    def known(self, cells: Tensor, which: str | None = None) -> Tensor:
+        """bool [N]: the codes that a mask gives.
+
+        Args:
+            cells: bool [rows, columns], of the cells of the coarsest map; of a prior that takes first codes
+                alone those of the first map.
+            which: the half of the image that it is, if it is one.
+        """
+        if which is not None:
+            return half(self.layout, which)
+        if self.takes_any_mask:
+            return known_of(self.layout, cells)
+        return first_codes(self.layout, int(cells.sum()) * len(self.layout.sizes[0]))
+
+    def half_of_cells(self, which: str) -> Tensor:
+        """bool [rows, columns]: the cells of a half."""
+        return half_of_cells(*self.cells, which)
+
     def halves(self) -> list[str]:
         """The halves of an image that may be given."""
         found = []
@@ -263,22 +299,3 @@ class PriorDesk:
             if known.any():
                 found.append(which)
         return found
-
-
-def coarsest(layout: CodeLayout) -> tuple[int, int]:
-    """Rows and columns of the map with the fewest positions."""
-    return min((sides(at) for at in layout.positions), key=lambda one: one[0] * one[1])
-
-
-def known_of(layout: CodeLayout, cells: Tensor) -> Tensor:
-    """bool [N]: the codes whose centres lie in cells that are given, of a mask bool [rows, columns]."""
-    found = []
-    for sizes, at in zip(layout.sizes, layout.positions, strict=True):
-        own = interpolate(cells[None, None].float(), sides(at), mode="nearest-exact")[0, 0] > 0.5
-        found.append(own.flatten().repeat_interleave(len(sizes)))
-    return torch.cat(found)
-
-
-def first_codes(layout: CodeLayout, count: int) -> Tensor:
-    """bool [N]: the first ``count`` codes in the order in which a prior goes through them."""
-    return torch.arange(layout.length) < count

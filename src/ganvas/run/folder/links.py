@@ -38,7 +38,8 @@ def _check(paths: Iterable[Path], folder: Path, option: str) -> None:
         reason = f"is a link out of the {_KIND[option]}'s folder; put a copy in its place"
         require(not leads_out, option, path, reason)
         plain = path.is_file() or path.is_dir() or (path.is_symlink() and not _is_circle(path))
-        require(plain, option, path, "is neither a file nor a folder; remove it")
+        # What is gone by now was a tracker's, which outlives a killed run by a moment.
+        require(plain or not os.path.lexists(path), option, path, "is neither a file nor a folder; remove it")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -78,7 +78,11 @@ NEEDS = {
     "interpolate": _of_a_gan("interpolate"),
     "walk": _of_a_gan("walk through"),
     "neighbours": _of_a_gan("find neighbours of"),
-    "reconstruct": Need((RECONSTRUCTS,), "reconstructs nothing; ganvas sample takes GANs", checkpoint=True),
+    "reconstruct": Need(
+        (RECONSTRUCTS,),
+        "reconstructs nothing; ganvas sample takes GANs and priors, whose folder tokenizer is a VQ-VAE's run",
+        checkpoint=True,
+    ),
     "codes": Need(
         (RECONSTRUCTS,),
         "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",

@@ -102,4 +102,4 @@ def test_classes_that_are_none(
 @pytest.mark.parametrize("command", ["interpolate", "walk", "neighbours"])
 def test_a_generator_without_classes(command: str, ganvas, outputs: Path, tmp_path: Path) -> None:
     line = [command, str(outputs / "train" / "a_gan"), "--label", "3"]
-    refused(ganvas, tmp_path, line, "--label", "the run's generator has no classes")
+    refused(ganvas, tmp_path, line, "--label", "the run's model has no classes")

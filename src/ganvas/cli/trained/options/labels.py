@@ -40,7 +40,7 @@ def labels_asked_for(
     """The classes int64 [num] of so many samples; None where nothing is asked for.
 
     Raises:
-        OptionError: ``--label``: the generator has no classes, or there is no such class.
+        OptionError: ``--label``: the model has no classes, or there is no such class.
     """
     if text is None:
         return None
@@ -50,7 +50,7 @@ def labels_asked_for(
 
     classes = getattr(model, "num_classes", None)
     if classes is None:
-        raise OptionError("--label", text, "the run's generator has no classes; leave the option out")
+        raise OptionError("--label", text, "the run's model has no classes; leave the option out")
     numbers = [_number(word.strip(), text, int(classes), data) for word in text.split(",")]
     rule = f"names {len(numbers)} classes for {num} {what}; ask for more (--num {len(numbers)})"
     require(len(numbers) <= num, "--label", text, rule)
