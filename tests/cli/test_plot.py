@@ -172,7 +172,7 @@ def test_names_of_anyone_are_text(ganvas, runs: Path, drawn: dict[str, Any]) -> 
         (["a1", "--out", "outputs"], "--out", []),
         (["none"], "RUN", ["=none: has no curves"]),
         (["z"], "RUN", ["=z: "]),
-        ([], "ganvas plot", ["=: "]),
+        ([], "RUN", ["=: "]),
     ],
 )
 def test_bad_input(words: list[str], key: str, parts: list[str], ganvas, runs: Path, tmp_path: Path) -> None:

@@ -103,13 +103,11 @@ class Charts(RunCallback):
                 return
             best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
             examples, results = int(pl_module.examples_seen), _results(pl_module.metrics, best)
-            curves = [f"evaluation/{name}" for name in results] if _has_curves(trainer) else []
             with self.state.tolerate_write_errors("TensorBoard"):
                 for writer in (logger.experiment for logger in _loggers(trainer)):
                     if results:
                         writer.add_text("results", _table(results), examples)
-                    columns = led(chosen(config), results, options)
-                    _add_hparams(writer, columns, curves, of_a_sweep=bool(options))
+                    _add_hparams(writer, led(chosen(config), results, options))
 
 
 def layout(
@@ -250,19 +248,16 @@ def _leaves(path: str, node: Any) -> Iterator[tuple[str, bool | int | float | st
         yield path, node
 
 
-def _add_hparams(writer: Any, hparams: Mapping[str, Any], curves: Sequence[str], *, of_a_sweep: bool) -> None:
+def _add_hparams(writer: Any, hparams: Mapping[str, Any]) -> None:
     """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own.
 
-    Of a sweep without the list of columns: TensorBoard takes the list of any one run for all, and runs of a
-    mixed sweep have other columns each; without one it takes those of all runs.
-
-    Args:
-        curves: tags of scalars that are there, whose last values HPARAMS takes for metrics.
+    And without a list of columns: TensorBoard would take that of any one run for all, and a folder of several
+    recipes would be a table of empty cells. Without one it takes the columns of all, and scalars as metrics.
     """
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    columns, start, end = summaries(dict(hparams), dict.fromkeys(curves, 0.0))
-    for summary in (start, end) if of_a_sweep else (columns, start, end):
+    _, start, end = summaries(dict(hparams), {})
+    for summary in (start, end):
         writer._get_file_writer().add_summary(summary)
     writer.flush()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +46,9 @@ def draw_modes(panels: Sequence[ModePanel], out: Path) -> None:
     Raises:
         OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
     """
-    columns = min(len(panels), max(2, math.ceil(math.sqrt(1.6 * len(panels)))))
+    columns = len(panels)
+    if columns > 4:  # the fewest empty places, of these the widest
+        columns = max(range(3, 7), key=lambda width: (-(-len(panels) % width), width))
     rows = -(-len(panels) // columns)
 
     def fill(figure: Any) -> None:
