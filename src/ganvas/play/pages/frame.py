@@ -95,7 +95,10 @@ def _pages(catalogue: Catalogue, run: str) -> list[str]:
 
 
 def _link(text: str, to: str, is_here: bool) -> ui.element:
-    link = ui.link(text, to)
+    link = ui.element("a")
+    link.props["href"] = to
+    with link:
+        ui.label(text)
     if is_here:
         link.props('aria-current="page"')
     return link
