@@ -13,8 +13,7 @@ import yaml
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from ganvas.callback.charts import Charts, Result, chosen, layout, led
-from ganvas.callback.evaluation import Evaluation
+from ganvas.callback.charts import Charts, Result, chosen, layout, led, swept
 from ganvas.callback.run_state import RunState, give_state
 from ganvas.logger.tensorboard import TensorBoard
 from ganvas.model.classifier import Classifier
@@ -94,9 +93,6 @@ def test_a_finished_run(
     assert (hparams["Final/fid"].number_value, hparams["Best/fid"].number_value) == (12.5, 0.25)
     assert hparams["model.generator"].string_value == "MLP"
     assert hparams["data.batch_size"].number_value == 64
-    experiment = plugin_data_pb2.HParamsPluginData.FromString(
-        metadata["_hparams_/experiment"].plugin_data.content
-    ).experiment
     assert sorted(hparams)[:3] == ["Best/fid", "Final/fid", "LR/model.generator_optimizer"]
     assert "_hparams_/session_end_info" in metadata
     (event,) = read.Tensors("results/text_summary")
@@ -104,7 +100,7 @@ def test_a_finished_run(
     assert "| fid | 12.5 | 0.25 | 8 |" in table
     # A scalar of one point is a chart of one dot.
     assert not [tag for tag in read.Tags()["scalars"] if tag.startswith(("final/", "best/"))]
-    assert list(experiment.metric_infos) == []
+    assert "_hparams_/experiment" not in metadata  # of one run, it would hide the columns of others
 
 
 def test_the_columns_of_hparams_begin_with_rates_and_the_main_metric() -> None:
@@ -118,46 +114,6 @@ def test_the_columns_of_hparams_begin_with_rates_and_the_main_metric() -> None:
         ("model", "VQVAE"),
         ("seed", 1),
     ]
-
-
-@pytest.mark.parametrize(("every", "tags"), [(8, ["evaluation/psnr", "evaluation/mse"]), (0, [])])
-def test_metrics_of_hparams_are_scalars_that_are_there(
-    every: int,
-    tags: list[str],
-    run_dir: Path,
-    fit: Callable[..., Any],
-    sampler: Callable[..., Any],
-    events: Callable[[], Any],
-) -> None:
-    """An evaluation every so often makes curves, whose last points HPARAMS shows; psnr leads.
-
-    One at the end alone makes none, also where a run that had ended went on and ended once more.
-    """
-    rows = [
-        {"examples": i, "source": "run", "metrics": {"psnr": i}, "better": {"psnr": "max"}} for i in (8, 16)
-    ]
-    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    class Both(Metrics):
-        def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-            pl_module.metrics = {"mse": 0.5, "psnr": 15.0}
-
-    evaluation = Evaluation(
-        run_dir=str(run_dir),
-        every_examples=every,
-        num_samples=2,
-        features=None,
-        metrics=None,
-        perceptual=None,
-        split="val",
-        batch_size=4,
-        seed=0,
-    )
-    fit(sampler((1, 8, 8)), [evaluation, Charts(run_dir=str(run_dir)), Both()], batches=5)
-    experiment = plugin_data_pb2.HParamsPluginData.FromString(
-        events().summary_metadata["_hparams_/experiment"].plugin_data.content
-    ).experiment
-    assert [info.name.tag for info in experiment.metric_infos] == tags
 
 
 def test_charts_name_scalars_as_the_logger_does(
@@ -213,7 +169,7 @@ def test_a_stopped_run_has_no_row(
         batches=5,
         max_examples=20,
     )
-    assert "_hparams_/experiment" not in events().summary_metadata
+    assert "_hparams_/session_start_info" not in events().summary_metadata
 
 
 def test_a_vqvae_has_charts_of_its_own(
@@ -226,3 +182,48 @@ def test_a_vqvae_has_charts_of_its_own(
     tags = [tag for chart in layout.category[0].chart for tag in chart.multiline.tag]
     assert "loss/reconstruction" in tags
     assert "codes/perplexity" in tags
+
+
+RUN = {
+    "ganvas": {
+        "command": "ganvas train -m experiment=e seed=1,2 model.optimizer.lr=0.1,0.2",
+        "overrides": ["experiment=e", "seed=2", "model.optimizer.lr=0.1", "model/quantizer=fsq"],
+        "sweep": {"sweep": "somewhere", "job": 3},
+    }
+}
+
+
+def test_the_columns_of_a_sweep_lead_with_what_it_varies() -> None:
+    options = swept(RUN)
+    assert options == {"seed": 2.0, "model.optimizer.lr": 0.1, "model/quantizer": "fsq"}
+    assert swept({"ganvas": RUN["ganvas"] | {"sweep": None}}) == {}
+    columns = led({"model.optimizer.lr": 0.1}, {"psnr": Result(24.0, None, None)}, options)
+    assert sorted(columns) == [
+        *("Final/psnr", "Option/model.optimizer.lr", "Option/model/quantizer", "Option/seed"),
+        "model.optimizer.lr",
+    ]
+
+
+def test_a_run_of_a_sweep_says_what_it_varies(
+    run_dir: Path, fit: Callable[..., Any], sampler: Callable[..., Any], events: Callable[[], Any]
+) -> None:
+    (run_dir / "run.yaml").write_text(yaml.safe_dump(RUN | {"config": CONFIG}))
+    fit(sampler((1, 8, 8)), [Charts(run_dir=str(run_dir)), Metrics()], batches=5)
+    metadata = events().summary_metadata
+    assert "_hparams_/experiment" not in metadata
+    start = plugin_data_pb2.HParamsPluginData.FromString(
+        metadata["_hparams_/session_start_info"].plugin_data.content
+    )
+    assert start.session_start_info.hparams["Option/model/quantizer"].string_value == "fsq"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "metric", "sign"),
+    [(GAN, "evaluation/fid", "health/energy"), (VQVAE, "evaluation/psnr", "health/codes_used")],
+)
+def test_metrics_and_health_have_charts_where_they_are_curves(recipe: Any, metric: str, sign: str) -> None:
+    groups = layout(recipe.reports, metrics=True, health=True)
+    assert list(groups) == ["training", "metrics", "health"]
+    assert [metric] in [tags for _, tags in groups["metrics"].values()]
+    assert any(sign in tags for _, tags in groups["health"].values())
+    assert list(layout(recipe.reports)) == ["training"]

@@ -33,9 +33,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     draw = plotting.draw
 
-    def note(panels: Any, labels: Any, out: Path, numbers: Any) -> None:
-        seen.update(panels=panels, labels=labels, numbers=numbers)
-        draw(panels, labels, out, numbers)
+    def note(charts: Any, labels: Any, out: Path, numbers: Any) -> None:
+        panels = {one.title: one.lines for one in charts}
+        seen.update(charts=charts, panels=panels, labels=labels, numbers=numbers)
+        draw(charts, labels, out, numbers)
 
     monkeypatch.setattr(plotting, "draw", note)
     return seen
@@ -50,11 +51,13 @@ def test_metrics_and_losses_by_themselves(ganvas, runs: Path, drawn: dict[str, A
         assert len(image.convert("RGB").getcolors(1 << 20)) > 50
     assert list(drawn["panels"]) == ["loss/generator"]
     assert drawn["numbers"] == [  # a panel of each would be a dot
-        f"evaluation/fid: {fid} at 40 examples, {run}" for run, fid in (("a1", 1), ("a2", 2), ("b1", 1))
+        "evaluation/fid: 1.5 ± 6.4 at 40 examples, model.generator_optimizer.lr=0.1, 2 seeds",
+        "evaluation/fid: 1 at 40 examples, b1",
     ]
     lines = drawn["panels"]["loss/generator"]
-    assert [(line.name, line.variant) for line in lines] == [("a1", 0), ("a2", 0), ("b1", 1)]
-    assert lines[2].curve[0][-1] == 39
+    mean = "model.generator_optimizer.lr=0.1, mean of 2 seeds"
+    assert [(line.name, line.variant) for line in lines] == [(mean, 0), ("b1", 1)]
+    assert lines[1].curve[0][-1] == 39
     assert drawn["labels"] == ["model.generator_optimizer.lr=0.1", "model.generator_optimizer.lr=0.2"]
 
 
@@ -88,6 +91,48 @@ def test_losses_first_equal_ones_once_and_one_axis(
     assert [axis.get_title() for axis in axes] == titles
     assert len({axis.get_xlim() for axis in axes}) == 1  # up to 200 in all
     assert [axis.get_xlabel() for axis in axes] == ["", "examples seen", "examples seen", "examples seen"]
+
+
+def test_seeds_behind_their_mean_against_time(
+    ganvas, runs: Path, drawn: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two speeds: 10 then 20 examples a second for one seed, 5 for the other."""
+    for name, seed, speeds in (("t1", 1, (10.0, 20.0)), ("t2", 2, (5.0, 5.0))):
+        rows = [
+            {"examples": 100 * (i + 1), "loss/generator": seed + i, "speed/examples_per_second": speed}
+            for i, speed in enumerate(speeds)
+        ]
+        rows.append({"examples": 300, "loss/generator": 9.0})  # after the last speed it goes on as before
+        forge(tmp_path / "outputs" / "train" / name, seed=seed, curves=rows)
+    rows = [{"examples": i, "loss/generator": i} for i in (1, 2)]
+    forge(tmp_path / "outputs" / "train" / "slow", curves=rows, changes={"model.generator_optimizer.lr": 3.0})
+    done = ganvas(
+        *("plot", "t1", "t2", "slow", "--against", "time", "--seeds", "--out", "t.svg", "--tags"),
+        "loss/generator",
+    )
+    assert done.stderr == "slow: speed/examples_per_second of metrics.jsonl tells no time; left out\n"
+    (chart,) = drawn["charts"]
+    assert chart.x_label == "training time, seconds"
+    first, second, mean = chart.lines
+    assert (first.faint, second.faint, mean.faint) == (True, True, False)
+    assert first.curve[0] == pytest.approx([10, 15, 20])
+    assert second.curve[0] == pytest.approx([20, 40, 60])
+    assert mean.curve[0] == pytest.approx([15, 27.5, 40])
+    assert mean.curve[1] == [1.5, 2.5, 9.0]
+    assert mean.band is not None
+
+
+def test_modes_of_two_generators(ganvas, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toy = ["model=mlp_gan", "data=toy", "trainer.max_examples=256", "accelerator=cpu", "callback=minimal"]
+    for seed in (1, 2):
+        ganvas("train", *toy, f"seed={seed}", f"paths.run_dir={tmp_path / f'g{seed}'}")
+    done = ganvas("plot", "--modes", "g1", "g2", "--num", "50", "--out", "m.svg")
+    assert "of 25" in done.stdout
+    shown = (tmp_path / "m.svg").read_text()
+    assert shown.count(" of 25 modes, ") >= 2
+    refused(ganvas, tmp_path, ["plot", "--modes", "g1", "--num", "0"], "--num")
+    refused(ganvas, tmp_path, ["plot", "g1", "--modes", "--seeds"], "--seeds", "is of curves")
+    refused(ganvas, tmp_path, ["plot", "g1", "--rate-distortion", "--modes"], "--modes")
 
 
 def test_a_run_of_single_points_is_an_image_of_numbers(ganvas, tmp_path: Path, drawn: dict[str, Any]) -> None:
@@ -127,7 +172,7 @@ def test_names_of_anyone_are_text(ganvas, runs: Path, drawn: dict[str, Any]) -> 
         (["a1", "--out", "outputs"], "--out", []),
         (["none"], "RUN", ["=none: has no curves"]),
         (["z"], "RUN", ["=z: "]),
-        ([], "ganvas plot", ["=: "]),
+        ([], "RUN", ["=: "]),
     ],
 )
 def test_bad_input(words: list[str], key: str, parts: list[str], ganvas, runs: Path, tmp_path: Path) -> None:

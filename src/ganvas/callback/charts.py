@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ganvas.callback.evaluation import Evaluation, best_metrics
+from ganvas.callback.health import Health
 from ganvas.callback.run_state import RunCallback, finished
 from ganvas.callback.writing.rows import read_rows
 from ganvas.errors import OptionError
@@ -34,6 +35,28 @@ _CHARTS = {
     "codes used: training, validation": ["codes/used", "validation/codes_used"],
     "gradient norm: generator, discriminator": ["gradient_norm/generator", "gradient_norm/discriminator"],
     "learning rate: generator, discriminator": ["learning_rate/generator", "learning_rate/discriminator"],
+}
+# By what tells the recipe. A tag is a regular expression to TensorBoard.
+_METRICS = {
+    "loss/discriminator": {"FID": ["evaluation/fid"], "KID": ["evaluation/kid"]},
+    "codes/used": {
+        "PSNR, dB": ["evaluation/psnr"],
+        "SSIM": ["evaluation/ssim"],
+        "FID of reconstructions": ["evaluation/rfid"],
+    },
+}
+_HEALTH = {
+    "loss/discriminator": {
+        "distance from the data: raw, averaged weights": ["health/energy", "health/energy_averaged"],
+        "samples beside data: diversity, distinct": ["health/diversity", "health/distinct"],
+        "overfitting of D: gap, r_t": ["health/overfitting", "health/r_t"],
+        "largest singular values of D's layers": ["health/spectral_norm/.*"],
+    },
+    "codes/used": {
+        "codes used: watched samples": ["health/codes_used"],
+        "perplexity of the codes: watched samples": ["health/perplexity"],
+        "unexplained share of the samples": ["health/unexplained"],
+    },
 }
 _MAIN_METRICS = ("fid", "psnr", "accuracy")  # what a reader asks for first, of whichever there is
 
@@ -58,8 +81,10 @@ class Charts(RunCallback):
         with self.state.tolerate_write_errors("TensorBoard"):
             for logger in _loggers(trainer):
                 named = getattr(logger, "shown_tag", str)  # as the logger names scalars
-                charts = layout(getattr(pl_module, "reports", ()))
-                for kind in charts["training"].values():
+                watched = any(isinstance(one, Health) for one in trainer.callbacks)  # type: ignore[attr-defined]
+                reports = getattr(pl_module, "reports", ())
+                charts = layout(reports, metrics=_has_curves(trainer), health=watched)
+                for kind in (kind for group in charts.values() for kind in group.values()):
                     kind[1] = list(map(named, kind[1]))
                 writer = logger.experiment
                 writer.add_custom_scalars(charts)
@@ -71,25 +96,29 @@ class Charts(RunCallback):
         """After every callback's ``on_train_end``, so that the final metrics are there in any order."""
         if finished(trainer, pl_module, self.state) and self.run_file.exists():
             try:
-                config = load_plain(self.run_file, "RUN")["config"]
+                run = load_plain(self.run_file, "RUN")
+                config, options = run["config"], swept(run)
             except (OptionError, KeyError, TypeError) as error:  # somebody else wrote it; the run is done
                 log.warning("no row of HPARAMS: run.yaml holds no config (%s)", error)
                 return
             best = best_metrics(read_rows(self.run_file.with_name("evaluations.jsonl")))
             examples, results = int(pl_module.examples_seen), _results(pl_module.metrics, best)
-            curves = [f"evaluation/{name}" for name in results] if _has_curves(trainer) else []
             with self.state.tolerate_write_errors("TensorBoard"):
                 for writer in (logger.experiment for logger in _loggers(trainer)):
                     if results:
                         writer.add_text("results", _table(results), examples)
-                    _add_hparams(writer, led(chosen(config), results), curves)
+                    _add_hparams(writer, led(chosen(config), results, options))
 
 
-def layout(reports: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+def layout(
+    reports: Sequence[str], *, metrics: bool = False, health: bool = False
+) -> dict[str, dict[str, list[Any]]]:
     """TensorBoard's layout of charts for a recipe that may report these tags; losses first.
 
     Args:
         reports: see ``Recipe.reports`` (``codes/`` stands for all that begin so); empty: all charts.
+        metrics: whether the run is evaluated while it trains, so that metrics are curves.
+        health: whether its health is watched.
     """
     prefixes = tuple(tag for tag in reports if tag.endswith("/"))
 
@@ -102,7 +131,16 @@ def layout(reports: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
         own = [tag for tag in reports if tag.startswith("loss/") and not tag.endswith("/")]
         losses = {f"loss: {tag.partition('/')[2]}": [tag] for tag in own}
     ordered = losses | there
-    return {"training": {title: ["Multiline", tags] for title, tags in ordered.items()}}
+    groups = {"training": ordered}
+    kind = "loss/discriminator" if reported("loss/discriminator") else "codes/used"
+    if metrics and reported(kind):
+        groups["metrics"] = _METRICS[kind]
+    if health and reported(kind):
+        groups["health"] = _HEALTH[kind]
+    return {
+        group: {title: ["Multiline", list(tags)] for title, tags in charts.items()}
+        for group, charts in groups.items()
+    }
 
 
 class Result(NamedTuple):
@@ -122,22 +160,49 @@ def _results(final: Mapping[str, float], best: Mapping[str, Mapping[str, float |
     return results
 
 
-def led(
-    hparams: dict[str, bool | int | float | str], results: Mapping[str, Result]
-) -> dict[str, bool | int | float | str]:
-    """The columns of HPARAMS; capitals lead: learning rates (``LR/...``) and the main metric (``Final/fid``).
+Plain = bool | int | float | str
 
-    TensorBoard sorts columns by their letters' codes and shows the first five.
+
+def led(
+    hparams: Mapping[str, Plain], results: Mapping[str, Result], options: Mapping[str, Plain] | None = None
+) -> dict[str, Plain]:
+    """The columns of HPARAMS; capitals lead: the main metric (``Final/fid``), then what tells runs apart.
+
+    That is, in a sweep, what it varies (``Option/seed``), elsewhere learning rates (``LR/...``). TensorBoard
+    sorts columns by their letters' codes and shows the first five.
+
+    Args:
+        options: see :func:`swept`.
     """
-    columns: dict[str, bool | int | float | str] = {}
+    columns: dict[str, Plain] = {f"Option/{key}": value for key, value in (options or {}).items()}
     for key, value in hparams.items():
         path, _, last = key.rpartition(".")
-        columns[f"LR/{path}" if last == "lr" else key] = value
+        columns[f"LR/{path}" if last == "lr" and not options else key] = value
     for number, (name, one) in enumerate(results.items()):
         for kind, result in (("final", one.final), ("best", one.best)):
             if result is not None:
                 columns[f"{kind if number else kind.capitalize()}/{name}"] = result
     return columns
+
+
+def swept(run: Mapping[str, Any]) -> dict[str, Plain]:
+    """What a sweep varies, of the run.yaml of one of its runs: key -> value.
+
+    Those are the overrides of the run that were not written for all of them. Empty elsewhere.
+    """
+    about = run.get("ganvas")
+    if not isinstance(about, dict) or not about.get("sweep"):
+        return {}
+    common = str(about.get("command", "")).split()
+    varied: dict[str, Plain] = {}
+    for word in about.get("overrides") or ():
+        key, _, value = str(word).lstrip("+~").partition("=")
+        if word not in common:
+            try:
+                varied[key] = float(value)
+            except ValueError:
+                varied[key] = value
+    return varied
 
 
 def _table(results: Mapping[str, Result]) -> str:
@@ -183,15 +248,16 @@ def _leaves(path: str, node: Any) -> Iterator[tuple[str, bool | int | float | st
         yield path, node
 
 
-def _add_hparams(writer: Any, hparams: dict[str, Any], curves: Sequence[str]) -> None:
+def _add_hparams(writer: Any, hparams: Mapping[str, Any]) -> None:
     """What ``SummaryWriter.add_hparams`` writes, but into this run's file and not into one of its own.
 
-    Args:
-        curves: tags of scalars that are there, whose last values HPARAMS takes for metrics.
+    And without a list of columns: TensorBoard would take that of any one run for all, and a folder of several
+    recipes would be a table of empty cells. Without one it takes the columns of all, and scalars as metrics.
     """
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    for summary in summaries(hparams, dict.fromkeys(curves, 0.0)):
+    _, start, end = summaries(dict(hparams), {})
+    for summary in (start, end):
         writer._get_file_writer().add_summary(summary)
     writer.flush()
 

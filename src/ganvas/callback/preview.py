@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganvas.callback.drawing.files import save_image
 from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
+from ganvas.callback.drawing.views import Views, look, write_views
 from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
 from ganvas.functional.sharding import unsharded
@@ -28,6 +29,9 @@ class Preview(PeriodicCallback):
     class where it has classes; one that
     reconstructs shows the first validation samples beside their reconstructions, and in TensorBoard also
     their codes as colours and a histogram of the codes that they use.
+
+    TensorBoard also gets what :mod:`ganvas.callback.drawing.views` makes: points as a mesh, the
+    discriminator's decision as a precision-recall curve, latents with pictures in its projector.
 
     The first preview is of the untrained networks. Then they come at 1, 2, 5, 10, 20, 50 ... times
     ``first_examples``, as long as that is less than ``every_examples``, then at its multiples and the end.
@@ -70,6 +74,11 @@ class Preview(PeriodicCallback):
                 return
             with evaluating(pl_module) as device:
                 image, indices, code_map = self._make(trainer, pl_module, device)
+                boards = [one for one in trainer.loggers if isinstance(one, TensorBoardLogger)]
+                views = self._look(trainer, pl_module, device) if boards else Views()
+        for board in boards:
+            with self.state.tolerate_write_errors(type(board).__name__):
+                write_views(board.experiment, Path(board.log_dir), views, self.acted_at)
         if image is None:
             return
         with self.state.tolerate_write_errors("samples"):
@@ -110,6 +119,13 @@ class Preview(PeriodicCallback):
             samples = pl_module.sample(len(real) if real.ndim == 2 else self.num, self.seed)
             return draw(samples, background=real if real.ndim == 2 else None), None, None
         return None, None, None
+
+    def _look(self, trainer: pl.Trainer, pl_module: Any, device: torch.device) -> Views:
+        data: Any = datamodule_of(trainer)
+        split = "val" if data.num_samples("val") else "train"
+        num = self.num_points if len(data.facts().sample_shape) == 1 else self.num
+        real = next(iter(data.batches(split, num, limit=num)))
+        return look(pl_module, real, len(real.x), self.seed, device)
 
     def _first_samples(self, trainer: pl.Trainer) -> Tensor:
         """The first validation samples (training samples where none are held out), on the CPU."""

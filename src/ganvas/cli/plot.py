@@ -1,6 +1,8 @@
 """``ganvas plot RUN ... --out curves.png``: losses and metrics against examples seen.
 
+Seeds of one variant are their mean in a band, its 95 % interval (Student's t).
 With --rate-distortion: bits an image against PSNR, of codes and of priors over them, beside image files.
+With --modes: samples of toy data over the true modes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ganvas.files.text import one_line, say
 
 if TYPE_CHECKING:
     from ganvas.compare.curves import Curve
+    from ganvas.compare.show.lines import Recorded
 
 _MOST_PANELS = 12
 _USUAL_PANELS = 6
@@ -24,7 +27,7 @@ _MOST_POINTS = 2000  # of a line
 
 
 def run(argv: Sequence[str]) -> int:
-    """Draws one panel a tag, losses first, one line a run; seeds of one variant share a colour.
+    """Draws one panel a tag, losses first, one line a variant, its seeds' mean with a band.
 
     Tags that are the same curve share a panel; what has one point is written as a number.
     """
@@ -34,13 +37,17 @@ def run(argv: Sequence[str]) -> int:
         from ganvas.cli.pictures.rate_distortion import plot_rates
 
         return plot_rates(arguments)
+    if arguments.modes:
+        from ganvas.cli.pictures.modes import plot_modes
+
+        return plot_modes(arguments)
     out = Path(arguments.out or "curves.png")
     check_out(out, (".png", ".pdf", ".svg"))
 
-    from ganvas.compare.curves import apart, equal_curves, read_curves, thinned
+    from ganvas.compare.curves import apart, read_curves
     from ganvas.compare.find import find_runs
+    from ganvas.compare.show.lines import SPEED, Recorded, make_charts
     from ganvas.compare.show.plot import draw, require_matplotlib
-    from ganvas.compare.show.svg import Line
     from ganvas.compare.variants import group
     from ganvas.run.folder.usable import NEEDS
 
@@ -54,39 +61,68 @@ def run(argv: Sequence[str]) -> int:
         if not curves:
             said.append("metrics.jsonl holds no curves; left out")
         notes += [f"{folder.path.name}: {word}" for word in said]
-        runs.append((folder.path.name, variant, curves))
-    tags = _tags(arguments.tags, [curves for _, _, curves in runs], arguments.run)
-    every = [curves for _, _, curves in runs]
+        runs.append(Recorded(folder.path.name, variant, curves))
+    every = [run.curves for run in runs]
+    tags = _tags(arguments.tags, every, arguments.run)
     drawn, single = apart([{tag: curves[tag] for tag in tags if tag in curves} for curves in every])
-    panels = {
-        title: [
-            Line(name, i, thinned(curves[tag], _MOST_POINTS)) for name, i, curves in runs if tag in curves
-        ]
-        for title, tag in equal_curves(every, [tag for tag in tags if tag in drawn]).items()
-    }
-    numbers = [
-        f"{tag}: {curves[tag][1][0]:.5g} at {curves[tag][0][0]} examples, {name}"
-        for tag in single
-        for name, _, curves in runs
-        if tag in curves
-    ]
+    by_time = arguments.against == "time"
+    charts = make_charts(
+        runs,
+        [tag for tag in tags if tag in drawn],
+        labels,
+        most_points=_MOST_POINTS,
+        by_time=by_time,
+        seeds=arguments.seeds,
+        notes=notes,
+    )
+    if by_time:
+        timed = any(SPEED in curves for curves in every)
+        require(timed, "--against", "time", f"no run has {SPEED}, which tells it; leave it out")
+    numbers = [one for tag in single for one in _said(runs, tag, labels, arguments.seeds)]
     with writing(out):
-        draw(panels, labels, out, numbers)
+        draw(charts, labels, out, numbers)
     for note in notes:
         say(one_line(note), error=True)
     say(out)
     return 0
 
 
+def _said(runs: Sequence[Recorded], tag: str, labels: Sequence[str], seeds: bool) -> list[str]:
+    """Values of a tag of one point: of each run, or of several seeds at one time their mean and interval."""
+    from ganvas.compare.show.table import mean_and_half
+    from ganvas.compare.statistics import summarize
+
+    said = []
+    for variant, label in enumerate(labels):
+        own = [run for run in runs if run.variant == variant and tag in run.curves]
+        at = {run.curves[tag][0][0] for run in own}
+        if len(own) > 1 and len(at) == 1:
+            values = mean_and_half(summarize([run.curves[tag][1][0] for run in own]))
+            said.append(f"{tag}: {values} at {at.pop()} examples, {label}, {len(own)} seeds")
+            own = own if seeds else []
+        for run in own:
+            (examples, *_), (value, *_) = run.curves[tag]
+            said.append(f"{tag}: {value:.5g} at {examples} examples, {run.name}")
+    return said
+
+
 def _parser() -> Parser:
     parser = Parser(prog="ganvas plot", description=__doc__)
     parser.add_argument("run", metavar="RUN", nargs="+", help="runs, globs over them, or folders of runs")
     parser.add_argument(
-        "--out", help="a .png, .pdf or .svg (./curves.png; ./rate_distortion.png, none with --table alone)"
+        "--out",
+        help="a .png, .pdf or .svg (./curves.png; ./modes.png; ./rate_distortion.png, none with --table "
+        "alone)",
     )
     parser.add_argument(
         "--tags", metavar="TAG", nargs="+", help="what to draw, e.g. loss/generator evaluation/fid"
     )
+    parser.add_argument(
+        "--against",
+        choices=("examples", "time"),
+        help="the x axis: examples seen, or training time by the speed that runs record (examples)",
+    )
+    parser.add_argument("--seeds", action="store_true", help="every run, too, behind the mean of its variant")
     parser.add_argument("--output-dir", default="outputs", help="where runs are looked for (./outputs)")
     parser.add_argument(
         "--rate-distortion",
@@ -94,8 +130,17 @@ def _parser() -> Parser:
         help="instead, bits an image against PSNR: of a VQ-VAE's codes, or of codes under a prior, beside "
         "JPEG, JPEG 2000, WebP and AVIF of the same images",
     )
+    parser.add_argument(
+        "--modes",
+        action="store_true",
+        help="instead, samples of GANs on toy data over the true modes, captured and missed ones marked",
+    )
     parser.add_argument("--split", choices=("train", "val", "test"), help="of --rate-distortion (test)")
-    parser.add_argument("--num", type=int, help="of --rate-distortion: images, the first ones (all)")
+    parser.add_argument(
+        "--num",
+        type=int,
+        help="of --rate-distortion: images, the first ones (all); of --modes: samples (2000)",
+    )
     parser.add_argument("--table", metavar="FILE", help="of --rate-distortion: its numbers, a .csv or .json")
     add_own_code(parser)
     add_places(parser)
@@ -104,16 +149,26 @@ def _parser() -> Parser:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raises OptionError at an option that what is drawn passes over."""
-    if arguments.rate_distortion:
-        tags = arguments.tags
-        require(tags is None, "--tags", " ".join(tags or ()), "is of curves over examples; leave it out")
-        return
-    for name in ("split", "num", "table", "config_dir", "allow_imports", "allow_places"):
+    kinds = [name for name in ("rate_distortion", "modes") if getattr(arguments, name)]
+    both = "draw two pictures, and a command writes one; leave one out"
+    require(len(kinds) < 2, "--modes", "", f"and --rate-distortion {both}")
+    kind = kinds[0] if kinds else "curves"
+    for name, (readers, reason) in _READ_BY.items():
         value = getattr(arguments, name)
         given = value not in (None, [], False)
         shown = " ".join(value) if isinstance(value, list) else "" if value is True else value
-        reason = "is of --rate-distortion, which reads weights; leave it out"
-        require(not given, f"--{name.replace('_', '-')}", shown, reason)
+        require(not given or kind in readers, f"--{name.replace('_', '-')}", shown, f"{reason}; leave it out")
+
+
+_OF_CURVES = ({"curves"}, "is of curves over examples")
+_OF_RATES = ({"rate_distortion"}, "is of --rate-distortion, which reads weights")
+_OF_WEIGHTS = ({"rate_distortion", "modes"}, "is of --rate-distortion and --modes, which read weights")
+# Option -> what reads it, and what to say to who gives it to another.
+_READ_BY: dict[str, tuple[set[str], str]] = {
+    **dict.fromkeys(("tags", "against", "seeds"), _OF_CURVES),
+    **dict.fromkeys(("split", "table"), _OF_RATES),
+    **dict.fromkeys(("num", "config_dir", "allow_imports", "allow_places"), _OF_WEIGHTS),
+}
 
 
 def _tags(asked: Sequence[str] | None, runs: Sequence[Mapping[str, Curve]], named: Any) -> list[str]:

@@ -38,7 +38,7 @@ def test_tensorboard_reads_them(channels: int, tmp_path: Path) -> None:
         assert np.array_equal(board[top : top + 2, left : left + 4], images[number].permute(1, 2, 0).numpy())
     assert (board[2:, 4:] == 0).all()
     assert {path.name for path in tmp_path.rglob("*")} == {
-        *("codebook", "projector_config.pbtxt", "vectors.tsv", "labels.tsv", "sprite.png")
+        *("codebook", "projector_config.pbtxt", "projector.pbtxt", "vectors.tsv", "labels.tsv", "sprite.png")
     }
 
 

@@ -46,6 +46,12 @@ class Codes:
         made: Tensor = self.quantizer.decode(codes[0] if self._one_size else codes)
         return made.flatten(2)[:, :, 0]
 
+    @torch.no_grad()
+    def mean_vectors(self, codes: tuple[Tensor, ...]) -> Tensor:
+        """The same as the mean over all positions, [B, its channels]."""
+        made: Tensor = self.quantizer.decode(codes[0] if self._one_size else codes)
+        return made.flatten(2).mean(2)
+
     def cut(self, codes: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
         """The first ``count`` of :attr:`num_cuts` parts: sizes where there are several, else levels."""
         return (self.quantizer.cut(codes[0], count),) if self._one_size else codes[:count]

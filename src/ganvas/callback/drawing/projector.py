@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from ganvas.callback.drawing.files import save_into, to_image
+from ganvas.files.read import read_bytes
 from ganvas.files.write import write_bytes, write_text
+
+_ENTRY = "projector.pbtxt"  # an embedding's part of TensorBoard's one file
+_MAX_BYTES = 10_000
 
 
 def write_projector(
-    logs: Path, name: str, vectors: Tensor, table: dict[str, Sequence[object]], images: Tensor | None
+    logs: Path, name: str, vectors: Tensor, table: Mapping[str, Sequence[object]], images: Tensor | None
 ) -> None:
-    """Writes ``logs/name/`` and ``logs/projector_config.pbtxt``, which TensorBoard reads.
+    """Writes ``logs/name/`` and ``logs/projector_config.pbtxt``, which TensorBoard reads, with all names.
 
     Args:
         logs: the folder of the event files.
@@ -44,7 +48,10 @@ def write_projector(
         write_bytes(logs / name / "sprite.png", stream.getvalue())
         size = f"single_image_dim: {width} single_image_dim: {height}"
         lines.append(f'sprite {{ image_path: "{name}/sprite.png" {size} }}')
-    write_text(logs / "projector_config.pbtxt", "embeddings {\n  " + "\n  ".join(lines) + "\n}\n")
+    write_text(logs / name / _ENTRY, "embeddings {\n  " + "\n  ".join(lines) + "\n}\n")
+    every = sorted(logs.glob(f"*/{_ENTRY}"))  # of what other callbacks wrote, too
+    entries = [read_bytes(path, _MAX_BYTES).decode() for path in every]
+    write_text(logs / "projector_config.pbtxt", "".join(entries))
 
 
 def sprite(images: Tensor) -> Tensor:

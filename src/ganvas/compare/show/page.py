@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape as escaped
 
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
-from ganvas.compare.curves import Curve, apart, equal_curves, read_curves, sensible_tags, thinned
+from ganvas.compare.curves import Curve, apart, read_curves, sensible_tags
 from ganvas.compare.show.images import newest_grid
-from ganvas.compare.show.svg import DARK, LIGHT, Line, panel, style, swatch
+from ganvas.compare.show.lines import Recorded, make_charts
+from ganvas.compare.show.svg import DARK, LIGHT, panel, style, swatch
 from ganvas.compare.show.table import (
     against_above,
     examples,
@@ -177,19 +178,20 @@ def _charts(result: Comparison, notes: list[str], room: _Room) -> str:
     runs = _curves(result.variants, notes, room)
     drawn, single = apart([curves for _, _, curves in runs])
     tags = sensible_tags(drawn, _MOST_PANELS)
-    panels = []
-    for name_of_panel, tag in equal_curves([curves for _, _, curves in runs], tags).items():
-        lines = [
-            Line(name, i, thinned(curves[tag], _MOST_POINTS)) for i, name, curves in runs if tag in curves
-        ]
-        panels.append(f'<div class="chart">{panel(name_of_panel, lines)}</div>')
+    recorded = [Recorded(name, i, curves) for i, name, curves in runs]
+    labels = [variant.label for variant in result.variants]
+    charts_of_tags = make_charts(recorded, tags, labels, most_points=_MOST_POINTS, notes=notes)
+    panels = [
+        f'<div class="chart">{panel(one.title, one.lines, one.x_label)}</div>' for one in charts_of_tags
+    ]
     legend = "".join(
         f"<li>{swatch(index)}{_broken(variant.label)}</li>" for index, variant in enumerate(result.variants)
     )
     charts = (
         "<h2>Curves</h2>\n"
-        '<p class="soft">As recorded while training, one line a run; their protocol may be another than the '
-        f'table\'s.</p>\n<ul class="legend">{legend}</ul>\n<div class="charts">{"".join(panels)}</div>'
+        '<p class="soft">As recorded while training, under a protocol that may be another than the table\'s: '
+        "means over seeds, and the 95 % interval of each mean (Student's t) as a band.</p>"
+        f'\n<ul class="legend">{legend}</ul>\n<div class="charts">{"".join(panels)}</div>'
     )
     return "\n".join([charts if panels else "", _recorded_once(runs, sensible_tags(single, _MOST_NUMBERS))])
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganvas.compare.show.plot import legible, require_matplotlib, style
-from ganvas.files.write import write_bytes
+from ganvas.compare.show.plot import legible, save_figure, style
 
 _MARKERS = "osD^vP*X"
 
@@ -42,17 +39,8 @@ def draw_rates(curves: Sequence[RateCurve], out: Path, *, pixels: int, title: st
     Raises:
         OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
     """
-    require_matplotlib()
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    # A run's name is text and never a formula; letters without a glyph are drawn as boxes, without a word.
-    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure = Figure(figsize=(8, 5.5 + 0.22 * len(curves)), dpi=120)
-        FigureCanvasAgg(figure)
-        figure.set_layout_engine("constrained")
+    def fill(figure: Any) -> None:
         axis: Any = figure.subplots()
         for number, curve in enumerate(curves):
             look = style(number) | ({} if curve.is_run else {"linewidth": 0.9, "alpha": 0.75})
@@ -74,9 +62,8 @@ def draw_rates(curves: Sequence[RateCurve], out: Path, *, pixels: int, title: st
             one.set_major_formatter(_number)
             one.set_minor_formatter(_number)
         figure.legend(loc="outside lower left", fontsize=9, frameon=False, ncols=2)
-        content = io.BytesIO()  # of a file that fails, matplotlib makes errors of another kind
-        figure.savefig(content, format=out.suffix[1:])
-    write_bytes(out, content.getvalue())
+
+    save_figure(out, (8, 5.5 + 0.22 * len(curves)), fill)
 
 
 def _number(value: float, _: int) -> str:

@@ -100,6 +100,11 @@ NEEDS = {
     "plot --rate-distortion": Need(
         _JUDGED, "has no codes to count; it must be the run of a VQ-VAE or of a prior", checkpoint=True
     ),
+    "plot --modes": Need(
+        (LATENTS,),
+        "has no modes that can be counted; it must be the run of a GAN on data=toy",
+        checkpoint=True,
+    ),
     "pictures": Need((SAMPLES,), "draws no codes; it must be the run of a prior over codes", checkpoint=True),
 }
 
