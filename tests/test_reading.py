@@ -282,7 +282,7 @@ ALLOWED = {
     "cli/sweep/attempt.py": _OWN,
     "sweep/engine/node.py": _OWN,
     "run/process/": _OWN,
-    "logger/process/": "lines of our own processes, and what a tracker's package keeps; no room of ours is imported there",
+    "logger/process/": "lines of our own processes, and a tracker's store; no room of ours is there",
     "run/distributed/": _OWN,
     "run/checkpoint/": "checkpoints, whose sha256 is known and whose archive is looked at",
     "cli/terminal.py": "rich's only door",
