@@ -1,5 +1,5 @@
 # make train: set up and run the quickstart.  make test: set up and run what a change usually breaks.
-# make test-all: every test.  make check: lint and types.
+# make test-all: every test.  make check: lint and types.  make docs: the documentation site.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ OUT ?= outputs
 WORKERS ?= 2 # processes that run the tests side by side
 
 .PHONY: setup train test test-rest test-all test-faults test-faults-nightly test-faults-mutations test-fuzz \
-	test-fuzz-nightly check wheel gpu-wheels clean
+	test-fuzz-nightly check docs wheel gpu-wheels clean
 
 setup: $(VENV)/.installed
 
@@ -64,6 +64,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation site; open $(SITE)/index.html, no server is needed. A broken link or a missing page fails.
+SITE ?= site
+docs: setup
+	$(BIN)/python docs/site/build.py --out $(SITE)
+
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
 
@@ -76,4 +81,4 @@ gpu-wheels: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w .whl hydra-core omegaconf antlr4-python3-runtime
 
 clean:
-	rm -rf dist build .pytest_cache .ruff_cache .mypy_cache
+	rm -rf dist build $(SITE) .pytest_cache .ruff_cache .mypy_cache

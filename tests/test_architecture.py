@@ -26,9 +26,10 @@ ROOMS = {
     "compare": ("run.folder", "functional", "files"),
     "sweep": ("run.folder", "run.process", "functional", "files"),
     "pipeline": ("sweep.tree", "run.folder", "run.process", "functional", "files"),
-    "cli": ("play", "run", "sweep", "pipeline", "compare", "codec", *_RUN),
+    "exporting": ("run", *_RUN),
+    "cli": ("play", "exporting", "run", "sweep", "pipeline", "compare", "codec", *_RUN),
     "play": ("run", "compare", *_RUN),
-    "api": ("cli", "run", "compare", "codec", *_RUN),
+    "api": ("cli", "exporting", "run", "compare", "codec", *_RUN),
 }
 # Files that may import more than their room.
 EXCEPTIONS = {

@@ -21,6 +21,7 @@ TOP = {"src", "tests", "conf", "docs", "benchmarks"}
 # Files that a page makes its reader write, and what the options are called that it makes up.
 OF_THE_READER = r".*/(?:test_)?(?:mine|small_vqgan|found|NAME)\.(?:py|yaml)"
 OPTIONS_OF_THE_READER = {"model.adversarial_weight", "model.adversarial_from", "model.latent_dm"}
+OPTIONS_OF_THE_READER |= {"model.safetensors", "model.safetensors.sha256"}  # files
 ENDINGS = r"\.(?:py|yaml|md|sh|toml|png|txt|in)"
 # What chooses data, models and parts, so that together they have every key that a page may name.
 CONFIGS = [

@@ -10,6 +10,7 @@ from ganvas.version import __version__
 if TYPE_CHECKING:
     from ganvas.api.config import Config, compose
     from ganvas.api.evaluation import evaluate
+    from ganvas.api.exporting import export
     from ganvas.api.files_of_codes import decode, encode
     from ganvas.api.loading import load, runs
     from ganvas.api.run import Run
@@ -29,6 +30,7 @@ __all__ = [
     "decode",
     "encode",
     "evaluate",
+    "export",
     "load",
     "resume",
     "runs",
@@ -41,6 +43,7 @@ _HOMES = {
     "decode": "api.files_of_codes",
     "encode": "api.files_of_codes",
     "evaluate": "api.evaluation",
+    "export": "api.exporting",
     "Run": "api.run",
     "load": "api.loading",
     "runs": "api.loading",

@@ -113,7 +113,7 @@ def test_services_that_cannot_be_reached(spoiled: Callable[..., Any], tmp_path: 
     for what in ("Wandb", "Comet", "Mlflow"):
         assert len(events(status, what)) == 1, (what, status["write_errors"])
     assert events(status, "Mlflow") == ["did not finish within 2 seconds and was ended"]
-    assert seconds < 40
+    assert seconds < 80  # wandb alone would try for 90
     log = (tmp_path / "run" / "train.log").read_text()
     assert log.count("Mlflow could not be written") == 1
     for path in (tmp_path / "run").rglob("*"):
@@ -128,7 +128,7 @@ def test_what_befalls_trackers(spoiled: Callable[..., Any]) -> None:
     assert [said.rpartition("/")[2] for said in events(status, "Trackio")] == ["trackio is gone"]
     assert events(status, "Aim") == ["did not finish within 2 seconds and was ended"]
     assert events(status, "Mlflow") == ["its process ended (-9)"]
-    assert seconds < 45
+    assert seconds < 80
 
 
 def test_a_full_disk(trackers: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every `ganvas` command of the README and the pages runs, in order, in one folder, on a small budget."""
+"""Every `ganvas` command of the pages runs, in order, in one folder, on a small budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 # Pages whose commands have a test of their own; commands that need a cluster, a launcher or somebody's files.
 ELSEWHERE = {"your_own_recipe.md": "tests/runs/test_your_own_recipe.py"}
 NEEDS_MORE = re.compile(
@@ -53,7 +53,7 @@ def words_of(line: str) -> list[str]:
 
 
 def test_commands_are_found_and_shortened() -> None:
-    found = commands(ROOT / "README.md")
+    found = commands(ROOT / "docs" / "first_hour.md")
     assert found[0].split()[:2] == ["ganvas", "train"]
     assert len(found) > 15
     assert words_of(
@@ -63,6 +63,12 @@ def test_commands_are_found_and_shortened() -> None:
         *("callback.evaluation.num_samples=64", "hydra.sweeper.n_trials=2"),
     ]
     assert words_of("ganvas sample latest --num 4") == ["sample", "latest", "--num", "4"]
+
+
+def test_the_commands_of_the_readme_are_those_of_the_first_hour() -> None:
+    short, whole = commands(ROOT / "README.md"), commands(ROOT / "docs" / "first_hour.md")
+    assert len(short) > 10
+    assert [line for line in short if line not in whole] == []
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ COMMANDS = {
     "walk": "a round trip through latents as an animation",
     "neighbours": "samples beside the training images nearest to them",
     "evaluate": "metrics of a run, with their protocol",
-    "export": "the trained weights as a safetensors file",
+    "export": "a run for other tools: safetensors, ONNX, torch.export, a folder with a model card",
     "shards": "images of a data set as tar shards for data=webdataset",
     "sweep": "many runs: plan, run, status, resume, retry, best, ls",
     "job": "one attempt at one job of a sweep, or at a stage of a pipeline",

@@ -101,6 +101,7 @@ def continue_run(
 
     written = [override.partition("=")[0] for override in overrides]
     run = read_stored(folder, allow, trains=True, written=written)
+    folder.check_resumable()
     config = relocate_paths(run["config"], run["config"]["paths"]["run_dir"], str(folder.path))
     for override in overrides:
         for word in _with_copies(config, override):

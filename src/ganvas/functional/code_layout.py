@@ -110,7 +110,7 @@ class CodeLayout:
             raise ValueError(f"codes of shape {tuple(codes.shape)}: must be [B, {self.length}]")
         lengths = [len(own) * math.prod(at) for own, at in zip(self.sizes, self.positions, strict=True)]
         maps = tuple(
-            part.unflatten(1, (-1, len(own))).transpose(1, 2).reshape(len(codes), len(own), *at)
+            part.unflatten(1, (-1, len(own))).transpose(1, 2).reshape(codes.shape[0], len(own), *at)
             for part, own, at in zip(codes.split(lengths, 1), self.sizes, self.positions, strict=True)
         )
         return maps[0] if len(maps) == 1 else maps

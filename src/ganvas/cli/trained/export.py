@@ -1,76 +1,104 @@
-"""``ganvas export RUN``: the trained weights as a safetensors file: tensors and nothing else."""
+"""``ganvas export RUN``: a trained run as a file or folder that other tools load."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ganvas.cli.arguments import check_out, named_run, run_parser, writing
-from ganvas.errors import OptionError
+from ganvas.cli.arguments import check_new_folder, check_out, named_run, run_parser, writing
+from ganvas.errors import OptionError, require
 from ganvas.files.text import say
-from ganvas.files.write import WholeFile
-from ganvas.run.folder.usable import NEEDS
+from ganvas.run.folder.run_folder import EXPORTS, RunFolder
+
+FORMATS = ("safetensors", "onnx", "torch", "folder")
+LICENSE = "unknown"
+_SUFFIXES = (".safetensors", ".onnx", ".pt2", ".pt", ".json", ".zip", ".md")  # of files, which no folder has
 
 
 def run(argv: Sequence[str]) -> int:
-    """Writes a GAN's generator, a VQ-VAE's encoder, quantizer and decoder, or a prior and its tokenizer."""
+    """Writes the weights (safetensors), checked programs (onnx, torch), or a folder to hand on."""
     parser = run_parser("export", __doc__)
-    parser.add_argument("--out", type=Path, help="F.safetensors (weights.safetensors in the run's folder)")
+    parser.add_argument(
+        "--format",
+        default="safetensors",
+        help="safetensors (the default): the weights; onnx, torch: programs with a dynamic batch, checked, "
+        "and contract.json; folder: weights, config and model card",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="F.safetensors, or a new folder (weights.safetensors, or export/FORMAT, in the run's folder)",
+    )
     parser.add_argument(
         "--raw", action="store_true", help="the trained weights instead of their average (EMA)"
     )
+    parser.add_argument(
+        "--license", help="of a folder: the weights' license, as the hub names it, e.g. apache-2.0 (unknown)"
+    )
     arguments = parser.parse_args(list(argv))
+    form = arguments.format
+    require(form in FORMATS, "--format", form, f"must be one of {', '.join(FORMATS)}")
+    check_license(form, arguments.license, arguments.raw)
     folder, allow = named_run(arguments)
-    out = arguments.out or folder.path / "weights.safetensors"
-    check_out(out, (".safetensors",))
-
-    from safetensors.torch import save
-
-    from ganvas.model.latent_generator import LatentGenerator
-    from ganvas.run.load import load_run
-    from ganvas.version import __version__
-
-    model, _, stored = load_run(folder, allow=allow)
-    networks, averaged = _networks(model, raw=arguments.raw)
-    # Of a GAN: those that its averaged samples are made with, not those that the checkpoint holds.
-    fitted = model.average_statistics() if averaged and isinstance(model, LatentGenerator) else {}
-    if not networks:
-        raise OptionError("RUN", folder.path, NEEDS["export"].reason)
-    tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous().clone()
-        for name, network in networks.items()
-        for key, value in (network.state_dict() | (fitted if name == "generator" else {})).items()
-    }
-    metadata = {
-        "format": "pt",
-        "ganvas": __version__,
-        "examples_seen": str(model.examples_seen),
-        "weights": "average" if averaged else "trained",
-        "model": json.dumps(stored["config"]["model"]),
-    }
-    with writing(out), WholeFile(out) as file:
-        file.write(save(tensors, metadata))
+    out = export_run(folder, allow, form, arguments.out, raw=arguments.raw, license=arguments.license)
     say(out)
     return 0
 
 
-def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
-    """What makes a recipe's images, by name, and whether that is an average of weights."""
-    from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
-    from ganvas.model.latent_generator import LatentGenerator
+def check_license(form: str, license: str | None, raw: bool) -> None:
+    """Raises OptionError for an option that the format does not read."""
+    require(license is None or form == "folder", "--license", license, "is read by --format folder alone")
+    named = license is None or re.fullmatch(r"[a-z0-9][a-z0-9.+-]{0,63}", license)
+    require(
+        bool(named), "--license", license, "must be a name as the hub has it, e.g. apache-2.0, mit, other"
+    )
+    require(
+        not (raw and form == "folder"), "--raw", "", "is not for folders, which hold all weights; leave it"
+    )
 
-    networks: dict[str, Any] = dict(model.networks)
-    if isinstance(model, Samples):
-        average = getattr(getattr(model, "ema", None), "average", None)
-        use_average = average is not None and not raw
-        name = "prior" if isinstance(model, DrawsCodes) else "generator"
-        space = model.space if isinstance(model, LatentGenerator) else None
-        tokenizer = model.tokenizer if isinstance(model, DrawsCodes) else None
-        tokenizer = tokenizer if space is None else space.tokenizer
-        decoding = {} if tokenizer is None else tokenizer.recipe.networks
-        made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
-        made |= {} if space is None else {"space": space}
-        return {name: average if use_average else networks[name]} | made, use_average
-    return (networks if isinstance(model, Reconstructs) else {}), False
+
+def export_run(
+    folder: RunFolder, allow: Sequence[str], form: str, out: Path | None, *, raw: bool, license: str | None
+) -> Path:
+    """Writes it, whole or not at all; the file or the folder.
+
+    Args:
+        form: one of :data:`FORMATS`.
+        out: None: in the run's folder.
+
+    Raises:
+        OptionError: what the user can mend; OutputError: it cannot be written.
+    """
+    if form == "safetensors":
+        out = out or folder.path / "weights.safetensors"
+        check_out(out, (".safetensors",))
+    else:
+        out = out or folder.path / EXPORTS / form
+        reason = f"is made a folder by --format {form}; name one, without the ending"
+        require(out.suffix not in _SUFFIXES, "--out", out, reason)
+        check_new_folder(out)
+    if form == "onnx":
+        from ganvas.exporting.tools import require_onnx
+
+        require_onnx()
+
+    from ganvas.exporting.folder import write_folder
+    from ganvas.exporting.weights import write_weights
+    from ganvas.exporting.write import write_programs
+    from ganvas.run.load import load_run
+
+    model, data, record = load_run(folder, allow=allow)
+    with writing(out):
+        if form == "safetensors":
+            write_weights(out, folder, model, record, raw=raw)
+        elif form == "folder":
+            write_folder(out, folder, model, data, record, license=license or LICENSE)
+        else:
+            try:
+                write_programs(out, form, model, data, record, raw=raw)
+            except OptionError as error:
+                raise (
+                    OptionError("RUN", folder.path, error.reason) if error.option == "RUN" else error
+                ) from error
+    return out

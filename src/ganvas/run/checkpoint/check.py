@@ -23,10 +23,21 @@ from ganvas.functional.finite import non_finite_name
 from ganvas.run.checkpoint.optimizer_state import alike, check_optimizer_state
 from ganvas.run.checkpoint.structure import check_structure
 from ganvas.run.checkpoint.weights import check_weights
+from ganvas.run.checkpoint.weights_file import read_weights
 
 
 def load_checked(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The checkpoint that a file holds: :func:`load_plain_archive`, then :func:`check_checkpoint`."""
+    """The checkpoint that a file holds: :func:`load_plain_archive`, then :func:`check_checkpoint`.
+
+    Of a file of weights (model.safetensors) it has the entries ``state_dict`` and ``ganvas_clock`` alone.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            return read_weights(path)
+        except OSError as error:
+            raise foreign(path, f"it cannot be read: {error.strerror or error}") from error
+        except ValueError as error:
+            raise foreign(path, str(error)) from error
     return check_checkpoint(load_plain_archive(path, map_location), path)
 
 

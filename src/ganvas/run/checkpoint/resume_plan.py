@@ -72,6 +72,7 @@ class ResumePlan:
                 f"all its checkpoints are damaged, their sha256 is wrong ({names}); train "
                 "anew, or put back copies of a checkpoint and of its .sha256",
             )
+        run.check_resumable()
         return cls(run, overrides, checkpoint, damaged)
 
     def check(self, model: Recipe, precision: str, callbacks: Sequence[pl.Callback] = ()) -> None:

@@ -49,6 +49,8 @@ _STATUS = SUMMARY | {"state": is_text, "error": maybe(is_text), "started": is_te
 RUN_DEPTH = 3  # folders from --output-dir to a run: <experiment>/<sweep>/<run>
 
 TOKENIZER = "tokenizer"  # folder in a run, of the run whose codes it learns
+WEIGHTS = "model.safetensors"  # of a folder that was exported: it stands for the checkpoints
+EXPORTS = "export"  # folder in a run, of what was exported of it
 _MAX_CHECKPOINT = 1 << 36  # bytes
 
 _LONGEST_NAME = 255  # bytes, of a file's or a folder's
@@ -103,17 +105,36 @@ class RunFolder:
             return {}
         return choices if isinstance(choices, dict) else {}
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is a checkpoint, or weights that were exported."""
+        return any(self.checkpoints.glob("*.ckpt")) or (self.path / WEIGHTS).is_file()
+
+    def check_resumable(self) -> None:
+        """Raises OptionError for a folder that was exported, which has no state of a training."""
+        weights_alone = self.has_weights and not any(self.checkpoints.glob("*.ckpt"))
+        reason = f"was exported: it has weights alone; model.init_from={self.path} starts a run with them"
+        require(not weights_alone, "RUN", self.path, reason)
+
     def newest_checkpoint(self) -> Path | None:
         """The newest checkpoint whose sha256 is right; None where there is none."""
         return self.find_checkpoint()[0]
 
     def find_checkpoint(self) -> tuple[Path | None, list[Path]]:
-        """The newest checkpoint whose sha256 is right, and the newer ones, which are damaged."""
+        """The newest checkpoint whose sha256 is right, and the newer ones, which are damaged.
+
+        Of a folder that was exported it is model.safetensors.
+        """
         damaged: list[Path] = []
         for path in sorted(self.checkpoints.glob("*.ckpt"), reverse=True):
             if checksum_matches(path):
                 return path, damaged
             damaged.append(path)
+        weights = self.path / WEIGHTS
+        if weights.is_file():
+            if checksum_matches(weights):
+                return weights, damaged
+            damaged.append(weights)
         return None, damaged
 
 
@@ -219,9 +240,10 @@ def _copy_weights(run: RunFolder, sha256: str, to: Path) -> None:
     rule = "was changed while it was read; name a run that is finished"
     require(same and checkpoint is not None, "data.tokenizer", run.path, rule)
     assert checkpoint is not None
-    (to / "checkpoints").mkdir(parents=True)
-    write_bytes(to / "checkpoints" / checkpoint.name, content)
-    write_text(to / "checkpoints" / f"{checkpoint.name}.sha256", f"{sha256}  {checkpoint.name}\n")
+    place = to if checkpoint.name == WEIGHTS else to / "checkpoints"
+    place.mkdir(parents=True)
+    write_bytes(place / checkpoint.name, content)
+    write_text(place / f"{checkpoint.name}.sha256", f"{sha256}  {checkpoint.name}\n")
     for name in ("run.yaml", "status.json"):
         if (run.path / name).is_file():
             write_bytes(to / name, read_bytes(run.path / name, MAX_BYTES))
@@ -242,6 +264,8 @@ def all_runs(output_dir: Path) -> list[RunFolder]:
 
 def _is_part(path: Path) -> bool:
     """Whether the folder is not a run of its own, but belongs to the one that it lies in."""
+    if path.parent.name == EXPORTS and (path.parent.parent / "run.yaml").exists():
+        return True
     return path.name == TOKENIZER and (path.parent / "run.yaml").exists()
 
 

@@ -42,7 +42,7 @@ class Need:
 
     def fits(self, folder: RunFolder) -> bool:
         """Whether the run has what is needed, as far as its files tell."""
-        if self.checkpoint and not any(folder.checkpoints.glob("*.ckpt")):
+        if self.checkpoint and not folder.has_weights:
             return False
         if self.curves and not _has_text(folder.path / "metrics.jsonl"):
             return False
@@ -93,7 +93,7 @@ NEEDS = {
     "evaluate": Need(
         _JUDGED, "neither samples nor reconstructs; there is nothing to evaluate", checkpoint=True
     ),
-    "export": Need(_JUDGED, "neither samples nor reconstructs; there is nothing to export", checkpoint=True),
+    "export": Need(checkpoint=True),
     "resume": Need(free=True, unfinished=True),
     "resume with overrides": Need(free=True),
     "plot": Need(curves=True),

@@ -1,0 +1,1 @@
+"""Trained runs in the forms that other tools load: ONNX, programs of torch.export, folders to hand on."""
