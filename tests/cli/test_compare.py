@@ -95,8 +95,8 @@ def test_torch_is_not_imported(ganvas, runs: Path) -> None:
         (["a1", "b1", "--html", "t.htm"], "--html", ["must end in .html"]),
         (["--json", "a1", "b1"], "--json", ["must end in .json"]),
         (["a1", "b1", "--csv", "outputs/train/a1/run.yaml/x.csv"], "--csv", ["=outputs/train/a1/run.yaml: "]),
-        (["a1", "b1", "--mode", "more"], "ganvas compare", ["=: "]),
-        ([], "ganvas compare", ["=: "]),
+        (["a1", "b1", "--mode", "more"], "--mode", ["=more: must be one of"]),
+        ([], "RUN", ["=: is missing"]),
     ],
 )
 def test_bad_input(words: list[str], key: str, parts: list[str], ganvas, runs: Path, tmp_path: Path) -> None:

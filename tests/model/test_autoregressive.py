@@ -171,7 +171,7 @@ def test_bits_of_a_prior_without_classes_pass_over_labels() -> None:
         ({"label_dropout": 1.0}, "label_dropout=1.0"),
         ({"guidance": 2.0}, "guidance=2.0"),  # it has no classes
         ({"temperature": -1.0}, "temperature=-1.0"),
-        ({"prior": partial(SMALL, causal=False)}, "prior.causal=False"),
+        ({"prior": partial(SMALL, causal=False)}, "prior=TransformerPrior"),
         ({"prior": partial(SMALL, width=15)}, "prior.heads=2"),
     ],
 )

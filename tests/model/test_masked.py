@@ -205,7 +205,7 @@ def test_guidance_mixes_logits_by_class_and_without() -> None:
         ({"steps": 0}, "steps=0"),
         ({"choice_temperature": -1.0}, "choice_temperature=-1.0"),
         ({"estimates": 0}, "estimates=0"),
-        ({"prior": partial(TransformerPrior, width=16, depth=1, heads=2)}, "prior.causal=True"),
+        ({"prior": partial(TransformerPrior, width=16, depth=1, heads=2)}, "prior=TransformerPrior"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], refused: str) -> None:
