@@ -22,7 +22,7 @@ def test_every_name_is_there_and_no_other():
 
 
 def test_an_import_brings_nothing_heavy():
-    """No torch, no Lightning, no Hydra, no NumPy; the time is in README.md."""
+    """No torch, no Lightning, no Hydra, no NumPy; the time is in docs/measured.md."""
     source = "import sys, ganvas; dir(ganvas); ganvas.OptionError; print(*sorted(sys.modules))"
     loaded = subprocess.check_output([sys.executable, "-c", source], text=True).split()
     assert not {"torch", "pytorch_lightning", "hydra", "omegaconf", "numpy", "yaml"} & set(loaded)
