@@ -8,6 +8,7 @@ from typing import Any
 
 from ganvas.errors import OptionError
 from ganvas.files.write import WholeFile
+from ganvas.functional.cache import in_order
 from ganvas.model.interface import Classifies, DrawsCodes, Reconstructs, Samples
 from ganvas.model.latent_generator import LatentGenerator
 from ganvas.run.folder.run_folder import RunFolder
@@ -43,7 +44,7 @@ def write_weights(out: Path, run: RunFolder, model: Any, record: dict[str, Any],
         "model": json.dumps(record["config"]["model"]),
     }
     with WholeFile(out) as file:
-        file.write(save(tensors, metadata))
+        file.write(in_order(save(tensors, metadata)))
 
 
 def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:

@@ -41,7 +41,9 @@ class SelfAttention2d(nn.Module):
         query = self.query(x).flatten(2).mT  # [B, H W, C / 8]
         key = max_pool2d(self.key(x), 2).flatten(2).mT  # [B, H W / 4, C / 8]
         value = max_pool2d(self.value(x), 2).flatten(2).mT  # [B, H W / 4, C / 2]
-        seen = scaled_dot_product_attention(query, key, value, scale=1.0)  # [B, H W, C / 2]
+        # of one head, [B, 1, ...], as ONNX's exporter takes it
+        query, key, value = (one.unsqueeze(1) for one in (query, key, value))
+        seen = scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]  # [B, H W, C / 2]
         return x + self.sigma * self.out(seen.mT.reshape(batch, -1, height, width))
 
 

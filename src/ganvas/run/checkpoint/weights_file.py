@@ -10,10 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ganvas.files.plain import parse_json
+from ganvas.files.read import read_bytes
 from ganvas.files.schema import is_count
+from ganvas.functional.cache import in_order
 from ganvas.functional.checked_values import MAX_COUNT
 
 _CLOCK = "ganvas_clock"
+_MOST = 1 << 36  # bytes of a file
 _LONGEST = 4096  # letters of the counters
 
 
@@ -26,7 +30,7 @@ def weights_file(model: Any, version: str) -> bytes:
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    return save(tensors, {"format": "pt", "ganvas": version, _CLOCK: json.dumps(model.clock())})
+    return in_order(save(tensors, {"format": "pt", "ganvas": version, _CLOCK: json.dumps(model.clock())}))
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -36,18 +40,19 @@ def read_weights(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no safetensors file, or its counters are none.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
+    content = read_bytes(path, _MOST)  # not mapped: a file that is written over would end the process
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
+        tensors = load(content)
     except SafetensorError as error:
         raise ValueError(f"it is no safetensors file: {error}") from error
-    written = metadata.get(_CLOCK, "")
+    metadata = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__")
+    written = metadata.get(_CLOCK, "") if isinstance(metadata, dict) else ""
     try:
-        clock = json.loads(written) if len(written) <= _LONGEST else None
-    except (ValueError, RecursionError):
+        clock = parse_json(written) if isinstance(written, str) and len(written) <= _LONGEST else None
+    except ValueError:
         clock = None
     fits = isinstance(clock, dict) and all(is_count(one) and one < MAX_COUNT for one in clock.values())
     if not fits:
