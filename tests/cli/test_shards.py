@@ -60,8 +60,11 @@ def test_colour_without_labels(tmp_path):
             ["data=digits", "--out", "new", "--images-per-shard", "0"],
             "--images-per-shard=0: must be at least 1",
         ),
-        (["data=digits", "--out", "new", "--images-per-shard", "x"], "ganvas shards="),
-        (["data=digits"], "ganvas shards="),
+        (
+            ["data=digits", "--out", "new", "--images-per-shard", "x"],
+            "--images-per-shard=x: must be a whole number",
+        ),
+        (["data=digits"], "--out=: is missing"),
         (["data=image_folder", "data.root=gone", "--out", "new"], "data.root=gone: does not exist"),
         (["data=digit", "--out", "new"], "data=digit: "),
         (["data.batch_siz=3", "--out", "new"], "data.batch_siz"),
