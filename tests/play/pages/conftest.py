@@ -97,7 +97,7 @@ def address(runs: Path) -> Iterator[str]:
             process.send_signal(signal.SIGTERM)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop, while it runs, is in the way of others that drive a browser
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
