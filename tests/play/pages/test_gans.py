@@ -130,6 +130,8 @@ def test_health_says_what_was_found(page: Any, address: str, runs: Path) -> None
         "says": "G <b>loses</b>", "try": "model.d_steps=1",
     }  # fmt: skip
     (runs / "gan" / "status.json").write_text(json.dumps({**status, "findings": [finding]}))
+    page.open("raster", "Health")
+    page.says("finding", "The run was not watched")
     try:
         page.open("gan", "Health")
         page.says("state", "finished at 640 examples seen")

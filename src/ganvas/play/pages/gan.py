@@ -65,10 +65,13 @@ class GANPage:
         with card(), ui.row().classes("items-end tools"):
             self._num = ui.select(list(_NUMBERS), value=36, label="Samples", on_change=self.draw)
             self._num.classes("w-24").props("data-mark=num")
-            self._button("Seed before", lambda: self._step(-1), "before", icon="chevron_left")
-            self._seed = ui.number("Seed", value=1, precision=0, on_change=self.draw)
-            self._seed.classes("w-28").props("data-mark=seed debounce=300")
-            self._button("Next seed", lambda: self._step(1), "next", icon="chevron_right")
+            with ui.row().classes(
+                "items-end no-wrap"
+            ):  # one of them alone on a narrow line would say nothing
+                self._button("Seed before", lambda: self._step(-1), "before", icon="chevron_left")
+                self._seed = ui.number("Seed", value=1, precision=0, on_change=self.draw)
+                self._seed.classes("w-28").props("data-mark=seed debounce=300")
+                self._button("Next seed", lambda: self._step(1), "next", icon="chevron_right")
             self._cut = ui.number("Truncation (none)", step=0.05, on_change=self.draw)
             self._cut.classes("w-40").props("clearable data-mark=truncation debounce=300")
             choices: dict[Any, str] = {_ANY: _ANY} | dict(enumerate(self.desk.classes))

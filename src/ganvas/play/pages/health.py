@@ -40,16 +40,15 @@ class HealthPage:
 
     async def start(self) -> None:
         """Reads the run's files."""
-        status, row, curves, tags, problems = await self.work(_read, self.folder)
+        status, row, curves, tags, problems, watched = await self.work(_read, self.folder)
         self._curves, self._tags = curves, tags
         error = f": {status['error']}" if status.get("error") else ""
         self._state.text = one_line(f"{row['state']} at {row['examples_seen']:,} examples seen{error}", 500)
         findings = [one for one in _list(status.get("findings")) if isinstance(one, dict)]
         with self._found:
             if not findings:
-                ui.label("Nothing was found, or the run was not watched (callback.health).").props(
-                    "data-mark=finding"
-                )
+                unwatched = "The run was not watched: its config has no callback.health."
+                ui.label("Nothing was found." if watched else unwatched).props("data-mark=finding")
             for finding in findings:
                 _told(finding)
             for word in [*problems, *map(str, _list(status.get("write_errors")))]:
@@ -77,7 +76,9 @@ def _read(folder: RunFolder) -> tuple[Any, ...]:
     problems: list[str] = []
     curves = read_curves(folder.path, problems)
     drawn, _ = apart([curves])
-    return folder.read_status(), describe(folder), curves, equal_curves([curves], drawn), problems
+    callbacks = folder.read_run()["config"].get("callback")
+    watched = isinstance(callbacks, dict) and callbacks.get("health") is not None
+    return folder.read_status(), describe(folder), curves, equal_curves([curves], drawn), problems, watched
 
 
 def _first(titles: list[str], tags: Mapping[str, str], findings: list[dict[str, Any]]) -> list[str]:
