@@ -72,9 +72,12 @@ def test_a_priors_folder_holds_its_tokenizer(trained: Callable[[str], Path], tmp
 def test_it_says_nothing_of_the_machine(trained: Callable[[str], Path], tmp_path: Path) -> None:
     out = export(trained("prior"), tmp_path / "out")
     record = yaml.safe_load((trained("prior") / "run.yaml").read_text())["ganvas"]
+    secrets = [str(trained("prior").parent), record["cwd"], "host:"]
+    if record["command"] != "ganvas":  # as other tests in this process may have left sys.argv: no secret
+        secrets.append(record["command"])
     for path in (one for one in out.rglob("*") if one.suffix in (".yaml", ".json", ".jsonl", ".md")):
         text = path.read_text()
-        for secret in (str(trained("prior").parent), record["cwd"], record["command"], "host:"):
+        for secret in secrets:
             assert secret not in text, (path, secret)
 
 

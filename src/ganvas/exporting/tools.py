@@ -5,11 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import io
-import logging
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,6 +14,7 @@ from torch.export import Dim
 from ganvas.errors import OptionError
 from ganvas.exporting.check import Runner
 from ganvas.exporting.programs import Program, Tensors
+from ganvas.functional.quiet import quiet_exporters
 
 EXAMPLES = 3  # samples of the batch that a program is made with
 OPSET = 20  # of ONNX
@@ -42,7 +39,7 @@ def to_onnx(program: Program) -> tuple[bytes, Runner]:
 
     names = [value.name for value in program.inputs]
     try:
-        with _quiet():
+        with quiet_exporters():
             made: Any = torch.onnx.export(
                 program.module,
                 program.random(EXAMPLES),
@@ -68,7 +65,7 @@ def to_onnx(program: Program) -> tuple[bytes, Runner]:
 def to_torch(program: Program) -> tuple[bytes, Runner]:
     """The program of ``torch.export`` with a dynamic batch, as a .pt2 file holds it, and it read back."""
     try:
-        with _quiet(), torch.no_grad():
+        with quiet_exporters(), torch.no_grad():
             made = torch.export.export(
                 program.module, program.random(EXAMPLES), dynamic_shapes=_shapes(program, Dim.DYNAMIC)
             )
@@ -106,16 +103,3 @@ def _refused(tool: str, program: Program, error: Exception) -> OptionError:
     why = f"takes {lacking[1]}, which ONNX lacks" if lacking else f"{type(cause).__name__}: {line[:160]}"
     reason = f"cannot hold its {program.name} ({why}); choose another format"
     return OptionError("--format", tool, reason)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what exporters warn of that is no fault: packages that are not there, operators not folded."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -40,6 +40,7 @@ class Catalogue:
         self._allow, self._allows_places = list(allow), allows_places
         self._open: OrderedDict[str, tuple[int, Any, Any]] = OrderedDict()
         self._lock = Lock()
+        self._listed: dict[str, RunFolder] = {}  # when it was last looked
 
     def folders(self) -> dict[str, RunFolder]:
         """What there is now by the names that addresses of pages use, newest first.
@@ -48,7 +49,9 @@ class Catalogue:
             OptionError: ``RUN``: a word fits nothing.
         """
         found = find_runs(self.words, self.output_dir) if self.words else all_runs(self.output_dir)
-        return {str(one.path): one for one in sorted(found, key=lambda one: one.path.name, reverse=True)}
+        ordered = sorted(found, key=lambda one: one.path.name, reverse=True)
+        self._listed = {str(one.path): one for one in ordered}
+        return self._listed
 
     def rows(self) -> list[dict[str, Any]]:
         """Each run in a line, as ``ganvas runs ls --json`` has it, and of it for a page:
@@ -71,7 +74,9 @@ class Catalogue:
         Raises:
             OptionError: ``run``: it is none of them.
         """
-        found = self.folders().get(name)
+        found = self._listed.get(name)
+        if found is None or not (found.path / "run.yaml").exists():  # it is new, or gone
+            found = self.folders().get(name)
         if found is None:
             raise OptionError("run", name, "is none of the runs of this page; choose one of its list")
         return found

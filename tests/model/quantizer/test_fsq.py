@@ -25,6 +25,24 @@ def test_index_to_code_to_index(levels: list[int]) -> None:
     torch.testing.assert_close(codes[0].T, torch.tensor(expected))
 
 
+@pytest.mark.parametrize("cells", ["rounded", "symmetric", "equal"])
+def test_a_vector_is_what_it_is_whatever_the_number_of_others(cells: str) -> None:
+    """128 vectors are taken as lines of 64, and 127 one by one: equal to the bit, with their gradients."""
+    z = 2 * torch.randn(128, 3, generator=torch.Generator().manual_seed(1))
+    found = []
+    for count in (128, 127):
+        quantizer = FSQ([8, 3, 5], embedding_dim=3, cells=cells).train()
+        latent = z[:count].clone().requires_grad_()
+        out = quantizer(latent)
+        (out.quantized * torch.linspace(1, 2, 3)).sum().backward()
+        assert latent.grad is not None
+        found.append((out.quantized.detach()[:127], out.indices[:127], latent.grad[:127]))
+        assert torch.equal(quantizer.eval().encode(latent.detach()), out.indices)
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+    assert FSQ([8, 3, 5], embedding_dim=3, cells=cells)(z[:0]).quantized.shape == (0, 3)
+
+
 def test_the_papers_formula() -> None:
     levels, z = [8, 5, 3], [0.3, -0.9, 0.2]
     indices, radix, codes = 0, 1, []

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from nicegui import events, ui
 
 from ganvas.play.pages.cells import Cells
-from ganvas.play.pages.parts import Figure, Latest, card, told
-from ganvas.play.work.autoencoder import SPLITS, Bits, Picture, Quality
-from ganvas.play.work.codes import Cell, Maps, cells_of, most_used, moved, paint
+from ganvas.play.pages.parts import Figure, Latest, Work, card, told
+from ganvas.play.work.autoencoder import SPLITS, Autoencoder, Bits, Picture, Quality
+from ganvas.play.work.codes import Cell, Level, Maps, cells_of, most_used, moved, paint
 from ganvas.play.work.pictures import MAX_UPLOAD, error_map
 from ganvas.play.work.uri import uri_of, uri_of_sample
-
-if TYPE_CHECKING:
-    from ganvas.play.pages.autoencoder import AutoencoderPage
 
 _PALETTE = 12  # codes to choose from
 _MOST_UNDONE = 200
@@ -31,6 +28,42 @@ class Made(NamedTuple):
     bits: Bits
 
 
+class Bench(Protocol):
+    """What both sides share: the page's codes, its tools, and what is chosen.
+
+    Attributes:
+        desk: the run's codes.
+        work: runs a function off the page.
+        level: whose codes are shown.
+        code: that is picked up.
+        cut: levels that are decoded.
+        sides: both.
+    """
+
+    desk: Autoencoder
+    work: Work
+    level: Level
+    code: int
+    cut: int
+    sides: list[Side]
+
+    def pick(self, code: int) -> object:
+        """Takes a code up."""
+        ...
+
+    async def show_everywhere(self) -> None:
+        """Shows the first image with the picked code at every place."""
+        ...
+
+    async def use(self, side: Side, cell: Cell) -> None:
+        """Uses the chosen tool at a cell."""
+        ...
+
+    async def key(self, side: Side, key: str) -> None:
+        """A key that was pressed on a map."""
+        ...
+
+
 class Side:
     """An image and its codes, edited.
 
@@ -39,7 +72,7 @@ class Side:
         cells: the map that is shown.
     """
 
-    def __init__(self, page: AutoencoderPage, name: str) -> None:
+    def __init__(self, page: Bench, name: str) -> None:
         self.page, self.name = page, name
         self.picture: Picture | None = None
         self.maps: Maps | None = None

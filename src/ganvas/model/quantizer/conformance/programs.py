@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import logging
 import os
 import re
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
 
+from ganvas.functional.quiet import quiet_exporters
 from ganvas.model.quantizer.conformance.expect import NotAsked, expect, expect_close, expect_equal
 from ganvas.model.quantizer.conformance.subject import Subject
 from ganvas.model.quantizer.interface import Quantizer
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what exporters warn of that is no fault: packages that are not there, operators not folded."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
 
 
 class _Call(nn.Module):
@@ -72,7 +57,7 @@ def a_traced_program(subject: Subject) -> None:
         return quantizer(x).quantized
 
     for call in (encode, quantize):
-        with _quiet():
+        with quiet_exporters():
             program: Any = torch.jit.trace(call, (subject.latents(2),), check_trace=False)
         expect_equal(program(z), call(z), f"traced {call.__name__}")
 
@@ -132,7 +117,7 @@ def _one_onnx(module: nn.Module, given: Tensor, asked: Tensor, name: str) -> Non
     runtime: Any = importlib.import_module("onnxruntime")
     shapes = ({0: Dim("batch", min=2)},)
     try:
-        with _quiet():
+        with quiet_exporters():
             program: Any = torch.onnx.export(
                 module, (given[:4],), dynamo=True, dynamic_shapes=shapes, verbose=False
             )
