@@ -1,0 +1,1 @@
+"""What samples are: images, points, sound, text. Who reads, writes, shows or counts samples asks here."""
