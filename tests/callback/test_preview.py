@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
+from drawn import draw, draw_codes, draw_pairs
 from PIL import Image
 
 from ganvas.callback.preview import Preview
