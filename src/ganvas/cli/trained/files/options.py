@@ -154,7 +154,7 @@ def check_sheet_of(modality: Modality, ending: str, out: Path) -> None:
 
 
 def samples_in(folder: Path, modality: Modality) -> Iterator[Path]:
-    """Files of samples of this kind in a folder and in those in it, relative to it; those that are hidden are left out."""
+    """Files of samples of this kind in a folder and in those in it, relative to it, but hidden ones."""
     from ganvas.data.files.formats import KNOWN
 
     if not folder.is_dir():
