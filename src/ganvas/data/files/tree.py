@@ -257,29 +257,30 @@ def _require_one_reading(
     def refuse(reason: str) -> NoReturn:
         raise OptionError("root", str(root), reason)
 
+    files = kind.plural
     named, others = ", ".join(splits), _some([name for name in folders if name not in splits])
     if "train" in splits.values() and others:
         refuse(
-            f"holds {named} beside {others}: either these are splits and the {kind.plural} in {others} are left "
+            f"holds {named} beside {others}: either these are splits and the {files} in {others} are left "
             f"out (data.layout=splits), or all of them are classes (data.layout=classes)"
         )
     if "train" in splits.values() and direct:
         refuse(
-            f"holds {direct} {kind.plural} beside {named}: either these are splits and the {kind.plural} beside "
-            f"them are left out (data.layout=splits), or all are one set without classes (data.layout=flat)"
+            f"holds {direct} {files} beside {named}: either these are splits and the {files} beside them are "
+            f"left out (data.layout=splits), or all are one set without classes (data.layout=flat)"
         )
     if splits and "train" not in splits.values() and not direct:
         refuse(
-            f"holds {named}, named as a split, and no folder train with {kind.plural}: either they are "
-            f"classes (data.layout=classes), or the folder of the training {kind.plural} is to be called train"
+            f"holds {named}, named as a split, and no folder train with {files}: either they are classes "
+            f"(data.layout=classes), or the folder of the training {files} is to be called train"
         )
-    for name, files in folders.items() if not splits and not direct else ():
-        inside = [folder for folder in _by_folder(root / name, files)[1] if split_of(folder) is not None]
+    for name, paths in folders.items() if not splits and not direct else ():
+        inside = [folder for folder in _by_folder(root / name, paths)[1] if split_of(folder) is not None]
         if inside:
             refuse(
-                f"holds {name}, which holds {', '.join(inside)}: either {name} is a class with all "
-                f"{kind.plural} below it (data.layout=classes), or these are splits (data.root={root / name}, "
-                f"or folders train, val and test with a folder for each class in them)"
+                f"holds {name}, which holds {', '.join(inside)}: either {name} is a class with all {files} "
+                f"below it (data.layout=classes), or these are splits (data.root={root / name}, or folders "
+                f"train, val and test with a folder for each class in them)"
             )
 
 
