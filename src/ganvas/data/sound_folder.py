@@ -126,9 +126,7 @@ class SoundFolder(OwnFolder):
     def _check_lengths(self, lengths: Tensor) -> None:
         """Of the training files, samples: one at least fills a clip."""
         longest = int(lengths.max()) if len(lengths) else 0
-        reason = (
-            f"is longer than every training file; the longest has {longest} samples, crop_length={longest}"
-        )
+        reason = f"is longer than every training file; the longest has {longest} samples; data.crop_length={longest}"
         require(not len(lengths) or self.crop_length <= longest, "crop_length", self.crop_length, reason)
         short = int((lengths < self.crop_length).sum())
         if short:

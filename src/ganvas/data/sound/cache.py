@@ -117,21 +117,19 @@ class Sounds(Content):
     def _check_rates(self, rates: dict[int, list[str]]) -> None:
         if self.rate is None and len(rates) > 1:
             reason = f"the files have several rates: {_told(rates, '{:,} Hz')}"
-            raise OptionError("rate", "null", f"{reason}; rate={next(iter(rates))} resamples all")
+            raise OptionError("rate", "null", f"{reason}; data.rate={next(iter(rates))} resamples all")
 
     def _check_channels(self, channels: dict[int, list[str]]) -> None:
         if self.mix_channels or (len(channels) == 1 and self.channels in (None, *channels)):
             return
-        mixed = "mix_channels=true mixes or repeats those of other files"
+        mixed = "data.mix_channels=true mixes or repeats those of other files"
         if len(channels) > 1:
             reason = f"the files have several numbers of channels: {_told(channels, '{}')}"
-            mixed = (
-                f"channels={self.channels or min(channels)} data.{mixed}" if self.channels is None else mixed
-            )
+            mixed = f"data.channels={min(channels)} {mixed}" if self.channels is None else mixed
         else:
             (only,) = channels
             reason = f"the files have {only} channel{'s' * (only > 1)}"
-            mixed = f"channels={only}, or data.{mixed}"
+            mixed = f"data.channels={only}, or {mixed}"
         raise OptionError(
             "channels", "null" if self.channels is None else self.channels, f"{reason}; {mixed}"
         )
