@@ -79,11 +79,11 @@ def test_whole_files_one_by_one(root):
     write(root / "x" / "a.wav", steps(20, channels=2))
     write(root / "y" / "b.wav", steps(3, first=101, channels=2))
     module = make(root, channels=2)
-    wholes = list(module.wholes("train"))
+    wholes = list(module.wholes("train", 4))
     assert [batch.x.shape for batch in wholes] == [(1, 2, 20), (1, 2, 3)]
     assert (wholes[1].x * 32768)[0].tolist() == [[101, 102, 103], [-101, -102, -103]]
     assert [batch.label.tolist() for batch in wholes] == [[0], [1]]
-    assert len(list(module.wholes("train", limit=1))) == 1
+    assert len(list(module.wholes("train", 4, limit=1))) == 1
 
 
 def drawn(module: SoundFolder, epochs: int = 1, **loader) -> list[list[int]]:
@@ -277,7 +277,7 @@ def sine(rate: int, seconds: float = 0.5, hertz: float = 440, channels: int = 1)
 def test_every_kind_of_file_at_any_rate(root, suffix, rate, how, error):
     write(root / f"a{suffix}", sine(rate), rate, **how)
     module = make(root, rate=8000)
-    (whole,) = module.wholes("train")
+    (whole,) = module.wholes("train", 4)
     assert abs(whole.x.shape[2] - 4000) <= 1
     want = torch.tensor(sine(8000))[100:3900, 0]
     assert (whole.x[0, 0, 100:3900] - want).abs().max() < error

@@ -20,7 +20,7 @@ from ganvas.data.loading.stored import Stored, in_order
 from ganvas.data.sound.cache import SOUNDS, Sounds, format_of
 from ganvas.data.sound.clips import ClipLoader, Clips
 from ganvas.errors import require
-from ganvas.functional.batch import Batch, StoredBatch
+from ganvas.functional.batch import Batch
 from ganvas.modality.sound import MAX_SECONDS, Sound
 from ganvas.modality.sound_file import RATES, require_sound
 
@@ -58,6 +58,7 @@ class SoundFolder(OwnFolder):
     """
 
     file_kind = SOUNDS
+    modality_kind = Sound
     rate: int | None = None
     channels: int | None = 1
     mix_channels: bool = False
@@ -87,6 +88,10 @@ class SoundFolder(OwnFolder):
         assert self.rate is not None
         assert self.channels is not None
         return Sound(self.rate, self.channels)
+
+    @property
+    def declared_shape(self) -> tuple[int, ...] | None:
+        return None if self.channels is None else (self.channels, self.crop_length)
 
     def prepare(self) -> None:
         if self._splits is not None:
@@ -126,7 +131,8 @@ class SoundFolder(OwnFolder):
     def _check_lengths(self, lengths: Tensor) -> None:
         """Of the training files, samples: one at least fills a clip."""
         longest = int(lengths.max()) if len(lengths) else 0
-        reason = f"is longer than every training file; the longest has {longest} samples; data.crop_length={longest}"
+        reason = f"is longer than every training file; the longest has {longest} samples"
+        reason += f"; data.crop_length={longest}"
         require(not len(lengths) or self.crop_length <= longest, "crop_length", self.crop_length, reason)
         short = int((lengths < self.crop_length).sum())
         if short:
@@ -168,15 +174,11 @@ class SoundFolder(OwnFolder):
         told = describe_fraction(self.train_fraction, len(files), len(clips.lengths), train.label)
         self.note(told.replace("training samples", "training files"))
 
-    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-        """Clips of a split, file by file and side by side, float32 [B, C, crop_length]; see the base."""
-        for x, label in in_order(self.split(name), batch_size, limit):
-            yield Batch(x=self.modality.to_model(x), label=label)
-
-    def wholes(self, name: str, limit: int | None = None) -> Iterator[Batch]:
+    def wholes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """The files of a split one by one, float32 [1, C, L], each of its own length L.
 
         Args:
+            batch_size: not used: lengths differ.
             limit: files in all, None for the whole split.
         """
         split = self.split(name)
@@ -215,12 +217,6 @@ class SoundFolder(OwnFolder):
 
     def _make_loader(self, name: str) -> Callable[..., TensorLoader]:
         return ClipLoader
-
-    def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
-        """16-bit samples become float32 in [-1, 1], on their device. A Batch is left alone."""
-        if isinstance(batch, Batch):
-            return batch
-        return Batch(x=self.modality.to_model(batch.x), label=batch.label)
 
 
 def _stored(clips: Clips, label: Tensor | None) -> Stored:

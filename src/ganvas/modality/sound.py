@@ -21,7 +21,7 @@ from ganvas.functional.spectra import (
     multi_resolution_stft_distance,
     si_sdr,
 )
-from ganvas.modality.interface import Clip, Measure, Modality
+from ganvas.modality.interface import SHEETS, Clip, Measure, Modality
 from ganvas.modality.sound_file import RATES, read_sound, why, write_sound
 
 _WIDTH, _WAVE, _BINS = 256, 32, 128  # of a picture, pixels: columns, rows of the wave, rows of the spectrum
@@ -44,6 +44,12 @@ class Sound(Modality):
     name = "sound"
     plural = "sounds"
     endings = (".wav", ".flac")
+    sheets = (*SHEETS, ".wav")
+    compared_as = "[-1, 1], as given"
+    reports = {
+        **{"si_sdr_db": "max", "log_mel_distance_db": "min", "multi_resolution_stft_distance": "min"},
+        **{"bits_per_sound": None, "kilobits_per_second": None},
+    }
 
     def __init__(self, rate: int, channels: int) -> None:
         low, high = RATES
@@ -81,6 +87,13 @@ class Sound(Modality):
         if stored.dtype is not torch.int16 or stored.ndim != 2:
             raise ValueError(f"stored of {stored.dtype} {list(stored.shape)}: must be int16 [C, T]")
         write_sound(file, ending, stored.cpu().T.contiguous().numpy(), self.rate)
+
+    def write_several(
+        self, file: BinaryIO, ending: str, stored: Tensor, beside: Tensor | None = None
+    ) -> None:
+        """One sound of all [N, C, T], a quarter of a second of silence behind each."""
+        several = stored if beside is None else torch.stack([stored, beside], 1).flatten(0, 1)
+        self.write(file, ending, pad(several, (0, self.rate // 4)).transpose(0, 1).flatten(1))
 
     def read(self, path: Path) -> Tensor:
         """int16 [C, T] of a wav, flac, ogg, opus or mp3 of any rate and channels, at the rate and channels.
