@@ -73,7 +73,8 @@ class OwnSeries(TensorDataModule):
         generator = torch.Generator().manual_seed(1)
         phase = torch.rand(200, 1, generator=generator) * 6.3
         x = (torch.sin(phase + torch.arange(self.length) / 3) * 30000).to(torch.int16)
-        return {"train": Stored(x[:160], None), "val": Stored(x[160:180], None), "test": Stored(x[180:], None)}
+        parts = {"train": x[:160], "val": x[160:180], "test": x[180:]}
+        return {name: Stored(part, None) for name, part in parts.items()}
 '''
 _YAML = """
     _target_: series.OwnSeries
