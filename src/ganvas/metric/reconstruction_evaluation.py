@@ -14,6 +14,7 @@ from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation
+from ganvas.metric.lossless import LosslessBits, symbols_of
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
@@ -31,6 +32,10 @@ BETTER = {
     "codes_used": "max",
     "code_usage": "max",
     "dead_codes": "min",
+    # of texts
+    "accuracy": "max",
+    "bits_per_byte": "min",
+    "decoder_bits_per_byte": "min",
 }
 
 
@@ -45,6 +50,14 @@ class Reconstructor(Protocol):
     codebook_sizes: tuple[int, ...]
 
     def reconstruct(self, x: Tensor) -> _Reconstruction: ...
+
+
+class SymbolReconstructor(Reconstructor, Protocol):
+    """What is asked besides of one of symbols (``ganvas.model.text_vqvae.TextVQVAE`` in full)."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+
+    def rest_nats(self, x: Tensor, codes: Tensor) -> Tensor: ...
 
 
 class ReconstructionEvaluation:
@@ -86,30 +99,44 @@ class ReconstructionEvaluation:
         Returns:
             ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
-            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``.
+            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``. Of texts, in place
+            of distances and pixels: ``accuracy``, ``bits_per_text`` (of the codes), and ``bits_per_byte`` of
+            all that brings the text back, with its parts ``code_bits_per_byte``, ``decoder_bits_per_byte``.
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
             home = home_of_float64(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
-            quality = ReconstructionQuality(list(first.shape[1:])).to(home)
+            modality, shape = symbols_of(data), list(first.shape[1:])
+            quality: ReconstructionQuality | None = None
+            lossless: LosslessBits | None = None
+            if modality is None:
+                quality = ReconstructionQuality(shape).to(home)
+            else:
+                lossless = LosslessBits(modality, shape, home)
             usage = CodeUsage(reconstructor.codebook_sizes).to(home)
             distance = self._distance(first, home)
             if self.perceptual is not None:
                 self.perceptual.to(home).reset()
-            count = self._show(reconstructor, data, quality, usage, distance, device)
-            values = quality.compute() | usage.compute()
+            seen = [one for one in (quality, lossless) if one is not None]
+            count = self._show(reconstructor, data, seen, usage, distance, device)
+            values = ({} if quality is None else quality.compute()) | usage.compute()
             if self.perceptual is not None:
                 values |= self.perceptual.compute()
             metrics = {name: float(value) for name, value in values.items()}
-            metrics["bits_per_image"] = _bits(reconstructor, first)
+            bits = _bits(reconstructor, first)
+            if lossless is not None:
+                metrics |= {f"bits_per_{modality.name}": bits} | lossless.compute(bits)
+            else:
+                metrics["bits_per_image"] = bits
             if first.ndim == 4:
-                metrics["bits_per_pixel"] = metrics["bits_per_image"] / first[0, 0].numel()
+                metrics["bits_per_pixel"] = bits / first[0, 0].numel()
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
         better = {name: way for name, way in BETTER.items() if name in metrics}
-        return EvaluationResult(metrics, self._protocol(data, quality, usage, distance), better)
+        protocol = self._protocol(data, quality, lossless, metrics, usage, distance)
+        return EvaluationResult(metrics, protocol, better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
         if self.features is None:
@@ -122,7 +149,7 @@ class ReconstructionEvaluation:
         self,
         reconstructor: Reconstructor,
         data: EvaluatedData,
-        quality: ReconstructionQuality,
+        seen: list[ReconstructionQuality | LosslessBits],
         usage: CodeUsage,
         distance: FID | None,
         device: torch.device,
@@ -136,7 +163,13 @@ class ReconstructionEvaluation:
             original = batch.x.to(device)
             made = reconstructor.reconstruct(original)
             broken += (~made.x.isfinite()).any().int()
-            quality.update(original=original.to(home), reconstruction=made.x.to(home))
+            for one in seen:
+                if isinstance(one, LosslessBits):
+                    symbols = cast("SymbolReconstructor", reconstructor)
+                    nats = symbols.rest_nats(original, symbols.encode(original))
+                    one.update(original=original, reconstruction=made.x, nats=nats)
+                else:
+                    one.update(original=original.to(home), reconstruction=made.x.to(home))
             usage.update([one.to(home) for one in made.indices])
             if self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
@@ -150,17 +183,20 @@ class ReconstructionEvaluation:
     def _protocol(
         self,
         data: EvaluatedData,
-        quality: ReconstructionQuality,
+        quality: ReconstructionQuality | None,
+        lossless: LosslessBits | None,
+        found: dict[str, float],
         usage: CodeUsage,
         distance: FID | None,
     ) -> dict[str, object]:
-        metrics: dict[str, object] = dict(quality.protocol)
+        metrics: dict[str, object] = {} if quality is None else dict(quality.protocol)
+        fixed = "fixed length: indices a sample times log2 of the codes, over levels"
+        if lossless is not None:
+            metrics["lossless"] = lossless.protocol(fixed)
+            metrics["symbols"] = {"accuracy": "share of symbols, mean over texts", "metrics": ["accuracy"]}
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
-        bits = ["bits_per_image", *(["bits_per_pixel"] if quality.images else [])]
-        metrics["bits"] = {
-            "code": "fixed length: indices a sample times log2 of the codes, over levels",
-            "metrics": bits,
-        }
+        bits = [name for name in ("bits_per_image", "bits_per_pixel", "bits_per_text") if name in found]
+        metrics["bits"] = {"code": fixed, "metrics": bits}
         if self.perceptual is not None:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:

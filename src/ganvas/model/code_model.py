@@ -21,6 +21,7 @@ from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
+from ganvas.model.symbols import Symbols
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
 
@@ -33,7 +34,8 @@ class CodeModel(Recipe):
 
     Args:
         prior: makes the network of ``layout`` and ``num_classes`` (see the part's interface).
-        tokenizer: the autoencoder; of ``data=codes data.tokenizer=RUN``.
+        tokenizer: the autoencoder; of ``data=codes data.tokenizer=RUN``. Of data that are symbols these
+            themselves (:class:`ganvas.model.symbols.Symbols`), e.g. of ``data=text_files``.
         conditional: codes are learnt, and samples asked for, by class.
         label_dropout: probability with which a training sample's class is left out, for guidance.
         ema: average of the prior's weights that samples and likelihoods use, or None.
@@ -53,13 +55,14 @@ class CodeModel(Recipe):
     reports: ClassVar[tuple[str, ...]] = (
         *("loss/nats_per_code", "gradient_norm/prior", "learning_rate/prior", "schedule/"),
         *("validation/nats_per_code", "validation/bits_per_image", "validation/bits_per_dim"),
+        *("validation/bits_per_text", "validation/bits_per_byte"),  # of texts
     )
 
     def __init__(
         self,
         *,
         prior: Callable[..., Prior],
-        tokenizer: Tokenizer | None = None,
+        tokenizer: Tokenizer | Symbols | None = None,
         conditional: bool,
         label_dropout: float,
         ema: WeightAverage | None,
@@ -72,7 +75,7 @@ class CodeModel(Recipe):
         seed: int,
     ) -> None:
         super().__init__(seed=seed)
-        rule = "learns the codes of another run; choose data=codes data.tokenizer=RUN"
+        rule = "learns codes; choose data=codes data.tokenizer=RUN, or data of symbols: data=text_files"
         if tokenizer is None:
             raise OptionError("_target_", f"{type(self).__module__}.{type(self).__name__}", rule)
         require(0 <= label_dropout < 1, "label_dropout", label_dropout, "must be in [0, 1); 0.1 is usual")
@@ -315,15 +318,20 @@ class CodeModel(Recipe):
         return self.describe_bits(sums["bits"].item() / count)
 
     def describe_bits(self, bits: float) -> dict[str, float]:
-        """A mean of bits an image, by the names under which it is reported.
+        """A mean of bits a sample, by the names under which it is reported.
 
         ``bits_per_dim`` divides by the values of a sample (Theis 2016, arXiv:1511.01844); it counts the codes
-        alone, so that it says something beside the decoder's PSNR only.
+        alone, so that it says something beside what the decoder leaves only (its PSNR). Where the codes are
+        the samples, bits are told by the units of the data's modality too, e.g. ``bits_per_byte``.
         """
+        modality = getattr(self.tokenizer.data, "modality", None)
+        shape = self.tokenizer.sample_shape
+        units = modality.units(shape) if isinstance(self.tokenizer, Symbols) and modality is not None else {}
         return {
-            "bits_per_image": bits,
-            "bits_per_dim": bits / math.prod(self.tokenizer.sample_shape),
+            f"bits_per_{'image' if modality is None else modality.name}": bits,
+            "bits_per_dim": bits / math.prod(shape),
             "nats_per_code": bits * math.log(2) / self.tokenizer.layout.length,
+            **{name: bits / divisor for name, divisor in units.items()},
         }
 
 

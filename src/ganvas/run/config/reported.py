@@ -20,6 +20,8 @@ _METRIC = "evaluation/"
 # Of every recipe, and of callbacks beside the evaluation (callback/health.py).
 _COMMON = ("speed/examples_per_second", "non_finite/skipped", "health/")
 
+_BITS = ("bits_per_image", "bits_per_pixel", "bits_per_text", "code_bits_per_byte")  # neither is better
+
 
 def check_reported(config: Mapping[str, Any], metric: str, option: str = "optimized_metric") -> None:
     """Raises OptionError (``option``) where a run of this config never reports the scalar.
@@ -108,7 +110,7 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
         elif hasattr(recipe, "reconstruct"):
             absent = {"lpips"} if not _target(node.get("perceptual")) else set()
             absent |= {"rfid"} if not _target(node.get("features")) else set()
-            bits: dict[str, str | None] = {"bits_per_image": None, "bits_per_pixel": None}
+            bits: dict[str, str | None] = dict.fromkeys(_BITS)
             found |= {metric: way for metric, way in BETTER.items() if metric not in absent} | bits
         elif hasattr(recipe, "sample") and _target(node.get("features")):
             metrics = node.get("metrics")  # what is wrong with others, a run says
