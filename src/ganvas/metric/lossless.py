@@ -13,8 +13,8 @@ from ganvas.functional.distributed import sum_over_ranks
 
 
 def symbols_of(data: Any) -> Any:
-    """The modality of data whose samples are symbols; None of others."""
-    modality = getattr(data, "modality", None)
+    """The modality of data whose samples, or those of whose codes, are symbols; None of others."""
+    modality = getattr(data, "modality", None) or getattr(getattr(data, "source", None), "modality", None)
     return modality if getattr(modality, "is_discrete", False) else None
 
 

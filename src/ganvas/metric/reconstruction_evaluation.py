@@ -86,8 +86,11 @@ class ReconstructionEvaluation:
 
     def check(self, data: EvaluatedData) -> None:
         """Raises OptionError where the split holds too little or an extractor does not fit the data."""
-        held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
+        looks = symbols_of(data) is None  # at features, which symbols have not
+        held, needed = data.num_samples(self.split), 2 if looks and self.features is not None else 1
         require_samples(data, self.split, held, needed)
+        if not looks:
+            return
         if self.features is not None:
             self.features.check(data.facts())
         if self.perceptual is not None:
@@ -116,14 +119,15 @@ class ReconstructionEvaluation:
             else:
                 lossless = LosslessBits(modality, shape, home)
             usage = CodeUsage(reconstructor.codebook_sizes).to(home)
-            distance = self._distance(first, home)
-            if self.perceptual is not None:
-                self.perceptual.to(home).reset()
+            distance = None if lossless is not None else self._distance(first, home)
+            perceptual = None if lossless is not None else self.perceptual
+            if perceptual is not None:
+                perceptual.to(home).reset()
             seen = [one for one in (quality, lossless) if one is not None]
             count = self._show(reconstructor, data, seen, usage, distance, device)
             values = ({} if quality is None else quality.compute()) | usage.compute()
-            if self.perceptual is not None:
-                values |= self.perceptual.compute()
+            if perceptual is not None:
+                values |= perceptual.compute()
             metrics = {name: float(value) for name, value in values.items()}
             bits = _bits(reconstructor, first)
             if lossless is not None:
@@ -171,7 +175,7 @@ class ReconstructionEvaluation:
                 else:
                     one.update(original=original.to(home), reconstruction=made.x.to(home))
             usage.update([one.to(home) for one in made.indices])
-            if self.perceptual is not None:
+            if self.perceptual is not None and made.x.is_floating_point():
                 self.perceptual.update(original=original, reconstruction=made.x)
             if distance is not None and self.features is not None:
                 index = torch.arange(len(original), device=home)
@@ -197,7 +201,7 @@ class ReconstructionEvaluation:
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
         bits = [name for name in ("bits_per_image", "bits_per_pixel", "bits_per_text") if name in found]
         metrics["bits"] = {"code": fixed, "metrics": bits}
-        if self.perceptual is not None:
+        if self.perceptual is not None and lossless is None:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:
             features = {"features": dict(self.features.protocol)}
