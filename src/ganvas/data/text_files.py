@@ -95,7 +95,9 @@ class TextFiles(TensorDataModule):
         what = "bytes are 256" if self.ids is None else f"{self.tokenizer_file} has {there} ids"
         require(self.vocabulary == there, "vocabulary", self.vocabulary, f"{what}; vocabulary={there}")
         self._windows: dict[str, Windows] = {}
-        self._bytes_per_symbol: float | None = 1.0 if self.ids is None else None  # known when the texts are read
+        self._bytes_per_symbol: float | None = (
+            1.0 if self.ids is None else None
+        )  # known when the texts are read
 
     @property
     def modality(self) -> Text:

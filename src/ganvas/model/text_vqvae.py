@@ -41,9 +41,7 @@ class TextVQVAE(VQVAE):
         """Also the bits a symbol that say the symbols given their codes."""
         nats = widened(_nats(reconstruction, target))  # [B]
         left = nats.sum() / math.log(2) / target.shape[1]
-        return super().reconstruction_sums(reconstruction, target) | {
-            "decoder_bits_per_symbol": left
-        }
+        return super().reconstruction_sums(reconstruction, target) | {"decoder_bits_per_symbol": left}
 
     @torch.no_grad()
     def rest_nats(self, x: Tensor, codes: Tensor) -> Tensor:
