@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[1]
 SOURCE, CONF, TESTS = ROOT / "src" / "ganvas", ROOT / "conf", ROOT / "tests"
 
 # What each room may import of ganvas, besides itself and ganvas.errors (design: rooms import downwards only).
-_RUN = ("data", "model", "callback", "logger", "metric", "functional", "files")
+_RUN = ("data", "model", "callback", "logger", "metric", "modality", "functional", "files")
 ROOMS = {
     "files": (),
     "functional": ("files",),
-    "metric": ("functional", "files"),
-    "data": ("functional", "files"),
+    "metric": ("modality", "functional", "files"),
+    "modality": ("functional", "files"),
+    "data": ("modality", "functional", "files"),
     "model": ("functional",),
-    "callback": ("metric", "model.interface", "model.training", "functional", "files"),
+    "callback": ("metric", "modality", "model.interface", "model.training", "functional", "files"),
     "logger": ("functional", "files"),
     "codec": ("functional", "files"),
     "run": (*_RUN, "compare.directions"),  # the directions that an evaluation does not say itself

@@ -15,7 +15,7 @@ import torch
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.files.damaged import Damage, describe
 from ganvas.data.loading.loader import TensorLoader
-from ganvas.data.loading.stored import Stored, in_order
+from ganvas.data.loading.stored import Stored
 from ganvas.data.text.documents import Piece, Texts, find_texts
 from ganvas.data.text.held_out import FEWEST, hold_out_texts
 from ganvas.data.text.tokens import TokenizerFile
@@ -23,7 +23,7 @@ from ganvas.data.text.windows import CropLoader, Windows
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import expanded
 from ganvas.files.read import open_regular
-from ganvas.functional.batch import Batch, StoredBatch
+from ganvas.functional.batch import Batch
 from ganvas.modality.text import Text
 
 Document = list[Piece]
@@ -67,6 +67,7 @@ class TextFiles(TensorDataModule):
             as long as a window.
     """
 
+    modality_kind = Text
     pattern: str = "*"
     crop_length: int = 256
     vocabulary: int = _BYTES
@@ -104,20 +105,9 @@ class TextFiles(TensorDataModule):
         return Text(self.vocabulary, self.ids, self._bytes_per_symbol)
 
     @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """(T,); no text is read for it."""
+    def declared_shape(self) -> tuple[int, ...]:
+        """(T,)."""
         return (self.crop_length,)
-
-    def prepare(self) -> None:
-        if self._splits is not None:
-            return
-        try:
-            splits = self.load()
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror or error}); name a file or folder that can"
-            raise OptionError("root", self.root, reason) from error
-        self._splits = splits
-        self.check_counts(None, len(splits["train"]))
 
     def load(self) -> dict[str, Stored]:
         require(self.root is not None, "root", "null", "name a file or a folder of texts; data.root=/path")
@@ -144,7 +134,8 @@ class TextFiles(TensorDataModule):
             fills: list[Callable[[Symbols], None]] = [partial(_fill, own) for own in documents]
         else:
             encoded = self._encoded(documents, self.ids)
-            lengths, fills = [len(ids) for ids in encoded], [partial(_put, ids) for ids in encoded]
+            lengths = [len(ids) for ids in encoded]
+            fills = [partial(_put, ids) for ids in encoded]
             if name == "train" and sum(lengths):
                 total = sum(piece.size for own in documents for piece in own)
                 self._bytes_per_symbol = total / sum(lengths)
@@ -220,11 +211,6 @@ class TextFiles(TensorDataModule):
         elif short:
             self.note(f"{self.root}: {name} is empty: {told}")
 
-    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-        """A split's windows int64 [B, T] in their fixed order; the last batch may be short."""
-        for x, _ in in_order(self.split(name), batch_size, limit):
-            yield Batch(x=x.long(), label=None)
-
     def codes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """The same: symbols are codes, of :class:`ganvas.model.symbols.Symbols`."""
         yield from self.batches(name, batch_size, limit)
@@ -247,12 +233,6 @@ class TextFiles(TensorDataModule):
             return TensorLoader
         self.prepare()
         return partial(CropLoader, windows=self._windows["train"])
-
-    def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
-        """Symbols as int64."""
-        if isinstance(batch, Batch):
-            return batch
-        return Batch(x=batch.x.long(), label=batch.label)
 
 
 def _fill(document: Document, room: Symbols) -> None:

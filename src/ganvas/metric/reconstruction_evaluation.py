@@ -14,7 +14,7 @@ from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation
-from ganvas.metric.lossless import LosslessBits, symbols_of
+from ganvas.metric.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
@@ -23,17 +23,14 @@ from ganvas.version import __version__
 BETTER = {
     "mse": "min",
     "nmse": "min",
-    "psnr": "max",
-    "ssim": "max",
-    "ms_ssim": "max",
     "lpips": "min",
     "rfid": "min",
     "perplexity": "max",
     "codes_used": "max",
     "code_usage": "max",
     "dead_codes": "min",
-    # of texts
-    "accuracy": "max",
+    # of symbols
+    "bits_per_text": "min",
     "bits_per_byte": "min",
     "decoder_bits_per_byte": "min",
 }
@@ -86,7 +83,7 @@ class ReconstructionEvaluation:
 
     def check(self, data: EvaluatedData) -> None:
         """Raises OptionError where the split holds too little or an extractor does not fit the data."""
-        looks = symbols_of(data) is None  # at features, which symbols have not
+        looks = not data.modality.is_discrete  # at features, which symbols have not
         held, needed = data.num_samples(self.split), 2 if looks and self.features is not None else 1
         require_samples(data, self.split, held, needed)
         if not looks:
@@ -100,47 +97,41 @@ class ReconstructionEvaluation:
         """The metrics of the module as it is now; every rank calls it and gets the same.
 
         Returns:
-            ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
+            ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``
+            (see :class:`ganvas.metric.reconstruction.ReconstructionQuality`);
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
-            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``. Of texts, in place
-            of distances and pixels: ``accuracy``, ``bits_per_text`` (of the codes), and ``bits_per_byte`` of
-            all that brings the text back, with its parts ``code_bits_per_byte``, ``decoder_bits_per_byte``.
+            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``, or as the
+            modality counts. Of symbols these are the bits of all that brings them back
+            (:mod:`ganvas.metric.lossless`).
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
             home = home_of_float64(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
-            modality, shape = symbols_of(data), list(first.shape[1:])
-            quality: ReconstructionQuality | None = None
-            lossless: LosslessBits | None = None
-            if modality is None:
-                quality = ReconstructionQuality(shape).to(home)
-            else:
-                lossless = LosslessBits(modality, shape, home)
+            kind, shape = data.modality, list(first.shape[1:])
+            quality = ReconstructionQuality(kind, shape).to(home)
             usage = CodeUsage(reconstructor.codebook_sizes).to(home)
-            distance = None if lossless is not None else self._distance(first, home)
-            perceptual = None if lossless is not None else self.perceptual
+            distance = None if kind.is_discrete else self._distance(first, home)
+            perceptual = None if kind.is_discrete else self.perceptual
             if perceptual is not None:
                 perceptual.to(home).reset()
-            seen = [one for one in (quality, lossless) if one is not None]
-            count = self._show(reconstructor, data, seen, usage, distance, device)
-            values = ({} if quality is None else quality.compute()) | usage.compute()
+            left = torch.zeros((), dtype=torch.float64, device=home)
+            count = self._show(reconstructor, data, quality, usage, distance, device, left)
+            values = quality.compute() | usage.compute()
             if perceptual is not None:
                 values |= perceptual.compute()
             metrics = {name: float(value) for name, value in values.items()}
             bits = _bits(reconstructor, first)
-            if lossless is not None:
-                metrics |= {f"bits_per_{modality.name}": bits} | lossless.compute(bits)
+            if kind.is_discrete:
+                nats = float(sum_over_ranks(left)) / int(sum_over_ranks(quality.num_samples))
+                metrics |= lossless_bits(bits, nats, kind, shape)
             else:
-                metrics["bits_per_image"] = bits
-            if first.ndim == 4:
-                metrics["bits_per_pixel"] = bits / first[0, 0].numel()
+                metrics |= bits_of_a_sample(bits, kind, shape)
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
-        better = {name: way for name, way in BETTER.items() if name in metrics}
-        protocol = self._protocol(data, quality, lossless, metrics, usage, distance)
-        return EvaluationResult(metrics, protocol, better)
+        better = {name: way for name, way in (BETTER | quality.better).items() if name in metrics}
+        return EvaluationResult(metrics, self._protocol(data, quality, usage, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
         if self.features is None:
@@ -153,29 +144,30 @@ class ReconstructionEvaluation:
         self,
         reconstructor: Reconstructor,
         data: EvaluatedData,
-        seen: list[ReconstructionQuality | LosslessBits],
+        quality: ReconstructionQuality,
         usage: CodeUsage,
         distance: FID | None,
         device: torch.device,
+        left: Tensor,
     ) -> bool:
-        """Shows the metrics this rank's batches; returns whether every reconstruction is finite."""
+        """Shows the metrics this rank's batches; returns whether every reconstruction is finite.
+
+        ``left`` is where the nats are added that a decoder of symbols leaves.
+        """
         home = home_of_float64(device)
         broken = torch.zeros((), dtype=torch.int64, device=device)
-        for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
+        for number, batch in enumerate(data.wholes(self.split, self.batch_size, self.limit)):
             if not is_mine(number):
                 continue
             original = batch.x.to(device)
             made = reconstructor.reconstruct(original)
             broken += (~made.x.isfinite()).any().int()
-            for one in seen:
-                if isinstance(one, LosslessBits):
-                    symbols = cast("SymbolReconstructor", reconstructor)
-                    nats = symbols.rest_nats(original, symbols.encode(original))
-                    one.update(original=original, reconstruction=made.x, nats=nats)
-                else:
-                    one.update(original=original.to(home), reconstruction=made.x.to(home))
+            quality.update(original=original.to(home), reconstruction=made.x.to(home))
             usage.update([one.to(home) for one in made.indices])
-            if self.perceptual is not None and made.x.is_floating_point():
+            if data.modality.is_discrete:
+                symbols = cast("SymbolReconstructor", reconstructor)
+                left += symbols.rest_nats(original, symbols.encode(original)).to(left).sum()
+            elif self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
             if distance is not None and self.features is not None:
                 index = torch.arange(len(original), device=home)
@@ -187,21 +179,22 @@ class ReconstructionEvaluation:
     def _protocol(
         self,
         data: EvaluatedData,
-        quality: ReconstructionQuality | None,
-        lossless: LosslessBits | None,
-        found: dict[str, float],
+        quality: ReconstructionQuality,
         usage: CodeUsage,
         distance: FID | None,
     ) -> dict[str, object]:
-        metrics: dict[str, object] = {} if quality is None else dict(quality.protocol)
-        fixed = "fixed length: indices a sample times log2 of the codes, over levels"
-        if lossless is not None:
-            metrics["lossless"] = lossless.protocol(fixed)
-            metrics["symbols"] = {"accuracy": "share of symbols, mean over texts", "metrics": ["accuracy"]}
+        metrics: dict[str, object] = dict(quality.protocol)
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
-        bits = [name for name in ("bits_per_image", "bits_per_pixel", "bits_per_text") if name in found]
-        metrics["bits"] = {"code": fixed, "metrics": bits}
-        if self.perceptual is not None and lossless is None:
+        kind, shape = quality.modality, data.facts().sample_shape
+        told = (
+            (lossless_bits(0.0, 0.0, kind, shape)) if kind.is_discrete else bits_of_a_sample(0.0, kind, shape)
+        )
+        metrics["bits"] = {
+            "code": "fixed length: indices a sample times log2 of the codes, over levels",
+            "metrics": list(told),
+            **({"lossless": MEANS, "units": dict(kind.units(shape))} if kind.is_discrete else {}),
+        }
+        if self.perceptual is not None and not kind.is_discrete:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:
             features = {"features": dict(self.features.protocol)}

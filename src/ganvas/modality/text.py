@@ -44,6 +44,13 @@ class Text(Modality):
     endings = (".txt",)
     sheets = (".txt", *SHEETS)
     is_discrete = True
+    reports = {
+        "accuracy": "max",
+        "bits_per_text": "min",
+        "bits_per_byte": "min",
+        "code_bits_per_byte": None,
+        "decoder_bits_per_byte": "min",
+    }
 
     def __init__(
         self, vocabulary: int = _BYTES, ids: Ids | None = None, bytes_per_symbol: float | None = 1.0
@@ -102,6 +109,20 @@ class Text(Modality):
         if ending not in self.endings:
             raise OptionError("--out", ending, "texts are written as .txt; name such a file, or a .npz")
         file.write(self.content(stored.cpu()))
+
+    def write_several(
+        self, file: BinaryIO, ending: str, stored: Tensor, beside: Tensor | None = None
+    ) -> None:
+        """For people: each text under a line with its number, an original above its reconstruction."""
+        if ending not in self.endings:
+            raise OptionError("--out", ending, "texts are written as .txt; name such a file, or a .npz")
+        lines = []
+        for number, one in enumerate(stored.cpu()):
+            if beside is not None:
+                lines += [f"--- {number}, original", readable(self.content(beside[number].cpu()))]
+            name = f"{number}" if beside is None else f"{number}, reconstruction"
+            lines += [f"--- {name}", readable(self.content(one))]
+        file.write(("\n".join(lines) + "\n").encode("utf-8"))
 
     def read(self, path: Path) -> Tensor:
         """A file's bytes uint8 [T], or its ids int32 [T]."""

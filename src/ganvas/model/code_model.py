@@ -54,8 +54,7 @@ class CodeModel(Recipe):
     _needs_all = "sees earlier codes alone; model/prior=transformer model.prior.causal=false sees all"
     reports: ClassVar[tuple[str, ...]] = (
         *("loss/nats_per_code", "gradient_norm/prior", "learning_rate/prior", "schedule/"),
-        *("validation/nats_per_code", "validation/bits_per_image", "validation/bits_per_dim"),
-        *("validation/bits_per_text", "validation/bits_per_byte"),  # of texts
+        *("validation/nats_per_code", "validation/bits_per_dim"),
     )
 
     def __init__(
@@ -321,17 +320,11 @@ class CodeModel(Recipe):
         """A mean of bits a sample, by the names under which it is reported.
 
         ``bits_per_dim`` divides by the values of a sample (Theis 2016, arXiv:1511.01844); it counts the codes
-        alone, so that it says something beside what the decoder leaves only (its PSNR). Where the codes are
-        the samples, bits are told by the units of the data's modality too, e.g. ``bits_per_byte``.
+        alone, so that it says something beside the decoder's PSNR only.
         """
-        modality = getattr(self.tokenizer.data, "modality", None)
-        shape = self.tokenizer.sample_shape
-        units = modality.units(shape) if isinstance(self.tokenizer, Symbols) and modality is not None else {}
         return {
-            f"bits_per_{'image' if modality is None else modality.name}": bits,
-            "bits_per_dim": bits / math.prod(shape),
+            "bits_per_dim": bits / math.prod(self.tokenizer.sample_shape),
             "nats_per_code": bits * math.log(2) / self.tokenizer.layout.length,
-            **{name: bits / divisor for name, divisor in units.items()},
         }
 
 

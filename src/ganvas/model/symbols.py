@@ -12,19 +12,20 @@ from ganvas.functional.code_layout import CodeLayout
 
 
 class Symbols:
-    """The protocol of :class:`ganvas.model.tokenizer.Tokenizer` for data whose samples are symbols int64 [B, T].
+    """What :class:`ganvas.model.tokenizer.Tokenizer` promises, of data whose samples are symbols int64 [B, T].
 
     One level of V codes at T positions; nothing is lost, so that bits of codes are bits of samples.
 
     Args:
-        data: the data module: its ``vocabulary`` and ``sample_shape`` (T,) say all, and no data are read.
+        data: the data module: its ``vocabulary`` and ``declared_shape`` (T,) say all, and no data are read.
     """
 
+    is_lossless = True
     place = "the data's own symbols"
 
     def __init__(self, data: Any) -> None:
         self.data = data
-        self.sample_shape: tuple[int, ...] = tuple(data.sample_shape)
+        self.sample_shape: tuple[int, ...] = tuple(data.declared_shape)
         self.layout = CodeLayout(((int(data.vocabulary),),), (self.sample_shape,))
         ids = getattr(getattr(data, "ids", None), "sha256", "bytes")
         self.sha256 = hashlib.sha256(f"symbols {self.layout.to_plain()} {ids}".encode()).hexdigest()

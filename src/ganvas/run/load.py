@@ -83,8 +83,8 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
 
     Args:
         data: the built data module.
-        given: of :func:`tokenizer_of`; a model of codes gets it, one of latents gets the data's space. Without,
-            the codes of data that are symbols are these.
+        given: of :func:`tokenizer_of`; a model of codes gets it, one of latents gets the data's space.
+            Without, the codes of data that are symbols are these.
 
     Raises:
         OptionError: data that are latents, and a model that makes nothing of latent vectors.
@@ -105,7 +105,7 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
 
 def _symbols_of(config: dict[str, Any], data: Any) -> dict[str, Any]:
     """``tokenizer`` of data whose samples are symbols, for a model of codes; empty for others."""
-    if not getattr(getattr(data, "modality", None), "is_discrete", False):
+    if getattr(data, "vocabulary", None) is None or not data.modality.is_discrete:
         return {}
     target = locate(config["model"].get("_target_"), "model")
     learns_codes = inspect.isclass(target) and issubclass(target, CodeModel)

@@ -180,7 +180,6 @@ def _evaluate(
     from ganvas.metric.evaluate import joined
     from ganvas.metric.floor import TrainingSamples
     from ganvas.metric.likelihood_evaluation import LikelihoodEvaluation
-    from ganvas.metric.lossless import symbols_of
     from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
     from ganvas.metric.sample_evaluation import SampleEvaluation
     from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
@@ -194,7 +193,7 @@ def _evaluate(
         folder.path.name,
         "the run has no averaged weights (model/ema=none); leave the option out",
     )
-    if isinstance(model, DrawsCodes) and symbols_of(data) is not None:  # of which no features are known
+    if isinstance(model, DrawsCodes) and data.modality.is_discrete:  # of which no features are known
         likelihood = LikelihoodEvaluation(limit=arguments.num_real, ema=not arguments.raw, **shared)
         return likelihood(model, data)  # type: ignore[arg-type]  # a module too
     if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
