@@ -1,4 +1,4 @@
-"""The decoder of sounds of EnCodec (Defossez 2022, arXiv:2210.13438, section 3.1), the mirror of encoder/conv1d."""
+"""The decoder of sounds of EnCodec (Defossez 2022, arXiv:2210.13438, section 3.1): the encoder's mirror."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Conv1dDecoder(nn.Module):
         is_bounded: whether what it makes lies in [-1, 1].
 
     Args:
-        sample_shape: [C, T] of the sounds that go into the encoder: a row of as many latents as theirs gives T
-            samples, without those that the encoder pads; one of another length its latents times the hop.
+        sample_shape: [C, T] of the sounds that go into the encoder: a row of as many latents as theirs gives
+            T samples, without those that the encoder pads; another row as many as its latents stand for.
         embedding_dim: D, the length of one latent vector.
         base_channels: channels before the last layer; there are twice as many before each earlier stage.
         strides: those of the encoder, in its order: the last is undone first.
@@ -53,11 +53,11 @@ class Conv1dDecoder(nn.Module):
         for stride in reversed(strides):
             layers += [nn.ELU(), upsampling(width, width // 2, stride), *units_of(width // 2, residual_units)]
             width //= 2
-        last = convolution(width, self.grid.channels, ENDS)
+        last = convolution(width, self.grid.channels, ENDS, gain=0.1)  # as loud as speech
         self.layers = nn.Sequential(*layers, nn.ELU(), last, *output_layers(output))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Latents [B, D, n] to sounds [B, C, n hop], about [-1, 1]; cut to the samples' T where n is theirs."""
+        """Latents [B, D, n] to sounds [B, C, n hop], about [-1, 1]; cut to T where n is the samples'."""
         require_input(z, self.embedding_dim, None)
         made = self.layers(z)
         return made[:, :, : self.grid.length] if z.shape[2] == self.grid.frames else made

@@ -17,7 +17,7 @@ from ganvas.model.layers.seanet import (
 
 
 class Conv1dEncoder(nn.Module):
-    """A 7-sample convolution, then residual units and a strided convolution a stage, and a last one to latents.
+    """A 7-sample convolution, then residual units and a strided one a stage, and a last one to the latents.
 
     Every convolution is weight-normalized (Salimans 2016, arXiv:1602.07868), every activation an ELU; the
     paper's LSTM is left out.

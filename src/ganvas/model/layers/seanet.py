@@ -1,5 +1,6 @@
-"""Layers of SEANet (Tagliasacchi 2020, arXiv:2009.02095) as EnCodec has them (Defossez 2022, arXiv:2210.13438,
-section 3.1), without its LSTM, and not causal: every padding lies on both sides."""
+"""Layers of SEANet (Tagliasacchi 2020, arXiv:2009.02095) as in EnCodec (Defossez 2022, arXiv:2210.13438).
+
+There in section 3.1; without its LSTM, and not causal: paddings lie on both sides."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from ganvas.errors import require
 from ganvas.model.layers.basic import require_positive, require_shape
 
 ENDS = 7  # samples that the first and the last convolution see
+ELU_GAIN = 1.245  # 1 / root of E elu(x)^2, x normal: with it a layer's values are as large as those before it
 
 
 class SoundGrid:
@@ -34,7 +36,12 @@ class SoundGrid:
     def __init__(self, sample_shape: Sequence[int], strides: Sequence[int]) -> None:
         self.channels, self.length = require_sound_shape(sample_shape)
         fits = len(strides) > 0 and all(stride >= 2 for stride in strides)
-        require(fits, "strides", list(strides), "must name at least one stride, each at least 2; e.g. [2, 4, 5, 8]")
+        require(
+            fits,
+            "strides",
+            list(strides),
+            "must name at least one stride, each at least 2; e.g. [2, 4, 5, 8]",
+        )
         self.hop = math.prod(strides)
         self.frames = -(-self.length // self.hop)
 
@@ -48,15 +55,19 @@ def require_sound_shape(sample_shape: Sequence[int]) -> tuple[int, int]:
     return channels, length
 
 
-def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module:
+def convolution(
+    inputs: int, outputs: int, kernel: int, dilation: int = 1, gain: float = ELU_GAIN
+) -> nn.Module:
     """Of odd kernel; it keeps the length. [B, inputs, T] to [B, outputs, T]."""
     padding = kernel // 2 * dilation
-    return weight_norm(nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding=padding))
+    made = nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding=padding)
+    return _begun(made, inputs * kernel, gain)
 
 
 def downsampling(inputs: int, outputs: int, stride: int) -> nn.Module:
     """Of kernel 2 stride; [B, inputs, n stride] to [B, outputs, n]."""
-    return weight_norm(nn.Conv1d(inputs, outputs, 2 * stride, stride, padding=(stride + 1) // 2))
+    made = nn.Conv1d(inputs, outputs, 2 * stride, stride, padding=(stride + 1) // 2)
+    return _begun(made, inputs * 2 * stride)
 
 
 def upsampling(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -65,7 +76,20 @@ def upsampling(inputs: int, outputs: int, stride: int) -> nn.Module:
     made = nn.ConvTranspose1d(
         inputs, outputs, 2 * stride, stride, padding=(stride + 1) // 2, output_padding=odd
     )
-    return weight_norm(made, dim=1)  # a norm for each output channel, which is its second dimension
+    return _begun(made, inputs * 2)  # a sample of the output meets two steps of the input
+
+
+def _begun(layer: nn.Conv1d | nn.ConvTranspose1d, terms: int, gain: float = ELU_GAIN) -> nn.Module:
+    """With weights from N(0, gain^2 / terms) and no bias, and normalized from now on.
+
+    torch's own initialization makes values smaller by a third at each layer: what twenty of them make is
+    next to silence, from which training takes long to get away.
+    """
+    nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(terms))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    # a norm for each output channel
+    return weight_norm(layer, dim=int(isinstance(layer, nn.ConvTranspose1d)))
 
 
 class ResidualUnit(nn.Module):
@@ -87,7 +111,7 @@ class ResidualUnit(nn.Module):
 
 
 def units_of(channels: int, number: int) -> list[nn.Module]:
-    """So many, their dilations 1, 3, 9, ... (SoundStream: Zeghidour 2021, arXiv:2107.03312, section III-A)."""
+    """So many, of dilations 1, 3, 9, ... (SoundStream: Zeghidour 2021, arXiv:2107.03312, section III-A)."""
     return [ResidualUnit(channels, 3**unit) for unit in range(number)]
 
 

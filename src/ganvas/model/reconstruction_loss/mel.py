@@ -51,7 +51,9 @@ class Mel(ReconstructionLoss):
             try:
                 mel_filterbank(rate, window, own)
             except ValueError as error:
-                rule = f"too many for a window of {window} samples at {rate} Hz; fewer bands, or a longer window"
+                rule = (
+                    f"too many for a window of {window} samples at {rate} Hz; fewer bands, or a longer window"
+                )
                 require(False, "bands", own, rule)
                 raise AssertionError from error
         require(0 < floor < math.inf, "floor", floor, "must be positive; 1.0e-4 is 80 dB below full scale")
@@ -62,7 +64,8 @@ class Mel(ReconstructionLoss):
         terms = []
         for window, bands in zip(self.windows, self.bands, strict=True):
             made, wanted = (
-                log_mel(x, self.rate, window, window // 4, bands, self.floor) for x in (reconstruction, target)
+                log_mel(x, self.rate, window, window // 4, bands, self.floor)
+                for x in (reconstruction, target)
             )
             terms.append((made - wanted).abs().mean() / 20)
         return torch.stack(terms).mean()

@@ -1,4 +1,4 @@
-"""Distance of STFT magnitudes at several resolutions, linear and logarithmic (Engel 2020, arXiv:2001.04643)."""
+"""Distance of STFT magnitudes at several scales, plain and logarithmic (Engel 2020, arXiv:2001.04643)."""
 
 from __future__ import annotations
 
