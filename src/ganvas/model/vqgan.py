@@ -155,7 +155,7 @@ class VQGAN(Autoencoder, Adversary):
     def last(self) -> Tensor:
         """The weight of the decoder's last layer, the linear one or convolution that it made last.
 
-        Of a parametrized one, e.g. by weight norm, the tensor of its shape that it is made of: the weight itself
+        Of a parametrized one, e.g. by weight norm, the largest tensor that it is made of: the weight itself
         is made anew at every pass.
         """
         layer = self._layers[-1]
