@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ganvas.callback.drawing.images import draw
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from ganvas.callback.codebook import Codebook
-from ganvas.callback.drawing.images import draw
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
 from PIL import Image
 
-from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
 from ganvas.callback.preview import Preview
 from ganvas.errors import OptionError
 

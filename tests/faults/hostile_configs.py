@@ -33,7 +33,7 @@ def _targets(canary: Path) -> dict[str, Config]:
         "our_write_text": {"_target_": "ganvas.run.folder.run_folder.write_text", **text},
         "our_command_line": {"_target_": "ganvas.cli.main.main", "arguments": ["train", "name=canary"]},
         "our_images": {
-            "_target_": "ganvas.callback.drawing.files.save_image",
+            "_target_": "ganvas.modality.drawing.files.save_image",
             "path": str(canary),
             "image": 1,
         },

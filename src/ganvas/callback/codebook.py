@@ -13,8 +13,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from ganvas.callback.agenda import Due
-from ganvas.callback.drawing.codes import Codes, CodeUse, at_most, decode_codes, measure_use
-from ganvas.callback.drawing.images import draw, levels
+from ganvas.callback.drawing.codes import Codes, CodeUse, decode_codes, measure_use
 from ganvas.callback.drawing.projector import write_projector
 from ganvas.callback.run_state import PeriodicCallback, datamodule_of, is_fast_dev_run
 from ganvas.errors import require
@@ -24,6 +23,8 @@ from ganvas.functional.code_choice import by_use, counts_of, spread
 from ganvas.functional.code_usage import usage
 from ganvas.functional.sharding import unsharded
 from ganvas.metric.evaluate import evaluating
+from ganvas.modality.drawing.sheets import draw, smaller
+from ganvas.modality.interface import Modality
 from ganvas.model.interface import has_codes
 
 log = logging.getLogger("ganvas")
@@ -112,7 +113,8 @@ class Codebook(PeriodicCallback):
                 codes = _chosen(use.counts[0], self.most)
                 decoded = decode_codes(every, use, 0, codes, batch_size=_BATCH)
         ages = self._ages(use, now)
-        images = at_most(decoded.x, _SIDE) if decoded.x.ndim == 4 else None
+        kind: Modality = datamodule_of(trainer).modality
+        pictures = smaller(kind.pictures(decoded.x), _SIDE) if kind.has_pictures else None
         table: dict[str, Any] = {"code": codes.tolist(), "uses": counts_of(use.counts[0], codes).tolist()}
         if ages[0] is not None:
             table["age"] = ages[0][codes].tolist()
@@ -122,10 +124,9 @@ class Codebook(PeriodicCallback):
                 _write_use(writer, use, ages, now)
                 if _counters(self._quantizer):
                     writer.add_scalar("codebook/restarts", restarts, now)
-                if images is not None:
-                    writer.add_image("codebook/decoded", draw(images), now)
-                sprites = None if images is None else levels(images)
-                write_projector(Path(logger.log_dir), "codebook", decoded.vectors, table, sprites)
+                if pictures is not None:
+                    writer.add_image("codebook/decoded", draw(pictures), now)
+                write_projector(Path(logger.log_dir), "codebook", decoded.vectors, table, pictures)
 
     def _samples(self, trainer: pl.Trainer) -> Iterator[Batch]:
         data: Any = datamodule_of(trainer)

@@ -8,18 +8,18 @@ import importlib
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
 from ganvas.errors import OptionError, OutputError, require
 from ganvas.files.folders import expanded
 from ganvas.files.text import one_line, say
-from ganvas.files.write import WholeFile, is_free, parents
+from ganvas.files.write import is_free, parents
+from ganvas.modality.drawing.files import IMAGES, check_format, check_size
 from ganvas.run.config.places import ALLOW
 from ganvas.run.folder.redact import scrub
 from ganvas.run.folder.run_folder import RunFolder, check_name_fits, check_writable
@@ -259,7 +259,7 @@ def check_num(num: int | None, option: str = "--num") -> None:
     require(num is None or num >= 1, option, num, reason)
 
 
-def check_out(out: Path, suffixes: tuple[str, ...] = (*IMAGES, ".npz"), option: str = "--out") -> None:
+def check_out(out: Path, suffixes: Sequence[str] = (*IMAGES, ".npz"), option: str = "--out") -> None:
     """Raises OptionError unless the file's ending is known and nothing that can be seen is in its way."""
     check_name_fits(out, option)
     rule = f"must end in {', '.join(suffixes[:-1])}{' or ' if suffixes[1:] else ''}{suffixes[-1]}"
@@ -316,35 +316,6 @@ class Failures:
             self.code = 1
 
 
-def save_samples(out: Path, tensors: dict[str, Any], sheet: Callable[[], Any]) -> None:
-    """Writes ``--out`` and prints its name: the tensors as arrays of a .npz, or the image.
-
-    Args:
-        tensors: by name, as :func:`as_array` takes them.
-        sheet: makes the image, uint8 [1 or 3, H, W].
-    """
-    if out.suffix == ".npz":
-        import numpy
-
-        arrays = {name: as_array(x) for name, x in tensors.items()}
-        with writing(out), WholeFile(out) as file:
-            numpy.savez_compressed(file, **arrays)
-    else:
-        image = sheet()
-        check_sheet(out, image)
-        with writing(out):
-            save_image(out, image)
-    say(out)
-
-
 def check_sheet(out: Path, image: Any, option: str = "--out") -> None:
     """Raises OptionError (``option``) where an image, uint8 [C, H, W], is too large for the format of out."""
     check_size(out.suffix, image.shape[2], image.shape[1], option=option, value=out)
-
-
-def as_array(x: Any) -> Any:
-    """Images [..., C, H, W] in [-1, 1] as uint8 [..., H, W, C]; points [..., 2] and integers as they are."""
-    from ganvas.functional.images import to_uint8
-
-    is_image = x.is_floating_point() and x.dim() >= 4
-    return (to_uint8(x).movedim(-3, -1) if is_image else x).cpu().numpy()

@@ -18,6 +18,7 @@ from ganvas.data.loading.stored import Stored, in_order
 from ganvas.errors import OptionError, require
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.functional.code_layout import CodeLayout
+from ganvas.modality.interface import Modality
 
 
 @runtime_checkable
@@ -117,6 +118,22 @@ class Codes(TensorDataModule):
         self.class_names = self.source.class_names
         self.check_counts(self.source.num_classes, self.num_samples("train"))
         self.num_classes = self.source.num_classes
+
+    @property
+    def modality(self) -> Modality:
+        """Of the samples that the codes are of."""
+        return self.source.modality
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of a sample that the codes are of."""
+        return self.source.sample_shape
+
+    def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        yield from self.source.batches(name, batch_size, limit)
+
+    def wholes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        yield from self.source.wholes(name, batch_size, limit)
 
     def codes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """Codes int64 [B, N] of a split in its fixed order, and their labels; the last batch may be short."""

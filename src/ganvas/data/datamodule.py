@@ -10,20 +10,32 @@ from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakSet
 
+import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from ganvas.data.loading.augment import flip, shift
-from ganvas.data.loading.check import check_labels, check_memory, check_splits, require_positive
+from ganvas.data.loading.check import (
+    check_channels,
+    check_labels,
+    check_memory,
+    check_num_classes,
+    check_splits,
+    require_positive,
+)
 from ganvas.data.loading.fraction import check_fraction, describe_fraction, kept_rows, require_fraction
 from ganvas.data.loading.loader import TensorLoader, from_the_start
 from ganvas.data.loading.overrides import overrides_of
+from ganvas.data.loading.position import position_of
 from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.stored import Stored, in_order
 from ganvas.errors import OptionError, require
 from ganvas.files.text import one_line
 from ganvas.functional.batch import Batch, DataFacts, StoredBatch
-from ganvas.functional.images import to_float
+from ganvas.modality.guess import modality_of_split
+from ganvas.modality.image import Image
+from ganvas.modality.interface import Modality
+from ganvas.modality.points import Values
 
 log = logging.getLogger("ganvas.data")
 
@@ -33,9 +45,10 @@ _MAX_WORKERS = 128  # each is a process that imports torch
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TensorDataModule(LightningDataModule):
-    """Splits held as tensors; a subclass says how they are read (:meth:`load`).
+    """Splits held as tensors; a subclass says how they are read (:meth:`load`), and may declare a modality.
 
-    Batches leave the loader as uint8 and become float32 in [-1, 1] on the device, training images augmented.
+    Batches leave the loader as they are stored and become what networks take on the device, training images
+    augmented.
 
     Options are keyword-only fields of a dataclass, each stated once. A subclass that is decorated alike adds
     fields of its own, names a field again to change its default, and takes an option away with
@@ -60,12 +73,14 @@ class TensorDataModule(LightningDataModule):
     Attributes:
         notes: what :meth:`prepare` had to say of the user's files, a line each.
         class_names: by the classes' numbers, where the data name them; of a user's files, once they are read.
+        modality_kind: the class of ``modality``, where every instance has it.
 
     Raises:
         OptionError: an argument out of its range; more with :meth:`prepare`.
     """
 
     names_of_classes: ClassVar[Sequence[str]] = ()
+    modality_kind: ClassVar[type[Modality] | None] = None
     root: str | None = None
     batch_size: int = 64
     num_workers: int = 0
@@ -104,6 +119,7 @@ class TensorDataModule(LightningDataModule):
         self.notes: list[str] = []
         self.class_names: list[str] | None = list(self.names_of_classes) or None
         self._splits: dict[str, Stored] | None = None
+        self._guess: Modality | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._whole_sha256: str | None = None  # of all training samples, where a share of them is left
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
@@ -139,7 +155,8 @@ class TensorDataModule(LightningDataModule):
             reason = f"cannot be read ({error.strerror or error}); name a folder that can"
             raise OptionError("root", self.root, reason) from error
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        check_splits(splits, kind=kind, image_size=self.image_size)
+        own = self.modality if type(self).modality is not TensorDataModule.modality else None
+        self._guess = check_splits(splits, kind=kind, image_size=self.image_size, declared=own)
         self._check(splits)
         if self.image_size is not None:
             check_memory([part.x for part in splits.values()], self.image_size)
@@ -169,31 +186,16 @@ class TensorDataModule(LightningDataModule):
         return self.split("train").rows(rows)
 
     def _check(self, splits: dict[str, Stored]) -> None:
-        train = splits["train"].x
-        held = train.shape[1] if train.dim() == 4 else None
-        require(
-            self.channels == held,
-            "channels",
-            self.channels,
-            f"the images have {held}; channels={held}"
-            if held
-            else "the samples are no images; channels=null",
-        )
+        if isinstance(self.modality, Image | Values):
+            check_channels(self.channels, splits["train"].x)
         classes = self.count_classes(splits)
         check_labels(splits, declared=self.num_classes, classes=classes)
-        self.check_counts(classes, len(train))
+        self.check_counts(classes, len(splits["train"]))
         self.num_classes = classes
 
     def check_counts(self, classes: int | None, train_count: int) -> None:
         """Raises OptionError where the number of classes or of training samples is not as declared."""
-        require(
-            self.num_classes in (None, classes),
-            "num_classes",
-            self.num_classes,
-            f"the data has {classes} classes; num_classes={classes}"
-            if classes
-            else "the data has no labels; num_classes=null",
-        )
+        check_num_classes(self.num_classes, classes)
         require(
             self.batch_size <= train_count,
             "batch_size",
@@ -219,6 +221,22 @@ class TensorDataModule(LightningDataModule):
         return len(self.split(name))
 
     @property
+    def modality(self) -> Modality:
+        """What the samples are; declared by a subclass, or else guessed by how they are stored."""
+        if self._guess is None:
+            if self.image_size is not None:
+                return Image()
+            x = self.split("train").x  # which prepares
+            self._guess = self._guess or modality_of_split(x)
+        return self._guess
+
+    @property
+    def declared_shape(self) -> tuple[int, ...] | None:
+        """Shape of one sample by the options alone, where they say it: no data are read for it."""
+        channels, size = self.channels, self.image_size
+        return None if channels is None or size is None else (channels, size, size)
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample, (C, H, W) or (2,)."""
         return tuple(self.split("train").x.shape[1:])
@@ -226,12 +244,15 @@ class TensorDataModule(LightningDataModule):
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """A split in its fixed order, normalized, on the CPU, never augmented; the last batch may be short.
 
-        Args:
-            batch_size: samples a batch.
-            limit: samples in all, None for the whole split.
+        ``limit`` is of samples in all, None takes the whole split.
         """
         for x, label in in_order(self.split(name), batch_size, limit):
-            yield Batch(x=x.clone() if x.is_floating_point() else to_float(x), label=label)
+            made = self.modality.to_model(x)
+            yield Batch(x=made.clone() if made is x else made, label=label)
+
+    def wholes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        """What reconstructions are judged by: as :meth:`batches`; of data that are cut up, the wholes."""
+        yield from self.batches(name, batch_size, limit)
 
     def fingerprint(self) -> dict[str, object]:
         """What the data is, as plain values: counts and shapes per split, sha256 of the training samples."""
@@ -315,31 +336,17 @@ class TensorDataModule(LightningDataModule):
             loader.close()
 
     def _position(self) -> tuple[int, int]:
-        """(epoch, batches already taken in it), by the recipe's own clock where it has one.
-
-        Lightning counts an epoch that the budget cut short as a whole one, so that a resumed run would
-        skip the rest of it. After a rollback the epoch goes by another number: the same samples come in
-        another order, augmented otherwise, so that the run does not meet the same batch again.
-        """
-        if self.trainer is None:
-            return 0, 0
-        batches_seen = getattr(self.trainer.lightning_module, "batches_seen", None)
-        if batches_seen is None:
-            return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        epoch, first = divmod(batches_seen, int(self.trainer.num_training_batches))
-        return epoch + getattr(self.trainer.lightning_module, "rollbacks", 0) * 2**32, first
+        return position_of(self.trainer)
 
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
-        """Stored rows to what a recipe gets; uint8 becomes float32 in [-1, 1]. A Batch is left alone."""
+        """Stored rows to what a recipe gets, by the modality. A Batch is left alone."""
+        x = batch.x
         if isinstance(batch, Batch):
             return batch
-        x = batch.x
-        if x.is_floating_point():
-            return Batch(x=x, label=batch.label)
-        if self.trainer is not None and self.trainer.training:
+        if x.dtype == torch.uint8 and self.trainer is not None and self.trainer.training:
             epoch, _ = self._position()
             if self.horizontal_flip:
                 x = flip(x, index=batch.row, seed=self.seed, epoch=epoch)
             if self.random_shift:
                 x = shift(x, index=batch.row, seed=self.seed, epoch=epoch, pixels=self.random_shift)
-        return Batch(x=to_float(x), label=batch.label)
+        return Batch(x=self.modality.to_model(x), label=batch.label)

@@ -12,8 +12,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganvas.callback.drawing.files import save_into, to_image
-from ganvas.callback.drawing.images import draw, draw_pairs
 from ganvas.callback.writing.rows import is_evaluation, read_rows
 from ganvas.errors import OptionError
 from ganvas.exporting.card import card
@@ -21,6 +19,7 @@ from ganvas.exporting.programs import samples
 from ganvas.exporting.write import describe
 from ganvas.files.plain import dump_plain
 from ganvas.files.write import Workshop, new_folder
+from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
 from ganvas.model.latent_generator import LatentGenerator
 from ganvas.run.checkpoint.weights_file import weights_file
@@ -117,14 +116,14 @@ def _without_places(tree: Any) -> Any:
 def _picture(model: Any, data: Any) -> bytes | None:
     """A PNG of samples, or of test samples and reconstructions; None where there is nothing to be seen."""
     if isinstance(model, Samples):
-        made = model.sample(_PICTURES, 1).cpu()
-        image = draw(made) if made.ndim == 4 else None
+        image = data.modality.draw(model.sample(_PICTURES, 1)) if data.modality.has_pictures else None
     elif isinstance(model, Reconstructs) and not isinstance(model, DrawsCodes):
         try:
             x = samples(data, _PICTURES // 2)
         except (OptionError, OSError):  # the data are not there
             return None
-        image = draw_pairs(x, model.reconstruct(x.to(model.device)).x.cpu()) if x.ndim == 4 else None  # type: ignore[attr-defined]
+        made = model.reconstruct(x.to(model.device)).x  # type: ignore[attr-defined]
+        image = data.modality.draw_pairs(x, made) if data.modality.has_pictures else None
     else:
         image = None
     if image is None:

@@ -18,6 +18,7 @@ from ganvas.errors import require
 from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.distributed import rank, world_size
 from ganvas.functional.modes import eval_mode
+from ganvas.modality.interface import Modality
 
 
 class EvaluationResult(NamedTuple):
@@ -54,11 +55,16 @@ def joined(*results: EvaluationResult | None) -> EvaluationResult | None:
 class EvaluatedData(Protocol):
     """What is asked of a data module (``ganvas.data.datamodule.TensorDataModule`` in full)."""
 
+    @property
+    def modality(self) -> Modality: ...
+
     def facts(self) -> DataFacts: ...
 
     def num_samples(self, name: str) -> int: ...
 
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]: ...
+
+    def wholes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]: ...
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]: ...
 

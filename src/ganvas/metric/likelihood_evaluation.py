@@ -14,9 +14,10 @@ from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.reconstruction import ReconstructionQuality
+from ganvas.metric.reconstruction_evaluation import bits_of_a_sample
 from ganvas.version import __version__
 
-BETTER = {"bits_per_image": "min", "bits_per_dim": "min", "nats_per_code": "min", "psnr": "max"}
+BETTER = {"bits_per_dim": "min", "nats_per_code": "min", "psnr": "max"}
 
 
 class Likelihood(Protocol):
@@ -57,15 +58,17 @@ class LikelihoodEvaluation:
         """The metrics of the module as it is now; every rank calls it and gets the same.
 
         Returns:
-            ``bits_per_image``, ``bits_per_dim`` (by the values of a sample), ``nats_per_code``, of the codes
-            alone; for images ``psnr`` of what the tokenizer decodes of the true codes.
+            ``bits_per_image`` (or of what the samples are), ``bits_per_dim`` (by the values of a sample),
+            ``nats_per_code``, of the codes alone; and what the modality measures of what the tokenizer
+            decodes of the true codes, e.g. ``psnr``.
         """
         self.check(data)
         likelihood, coded = cast("Likelihood", module), cast("CodeData", data)
         with evaluating(module) as device:
             home = home_of_float64(device)
             total = torch.zeros(2, dtype=torch.float64, device=home)
-            quality = ReconstructionQuality(list(likelihood.tokenizer.sample_shape)).to(home)
+            shape = likelihood.tokenizer.sample_shape
+            quality = ReconstructionQuality(data.modality, shape).to(home)
             start = 0
             pairs = zip(
                 coded.codes(self.split, self.batch_size, self.limit),
@@ -82,28 +85,32 @@ class LikelihoodEvaluation:
                     quality.update(original=real.x.to(home), reconstruction=decoded)
                 start += len(batch.x)
             bits_sum, count = sum_over_ranks(total).tolist()
-            metrics = likelihood.describe_bits(bits_sum / count)
-            if quality.images:
-                metrics["psnr"] = float(quality.compute()["psnr"])
-        better = {name: way for name, way in BETTER.items() if name in metrics}
-        return EvaluationResult(metrics, self._protocol(module, data, metrics), better)
+            told = bits_of_a_sample(bits_sum / count, data.modality, shape)
+            told |= likelihood.describe_bits(bits_sum / count)
+            decoder = {name: float(one) for name, one in quality.compute().items() if name in quality.better}
+        better = dict.fromkeys(told, "min") | quality.better
+        return EvaluationResult(told | decoder, self._protocol(module, data, told, quality), better)
 
-    def _protocol(self, module: Any, data: EvaluatedData, metrics: dict[str, float]) -> dict[str, object]:
+    def _protocol(
+        self, module: Any, data: EvaluatedData, metrics: dict[str, float], quality: ReconstructionQuality
+    ) -> dict[str, object]:
         averaged = self.ema and getattr(module, "ema", None) is not None
         estimates = getattr(module, "estimates", None)
         bits: dict[str, object] = {
-            "metrics": [name for name in metrics if name != "psnr"],
+            "metrics": list(metrics),
             "code": "-log2 p of the codes"
             if estimates is None
             else f"an upper bound of -log2 p of the codes, by {estimates} draws a sample",
             "tokenizer": module.tokenizer.sha256,
             "judges": "codes",
         }
-        of_psnr = "of the split's mse, data range 1, from the true codes"
-        decoder = {"psnr": of_psnr, "metrics": ["psnr"], "judges": "codes"}
+        decoder: dict[str, object] = {one.name: dict(one.protocol) for one in quality.measures}
+        if quality.modality.has_psnr:
+            decoder["psnr"] = "of the split's mse, data range 1"
+        decoder |= {"of": "the true codes", "metrics": list(quality.better), "judges": "codes"}
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),
             "weights": "ema" if averaged else "raw",
-            "metrics": {"bits": bits} | ({"decoder": decoder} if "psnr" in metrics else {}),
+            "metrics": {"bits": bits} | ({"decoder": decoder} if quality.better else {}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
@@ -17,14 +18,12 @@ from ganvas.metric.interface import FeatureExtractor, Observation
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
+from ganvas.modality.interface import Modality
 from ganvas.version import __version__
 
 BETTER = {
     "mse": "min",
     "nmse": "min",
-    "psnr": "max",
-    "ssim": "max",
-    "ms_ssim": "max",
     "lpips": "min",
     "rfid": "min",
     "perplexity": "max",
@@ -84,16 +83,19 @@ class ReconstructionEvaluation:
         """The metrics of the module as it is now; every rank calls it and gets the same.
 
         Returns:
-            ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``;
+            ``mse``, ``nmse``, for images ``psnr``, ``ssim`` and, where they are large enough, ``ms_ssim``
+            (see :class:`ganvas.metric.reconstruction.ReconstructionQuality`);
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
-            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``.
+            the indices a sample times log2 of its number of codes) and ``bits_per_pixel``, or as the
+            modality counts.
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)
         with evaluating(module) as device:
             home = home_of_float64(device)
             first = next(iter(data.batches(self.split, 1, 1))).x.to(device)
-            quality = ReconstructionQuality(list(first.shape[1:])).to(home)
+            kind, shape = data.modality, list(first.shape[1:])
+            quality = ReconstructionQuality(kind, shape).to(home)
             usage = CodeUsage(reconstructor.codebook_sizes).to(home)
             distance = self._distance(first, home)
             if self.perceptual is not None:
@@ -103,12 +105,10 @@ class ReconstructionEvaluation:
             if self.perceptual is not None:
                 values |= self.perceptual.compute()
             metrics = {name: float(value) for name, value in values.items()}
-            metrics["bits_per_image"] = _bits(reconstructor, first)
-            if first.ndim == 4:
-                metrics["bits_per_pixel"] = metrics["bits_per_image"] / first[0, 0].numel()
+            metrics |= bits_of_a_sample(_bits(reconstructor, first), kind, shape)
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
-        better = {name: way for name, way in BETTER.items() if name in metrics}
+        better = {name: way for name, way in (BETTER | quality.better).items() if name in metrics}
         return EvaluationResult(metrics, self._protocol(data, quality, usage, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
@@ -130,7 +130,7 @@ class ReconstructionEvaluation:
         """Shows the metrics this rank's batches; returns whether every reconstruction is finite."""
         home = home_of_float64(device)
         broken = torch.zeros((), dtype=torch.int64, device=device)
-        for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
+        for number, batch in enumerate(data.wholes(self.split, self.batch_size, self.limit)):
             if not is_mine(number):
                 continue
             original = batch.x.to(device)
@@ -156,10 +156,9 @@ class ReconstructionEvaluation:
     ) -> dict[str, object]:
         metrics: dict[str, object] = dict(quality.protocol)
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
-        bits = ["bits_per_image", *(["bits_per_pixel"] if quality.images else [])]
         metrics["bits"] = {
             "code": "fixed length: indices a sample times log2 of the codes, over levels",
-            "metrics": bits,
+            "metrics": list(bits_of_a_sample(0.0, quality.modality, data.facts().sample_shape)),
         }
         if self.perceptual is not None:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
@@ -172,6 +171,13 @@ class ReconstructionEvaluation:
             "weights": "raw",
             "metrics": metrics,
         }
+
+
+def bits_of_a_sample(bits: float, modality: Modality, shape: Sequence[int]) -> dict[str, float]:
+    """Bits of a sample of this shape, and what that is in each of the modality's units, by their names."""
+    return {f"bits_per_{modality.name}": bits} | {
+        name: bits / divisor for name, divisor in modality.units(shape).items()
+    }
 
 
 def _bits(reconstructor: Reconstructor, first: Tensor) -> float:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError
+from ganvas.modality.drawing import sheets
+from ganvas.modality.drawing.files import IMAGES
 
-SHEETS = (".png", ".webp", ".jpg", ".jpeg")  # endings of files that show samples as one image
+SHEETS = IMAGES  # endings of files that show samples as one image
 
 
 class Measure(NamedTuple):
@@ -54,6 +57,11 @@ class Modality(ABC):
         endings: of files of one sample each, the usual one first; empty where there are none.
         sheets: of files that show several samples at once, the usual one first.
         is_discrete: whether values are numbers of symbols (int64), of which no difference can be taken.
+        has_pictures: whether each sample can be drawn by itself.
+        together: whether many samples are shown in one drawing, rather than a few side by side.
+        compared_as: what values are compared as, for protocols.
+        has_psnr: whether the squared error is told as a peak signal-to-noise ratio too, of the range [0, 1].
+        reports: the metrics that reconstructions may get by it, each with its better way (None: neither).
     """
 
     name: ClassVar[str]
@@ -61,6 +69,11 @@ class Modality(ABC):
     endings: ClassVar[tuple[str, ...]] = ()
     sheets: ClassVar[tuple[str, ...]] = SHEETS
     is_discrete: ClassVar[bool] = False
+    has_pictures: ClassVar[bool] = True
+    together: ClassVar[bool] = False
+    compared_as: ClassVar[str] = "as given"
+    has_psnr: ClassVar[bool] = False
+    reports: ClassVar[Mapping[str, str | None]] = {}
 
     @abstractmethod
     def wrong_with(self, stored: Tensor) -> str | None:
@@ -78,6 +91,11 @@ class Modality(ABC):
     def pictures(self, x: Tensor) -> Tensor:
         """Samples [B, ...] as an image each, uint8 [B, 1 or 3, H, W] on the CPU."""
 
+    def example(self, shape: Sequence[int]) -> Tensor:
+        """A sample [1, *shape] as networks take it, all of it zeros or silence as they are stored."""
+        dtype = torch.int64 if self.is_discrete else torch.float32
+        return self.to_model(self.to_stored(torch.zeros(1, *shape, dtype=dtype)))
+
     def clips(self, x: Tensor) -> Sequence[Clip]:
         """Samples [B, ...] as sounds to be played; none where they cannot be heard."""
         return ()
@@ -94,6 +112,16 @@ class Modality(ABC):
         """Writes one stored sample to a file that is open for it, in the format of one of ``endings``."""
         raise OptionError("--out", ending, f"{self.plural} have no files of their own; name a .npz")
 
+    def write_several(
+        self, file: BinaryIO, ending: str, stored: Tensor, beside: Tensor | None = None
+    ) -> None:
+        """Writes stored samples one after another, in the format of one of ``sheets`` that is no picture.
+
+        Args:
+            beside: as many others, each of which comes behind its sample.
+        """
+        raise OptionError("--out", ending, f"{self.plural} have no such files; name a {SHEETS[0]}")
+
     def read(self, path: Path) -> Tensor:
         """A stored sample of any size from a file of one.
 
@@ -101,6 +129,10 @@ class Modality(ABC):
             ValueError: what is wrong with the file.
         """
         raise ValueError(f"{self.plural} have no files of their own")
+
+    def compared(self, x: Tensor) -> Tensor:
+        """Samples as values that are compared, see ``compared_as``."""
+        return x
 
     def units(self, shape: Sequence[int]) -> Mapping[str, float]:
         """By what bits of a sample of this shape are told beside ``bits_per_<name>``: name to divisor."""
@@ -113,3 +145,53 @@ class Modality(ABC):
             OptionError: ``sample_shape``: samples too small to be measured.
         """
         return ()
+
+    def draw(
+        self,
+        x: Tensor,
+        *,
+        columns: int | None = None,
+        background: Tensor | None = None,
+        scale: int | None = None,
+    ) -> Tensor:
+        """Samples [N, ...] as one image, uint8 [1 or 3, H, W] on the CPU.
+
+        Args:
+            columns: pictures in a row of the grid; about the square root of N by default.
+            background: others to compare with, drawn beneath where samples are shown together.
+            scale: see :func:`ganvas.functional.images.grid`.
+
+        Raises:
+            OptionError: samples that cannot be drawn.
+        """
+        return sheets.draw(self.pictures(x), columns=columns, scale=scale)
+
+    def draw_pairs(self, original: Tensor, reconstruction: Tensor, *, scale: int | None = None) -> Tensor:
+        """Originals beside their reconstructions [N, ...], as one image, uint8 [1 or 3, H, W]."""
+        return sheets.draw_pairs(self.pictures(original), self.pictures(reconstruction), scale=scale)
+
+    def draw_codes(
+        self,
+        original: Tensor,
+        reconstruction: Tensor,
+        indices: Sequence[Tensor],
+        codebook_sizes: Sequence[int],
+        *,
+        scale: int | None = None,
+    ) -> Tensor:
+        """Originals, reconstructions and codes; see :func:`ganvas.modality.drawing.sheets.draw_codes`."""
+        pictures = self.pictures(original), self.pictures(reconstruction)
+        return sheets.draw_codes(*pictures, indices, codebook_sizes, scale=scale)
+
+    def draw_rows(self, x: Tensor, *, scale: int | None = None) -> Tensor:
+        """Samples [R, S, ...], each row from one end to another: a grid, or a path for each row."""
+        return self.draw(x.flatten(0, 1), columns=x.shape[1], scale=scale)
+
+    def draw_walk(self, x: Tensor, *, columns: int | None = None, scale: int | None = None) -> list[Tensor]:
+        """Frames of samples [F, N, ...] that go round."""
+        return [self.draw(frame, columns=columns, scale=scale) for frame in x]
+
+    def draw_neighbours(self, x: Tensor, neighbours: Tensor, *, scale: int | None = None) -> Tensor:
+        """Samples [N, ...] in a column, and right of each its neighbours [N, k, ...]."""
+        near = self.pictures(neighbours.flatten(0, 1)).unflatten(0, tuple(neighbours.shape[:2]))
+        return sheets.draw_neighbours(self.pictures(x), near, scale=scale)

@@ -52,7 +52,7 @@ class CodeModel(Recipe):
     _needs_all = "sees earlier codes alone; model/prior=transformer model.prior.causal=false sees all"
     reports: ClassVar[tuple[str, ...]] = (
         *("loss/nats_per_code", "gradient_norm/prior", "learning_rate/prior", "schedule/"),
-        *("validation/nats_per_code", "validation/bits_per_image", "validation/bits_per_dim"),
+        *("validation/nats_per_code", "validation/bits_per_dim"),
     )
 
     def __init__(
@@ -315,13 +315,12 @@ class CodeModel(Recipe):
         return self.describe_bits(sums["bits"].item() / count)
 
     def describe_bits(self, bits: float) -> dict[str, float]:
-        """A mean of bits an image, by the names under which it is reported.
+        """A mean of bits a sample, by the names under which it is reported.
 
         ``bits_per_dim`` divides by the values of a sample (Theis 2016, arXiv:1511.01844); it counts the codes
         alone, so that it says something beside the decoder's PSNR only.
         """
         return {
-            "bits_per_image": bits,
             "bits_per_dim": bits / math.prod(self.tokenizer.sample_shape),
             "nats_per_code": bits * math.log(2) / self.tokenizer.layout.length,
         }

@@ -81,9 +81,11 @@ class Tokenizer:
 
 
 def _example(data: Any) -> Tensor:
-    """One sample [1, ...]; of images no data are read, so that codes can be decoded where there are none."""
-    channels, size = getattr(data, "channels", None), getattr(data, "image_size", None)
-    if channels is None or size is None:
+    """One sample [1, ...]; no data are read where their options say its shape, so that codes can be decoded
+    where there are none."""
+    shape = data.declared_shape
+    if shape is None:
         found: Tensor = next(iter(data.batches("train", 1, 1))).x
         return found
-    return torch.zeros(1, channels, size, size)
+    example: Tensor = data.modality.example(shape)
+    return example

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ganvas.functional.batch import Batch
 from ganvas.functional.code_choice import alone, by_use
@@ -137,12 +136,3 @@ def decode_codes(
         x.append(codes.decode(first).cpu())
         vectors.append(codes.vectors(first).float().cpu())
     return DecodedCodes(torch.cat(x), torch.cat(vectors))
-
-
-def at_most(x: Tensor, side: int) -> Tensor:
-    """Images [N, C, H, W] with no side above ``side`` pixels: means over areas; others as they are."""
-    largest = max(x.shape[2:])
-    if largest <= side:
-        return x
-    size = [max(1, round(length * side / largest)) for length in x.shape[2:]]
-    return interpolate(x, size, mode="area")

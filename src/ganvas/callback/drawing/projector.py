@@ -13,9 +13,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganvas.callback.drawing.files import save_into, to_image
 from ganvas.files.read import read_bytes
 from ganvas.files.write import write_bytes, write_text
+from ganvas.modality.drawing.files import save_into, to_image
 
 _ENTRY = "projector.pbtxt"  # an embedding's part of TensorBoard's one file
 _MAX_BYTES = 10_000

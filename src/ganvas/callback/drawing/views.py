@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.codes import Codes, at_most
-from ganvas.callback.drawing.images import levels
+from ganvas.callback.drawing.codes import Codes
 from ganvas.callback.drawing.projector import write_projector
-from ganvas.callback.drawing.scatter import BLUE, GREY
 from ganvas.functional.batch import Batch
+from ganvas.modality.drawing.scatter import BLUE, GREY
+from ganvas.modality.drawing.sheets import smaller
+from ganvas.modality.interface import Modality
 from ganvas.model.interface import Discriminates, FromLatents, has_codes
 
 _SIDE = 64  # most pixels of a sprite
@@ -27,7 +28,7 @@ class Views(NamedTuple):
         points: real and made points, [N, 2] and [M, 2].
         logits: the discriminator's of real and made samples, [N] and [M], finite.
         vectors: latents [K, D], finite.
-        pictures: of each latent, [K, C, H, W] in [-1, 1].
+        pictures: of each latent, uint8 [K, 1 or 3, H, W].
         table: columns of labels of the latents.
     """
 
@@ -39,7 +40,7 @@ class Views(NamedTuple):
 
 
 @torch.no_grad()
-def look(recipe: Any, real: Batch, num: int, seed: int, device: torch.device) -> Views:
+def look(recipe: Any, real: Batch, num: int, seed: int, device: torch.device, modality: Modality) -> Views:
     """The views of now; networks are in eval mode.
 
     Of a GAN, ``num`` samples of this seed beside the real ones, and their latents; of what encodes, the real
@@ -47,21 +48,23 @@ def look(recipe: Any, real: Batch, num: int, seed: int, device: torch.device) ->
     """
     x, label = real.x.to(device), None if real.label is None else real.label.to(device)
     if isinstance(recipe, FromLatents):
-        return _of_a_gan(recipe, x, label, num, seed)
-    if has_codes(recipe) and x.ndim == 4:
+        return _of_a_gan(recipe, x, label, num, seed, modality)
+    if has_codes(recipe) and modality.has_pictures:
         codes = Codes(recipe)
         try:
             vectors = codes.mean_vectors(codes.encode(x)).float().cpu()
         except ValueError:  # the encoder's numbers are not finite: the run that diverged goes on
             return Views()
-        return _finite(Views(vectors=vectors, pictures=x.cpu(), table=_labels(len(x), label)))
+        return _finite(Views(vectors=vectors, pictures=modality.pictures(x), table=_labels(len(x), label)))
     return Views()
 
 
-def _of_a_gan(recipe: FromLatents, x: Tensor, label: Tensor | None, num: int, seed: int) -> Views:
+def _of_a_gan(
+    recipe: FromLatents, x: Tensor, label: Tensor | None, num: int, seed: int, modality: Modality
+) -> Views:
     z, asked = recipe.latents(num, seed), recipe.sample_labels(num, seed)
     made = recipe.generate(z, asked)
-    points = (x.float().cpu(), made.float().cpu()) if x.ndim == 2 else None
+    points = (x.float().cpu(), made.float().cpu()) if modality.together else None
     logits = None
     if isinstance(recipe, Discriminates):
         told = [recipe.discriminate(*side).flatten().float().cpu() for side in ((x, label), (made, asked))]
@@ -69,9 +72,9 @@ def _of_a_gan(recipe: FromLatents, x: Tensor, label: Tensor | None, num: int, se
     table = _labels(len(made), asked)
     if logits is not None:
         table["logit"] = [round(one, 4) for one in logits[1].tolist()]
-    if made.ndim != 4:
+    if not modality.has_pictures:
         return _finite(Views(points, logits))
-    return _finite(Views(points, logits, z.float().cpu(), made.float().cpu(), table))
+    return _finite(Views(points, logits, z.float().cpu(), modality.pictures(made), table))
 
 
 def _labels(count: int, label: Tensor | None) -> dict[str, list[Any]]:
@@ -118,5 +121,5 @@ def write_views(writer: Any, logs: Path, views: Views, examples: int) -> None:
         is_real = torch.cat([torch.ones(len(real)), torch.zeros(len(made))])
         writer.add_pr_curve("discriminator/real_among_generated", is_real, squashed, examples)
     if views.vectors is not None and views.pictures is not None:
-        sprites = levels(at_most(views.pictures, _SIDE))
+        sprites = smaller(views.pictures, _SIDE)
         write_projector(logs, "latents", views.vectors, views.table, sprites)

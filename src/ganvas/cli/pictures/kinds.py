@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.images import veil
 from ganvas.cli.arguments import check_split
 from ganvas.cli.trained.files.options import check_scalable
 from ganvas.cli.trained.options.labels import labels_asked_for
@@ -19,6 +18,7 @@ from ganvas.errors import OptionError, require
 from ganvas.functional.code_places import half, share_known
 from ganvas.functional.memory import require_memory
 from ganvas.functional.next_code import Drawing
+from ganvas.modality.image import Image, veil
 from ganvas.model.interface import CompletesCodes, DrawsInSteps
 
 _COMPLETIONS = 5
@@ -29,12 +29,14 @@ class Sheet(NamedTuple):
 
     Attributes:
         images: [rows, columns, C, H, W] in [-1, 1].
-        tensors: what an ``--out F.npz`` holds, by name.
+        samples: what an ``--out F.npz`` holds of samples, by name.
+        others: and of other tensors.
         told: what rows and columns are.
     """
 
     images: Tensor
-    tensors: dict[str, Tensor]
+    samples: dict[str, Tensor]
+    others: dict[str, Tensor]
     told: str
 
 
@@ -60,11 +62,10 @@ def of_temperatures(
         ]
         rows.append(torch.cat(made))
     images = torch.stack(rows)
-    tensors = {"images": images, "temperatures": torch.tensor(temperatures)}
     shown = ", ".join(f"{one:g}" for one in temperatures)
-    return Sheet(
-        images, tensors | _named("labels", label), f"rows: temperature {shown}; columns: {num} samples"
-    )
+    told = f"rows: temperature {shown}; columns: {num} samples"
+    others = {"temperatures": torch.tensor(temperatures)} | _named("labels", label)
+    return Sheet(images, {"images": images}, others, told)
 
 
 def of_order(
@@ -98,8 +99,8 @@ def of_order(
         f"columns: {whole.shape[1]} steps, after which {', '.join(map(str, left))} of {layout.length} codes "
         "are hidden; rows: what stays of a sample, and what all codes of the step decode to"
     )
-    tensors = {"images": pair[:, 0], "guesses": pair[:, 1], "codes": whole} | _named("labels", label)
-    return Sheet(pair.flatten(0, 1), tensors, told)
+    samples = {"images": pair[:, 0], "guesses": pair[:, 1]}
+    return Sheet(pair.flatten(0, 1), samples, {"codes": whole} | _named("labels", label), told)
 
 
 def complete(
@@ -149,20 +150,20 @@ def complete(
     shown = share_known(tokenizer.layout, known[None], height, width)
     columns = [originals, reconstructions, veil(reconstructions, shown)]
     images = torch.cat([torch.stack(columns, 1), completions], 1)
-    tensors = {"images": completions, "originals": originals, "reconstructions": reconstructions}
-    tensors |= {"codes": every.unflatten(0, (num, each)), "known": known} | _named("labels", label)
+    samples = {"images": completions, "originals": originals, "reconstructions": reconstructions}
+    others = {"codes": every.unflatten(0, (num, each)), "known": known} | _named("labels", label)
     told = (
         f"rows: {num} {split} images; columns: the image, what its codes decode to, the {given} half that is "
         f"given ({int(known.sum())} of {len(known)} codes), {each} completions"
     )
-    return Sheet(images, tensors, told)
+    return Sheet(images, samples, others, told)
 
 
 def _require_room(model: Any, arguments: argparse.Namespace, count: int, num: int) -> None:
     """Raises OptionError where so many images are too many for the memory, or for a sheet."""
     shape = model.tokenizer.sample_shape
     require_memory("--num", num, 16 * count * math.prod(shape), f"{count:,} images of {list(shape)}")
-    check_scalable(arguments.scale, shape, count)
+    check_scalable(arguments.scale, Image(), shape, count)
 
 
 def _labels(model: Any, data: Any, arguments: argparse.Namespace, num: int) -> Tensor | None:

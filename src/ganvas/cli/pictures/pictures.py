@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from ganvas.callback.drawing.files import IMAGES
-from ganvas.cli.arguments import Parser, check_num, check_out, named_run, run_parser, save_samples
+from ganvas.cli.arguments import Parser, check_num, check_out, named_run, run_parser
 from ganvas.cli.trained.files.options import add_scale, check_scale
 from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
 from ganvas.cli.trained.options.labels import add_label
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
+from ganvas.modality.drawing.files import IMAGES
 from ganvas.run.folder.usable import NEEDS
 
 _TEMPERATURES = "0.5,0.7,0.85,1,1.2"
@@ -47,17 +48,17 @@ def run(argv: Sequence[str]) -> int:
     check_out(out, (*IMAGES, ".npz"))
     check_scale(arguments.scale, out.suffix)
 
-    from ganvas.callback.drawing.images import draw_rows
     from ganvas.cli.pictures.kinds import complete, of_order, of_temperatures
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.model.interface import DrawsCodes
     from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, DrawsCodes):
         raise OptionError("RUN", folder.path, NEEDS["pictures"].reason)
-    shape = list(model.tokenizer.sample_shape)
+    shape, modality = list(model.tokenizer.sample_shape), data.modality
     rule = f"its samples have shape {shape}, and pictures are of images; ganvas sample takes any run"
-    require(len(shape) == 3, "RUN", folder.path, rule)
+    require(modality.name == "image", "RUN", folder.path, rule)
     drawing = drawing_of(arguments, model)
     if kind == "temperatures":
         sheet = of_temperatures(model, data, arguments, drawing, num, temperatures)
@@ -66,7 +67,8 @@ def run(argv: Sequence[str]) -> int:
     else:
         sheet = complete(model, data, arguments, drawing, num)
     say(sheet.told)
-    save_samples(out, sheet.tensors, lambda: draw_rows(sheet.images, scale=arguments.scale))
+    drawn = partial(modality.draw_rows, sheet.images, scale=arguments.scale)
+    save_samples(out, modality, sheet.samples, drawn, sheet.others)
     return 0
 
 

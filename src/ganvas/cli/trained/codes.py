@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.callback.drawing.files import IMAGES
 from ganvas.cli.arguments import (
     check_num,
     check_out,
     check_split,
     named_run,
     run_parser,
-    save_samples,
     whole_number,
     writing,
 )
@@ -24,6 +22,7 @@ from ganvas.cli.trained.files.options import add_scale, check_scalable, check_sc
 from ganvas.errors import OptionError, require
 from ganvas.files.text import as_csv, say
 from ganvas.files.write import write_text
+from ganvas.modality.drawing.files import IMAGES
 from ganvas.run.folder.usable import NEEDS
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _check(arguments: argparse.Namespace) -> tuple[int, int] | None:
 
 def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path) -> None:
     from ganvas.callback.drawing.codes import Codes, decode_codes, measure_use
-    from ganvas.callback.drawing.images import draw
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.functional.code_choice import by_use, first_by_index
     from ganvas.functional.code_usage import usage
     from ganvas.functional.memory import require_memory
@@ -127,7 +126,7 @@ def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path
     shown = min(wanted["most"], sizes[level - 1])
     values = shown * math.prod(data.sample_shape)
     require_memory("--most", wanted["most"], 2 * 4 * values, f"{shown:,} images of {list(data.sample_shape)}")
-    check_scalable(arguments.scale, data.sample_shape, shown)
+    check_scalable(arguments.scale, data.modality, data.sample_shape, shown)
     batches = data.batches(arguments.split, arguments.batch_size, num)
     with _encoding(arguments):
         use = measure_use(Codes(model), batches, model.device)
@@ -147,8 +146,15 @@ def _write_sheet(model: Any, data: Any, arguments: argparse.Namespace, out: Path
         return
     made = decode_codes(Codes(model), use, level - 1, codes, batch_size=arguments.batch_size).x
     say(told)
-    tensors = {"images": made, "codes": codes, "counts": number}
-    save_samples(out, tensors, lambda: draw(made, columns=arguments.columns, scale=arguments.scale))
+    kind, columns = data.modality, arguments.columns
+    others = {"codes": codes, "counts": number}
+    save_samples(
+        out,
+        kind,
+        {kind.plural: made},
+        lambda: kind.draw(made, columns=columns, scale=arguments.scale),
+        others,
+    )
 
 
 def _write_swap(
@@ -157,14 +163,16 @@ def _write_swap(
     import torch
 
     from ganvas.callback.drawing.codes import Codes
-    from ganvas.callback.drawing.images import draw_rows
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.functional.code_choice import swap_levels, swap_positions
 
     there = check_split(data, arguments.split, 1)
     rule = f"the {arguments.split} split holds {there} samples; take numbers from 0 to {there - 1}"
     require(max(pair) < there, "--swap", arguments.swap, rule)
     steps, codes = arguments.steps or _STEPS, Codes(model)
-    check_scalable(arguments.scale, data.sample_shape, steps * (2 if codes.num_cuts > 1 else 1))
+    check_scalable(
+        arguments.scale, data.modality, data.sample_shape, steps * (2 if codes.num_cuts > 1 else 1)
+    )
     x = torch.stack([_sample(data, arguments.split, number) for number in pair])
     with _encoding(arguments):
         found = codes.encode(x.to(model.device))
@@ -175,8 +183,9 @@ def _write_swap(
     indices = tuple(torch.stack(size) for size in zip(*rows, strict=True))  # [rows, S, levels, *positions]
     parts = zip(*(size.flatten(0, 1).split(arguments.batch_size) for size in indices), strict=True)
     made = torch.cat([codes.decode(part).cpu() for part in parts]).unflatten(0, (len(rows), steps))
-    tensors = {"images": made} | _by_name(indices)
-    save_samples(out, tensors, lambda: draw_rows(made, scale=arguments.scale))
+    kind = data.modality
+    sheet = {kind.plural: made}
+    save_samples(out, kind, sheet, lambda: kind.draw_rows(made, scale=arguments.scale), _by_name(indices))
 
 
 def _by_name(indices: tuple[Tensor, ...]) -> dict[str, Tensor]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.callback.drawing.files import check_size, save_into, to_image
 from ganvas.cli.arguments import (
     Parser,
     add_run,
@@ -25,6 +24,7 @@ from ganvas.cli.arguments import (
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.files.write import WholeFile, new_folder
+from ganvas.modality.drawing.files import check_size, save_into, to_image
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganvas.cli.arguments import check_out, named_run, save_samples
+from ganvas.cli.arguments import check_out, named_run
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import (
     check_common,
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
 
     import torch
 
-    from ganvas.callback.drawing.images import draw_rows
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.functional.slerp import slerp
 
     check_memory(model, arguments, num * steps)
@@ -52,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
     z = slerp(ends[:num, None], ends[num:, None], t)  # [N, S, D]
     rows = None if label is None else label.repeat_interleave(steps)
     made = generate(model, z.flatten(0, 1).to(model.device), rows, arguments).unflatten(0, (num, steps))
-    check_scalable(arguments.scale, made.shape[2:], num * steps)
-    save_samples(out, {"images": made}, lambda: draw_rows(made, scale=arguments.scale))
+    kind = data.modality
+    check_scalable(arguments.scale, kind, made.shape[2:], num * steps)
+    save_samples(out, kind, {kind.plural: made}, lambda: kind.draw_rows(made, scale=arguments.scale))
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.cli.arguments import check_num, check_out, check_split, named_run, save_samples
+from ganvas.cli.arguments import check_num, check_out, check_split, named_run
 from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
 from ganvas.cli.trained.from_latents import (
     check_common,
@@ -57,12 +57,13 @@ def run(argv: Sequence[str]) -> int:
     require(
         arguments.k <= there, "--k", arguments.k, f"is more than the {there} training samples; ask for fewer"
     )
-    shape = list(data.sample_shape)
-    if len(shape) != 3:
-        raise OptionError("RUN", folder.path, f"has samples of shape {shape}; neighbours are of images")
-    check_scalable(arguments.scale, shape, arguments.num * (arguments.k + 1))
+    shape, kind = list(data.sample_shape), data.modality
+    if not kind.has_pictures or kind.is_discrete:
+        rule = "neighbours are of samples that are drawn, and have distances"
+        raise OptionError("RUN", folder.path, f"has samples of shape {shape}; {rule}")
+    check_scalable(arguments.scale, kind, shape, arguments.num * (arguments.k + 1))
 
-    from ganvas.callback.drawing.images import draw_neighbours
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.functional.nearest_rows import nearest_rows
 
     if extractor is not None:
@@ -79,9 +80,11 @@ def run(argv: Sequence[str]) -> int:
     rows = (features(batch.x) for batch in data.batches("train", arguments.batch_size))
     distances, numbers = nearest_rows(features(made), rows, arguments.k)
     neighbours = _pick(data, numbers)  # [N, k, C, H, W]
-    tensors = {"images": made, "neighbours": neighbours, "numbers": numbers, "distances": distances}
+    samples = {kind.plural: made, "neighbours": neighbours}
+    others = {"numbers": numbers, "distances": distances}
     _print_distances(distances[:, 0], made[0].numel(), arguments.features)
-    save_samples(out, tensors, lambda: draw_neighbours(made, neighbours, scale=arguments.scale))
+    scale = arguments.scale
+    save_samples(out, kind, samples, lambda: kind.draw_neighbours(made, neighbours, scale=scale), others)
     return 0
 
 
@@ -107,9 +110,6 @@ def _print_distances(nearest: Tensor, num_values: int, features: str | None) -> 
 
 
 def _pick(data: Any, numbers: Tensor) -> Tensor:
-    """Training images by their numbers int64 [N, k]: float32 [N, k, C, H, W] in [-1, 1]."""
-    from ganvas.functional.images import to_float
-
-    rows: Tensor = data.split("train").x[numbers.flatten()]
-    images = rows if rows.is_floating_point() else to_float(rows)
-    return images.reshape(*numbers.shape, *images.shape[1:])
+    """Training samples by their numbers int64 [N, k]: float32 [N, k, ...] in [-1, 1]."""
+    rows: Tensor = data.modality.to_model(data.split("train").x[numbers.flatten()])
+    return rows.reshape(*numbers.shape, *rows.shape[1:])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganvas.callback.drawing.files import IMAGES, save_image
 from ganvas.cli.arguments import (
     check_num,
     check_out,
@@ -14,12 +14,12 @@ from ganvas.cli.arguments import (
     check_split,
     named_run,
     run_parser,
-    save_samples,
     writing,
 )
-from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale
+from ganvas.cli.trained.files.options import add_scale, check_scalable, check_scale, check_sheet_of
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
+from ganvas.modality.drawing.files import IMAGES, save_image
 from ganvas.run.folder.usable import NEEDS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--out",
         type=Path,
-        help="F.png, F.webp, F.jpg: pairs; "
+        help="F.png, F.webp, F.jpg: pairs; F.wav, F.txt: of sounds and texts each after its original; "
         "F.npz: images and originals uint8 [N, H, W, C], indices [N, levels, ...]",
     )
     parser.add_argument(
@@ -46,23 +46,53 @@ def run(argv: Sequence[str]) -> int:
     check_num(arguments.num)
     check_num(arguments.batch_size, "--batch-size")
     folder, allow = named_run(arguments)
-    out = arguments.out or folder.path / f"reconstructions-{arguments.split}-{arguments.num}.png"
-    check_out(out)
+    name = folder.path / f"reconstructions-{arguments.split}-{arguments.num}"
+    out = arguments.out or name.with_name(f"{name.name}.png")
+    check_out(out, (out.suffix,) if out.suffix else (*IMAGES, ".npz"))
     check_scale(arguments.scale, (arguments.codes or out).suffix)
     if arguments.codes is not None:
         check_out(arguments.codes, IMAGES, "--codes")
         same = arguments.codes.resolve() == out.resolve()
         require(not same, "--codes", arguments.codes, "is the file of --out; name another")
 
-    import torch
-
-    from ganvas.callback.drawing.images import draw_codes, draw_pairs
+    from ganvas.cli.trained.files.save import save_samples
     from ganvas.model.interface import Reconstructs
     from ganvas.run.load import load_run
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):
         raise OptionError("RUN", folder.path, NEEDS["reconstruct"].reason)
+    kind = data.modality
+    if arguments.out is None:
+        out = name.with_name(f"{name.name}{kind.sheets[0]}")
+    check_sheet_of(kind, out.suffix, out)
+    originals, images, indices = _reconstructed(model, data, arguments)
+    scale = arguments.scale
+    check_scalable(scale, kind, originals.shape[1:], 2 * len(originals))
+    codes = None
+    if arguments.codes is not None:
+        try:
+            codes = kind.draw_codes(originals, images, indices, model.codebook_sizes, scale=scale)
+        except OptionError as error:
+            raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
+        check_sheet(arguments.codes, codes, "--codes")  # before anything is written
+    samples = {kind.plural: images, "originals": originals}
+    save_samples(
+        out, kind, samples, lambda: kind.draw_pairs(originals, images, scale=scale), _by_name(indices)
+    )
+    if codes is not None:
+        with writing(arguments.codes, "--codes"):
+            save_image(arguments.codes, codes)
+        say(arguments.codes)
+    return 0
+
+
+def _reconstructed(
+    model: Any, data: Any, arguments: argparse.Namespace
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Originals and reconstructions [num, ...] on the CPU, and of each level the codes [num, *positions]."""
+    import torch
+
     there = check_split(data, arguments.split, arguments.num)
     if there < arguments.num:
         raise OptionError("--num", arguments.num, f"the {arguments.split} split holds {there}; ask for fewer")
@@ -70,22 +100,7 @@ def run(argv: Sequence[str]) -> int:
     made = [(batch.x, *model.reconstruct(batch.x.to(model.device))) for batch in batches]
     originals, images = (torch.cat([part.cpu() for part in side]) for side in list(zip(*made))[:2])
     indices = [torch.cat([one.cpu() for one in level]) for level in zip(*(found for *_, found in made))]
-    scale = arguments.scale
-    check_scalable(scale, originals.shape[1:], 2 * len(originals))
-    tensors = {"images": images, "originals": originals} | _by_name(indices)
-    codes = None
-    if arguments.codes is not None:
-        try:
-            codes = draw_codes(originals, images, indices, model.codebook_sizes, scale=scale)
-        except OptionError as error:
-            raise OptionError("--scale", scale, error.reason) if error.option == "scale" else error from error
-        check_sheet(arguments.codes, codes, "--codes")  # before anything is written
-    save_samples(out, tensors, lambda: draw_pairs(originals, images, scale=scale))
-    if codes is not None:
-        with writing(arguments.codes, "--codes"):
-            save_image(arguments.codes, codes)
-        say(arguments.codes)
-    return 0
+    return originals, images, indices
 
 
 def _by_name(indices: Sequence[Tensor]) -> dict[str, Tensor]:

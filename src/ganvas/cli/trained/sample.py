@@ -9,12 +9,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import check_num, named_run, writing
-from ganvas.cli.trained.files.options import Target, add_scale, add_target, check_scale, read_target
+from ganvas.cli.trained.files.options import (
+    Target,
+    add_scale,
+    add_target,
+    check_scale,
+    fitted,
+    read_target,
+)
 from ganvas.cli.trained.from_latents import check_common, generator_parser
 from ganvas.cli.trained.options.drawing import add_drawing, drawing_of
 from ganvas.cli.trained.options.labels import add_label, labels_asked_for
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
+from ganvas.modality.drawing.files import IMAGES as SHEETS
 from ganvas.run.folder.usable import NEEDS
 
 _LEAST = 4096  # bytes of a file on most disks
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganvas.functional.next_code import Drawing
+    from ganvas.modality.interface import Modality
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,9 +47,9 @@ def run(argv: Sequence[str]) -> int:
     num, columns, scale = arguments.num, arguments.columns, arguments.scale
     check_num(columns, "--columns")
     folder, allow = named_run(arguments)
-    target = read_target(arguments, folder.path / f"samples-{num}-seed{arguments.seed}.png")
-    what = "a folder" if target.is_folder else "an array"
-    is_grid = not target.is_folder and target.ending != ".npz"
+    target = read_target(arguments, folder.path / f"samples-{num}-seed{arguments.seed}")
+    what = "a folder" if target.is_folder else "an array" if target.ending == ".npz" else "no image"
+    is_grid = not target.is_folder and target.ending in ("", *SHEETS)
     require(
         is_grid or columns is None,
         "--columns",
@@ -57,6 +66,8 @@ def run(argv: Sequence[str]) -> int:
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Samples):
         raise OptionError("RUN", folder.path, NEEDS["sample"].reason)
+    kind: Modality = data.modality
+    target = fitted(target, arguments, kind)
     labels = labels_asked_for(arguments.label, num, model, data)
     if labels is not None and columns is None:
         columns = -(-num // len(labels.unique()))  # a row a class
@@ -65,28 +76,27 @@ def run(argv: Sequence[str]) -> int:
     first = next(pieces)
     if first[1] is not None:  # classes are drawn all at once, and a few lists of them are made
         require_memory("--num", num, 4 * first[1].itemsize * num, f"{num:,} classes")
-    _require_disk(target, first[0], num)
+    _require_disk(target, first[0], num, kind)
     if labels is None and isinstance(model, FromLatents | DrawsCodes):
         labels = model.sample_labels(num, arguments.seed)
-    check_samples(target, first[0].shape[1:], labels, num=num, columns=columns, scale=scale)
-    channels = first[0].shape[1] if first[0].ndim == 4 else 1
+    check_samples(target, first[0].shape[1:], labels, kind, num=num, columns=columns, scale=scale)
+    channels = first[0].shape[1] if kind.name == "image" else 1
     if is_grid and channels not in (1, 3):
         say(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", error=True)
-    with writing(target.path), open_samples(target, num, columns=columns, scale=scale) as file:
+    with writing(target.path), open_samples(target, num, kind, columns=columns, scale=scale) as file:
         for x, label in itertools.chain([first], pieces):
             file.append(x, label)
     say(target.path)
     return 0
 
 
-def _require_disk(target: Target, x: Tensor, num: int) -> None:
+def _require_disk(target: Target, x: Tensor, num: int, kind: Modality) -> None:
     """Raises OptionError (``--num``) where the disk does not hold ``num`` samples like x [B, ...]."""
-    from ganvas.cli.arguments import as_array
     from ganvas.functional.memory import require_disk
 
     folder, each = target.path if target.is_folder else target.path.parent, float(_LEAST)
     if target.ending == ".npz":
-        each = len(zlib.compress(as_array(x).tobytes())) / len(x)
+        each = len(zlib.compress(kind.arrays(x).numpy().tobytes())) / len(x)
     elif not target.is_folder:
         return  # of a grid no row may have more pixels than its format takes
     require_disk("--num", num, int(num * each), folder, f"{num:,} samples")

@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
     check_num(arguments.columns, "--columns")
     folder, allow = named_run(arguments)
     out = arguments.out or folder.path / f"walk-{num}-seed{arguments.seed}.gif"
-    from ganvas.callback.drawing.animation import ANIMATIONS, check_fps, save_animation
+    from ganvas.modality.drawing.animation import ANIMATIONS, check_fps, save_animation
 
     check_out(out, ANIMATIONS)
     check_scale(arguments.scale, out.suffix)
@@ -53,7 +53,6 @@ def run(argv: Sequence[str]) -> int:
     check_fps(arguments.fps, "--fps")
     model, data = load_generator(folder, allow, arguments.command)
 
-    from ganvas.callback.drawing.images import draw_walk
     from ganvas.functional.slerp import closed_walk
 
     check_memory(model, arguments, num * frames)
@@ -65,8 +64,8 @@ def run(argv: Sequence[str]) -> int:
     z = closed_walk(latents.unflatten(0, (stops, num)), frames)  # [frames, N, D]
     classes = None if label is None else label.repeat(frames)
     made = generate(model, z.flatten(0, 1).to(model.device), classes, arguments).unflatten(0, (frames, num))
-    check_scalable(arguments.scale, made.shape[2:], frames * num)
-    drawn = draw_walk(made, columns=columns, scale=arguments.scale)
+    check_scalable(arguments.scale, data.modality, made.shape[2:], frames * num)
+    drawn = data.modality.draw_walk(made, columns=columns, scale=arguments.scale)
     check_sheet(out, drawn[0])
     with writing(out):
         save_animation(out, drawn, fps=arguments.fps)

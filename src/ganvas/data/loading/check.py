@@ -15,8 +15,11 @@ from torch import Tensor
 
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.modality.guess import modality_of_split
+from ganvas.modality.interface import Modality
 
 _SPLITS = ("train", "val", "test")
+_ANY = "uint8 images [N, C, H, W] or float32 samples [N, ...]"
 _ROUNDING = 1e-4  # by which a normalized sample may leave [-1, 1]
 
 
@@ -25,14 +28,21 @@ def require_positive(option: str, value: int | None, usual: str) -> None:
     require(value is None or value > 0, option, value, f"must be positive; {usual}")
 
 
-def check_splits(splits: Any, *, kind: str, image_size: int | None) -> None:
+def check_splits(
+    splits: Any, *, kind: str, image_size: int | None, declared: Modality | None = None
+) -> Modality:
     """Raises OptionError at the first thing that no recipe could train on.
 
     Args:
         splits: what ``load`` returned.
         kind: the module's class, dotted, as ``data._target_`` names it.
         image_size: declared side in pixels; None for points.
+        declared: the modality that the module declares, if any.
+
+    Returns:
+        what the samples are: as declared, or as they are stored.
     """
+    found = declared
 
     def held(condition: bool, reason: str) -> None:
         require(condition, "_target_", kind, reason)
@@ -43,16 +53,14 @@ def check_splits(splits: Any, *, kind: str, image_size: int | None) -> None:
     for name, stored in splits.items():
         held(isinstance(stored, Stored), f"load() must return a ganvas.data.loading.stored.Stored for {name}")
         x, label = stored.x, stored.label
-        held(
-            isinstance(x, Tensor) and x.dtype in (torch.uint8, torch.float32) and x.dim() >= 2,
-            f"the {name} split must be uint8 images [N, C, H, W] or float32 samples [N, ...]",
-        )
-        held(
-            x.is_floating_point() or x.dim() == 4,
-            f"the {name} split is uint8 {list(x.shape)} and must be "
-            "[N, C, H, W]; give samples that are no images as float32 in [-1, 1]",
-        )
-        shapes.add(tuple(x.shape[1:2] if x.dtype is torch.uint8 else x.shape[1:]))
+        is_split = isinstance(x, Tensor) and x.dim() >= 2
+        own = declared or (modality_of_split(x) if is_split else None)
+        held(own is not None, f"the {name} split must be {_ANY}")
+        assert own is not None
+        wrong = own.wrong_with(x)
+        held(wrong is None, f"the {name} split {wrong}")
+        found = found or own
+        shapes.add(tuple(x.shape[1:2] if x.dtype is torch.uint8 and x.dim() == 4 else x.shape[1:]))
         if x.is_floating_point():
             _check_floats(x, name, kind, image_size)
         if label is not None:
@@ -62,6 +70,8 @@ def check_splits(splits: Any, *, kind: str, image_size: int | None) -> None:
             )
     held(len(shapes) == 1, "its splits have samples of different shapes; give all the same")
     held(len(splits["train"]) > 0, "the train split is empty; give it at least batch_size samples")
+    assert found is not None
+    return found
 
 
 def _check_floats(x: Tensor, name: str, kind: str, image_size: int | None) -> None:
@@ -106,6 +116,20 @@ def check_labels(splits: dict[str, Stored], *, declared: int | None, classes: in
             reason = f"sample {int(bad[0])} of the {name} split has the label {found}, labels {rule}"
             value = "null" if declared is None else declared
             raise OptionError("num_classes", value, f"{reason}; mend the labels{other}")
+
+
+def check_channels(declared: int | None, train: Tensor) -> None:
+    """Raises OptionError where the training samples have other channels than declared; null: no images."""
+    held = train.shape[1] if train.dim() == 4 else None
+    rule = f"the images have {held}; channels={held}" if held else "the samples are no images; channels=null"
+    require(declared == held, "channels", declared, rule)
+
+
+def check_num_classes(declared: int | None, classes: int | None) -> None:
+    """Raises OptionError where the data have another number of classes than declared; None: none."""
+    there = f"the data has {classes} classes; num_classes={classes}"
+    rule = there if classes else "the data has no labels; num_classes=null"
+    require(declared in (None, classes), "num_classes", declared, rule)
 
 
 def check_memory(images: Sequence[Tensor], image_size: int) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 from ganvas.callback.drawing.codes import Codes
 from ganvas.errors import OptionError, require
 from ganvas.functional.colours import code_colours
-from ganvas.functional.images import to_float
 from ganvas.functional.modes import eval_mode
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.model.code_model import CodeModel
@@ -116,9 +115,7 @@ class Autoencoder:
         stored = self.data.split(split)
         x = stored.x[number : number + 1]
         label = None if stored.label is None else int(stored.label[number])
-        return Picture(
-            (x.clone() if x.is_floating_point() else to_float(x))[0], label, f"{split} image {number}"
-        )
+        return Picture(self.data.modality.to_model(x).clone()[0], label, f"{split} image {number}")
 
     def upload(self, name: str, content: bytes) -> Picture:
         """A user's own image file, of the run's channels and size.
@@ -190,7 +187,7 @@ class Autoencoder:
         if min(self.shape[1:]) < 3:
             off = (original.clamp(-1, 1) - other.clamp(-1, 1)).double().square().mean().item() / 4
             return Quality(-10 * math.log10(off) if off else math.inf, math.nan)
-        judge = ReconstructionQuality(list(self.shape))
+        judge = ReconstructionQuality(self.data.modality, list(self.shape))
         judge.update(original=original[None], reconstruction=other[None])
         found = judge.compute()
         return Quality(float(found["psnr"]), float(found["ssim"]))

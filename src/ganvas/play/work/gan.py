@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.files import save_into, to_image
-from ganvas.callback.drawing.images import draw, levels
 from ganvas.errors import OptionError, require
-from ganvas.functional.images import to_float, to_uint8
+from ganvas.functional.images import to_uint8
 from ganvas.functional.nearest_rows import nearest_rows
 from ganvas.functional.slerp import slerp
+from ganvas.modality.drawing.files import save_into, to_image
+from ganvas.modality.image import Image
 from ganvas.model.interface import FromLatents
 from ganvas.run.folder.usable import NEEDS
 
@@ -140,7 +140,7 @@ class GANDesk:
         require(fits, "neighbours", there, "are not offered: the run's training samples are no such images")
         distances, numbers = nearest_rows(one.flatten()[None], self._training_rows(), k)
         rows: Tensor = self.data.split("train").x[numbers[0]]
-        images = rows if rows.is_floating_point() else to_float(rows)
+        images = self.data.modality.to_model(rows)
         return images, [float(one) / math.prod(self.shape) ** 0.5 / 2 for one in distances[0]]
 
     def _training_rows(self) -> Iterator[Tensor]:
@@ -182,7 +182,7 @@ def tiled(x: Tensor, columns: int) -> Tensor:
 
     What lies beyond the last one is black.
     """
-    pixels = levels(x)  # [N, 1 or 3, H, W]
+    pixels = Image().pictures(x)  # [N, 1 or 3, H, W]
     rows = -(-len(pixels) // columns)
     whole = pixels.new_zeros(rows * columns, *pixels.shape[1:])
     whole[: len(pixels)] = pixels
@@ -194,7 +194,7 @@ def tiled(x: Tensor, columns: int) -> Tensor:
 def as_png(x: Tensor, columns: int | None) -> bytes:
     """The grid that ``ganvas sample --out F.png`` writes of these images."""
     file = io.BytesIO()
-    save_into(file, ".png", to_image(draw(x, columns=columns)))
+    save_into(file, ".png", to_image(Image().draw(x, columns=columns)))
     return file.getvalue()
 
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.images import veil
 from ganvas.errors import OptionError, require
 from ganvas.functional.code_places import half, share_known
 from ganvas.functional.next_code import Drawing
+from ganvas.modality.image import veil
 from ganvas.model.code_model import CodeModel
 from ganvas.play.work.codes import Cell, sides
 from ganvas.play.work.mask import coarsest, first_codes, half_of_cells, known_of, until

@@ -7,8 +7,8 @@ import io
 
 from torch import Tensor
 
-from ganvas.callback.drawing.files import save_into, to_image
-from ganvas.callback.drawing.images import draw, levels
+from ganvas.modality.drawing.files import save_into, to_image
+from ganvas.modality.image import Image
 
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one clear pixel
 
@@ -22,9 +22,9 @@ def uri_of(pixels: Tensor) -> str:
 
 def uri_of_sample(x: Tensor) -> str:
     """An image float [C, H, W] in [-1, 1]; of other than 1 or 3 channels their mean."""
-    return uri_of(levels(x[None])[0])
+    return uri_of(Image().pictures(x[None])[0])
 
 
 def uri_of_grid(x: Tensor, columns: int | None = None) -> str:
     """Images float [N, C, H, W] in [-1, 1] as a grid, such as ``ganvas sample`` writes."""
-    return uri_of(draw(x, columns=columns))
+    return uri_of(Image().draw(x, columns=columns))

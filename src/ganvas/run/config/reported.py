@@ -12,6 +12,9 @@ from ganvas.callback.record import Record
 from ganvas.errors import OptionError, require
 from ganvas.metric.likelihood_evaluation import BETTER as OF_LIKELIHOOD
 from ganvas.metric.reconstruction_evaluation import BETTER
+from ganvas.modality.image import Image
+from ganvas.modality.interface import Modality
+from ganvas.modality.points import Points, Values
 from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
 from ganvas.run.config.optimized import objectives
@@ -108,8 +111,8 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
         elif hasattr(recipe, "reconstruct"):
             absent = {"lpips"} if not _target(node.get("perceptual")) else set()
             absent |= {"rfid"} if not _target(node.get("features")) else set()
-            bits: dict[str, str | None] = {"bits_per_image": None, "bits_per_pixel": None}
-            found |= {metric: way for metric, way in BETTER.items() if metric not in absent} | bits
+            found |= {metric: way for metric, way in BETTER.items() if metric not in absent}
+            found |= _of_modality(_class_of(config.get("data")))
         elif hasattr(recipe, "sample") and _target(node.get("features")):
             metrics = node.get("metrics")  # what is wrong with others, a run says
             metrics = metrics if isinstance(metrics, dict) else {}
@@ -119,6 +122,13 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
         elif recipe is None:
             complete = False
     return found, complete
+
+
+def _of_modality(data: type | None) -> Mapping[str, str | None]:
+    """What reconstructions get by what the samples are; of data that do not say it before they are read, by
+    any of what they may be."""
+    declared: type[Modality] | None = getattr(data, "modality_kind", None)
+    return declared.reports if declared else {**Image.reports, **Points.reports, **Values.reports}
 
 
 def _sample_metrics(metrics: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | None]]:

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from ganvas.callback.drawing.images import draw
 from PIL import Image
 from torch import Tensor
 
-from ganvas.callback.drawing.files import to_image
-from ganvas.callback.drawing.images import draw
 from ganvas.cli.trained.files import grid
 from ganvas.cli.trained.files.options import Target
 from ganvas.cli.trained.files.samples import check_samples, open_samples
 from ganvas.errors import OptionError
 from ganvas.files.read import NotRegularError
 from ganvas.functional.images import to_uint8
+from ganvas.modality.drawing.files import to_image
 
 
 def made(*shape: int) -> Tensor:

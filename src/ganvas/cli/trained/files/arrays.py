@@ -11,9 +11,9 @@ import numpy
 import torch
 from torch import Tensor
 
-from ganvas.cli.arguments import as_array
 from ganvas.cli.trained.files.interface import SampleFile
 from ganvas.files.write import WholeFile
+from ganvas.modality.interface import Modality
 
 
 class _Zip(zipfile.ZipFile):
@@ -22,20 +22,21 @@ class _Zip(zipfile.ZipFile):
 
 
 class ArrayFile(SampleFile):
-    """``images`` uint8 [N, H, W, C] (points as they are) and ``labels`` int64 [N], as numpy packs them."""
+    """``images`` uint8 [N, H, W, C] (or what the modality calls and stores) and ``labels`` int64 [N], as
+    numpy packs them."""
 
-    def __init__(self, out: Path, num: int) -> None:
-        super().__init__(out, num)
+    def __init__(self, out: Path, num: int, modality: Modality) -> None:
+        super().__init__(out, num, modality)
         self._file = WholeFile(out)
         self._archive: zipfile.ZipFile | None = None  # made inside of the block, which closes it
         self._images: Any = None
         self._labels: list[Tensor] = []
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
-        rows = as_array(x)
+        rows = self.modality.arrays(x).numpy()
         if self._archive is None:
             self._archive = _Zip(self._file.file, "w", zipfile.ZIP_DEFLATED)
-            self._images = self._begin("images", rows)
+            self._images = self._begin(self.modality.plural, rows)
         self._images.write(rows.tobytes())
         if label is not None:
             self._labels.append(label.cpu())
@@ -44,7 +45,7 @@ class ArrayFile(SampleFile):
         assert self._archive is not None
         self._images.close()
         if self._labels:
-            labels = as_array(torch.cat(self._labels))
+            labels = torch.cat(self._labels).numpy()
             with self._begin("labels", labels) as entry:
                 entry.write(labels.tobytes())
         self._archive.close()

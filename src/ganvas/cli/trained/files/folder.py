@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.files import check_size, save_into, to_image
-from ganvas.callback.drawing.images import levels
 from ganvas.cli.trained.files.interface import SampleFile
-from ganvas.cli.trained.files.options import images_in
+from ganvas.cli.trained.files.options import samples_in
 from ganvas.errors import OptionError, require
 from ganvas.files.write import Workshop
 from ganvas.functional.images import enlarge
+from ganvas.modality.drawing.files import check_size
+from ganvas.modality.image import Image
+from ganvas.modality.interface import Modality
 
 _DIGITS, _CLASS_DIGITS = 6, 3  # at least; names sort as their numbers do
 
@@ -26,6 +27,7 @@ def check_folder(
     ending: str,
     shape: torch.Size,
     labels: Tensor | None,
+    modality: Modality,
     *,
     num: int,
     scale: int | None = None,
@@ -36,15 +38,18 @@ def check_folder(
         shape: of a sample.
         labels: classes int64 [num] of all samples, where they have some.
     """
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        rule = "images have 1 or 3 channels [C, H, W]; --out F.npz writes any samples"
-        raise OptionError("--out", f"{folder}/", f"these samples have shape {list(shape)}, and {rule}")
-    factor = scale or 1
-    option, value = ("--out", f"{folder}/") if scale is None else ("--scale", scale)
-    check_size(ending, shape[2] * factor, shape[1] * factor, option=option, value=value)
+    is_image = isinstance(modality, Image)
+    if not modality.endings or (is_image and shape[0] not in (1, 3)):
+        rule = "images have 1 or 3 channels [C, H, W]" if is_image else "they have no files of their own"
+        told = f"these samples have shape {list(shape)}, and {rule}; --out F.npz writes any samples"
+        raise OptionError("--out", f"{folder}/", told)
+    if is_image:
+        factor = scale or 1
+        option, value = ("--out", f"{folder}/") if scale is None else ("--scale", scale)
+        check_size(ending, shape[2] * factor, shape[1] * factor, option=option, value=value)
     names = _names(num, labels, num=num, ending=ending)
     written = {Path(name) for name in names}
-    other = next((path for path in images_in(folder) if path not in written), None)
+    other = next((path for path in samples_in(folder) if path not in written), None)
     rule = f"{other} would stay among the samples, whose names are others; empty the folder, or name another"
     require(other is None, "--out", f"{folder}/", rule)
 
@@ -60,8 +65,10 @@ class SampleFolder(SampleFile):
         scale: images are enlarged by this whole factor.
     """
 
-    def __init__(self, out: Path, num: int, *, ending: str, scale: int | None = None) -> None:
-        super().__init__(out, num)
+    def __init__(
+        self, out: Path, num: int, modality: Modality, *, ending: str, scale: int | None = None
+    ) -> None:
+        super().__init__(out, num, modality)
         self.ending, self.scale = ending, scale or 1
         self._is_new = not out.exists()
         self._labels: list[Tensor] = []
@@ -75,9 +82,11 @@ class SampleFolder(SampleFile):
             raise
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
-        for image in levels(x):
+        for sample in self.modality.to_stored(x).cpu():
             content = io.BytesIO()
-            save_into(content, self.ending, to_image(enlarge(image, self.scale)))
+            self.modality.write(
+                content, self.ending, enlarge(sample, self.scale) if self.scale > 1 else sample
+            )
             self._shop.write(f"{self._count}{self.ending}", content.getvalue())
             self._count += 1
         if label is not None:

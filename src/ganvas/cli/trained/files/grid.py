@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.files import check_size, save_image
-from ganvas.callback.drawing.images import draw, levels
-from ganvas.callback.drawing.png import PngRows
 from ganvas.cli.trained.files.interface import SampleFile
 from ganvas.functional.images import GAP, GAP_LEVEL, grid, grid_size
+from ganvas.modality.drawing.files import check_size, save_image
+from ganvas.modality.drawing.png import PngRows
+from ganvas.modality.interface import Modality
 
 _WHOLE = 16 * 2**20  # bytes of a grid up to which a PNG is written at once
 
@@ -43,8 +43,16 @@ class GridFile(SampleFile):
         scale: see :func:`ganvas.functional.images.grid`.
     """
 
-    def __init__(self, out: Path, num: int, *, columns: int | None = None, scale: int | None = None) -> None:
-        super().__init__(out, num)
+    def __init__(
+        self,
+        out: Path,
+        num: int,
+        modality: Modality,
+        *,
+        columns: int | None = None,
+        scale: int | None = None,
+    ) -> None:
+        super().__init__(out, num, modality)
         self.columns, self.scale = columns_of(num, columns), scale
         self._points: list[Tensor] = []
         self._waiting: list[Tensor] = []  # images of the row that is not full; all where there is one write
@@ -53,10 +61,10 @@ class GridFile(SampleFile):
         self._is_whole: bool | None = None
 
     def append(self, x: Tensor, label: Tensor | None) -> None:
-        if x.ndim != 4:
+        if self.modality.together:
             self._points.append(x.detach().cpu())
             return
-        images = levels(x)
+        images = self.modality.pictures(x)
         if self._is_whole is None:
             self._is_whole = self.out.suffix != ".png" or self._bytes(images) <= _WHOLE
         self._waiting += images.unbind()
@@ -66,7 +74,7 @@ class GridFile(SampleFile):
 
     def close(self) -> None:
         if self._points:
-            save_image(self.out, draw(torch.cat(self._points)))
+            save_image(self.out, self.modality.draw(torch.cat(self._points)))
         elif self._is_whole:
             save_image(self.out, grid(torch.stack(self._waiting), self.columns, self.scale))
         else:

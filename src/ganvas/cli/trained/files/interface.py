@@ -8,6 +8,8 @@ from types import TracebackType
 
 from torch import Tensor
 
+from ganvas.modality.interface import Modality
+
 
 class SampleFile(ABC):
     """Where samples go: ``with open_samples(...) as file:`` and :meth:`append` for each piece.
@@ -17,14 +19,15 @@ class SampleFile(ABC):
     Args:
         out: the file, or a folder of files; the folder that it lies in is there.
         num: how many samples will come.
+        modality: what they are.
     """
 
-    def __init__(self, out: Path, num: int) -> None:
-        self.out, self.num = out, num
+    def __init__(self, out: Path, num: int, modality: Modality) -> None:
+        self.out, self.num, self.modality = out, num, modality
 
     @abstractmethod
     def append(self, x: Tensor, label: Tensor | None) -> None:
-        """The next samples [B, ...] in [-1, 1], and their classes int64 [B] where they have some."""
+        """The next samples [B, ...], as networks make them, and their classes int64 [B], if they have any."""
 
     @abstractmethod
     def close(self) -> None:

@@ -7,13 +7,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ganvas.callback.drawing.files import IMAGES, check_format
 from ganvas.cli.arguments import check_num, check_out
 from ganvas.errors import OptionError, require
+from ganvas.modality.drawing.files import IMAGES, check_format
 from ganvas.run.folder.run_folder import check_name_fits, check_writable
 
+if TYPE_CHECKING:
+    from ganvas.modality.interface import Modality
+
 _MOST_PIXELS = 2**28  # 0.8 GB in colours
+_SOUNDS_AND_TEXTS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".txt")
 FORMATS = tuple(ending[1:] for ending in IMAGES)  # of the files in a folder
 
 
@@ -50,17 +55,21 @@ def check_scale(scale: int | None, ending: str) -> None:
     require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
 
 
-def check_scalable(scale: int | None, shape: Sequence[int], count: int = 1) -> None:
+def check_scalable(
+    scale: int | None, modality: Modality, shape: Sequence[int] | None = None, count: int = 1
+) -> None:
     """Raises OptionError (``--scale``) where samples are no images, or are enlarged beyond the memory.
 
     Args:
-        shape: of a sample.
+        shape: of a sample; None where they are written one by one.
         count: samples that are drawn together.
     """
     if scale is None:
         return
-    rule = f"is of images, and these samples have shape {list(shape)}; leave it out"
-    require(len(shape) == 3, "--scale", scale, rule)
+    rule = f"is of images, and these samples are {modality.plural}; leave it out"
+    require(modality.name == "image", "--scale", scale, rule)
+    if shape is None:
+        return
     pixels = count * shape[1] * shape[2] * scale**2
     rule = f"makes {pixels:,} pixels, drawn at once, of at most {_MOST_PIXELS:,}; take a smaller one"
     require(pixels <= _MOST_PIXELS, "--scale", scale, rule)
@@ -70,11 +79,13 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """Adds ``--out`` of a file or a folder, and what belongs to it."""
     parser.add_argument(
         "--out",
-        help="F.png, F.webp, F.jpg: a grid; F.npz: images uint8 [N, H, W, C], and labels int64 [N] of "
-        "conditional GANs; FOLDER/: a file each, 000000.png and so on, of conditional GANs in a folder for "
-        "each class",
+        help="F.png, F.webp, F.jpg: a grid; F.wav, F.txt: sounds or texts one after another; F.npz: images "
+        "uint8 [N, H, W, C], and labels int64 [N] of conditional GANs; FOLDER/: a file each, 000000.png and "
+        "so on, of conditional GANs in a folder for each class",
     )
-    parser.add_argument("--format", help=f"of the files in a FOLDER/: {', '.join(FORMATS)} (png)")
+    parser.add_argument(
+        "--format", help=f"of the files in a FOLDER/: {', '.join(FORMATS)} (png); of sounds wav, flac (wav)"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -83,10 +94,11 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def read_target(arguments: argparse.Namespace, default: Path) -> Target:
-    """Where ``--out`` and its companions say that samples go; nothing is written.
+    """Where ``--out`` and its companions say that samples go, as far as it is told before the samples' kind
+    is known (see :func:`fitted`); nothing is written.
 
     Args:
-        default: the file, where ``--out`` is not given.
+        default: the file, where ``--out`` is not given; without its ending.
 
     Raises:
         OptionError: of these options, one that cannot be taken.
@@ -99,31 +111,63 @@ def read_target(arguments: argparse.Namespace, default: Path) -> Target:
         for name in ("format", "overwrite"):
             value = getattr(arguments, name)
             require(not value, f"--{name}", value, "is of a folder, and --out is a file; leave it out")
-        known = path.suffix in (*IMAGES, ".npz")
+        if arguments.out is None:
+            return Target(path, "", is_folder=False)
+        known = bool(path.suffix)
         require(known, "--out", text, "must end in .png, .webp, .jpg, .jpeg or .npz, or in / for a folder")
         check_out(path, (path.suffix,))
         return Target(path, path.suffix, is_folder=False)
-    ending = arguments.format or "png"
-    require(ending in FORMATS, "--format", ending, f"must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    check_format(f".{ending}", "--format", ending)
     if path.exists() and not path.is_dir():
         raise OptionError("--out", text, "is a file; leave the / out, or name another folder")
     check_writable(path, "--out")
-    found = None if arguments.overwrite else next(images_in(path), None)
+    return Target(path, "" if arguments.format is None else f".{arguments.format}", is_folder=True)
+
+
+def fitted(target: Target, arguments: argparse.Namespace, modality: Modality) -> Target:
+    """The target with the usual ending of samples of this kind where none was given.
+
+    Raises:
+        OptionError: ``--out``, ``--format``: the kind has no such files; a folder that holds samples already.
+    """
+    if not target.is_folder:
+        if target.ending:
+            check_sheet_of(modality, target.ending, target.path)
+            return target
+        ending = modality.sheets[0]
+        path = target.path.with_name(f"{target.path.name}{ending}")
+        check_out(path, (ending,))
+        return Target(path, ending, is_folder=False)
+    formats = [ending[1:] for ending in modality.endings]
+    folder = f"{target.path}/"
+    told = f"{modality.plural} have no files of their own; --out F.npz writes any samples"
+    require(bool(formats), "--out", folder, told)
+    ending = target.ending or modality.endings[0]
+    names = f"{', '.join(formats[:-1])} or {formats[-1]}" if len(formats) > 1 else formats[0]
+    require(ending in modality.endings, "--format", arguments.format, f"must be {names}")
+    check_format(ending, "--format", ending[1:])
+    found = None if arguments.overwrite else next(samples_in(target.path), None)
     rule = "--overwrite writes over files of the same names, or name another folder"
-    require(found is None, "--out", text, f"holds images already ({found}); {rule}")
-    return Target(path, f".{ending}", is_folder=True)
+    require(found is None, "--out", folder, f"holds {modality.plural} already ({found}); {rule}")
+    return Target(target.path, ending, is_folder=True)
 
 
-def images_in(folder: Path) -> Iterator[Path]:
-    """Image files in a folder and in those in it, relative to it; those that are hidden are left out."""
+def check_sheet_of(modality: Modality, ending: str, out: Path) -> None:
+    """Raises OptionError (``--out``) unless samples of this kind are written to files of this ending."""
+    known = [*modality.sheets, ".npz"]
+    rule = f"must end in {', '.join(known[:-1])} or {known[-1]}, or in / for a folder"
+    require(ending in known, "--out", out, rule)
+
+
+def samples_in(folder: Path) -> Iterator[Path]:
+    """Files of samples in a folder and in those in it, relative to it; those that are hidden are left out."""
     from ganvas.data.files.formats import KNOWN
 
     if not folder.is_dir():
         return
+    known = {*KNOWN, *_SOUNDS_AND_TEXTS}
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        shown = (one for one in inside if one.suffix.lower() in KNOWN and not one.name.startswith("."))
+        shown = (one for one in inside if one.suffix.lower() in known and not one.name.startswith("."))
         yield from (one.relative_to(folder) for one in shown if one.is_file())

@@ -5,18 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.callback.drawing.scatter import require_points
 from ganvas.cli.trained.files.arrays import ArrayFile
 from ganvas.cli.trained.files.folder import SampleFolder, check_folder
 from ganvas.cli.trained.files.grid import GridFile, check_grid
 from ganvas.cli.trained.files.interface import SampleFile
-from ganvas.cli.trained.files.options import Target, check_scalable
+from ganvas.cli.trained.files.listing import Listing
+from ganvas.cli.trained.files.options import Target, check_scalable, check_sheet_of
+from ganvas.modality.interface import SHEETS, Modality
 
 
 def check_samples(
     target: Target,
     shape: torch.Size,
     labels: Tensor | None,
+    modality: Modality,
     *,
     num: int,
     columns: int | None = None,
@@ -28,19 +30,19 @@ def check_samples(
         labels: classes int64 [num] of all samples, where they have some.
     """
     if target.is_folder:
-        check_folder(target.path, target.ending, shape, labels, num=num, scale=scale)
+        check_folder(target.path, target.ending, shape, labels, modality, num=num, scale=scale)
         return
-    check_scalable(scale, shape)
-    if target.ending == ".npz":
+    check_scalable(scale, modality)
+    if target.ending == ".npz" or (modality.together and target.ending in SHEETS):
         return
-    if len(shape) == 3:
-        check_grid(target.path, shape, num, columns=columns, scale=scale)
-    else:
-        require_points(torch.empty(1, *shape), "--out F.npz writes any samples")
+    check_sheet_of(modality, target.ending, target.path)
+    if target.ending in SHEETS:
+        picture = modality.pictures(modality.example(shape))[0]
+        check_grid(target.path, picture.shape, num, columns=columns, scale=scale)
 
 
 def open_samples(
-    target: Target, num: int, *, columns: int | None = None, scale: int | None = None
+    target: Target, num: int, modality: Modality, *, columns: int | None = None, scale: int | None = None
 ) -> SampleFile:
     """What takes ``num`` samples.
 
@@ -50,7 +52,9 @@ def open_samples(
             :func:`ganvas.functional.images.visible_factor`, in a folder not at all.
     """
     if target.is_folder:
-        return SampleFolder(target.path, num, ending=target.ending, scale=scale)
+        return SampleFolder(target.path, num, modality, ending=target.ending, scale=scale)
     if target.ending == ".npz":
-        return ArrayFile(target.path, num)
-    return GridFile(target.path, num, columns=columns, scale=scale)
+        return ArrayFile(target.path, num, modality)
+    if target.ending not in SHEETS:
+        return Listing(target.path, num, modality)
+    return GridFile(target.path, num, modality, columns=columns, scale=scale)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image, features
 
-from ganvas.callback.drawing.files import IMAGES, check_format, check_size, save_image
 from ganvas.errors import OptionError
+from ganvas.modality.drawing.files import IMAGES, check_format, check_size, save_image
 
 
 def image(channels: int) -> torch.Tensor:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganvas.callback.drawing.files import to_image, write
 from ganvas.errors import require
+from ganvas.modality.drawing.files import to_image, write
 
 if TYPE_CHECKING:
     from PIL.Image import Image

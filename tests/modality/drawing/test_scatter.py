@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganvas.callback.drawing.scatter import Layer, require_points, scatter
 from ganvas.errors import OptionError
+from ganvas.modality.drawing.scatter import Layer, require_points, scatter
 
 
 def test_layers_lie_over_each_other_and_over_paths() -> None:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from ganvas.callback.drawing.animation import save_animation
 from ganvas.errors import OptionError
+from ganvas.modality.drawing.animation import save_animation
 
 
 def frames(channels: int, count: int = 6) -> list[Tensor]:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.callback.drawing.png import PngRows
 from ganvas.files.read import NotRegularError
+from ganvas.modality.drawing.png import PngRows
 
 
 @pytest.mark.parametrize("channels", [1, 3])

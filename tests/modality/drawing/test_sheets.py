@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-from ganvas.callback.drawing.files import save_image
 from ganvas.callback.drawing.images import (
     draw,
     draw_codes,
@@ -18,9 +15,12 @@ from ganvas.callback.drawing.images import (
     draw_rows,
     draw_walk,
 )
+from PIL import Image
+
 from ganvas.errors import OptionError
 from ganvas.functional.colours import code_colours
 from ganvas.functional.images import grid
+from ganvas.modality.drawing.files import save_image
 
 
 def test_a_grid_places_row_by_row() -> None:
