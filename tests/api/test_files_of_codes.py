@@ -45,7 +45,7 @@ def test_errors_name_the_arguments(outputs: Path, tmp_path: Path) -> None:
         ({"pictures": "a.png"}, "^pictures=a.png: must be a list"),
         ({"split": "all"}, "^split=all: must be train"),
         ({"split": "test", "level": 2}, "^level=2: it has one level"),
-        ({}, "^PICTURES=: names no pictures"),
+        ({}, "^FILES=: names no files"),
     ):
         with pytest.raises(ganvas.OptionError, match=match):
             ganvas.encode(run, out=tmp_path / "x.gvq", **words)
