@@ -50,7 +50,8 @@ def stft_magnitude(x: Tensor, window: int, hop: int) -> Tensor:
     spectrum = spectrum[..., : 1 + x.shape[2] // hop].unflatten(0, x.shape[:2])  # [B, C, F, frames]
     power = spectrum.real.square() + spectrum.imag.square()
     # of the power, before the root: its slope is endless at 0
-    return power.mul((2 / hann.sum()).square()).clamp(min=SMALLEST**2).sqrt()
+    scaled: Tensor = power * (2 / hann.sum()).square()
+    return scaled.clamp(min=SMALLEST**2).sqrt()
 
 
 @lru_cache(maxsize=32)
