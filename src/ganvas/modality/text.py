@@ -35,8 +35,8 @@ class Text(Modality):
     Args:
         vocabulary: V, symbols that there are.
         ids: what makes ids of texts; None: symbols are bytes.
-        bytes_per_symbol: by which bits are told a byte: 1 of bytes; of ids the mean of the training texts, None
-            where no text was read.
+        bytes_per_symbol: by which bits are told a byte: 1 of bytes; of ids the mean of the training texts,
+            None where no text was read.
     """
 
     name = "text"
@@ -176,7 +176,7 @@ def _byte_colours() -> Tensor:
 
 
 def readable(content: bytes) -> str:
-    """Text for people: what is no UTF-8, and what would move a cursor or is not seen, as signs and numbers."""
+    """Text for people: what is no UTF-8, moves a cursor or is not seen, as signs and numbers."""
     text = content.decode("utf-8", "backslashreplace")
     return "".join(_sign(letter) for letter in text)
 

@@ -54,7 +54,7 @@ def _last_parts(texts: Sequence[Piece], shares: Mapping[str, float]) -> dict[str
 
 
 def _before_a_letter(text: Piece, place: int) -> int:
-    """The first place from ``place`` on at which no letter of UTF-8 is cut; of other bytes the place itself."""
+    """The first place from ``place`` on where no letter of UTF-8 is cut; of other bytes the place itself."""
     with open_regular(text.path) as file:
         file.seek(place)
         head = file.read(_LETTER)

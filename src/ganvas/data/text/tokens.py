@@ -64,7 +64,7 @@ class TokenizerFile:
         return text
 
     def encode_long(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        """Ids int32 of a text of any length, which is encoded in pieces that end with a line where they can."""
+        """Ids int32 of a text of any length, encoded in pieces that end with a line where they can."""
         parts = [np.array(self.encode(piece), np.int32) for piece in _pieces(text)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
