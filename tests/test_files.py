@@ -18,7 +18,7 @@ ALLOWED = {
     ("cli/trained/files/arrays.py", "self._archive.open"): "an entry of a zip in a WholeFile",
     ("cli/trained/files/folder.py", "os.rename"): "of a new folder that is full, the Workshop's",
     ("cli/trained/files/folder.py", "(self._shop.path / f'{i}{self.ending}').replace"): "from a Workshop",
-    ("data/files/image_cache.py", "np.memmap"): "for reading; what is changed stays in memory",
+    ("data/files/array_cache.py", "np.memmap"): "for reading; what is changed stays in memory",
     ("exporting/tools.py", "torch.export.save"): "to memory",
     ("exporting/weights.py", "save"): "safetensors': gives bytes",
     ("files/remove.py", "os.fspath(error.filename).replace"): "of a text",

@@ -67,7 +67,7 @@ FAMILIES = {
         "metric",
         ("judging.md",),
     ),
-    "data": Family("Data", ("data",), more=("data_sets.md", "own_images.md", "small_data.md")),
+    "data": Family("Data", ("data",), more=("data_sets.md", "own_images.md", "sound.md", "small_data.md")),
     "callbacks": Family("Callbacks", ("callback",), more=("health.md", "run_folder.md")),
     "running": Family(
         "Trainer, accelerators, loggers, launchers",

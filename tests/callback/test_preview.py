@@ -125,7 +125,7 @@ def test_without_held_out_samples_training_samples_are_shown(
         datamodule = data((1, 8, 8))
 
     Trainer.datamodule.parts["val"] = torch.zeros(0, 1, 8, 8)
-    shown = preview(tmp_path)._first_samples(Trainer())  # type: ignore[arg-type]
+    shown = preview(tmp_path)._first_samples(Trainer(), Image())  # type: ignore[arg-type]
     assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas.data.files import image_cache, image_tree
+from ganvas.data.files import formats, image_cache
 from ganvas.data.image_folder import ImageFolder
 from ganvas.errors import OptionError
 from ganvas.run.folder.train_log import data_notes
@@ -293,7 +293,7 @@ def test_arguments_out_of_range(root, option, value):
 
 
 def test_more_images_than_a_chunk(root, monkeypatch):
-    monkeypatch.setattr(image_cache, "_CHUNK", 2)
+    monkeypatch.setattr(image_cache._Images, "ahead", 2)
     write(root, [10, 20, 30, 40, 50])
     module = make(root, batch_size=5)
     assert levels(module) == [10, 20, 30, 40, 50]
@@ -330,7 +330,7 @@ def test_one_line_says_what_is_taken_and_what_is_left_out(root, capsys):
 def test_an_image_that_needs_a_plugin_is_said(root, monkeypatch):
     write(root, [10])
     (root / "a.heic").write_bytes(b"0")
-    monkeypatch.setattr(image_tree, "readable", lambda: {".png": "PNG"})
+    monkeypatch.setattr(formats, "readable", lambda: {".png": "PNG"})
     module = make(root)
     module.prepare()
     assert module.notes[0].endswith("; passed over: 1 .heic (needs pip install pillow-heif)")

@@ -18,8 +18,8 @@ from ganvas.data.datamodule import SPLITS
 from ganvas.data.files.damaged import describe as describe_damage
 from ganvas.data.files.damaged import refuse
 from ganvas.data.files.decode import Decoding
-from ganvas.data.files.formats import formats
-from ganvas.data.files.image_tree import describe
+from ganvas.data.files.formats import IMAGES, formats
+from ganvas.data.files.tree import describe
 from ganvas.data.kinds.own_images import OwnImages
 from ganvas.data.loading.check import check_labels
 from ganvas.data.loading.loader import TensorLoader
@@ -176,7 +176,7 @@ class WebDataset(OwnImages):
             return index
         damage = ShardImages(index, how=self._how(), named=self._named()).find_damage()
         if len(damage) == len(index):
-            refuse(damage, "shards", paths[0].parent, count=len(index))
+            refuse(damage, "shards", paths[0].parent, count=len(index), kind=IMAGES)
         sound = np.ones(len(index), dtype=bool)
         sound[[one.row for one in damage]] = False
         return replace(index.rows(sound.nonzero()[0]), damage=tuple(damage))
@@ -211,7 +211,7 @@ class WebDataset(OwnImages):
         classes = "no classes" if self.num_classes is None else f"{self.num_classes:,} classes"
         text = f"{total:,} images in {len(taken):,} shards, {classes}; {', '.join(counts)}"
         if self.root is not None and self.shards is None:
-            left_out = describe(passed_over(expanded(self.root, "root"), taken))
+            left_out = describe(passed_over(expanded(self.root, "root"), taken), IMAGES)
             text += f"; passed over: {left_out or 'nothing'}"
         self.note(f"{self._named()[1]}: {text}")
         damage = [one for index in indexes.values() for one in index.damage]

@@ -30,3 +30,12 @@ def cut_to(x: Tensor, height: int, width: int) -> Tensor:
     them is cut off."""
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
+
+
+def pad_length(x: Tensor, multiple: int) -> Tensor:
+    """Sounds [B, C, T] with a length that is a multiple; what is missing are zeros behind the last sample.
+
+    None stand before the first one, so that latent i belongs to the samples from i * multiple on whatever T.
+    """
+    missing = padded_side(x.shape[2], multiple) - x.shape[2]
+    return pad(x, (0, missing)) if missing else x

@@ -71,7 +71,9 @@ class Autoencoder(Recipe):
         except OptionError as error:
             # where networks are checked before training, the path is completed there
             raise error.under("model.quantizer" if self.quantizer.training else "quantizer") from error
-        return self.decoder(output.quantized), output
+        made = self.decoder(output.quantized)
+        # a sound longer or shorter than those of training: what the encoder has put behind it is cut off
+        return (made[:, :, : x.shape[2]] if x.ndim == 3 else made), output
 
     def note_codes(self, output: QuantizerOutput) -> None:
         """Notes the quantizer's own numbers for the logs: its losses before weights, its codes' usage."""

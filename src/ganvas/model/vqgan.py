@@ -6,22 +6,27 @@ batch on, while the weight of its opinion rises from 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
+from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.adversary import Adversary
 from ganvas.model.augment.interface import Augment
 from ganvas.model.autoencoder import Autoencoder
+from ganvas.model.feature_matching import captured, check_layers, feature_distance
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.head.interface import Head
 from ganvas.model.quantizer.interface import Quantizer
@@ -42,6 +47,9 @@ class VQGAN(Autoencoder, Adversary):
         ramp_examples: examples in which the weight rises from 0 along a line; 0: it is whole at once. The
             discriminator learns from the first batch on: one that joins in late and untrained breaks what the
             decoder has learned.
+        feature_matching: weight of the distance of the discriminator's features
+            (:mod:`ganvas.model.feature_matching`), at least 0; it rises as the adversarial loss's does, and
+            nothing balances it.
         optimizer: of encoder, quantizer and decoder; parameters to a torch optimizer.
         discriminator_optimizer: likewise.
         grad_clip: largest gradient norm of each of the two, or None.
@@ -54,6 +62,7 @@ class VQGAN(Autoencoder, Adversary):
 
     reports = (
         *("loss/reconstruction", "loss/reconstruction/", "loss/quantizer", "loss/adversarial"),
+        "loss/feature_matching",
         *("loss/discriminator", "loss/generator", "loss/gradient_penalty", "augment/", "weight/adversarial"),
         *("gradient_norm/autoencoder", "gradient_norm/discriminator", "logits/real", "logits/fake"),
         *("accuracy/real", "accuracy/fake", "accuracy/pairs"),
@@ -83,6 +92,7 @@ class VQGAN(Autoencoder, Adversary):
         discriminator_optimizer: Callable[[Any], Optimizer],
         grad_clip: float | None,
         seed: int,
+        feature_matching: float = 0.0,
     ) -> None:
         super().__init__(encoder=encoder, quantizer=quantizer, decoder=decoder, seed=seed)
         self.reconstruction_loss = reconstruction_loss
@@ -100,6 +110,9 @@ class VQGAN(Autoencoder, Adversary):
         self.set_number("adversarial_weight", adversarial_weight, lambda weight: weight >= 0, rule)
         rule = "must be 0 or more; 0: the weight is whole from the first batch on"
         require(ramp_examples >= 0, "ramp_examples", ramp_examples, rule)
+        rule = "must be 0 or more; EnCodec has 4 beside an adversarial weight of 4"
+        require(0 <= feature_matching < math.inf, "feature_matching", feature_matching, rule)
+        self.feature_matching = feature_matching
         self.adaptive, self.ramp_examples = adaptive, ramp_examples
         # in a tuple, where torch does not take them for the recipe's own
         self._layers = tuple(one for one in decoder.modules() if isinstance(one, nn.Linear | _ConvNd))
@@ -119,7 +132,8 @@ class VQGAN(Autoencoder, Adversary):
         self.descend("discriminator", self.judge(taken, made, None, draws)[0])
 
         with self.frozen("discriminator"):
-            logits = self.discriminator(self.show(fake, draws, "fake/generator"))
+            with captured(self.discriminator) if self.feature_matching else nullcontext([]) as features:
+                logits = self.discriminator(self.show(fake, draws, "fake/generator"))
             loss = self.adversarial_loss.generator(
                 real_logits=self.real_logits(real, None, draws), fake_logits=logits
             )
@@ -127,19 +141,28 @@ class VQGAN(Autoencoder, Adversary):
             self.note({f"loss/reconstruction/{name}": term for name, term in terms.items()})
             self.note({"loss/generator": loss, "weight/adversarial": weight})
             self.note_codes(codes)
-            self.descend(
-                "autoencoder",
-                {
-                    "loss/reconstruction": distance,
-                    "loss/quantizer": codes.loss,
-                    "loss/adversarial": weight * loss,
-                },
-            )
+            losses = {
+                "loss/reconstruction": distance,
+                "loss/quantizer": codes.loss,
+                "loss/adversarial": weight * loss,
+            }
+            if self.feature_matching:
+                matching = feature_distance(real=self._features(real, draws), fake=features)
+                losses["loss/feature_matching"] = self.feature_matching * self._rise * matching
+            self.descend("autoencoder", losses)
 
     @property
     def last(self) -> Tensor:
-        """The weight of the decoder's last layer, the linear one or convolution that it made last."""
-        return self._layers[-1].weight
+        """The weight of the decoder's last layer, the linear one or convolution that it made last.
+
+        Of a parametrized one, e.g. by weight norm, the largest tensor that it is made of: the weight itself
+        is made anew at every pass.
+        """
+        layer = self._layers[-1]
+        if not is_parametrized(layer, "weight"):
+            return layer.weight
+        own = layer.parametrizations["weight"].parameters()  # type: ignore[union-attr,index]
+        return max(own, key=torch.numel)
 
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`: a weight that never is whole."""
@@ -151,10 +174,29 @@ class VQGAN(Autoencoder, Adversary):
             )
         return lines
 
+    @torch.no_grad()
+    def check_sample(self, x: Tensor) -> None:
+        """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
+        super().check_sample(x)
+        if self.feature_matching:
+            with eval_mode(self.discriminator):
+                check_layers(self.discriminator, x)
+
+    @property
+    def _rise(self) -> float:
+        """Share of their weights that the discriminator's losses have by now."""
+        return min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
+
+    @torch.no_grad()
+    def _features(self, real: Tensor, draws: Draws) -> list[Tensor]:
+        """The discriminator's, shown the originals as it is their reconstructions."""
+        with captured(self.discriminator) as features:
+            self.discriminator(self.show(real, draws, "fake/generator"))
+        return features
+
     def _weight(self, distance: Tensor, adversarial: Tensor) -> Tensor:
         """Of the adversarial loss on this batch; a scalar without gradient."""
-        rise = min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
-        weight = torch.full_like(distance.detach(), self.adversarial_weight * rise)
+        weight = torch.full_like(distance.detach(), self.adversarial_weight * self._rise)
         if not self.adaptive:
             return weight
         wanted, unbalanced = (one.norm() for one in self.gradients_at(self.last, distance, adversarial))

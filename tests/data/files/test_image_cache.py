@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.data.files import image_cache
+from ganvas.data.files import array_cache
 from ganvas.data.image_folder import ImageFolder
 from ganvas.errors import OptionError
 from ganvas.files.sealed import seal, unseal
@@ -138,8 +138,8 @@ def test_one_that_cannot_be_replaced_is_decoded_elsewhere(root: Path, monkeypatc
     content = path.read_bytes()
     monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "user"))
     monkeypatch.delenv("GANVAS_CACHE", raising=False)
-    writable = image_cache.writable  # as if the first folder were of a medium that cannot be written
-    monkeypatch.setattr(image_cache, "writable", lambda folders: writable(folders[1:]))
+    writable = array_cache.writable  # as if the first folder were of a medium that cannot be written
+    monkeypatch.setattr(array_cache, "writable", lambda folders: writable(folders[1:]))
     module = make(root)
     assert levels(module) == [10, 20, 30]
     assert list((root.parent / "user" / "ganvas").glob("*.npy"))

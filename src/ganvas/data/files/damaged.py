@@ -1,4 +1,4 @@
-"""Images that cannot be read, all named at once."""
+"""Files that cannot be read, all named at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from ganvas.data.files.tree import FileKind
 from ganvas.errors import OptionError, require
 
 ON_DAMAGED = ("stop", "skip")
@@ -26,18 +27,19 @@ def require_policy(on_damaged: str) -> None:
     require(on_damaged in ON_DAMAGED, "on_damaged", on_damaged, "must be stop or skip")
 
 
-def refuse(damage: Sequence[Damage], option: str, root: Path, *, count: int) -> NoReturn:
+def refuse(damage: Sequence[Damage], option: str, root: Path, *, count: int, kind: FileKind) -> NoReturn:
     """Raises OptionError with the first names and their number.
 
     Args:
-        option: what named the images.
+        option: what named the files.
         root: their folder.
-        count: of all images.
+        count: of all files.
+        kind: of them.
     """
     if len(damage) == 1 < count:
-        reason = f"cannot be read as an image ({damage[0].reason}); mend or remove it, or {HOW}"
+        reason = f"cannot be read as {kind.one} ({damage[0].reason}); mend or remove it, or {HOW}"
         raise OptionError(option, str(root / damage[0].name), reason)
-    reason = f"{len(damage):,} of {count:,} images cannot be read: {describe(damage)}"
+    reason = f"{len(damage):,} of {count:,} {kind.plural} cannot be read: {describe(damage)}"
     raise OptionError(option, str(root), f"{reason}; mend or remove them, or {HOW}")
 
 

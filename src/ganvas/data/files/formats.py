@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 from PIL import Image
 
+from ganvas.data.files.tree import FileKind
+
 # Pillow's name of the format, by the file's suffix. TGA has no magic number and is tried last.
 _FORMATS = {
     **dict.fromkeys((".png", ".apng"), "PNG"),
@@ -63,3 +65,6 @@ def _opens(name: str) -> bool:
     accept: Callable[[bytes], bool | str] | None = Image.OPEN[name][1]
     beginning = _BEGINNINGS.get(name)
     return accept is None or beginning is None or not isinstance(accept(beginning), str)
+
+
+IMAGES = FileKind("an image", "images", lambda: readable(), remedy)

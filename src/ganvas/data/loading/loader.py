@@ -125,7 +125,7 @@ class TensorLoader:
             return
         for rows in self.order:
             batch = self.gather(rows)
-            yield _pin(batch) if self.pin_memory else batch
+            yield pinned(batch) if self.pin_memory else batch
 
     def close(self) -> None:
         """Ends the worker processes; the next iteration starts new ones."""
@@ -182,7 +182,8 @@ def gather(stored: Stored, rows: Rows) -> StoredBatch:
     return StoredBatch(x=stored.x.index_select(0, index), label=label, row=index)
 
 
-def _pin(batch: StoredBatch) -> StoredBatch:
+def pinned(batch: StoredBatch) -> StoredBatch:
+    """The same in memory that a device reads while the host goes on."""
     label = None if batch.label is None else batch.label.pin_memory()
     return StoredBatch(x=batch.x.pin_memory(), label=label, row=batch.row.pin_memory())
 

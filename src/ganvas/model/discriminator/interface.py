@@ -17,7 +17,8 @@ class Discriminator(Protocol):
         spectral: whether every weight is divided by its largest singular value, and the head's shall be too;
             may be left out.
         layers_from_input: its layers or blocks, modules in the order in which samples pass them, which
-            ``model.freeze_discriminator_layers`` counts; may be left out where its children stand so.
+            ``model.freeze_discriminator_layers`` counts; may be left out where its children stand so. What
+            they make is what ``model.feature_matching`` compares: a tensor [B, ...], or a list of some.
     """
 
     feature_dim: int

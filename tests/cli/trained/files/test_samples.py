@@ -53,7 +53,8 @@ def test_arrays_are_numpys_own_file(
 ) -> None:
     x = made(*shape)
     label = torch.arange(len(x)) * 7 if has_labels else None
-    arrays = {"images": to_uint8(x).permute(0, 2, 3, 1).numpy() if x.ndim == 4 else x.numpy()}
+    kind = modality_of(x.shape[1:])
+    arrays = {kind.plural: to_uint8(x).permute(0, 2, 3, 1).numpy() if x.ndim == 4 else x.numpy()}
     arrays |= {} if label is None else {"labels": label.numpy()}
     whole = io.BytesIO()
     numpy.savez_compressed(whole, **arrays)

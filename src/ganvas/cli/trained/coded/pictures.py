@@ -15,7 +15,8 @@ from torch import Tensor
 from ganvas.cli.trained.coded.model import CodedModel
 from ganvas.codec import tiles
 from ganvas.data.files.decode import Decoding, decode, why
-from ganvas.data.files.image_tree import describe, read_tree
+from ganvas.data.files.formats import IMAGES
+from ganvas.data.files.tree import describe, read_tree
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.functional.images import to_uint8
@@ -38,13 +39,13 @@ def find_pictures(words: Sequence[str]) -> list[Path]:
             found.append(path)
             continue
         try:
-            tree = read_tree(path, "flat")
+            tree = read_tree(path, "flat", IMAGES)
         except OptionError as error:
             raise OptionError("PICTURES", error.value, error.reason) from error
         found += tree.splits["train"].paths
         if tree.passed_over:
             say(f"{word}: {len(tree.splits['train'].paths)} pictures; passed over: "
-                f"{describe(tree.passed_over)}", error=True)  # fmt: skip
+                f"{describe(tree.passed_over, IMAGES)}", error=True)  # fmt: skip
     return found
 
 

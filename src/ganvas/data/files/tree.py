@@ -1,4 +1,4 @@
-"""What a user's folder of images holds: which files, classes and splits, and what is left out.
+"""What a user's folder of files holds: which files, classes and splits, and what is left out.
 
 A folder that can be read in two ways is refused; the reader chooses by a layout.
 """
@@ -8,25 +8,42 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import NamedTuple, NoReturn
 
-from ganvas.data.files.formats import KNOWN, readable, remedy
 from ganvas.data.files.split_names import split_of
 from ganvas.errors import OptionError, require
 
 LAYOUTS = ("auto", "flat", "classes", "splits")
 _MOST_WAYS = 64  # to one folder, by links; each may double those of the folders below
-_BESIDE = "images beside what is taken"  # of a layout that was chosen
-_NO_FILE, _NO_IMAGES = "broken link or pipe", "folder without images"
-_PLURAL = {_NO_FILE: "broken links or pipes", _NO_IMAGES: "folders without images", "folder": "folders"}
+_NO_FILE = "broken link or pipe"
+_PLURAL = {_NO_FILE: "broken links or pipes", "folder": "folders"}
+
+
+class FileKind(NamedTuple):
+    """Files of samples, by the words in which they are spoken of.
+
+    Attributes:
+        one, plural: e.g. ``an image``, ``images``.
+        readable: suffixes of what can be read on this machine.
+        remedy: what makes a file of a suffix readable; None for what is of another kind.
+    """
+
+    one: str
+    plural: str
+    readable: Callable[[], Collection[str]]
+    remedy: Callable[[str], str | None]
+
+    @property
+    def name(self) -> str:
+        return self.one.partition(" ")[2]
 
 
 @dataclass
 class Listing:
-    """Images in sorted order.
+    """Files in sorted order.
 
     Attributes:
         paths: the files.
@@ -38,8 +55,8 @@ class Listing:
 
 
 @dataclass
-class ImageTree:
-    """A folder of images as it is read.
+class Tree:
+    """A folder of files as it is read.
 
     Attributes:
         splits: ``train``, and ``val`` and ``test`` where they have folders of their own.
@@ -56,43 +73,49 @@ class ImageTree:
         return sorted({name for classes in named for name in classes}) if named else None
 
 
-def read_tree(root: Path, layout: str, *, skip: bool = False) -> ImageTree:
+def read_tree(root: Path, layout: str, kind: FileKind, *, skip: bool = False) -> Tree:
     """Lists a folder, before anything is decoded.
 
     Args:
-        layout: ``auto`` takes the only reading there is; ``flat`` all images at any depth, without classes;
+        layout: ``auto`` takes the only reading there is; ``flat`` all files at any depth, without classes;
             ``classes`` each subfolder as a class; ``splits`` the folders train, val and test.
-        skip: whether a broken link or a pipe that is named as an image is passed over.
+        kind: of the files that are taken.
+        skip: whether a broken link or a pipe that is named as such a file is passed over.
 
     Raises:
-        OptionError: ``root`` or ``layout``: no images, two readings, or parts that do not fit each other.
+        OptionError: ``root`` or ``layout``: no files, two readings, or parts that do not fit each other.
     """
-    walk = _Walk(skip=skip)
-    images = walk.images_below(root)
-    reason = f"holds no images; an image is named {', '.join(sorted(readable()))}"
-    there = f" (there are: {describe(walk.passed_over)})" if walk.passed_over else ""
-    require(bool(images), "root", str(root), reason + there)
+    walk = _Walk(kind, skip=skip)
+    files = walk.files_below(root)
+    reason = f"holds no {kind.plural}; {kind.one} is named {', '.join(sorted(kind.readable()))}"
+    there = f" (there are: {describe(walk.passed_over, kind)})" if walk.passed_over else ""
+    require(bool(files), "root", str(root), reason + there)
     if layout == "flat":
-        return ImageTree({"train": Listing(images, None)}, walk.passed_over)
-    direct, folders = _by_folder(root, images)
+        return Tree({"train": Listing(files, None)}, walk.passed_over)
+    direct, folders = _by_folder(root, files)
     splits = {name: split for name in folders if (split := split_of(name)) is not None}
     if layout == "auto":
-        _require_one_reading(root, len(direct), folders, splits)
+        _require_one_reading(root, len(direct), folders, splits, kind)
         layout = "splits" if "train" in splits.values() else "classes"
         if layout == "classes":
-            return ImageTree({"train": _listing(root, images)}, walk.passed_over)
+            return Tree({"train": _listing(root, files, kind)}, walk.passed_over)
+    beside = f"{kind.plural} beside what is taken"  # of a layout that was chosen
     if layout == "classes":
-        require(bool(folders), "layout", layout, f"{root} holds no folders with images; data.layout=flat")
-        walk.passed_over[_BESIDE] += len(direct)
+        reason = f"{root} holds no folders with {kind.plural}; data.layout=flat"
+        require(bool(folders), "layout", layout, reason)
+        walk.passed_over[beside] += len(direct)
         inside = [path for paths in folders.values() for path in paths]
-        return ImageTree({"train": _listing(root, inside)}, walk.passed_over)
+        return Tree({"train": _listing(root, inside, kind)}, walk.passed_over)
     left_out = [direct, *(paths for name, paths in folders.items() if name not in splits)]
-    walk.passed_over[_BESIDE] += sum(map(len, left_out))
-    return ImageTree(_read_splits(root, folders, splits), walk.passed_over)
+    walk.passed_over[beside] += sum(map(len, left_out))
+    return Tree(_read_splits(root, folders, splits, kind), walk.passed_over)
 
 
-def _read_splits(root: Path, folders: dict[str, list[Path]], splits: dict[str, str]) -> dict[str, Listing]:
-    require("train" in splits.values(), "layout", "splits", f"{root} holds no folder train with images")
+def _read_splits(
+    root: Path, folders: dict[str, list[Path]], splits: dict[str, str], kind: FileKind
+) -> dict[str, Listing]:
+    reason = f"{root} holds no folder train with {kind.plural}"
+    require("train" in splits.values(), "layout", "splits", reason)
     listed = {}
     for folder in sorted(root.iterdir()):
         split = split_of(folder.name)
@@ -101,34 +124,38 @@ def _read_splits(root: Path, folders: dict[str, list[Path]], splits: dict[str, s
         several = [name for name, other in splits.items() if other == split]
         reason = f"holds {' and '.join(several)}, all for the split {split}; keep one of them"
         require(len(several) < 2, "root", str(root), reason)
-        require(folder.name in folders, "root", str(folder), "holds no images; put some there, or remove it")
-        listed[split] = _listing(folder, folders[folder.name])
+        reason = f"holds no {kind.plural}; put some there, or remove it"
+        require(folder.name in folders, "root", str(folder), reason)
+        listed[split] = _listing(folder, folders[folder.name], kind)
     for name, split in splits.items():
         _require_same_classes(listed[split], train=listed["train"], folder=root / name)
     return listed
 
 
-def _by_folder(root: Path, images: list[Path]) -> tuple[list[Path], dict[str, list[Path]]]:
-    """The images directly in a folder, and those of each of its subfolders, at any depth."""
+def _by_folder(root: Path, files: list[Path]) -> tuple[list[Path], dict[str, list[Path]]]:
+    """The files directly in a folder, and those of each of its subfolders, at any depth."""
     direct: list[Path] = []
     folders: dict[str, list[Path]] = {}
     depth = len(root.parts)
-    for path in images:
+    for path in files:
         first, *rest = path.parts[depth:]
         (folders.setdefault(first, []) if rest else direct).append(path)
     return direct, folders
 
 
-def _listing(folder: Path, images: list[Path]) -> Listing:
-    """A folder of images, or of a subfolder for each class.
+def _listing(folder: Path, files: list[Path], kind: FileKind) -> Listing:
+    """A folder of files, or of a subfolder for each class.
 
     A class in two spellings of Unicode (NFC, as Linux writes names, and macOS' NFD) is one.
     """
-    direct, folders = _by_folder(folder, images)
+    direct, folders = _by_folder(folder, files)
     if direct and folders:
         names = _some([unicodedata.normalize("NFC", name) for name in folders])
-        reason = f"holds both images and class folders ({names}); keep one or the other, or take all images "
-        raise OptionError("root", str(folder), f"{reason}without classes by data.layout=flat")
+        reason = (
+            f"holds both {kind.plural} and class folders ({names}); keep one or the other, or take all "
+            f"{kind.plural} without classes by data.layout=flat"
+        )
+        raise OptionError("root", str(folder), reason)
     if direct:
         return Listing(direct, None)
     named = [(unicodedata.normalize("NFC", name), path) for name, paths in folders.items() for path in paths]
@@ -137,7 +164,7 @@ def _listing(folder: Path, images: list[Path]) -> Listing:
 
 
 class _Folder(NamedTuple):
-    """A folder that is being walked; how many images and empty folders there were before it."""
+    """A folder that is being walked; how many files and empty folders there were before it."""
 
     path: Path
     identity: tuple[int, int]
@@ -149,12 +176,13 @@ class _Folder(NamedTuple):
 class _Walk:
     """Walks a folder, and counts what it passes over."""
 
-    def __init__(self, *, skip: bool) -> None:
-        self.skip = skip
+    def __init__(self, kind: FileKind, *, skip: bool) -> None:
+        self.kind, self.skip, self.suffixes = kind, skip, frozenset(kind.readable())
+        self.empty = f"folder without {kind.plural}"
         self.passed_over: Counter[str] = Counter()
 
-    def images_below(self, root: Path) -> list[Path]:
-        """All images at any depth: a folder's own and those of its subfolders, by name.
+    def files_below(self, root: Path) -> list[Path]:
+        """All files of the kind at any depth: a folder's own and those of its subfolders, by name.
 
         Sorted by name, so that order and labels are the same on every file system. Without recursion, since
         folders may lie deeper in each other than Python calls.
@@ -173,10 +201,8 @@ class _Walk:
             if entry is None:
                 open_folders.pop()
                 above.discard(folder.identity)
-                if (
-                    open_folders and len(found) == folder.found_before
-                ):  # counted once, whatever is empty in it
-                    self.passed_over[_NO_IMAGES] = folder.empty_before + 1
+                if open_folders and len(found) == folder.found_before:
+                    self.passed_over[self.empty] = folder.empty_before + 1  # once, whatever is empty in it
             elif entry.name.startswith("."):
                 self.passed_over["hidden"] += 1
             elif _is(entry, "dir"):
@@ -188,16 +214,16 @@ class _Walk:
                 reason = f"is reached by more than {_MOST_WAYS} links; remove them"
                 require(times[here] <= _MOST_WAYS, "root", str(path), reason)
                 above.add(here)
-                empty = self.passed_over[_NO_IMAGES]
+                empty = self.passed_over[self.empty]
                 open_folders.append(_Folder(path, here, _listed(path), len(found), empty))
-            elif self._is_image(entry):
+            elif self._is_taken(entry):
                 found.append(Path(entry.path))
         return found
 
-    def _is_image(self, entry: os.DirEntry[str]) -> bool:
-        """Whether a file is named as an image; a pipe, a device or a broken link of that name is none."""
+    def _is_taken(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a file is named as one of the kind; a pipe, a device or a broken link is none."""
         suffix = PurePath(entry.name).suffix.lower()
-        if suffix not in readable():
+        if suffix not in self.suffixes:
             self.passed_over[suffix or "without a suffix"] += 1
             return False
         if _is(entry, "file"):
@@ -211,46 +237,48 @@ class _Walk:
         raise OptionError("root", entry.path, f"{reason}; remove it, or data.on_damaged=skip leaves it out")
 
 
-def describe(passed_over: Counter[str]) -> str:
-    """``2 .heic (pip install pillow-heif reads them), 1 .txt``."""
+def describe(passed_over: Counter[str], kind: FileKind) -> str:
+    """``2 .heic (needs pip install pillow-heif), 1 .txt``."""
     said = []
-    for kind, count in sorted(passed_over.items(), key=lambda one: (-one[1], one[0])):
-        how = remedy(kind) if kind in KNOWN and kind not in readable() else None
+    plural = {**_PLURAL, f"folder without {kind.plural}": f"folders without {kind.plural}"}
+    for what, count in sorted(passed_over.items(), key=lambda one: (-one[1], one[0])):
+        how = None if what in kind.readable() else kind.remedy(what)
         if count:
-            named = _PLURAL.get(kind, kind) if count > 1 else kind
+            named = plural.get(what, what) if count > 1 else what
             said.append(f"{count:,} {named}" + (f" (needs {how})" if how else ""))
     return ", ".join(said)
 
 
 def _require_one_reading(
-    root: Path, direct: int, folders: dict[str, list[Path]], splits: dict[str, str]
+    root: Path, direct: int, folders: dict[str, list[Path]], splits: dict[str, str], kind: FileKind
 ) -> None:
     """Raises OptionError where a folder could be one of splits as well as one of classes."""
 
     def refuse(reason: str) -> NoReturn:
         raise OptionError("root", str(root), reason)
 
+    files = kind.plural
     named, others = ", ".join(splits), _some([name for name in folders if name not in splits])
     if "train" in splits.values() and others:
         refuse(
-            f"holds {named} beside {others}: either these are splits and the images in {others} are left out "
-            f"(data.layout=splits), or all of them are classes (data.layout=classes)"
+            f"holds {named} beside {others}: either these are splits and the {files} in {others} are left "
+            f"out (data.layout=splits), or all of them are classes (data.layout=classes)"
         )
     if "train" in splits.values() and direct:
         refuse(
-            f"holds {direct} images beside {named}: either these are splits and the images beside them are "
+            f"holds {direct} {files} beside {named}: either these are splits and the {files} beside them are "
             f"left out (data.layout=splits), or all are one set without classes (data.layout=flat)"
         )
     if splits and "train" not in splits.values() and not direct:
         refuse(
-            f"holds {named}, named as a split, and no folder train with images: either they are classes "
-            f"(data.layout=classes), or the folder of the training images is to be called train"
+            f"holds {named}, named as a split, and no folder train with {files}: either they are classes "
+            f"(data.layout=classes), or the folder of the training {files} is to be called train"
         )
-    for name, images in folders.items() if not splits and not direct else ():
-        inside = [folder for folder in _by_folder(root / name, images)[1] if split_of(folder) is not None]
+    for name, paths in folders.items() if not splits and not direct else ():
+        inside = [folder for folder in _by_folder(root / name, paths)[1] if split_of(folder) is not None]
         if inside:
             refuse(
-                f"holds {name}, which holds {', '.join(inside)}: either {name} is a class with all images "
+                f"holds {name}, which holds {', '.join(inside)}: either {name} is a class with all {files} "
                 f"below it (data.layout=classes), or these are splits (data.root={root / name}, or folders "
                 f"train, val and test with a folder for each class in them)"
             )

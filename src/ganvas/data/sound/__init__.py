@@ -1,0 +1,1 @@
+"""Sounds of files: decoded once, and cut into clips."""
