@@ -136,9 +136,10 @@ class TextFiles(TensorDataModule):
             encoded = self._encoded(documents, self.ids)
             lengths = [len(ids) for ids in encoded]
             fills = [partial(_put, ids) for ids in encoded]
-            if name == "train" and sum(lengths):
+            symbols = sum(lengths)
+            if name == "train" and symbols:
                 total = sum(piece.size for own in documents for piece in own)
-                self._bytes_per_symbol = total / sum(lengths)
+                self._bytes_per_symbol = total / symbols
         kept = [number for number, length in enumerate(lengths) if length >= self.crop_length]
         self._say_what_is_short(name, lengths, kept)
         windows = Windows(

@@ -60,8 +60,8 @@ class LikelihoodEvaluation:
         Returns:
             ``bits_per_image`` (or of what the samples are), ``bits_per_dim`` (by the values of a sample),
             ``nats_per_code``, of the codes alone; and what the modality measures of what the tokenizer
-            decodes of the true codes, e.g. ``psnr``. Of symbols ``bits_per_text`` and ``bits_per_byte`` are
-            of all that brings them back (:mod:`ganvas.metric.lossless`).
+            decodes of the true codes, e.g. ``psnr``. Of symbols ``bits_per_text`` and ``bits_per_byte``
+            are of all that brings them back (:mod:`ganvas.metric.lossless`).
         """
         self.check(data)
         likelihood, coded = cast("Likelihood", module), cast("CodeData", data)

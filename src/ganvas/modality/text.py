@@ -176,7 +176,7 @@ def _byte_colours() -> Tensor:
 
 
 def readable(content: bytes) -> str:
-    """Text for people: what is no UTF-8, would move a cursor or is not seen, as signs and numbers."""
+    """Text for people: what is no UTF-8, moves a cursor or is not seen, as signs and numbers."""
     text = content.decode("utf-8", "backslashreplace")
     return "".join(_sign(letter) for letter in text)
 

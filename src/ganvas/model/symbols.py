@@ -12,7 +12,7 @@ from ganvas.functional.code_layout import CodeLayout
 
 
 class Symbols:
-    """What :class:`ganvas.model.tokenizer.Tokenizer` promises, of samples that are symbols int64 [B, T].
+    """What :class:`ganvas.model.tokenizer.Tokenizer` promises, of data of symbols int64 [B, T].
 
     One level of V codes at T positions; nothing is lost, so that bits of codes are bits of samples.
 
