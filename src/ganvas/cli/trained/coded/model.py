@@ -130,16 +130,16 @@ class CodedModel:
         return self._codes.decode(maps)
 
     def _context(self, layout: CodeLayout) -> int:
-        """A quarter of a clip, in samples, where a clip that is longer by it has as many more codes."""
+        """Half a clip, in samples, where a clip that is longer by it has as many more codes."""
         length, at = self.shape[-1], layout.positions
         places = at[0][0] if len(at) == 1 and len(at[0]) == 1 else 0
         if not places or length % places or isinstance(self._codes, Verbatim):
             return 0
-        context = places // 4 * (length // places)
+        context = places // 2 * (length // places)
         longer = torch.zeros(1, *self.shape[:-1], length + 2 * context)
         try:
             maps = self.maps_of(self.modality.to_stored(longer), self.num_levels)
-            fits = maps[0].shape[2:] == (places + 2 * (places // 4),)
+            fits = maps[0].shape[2:] == (places + 2 * (places // 2),)
             return context if fits and self.samples_of(maps).shape == longer.shape else 0
         except (OptionError, ValueError, RuntimeError):  # its networks take one length
             return 0
