@@ -141,6 +141,14 @@ def test_fewer_levels_take_fewer_bytes(ganvas: Ganvas, runs: Path) -> None:
     assert Path("1.gvq").stat().st_size < Path("2.gvq").stat().st_size
 
 
+def test_a_sound_may_be_longer_than_any_picture(ganvas: Ganvas, runs: Path) -> None:
+    soundfile.write("long.wav", wave(70_000, 200.0), _RATE)
+    run = str(runs / "train" / "codec")
+    ganvas("encode", run, "long.wav", "--out", "x.gvq")
+    ganvas("decode", "x.gvq", run, "--out", "back.wav")
+    assert len(soundfile.read("back.wav")[0]) == 70_000
+
+
 def test_one_sound_is_one_file(ganvas: Ganvas, runs: Path) -> None:
     run, path = str(runs / "train" / "codec"), str(runs / "sounds" / "5.wav")
     found = library.encode(run, [path], out="x.gvq")

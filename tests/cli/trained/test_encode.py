@@ -187,7 +187,7 @@ def test_points_are_no_pictures(ganvas: Ganvas, tmp_path: Path) -> None:
         *("trainer.max_examples=64", "data.num_train=256", "data.num_val=64", "data.num_test=64"),
     )
     line = ["encode", "run", "--split", "test", "--out", "x.gvq"]
-    refused(ganvas, tmp_path, line, "RUN", "=run: has codes of samples [2]; it must be a run on images")
+    refused(ganvas, tmp_path, line, "RUN", "=run: has codes of samples [2], which have no files")
 
 
 @pytest.mark.slow
