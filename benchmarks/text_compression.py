@@ -28,7 +28,7 @@ def main() -> None:
     run = ganvas.load(arguments.run)
     stored = run.data.split(arguments.split).x
     stream = b"".join(run.data.modality.content(row) for row in stored)
-    found = ganvas.evaluate(arguments.run, split=arguments.split).metrics
+    found = ganvas.evaluate(arguments.run, split=arguments.split)["metrics"]
     rows = {
         "xz -9e": len(lzma.compress(stream, preset=9 | lzma.PRESET_EXTREME)),
         "zstd -19": len(zstandard.ZstdCompressor(level=19).compress(stream)),
