@@ -42,7 +42,12 @@ class Mel(ReconstructionLoss):
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
-        require(rate is not None and rate > 0, "rate", rate, "must be known; data.rate=8000, or other data than sounds without this loss")
+        require(
+            rate is not None and rate > 0,
+            "rate",
+            rate,
+            "must be known; data.rate=8000, or other data than sounds without this loss",
+        )
         assert rate is not None
         self.rate, self.windows, self.bands = rate, require_windows(windows), tuple(bands)
         rule = f"must be as many as windows, {len(self.windows)}; one number each"
