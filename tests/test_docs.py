@@ -31,7 +31,10 @@ CONFIGS = [
     "model=sngan",
     "logger=[wandb,mlflow,comet,aim,trackio]",
     "model=mlp_gan data=latents",
-    *(f"data={name}" for name in ("webdataset", "image_folder", "toy", "fashion_mnist", "cifar10")),
+    *(
+        f"data={name}"
+        for name in ("webdataset", "image_folder", "sound_folder", "toy", "fashion_mnist", "cifar10")
+    ),
     *(
         "model=vqvae model/quantizer=fsq",
         "model=vqvae model/quantizer=residual model/encoder=vit model/decoder=vit "

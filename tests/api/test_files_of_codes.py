@@ -42,10 +42,10 @@ def test_files_of_codes_are_those_of_the_commands(
 def test_errors_name_the_arguments(outputs: Path, tmp_path: Path) -> None:
     run = ganvas.load("b_vqvae", output_dir=outputs)
     for words, match in (
-        ({"pictures": "a.png"}, "^pictures=a.png: must be a list"),
+        ({"files": "a.png"}, "^files=a.png: must be a list"),
         ({"split": "all"}, "^split=all: must be train"),
         ({"split": "test", "level": 2}, "^level=2: it has one level"),
-        ({}, "^PICTURES=: names no pictures"),
+        ({}, "^FILES=: names no files"),
     ):
         with pytest.raises(ganvas.OptionError, match=match):
             ganvas.encode(run, out=tmp_path / "x.gvq", **words)

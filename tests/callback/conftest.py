@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader
 
 from ganvas.callback.run_state import RunCallback, RunState, give_state
 from ganvas.functional.batch import Batch, DataFacts
+from ganvas.modality.guess import modality_of
+from ganvas.modality.interface import Modality
 from ganvas.model.interface import Reconstruction
 
 BATCH = 4
@@ -43,8 +45,14 @@ class Data(pl.LightningDataModule):
     def split(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(x=self.parts[name], label=None)
 
+    @property
+    def modality(self) -> Modality:
+        return modality_of(self.parts["train"].shape[1:])
+
     def facts(self) -> DataFacts:
         return DataFacts(list(self.parts["train"].shape[1:]), None, "0" * 64, "Data")
+
+    wholes = batches
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         return {"split": name, "samples": len(self.parts[name][:limit])}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ganvas.callback.drawing.images import draw, draw_codes, draw_pairs
+from drawn import draw, draw_codes, draw_pairs
 from PIL import Image
 
 from ganvas.callback.preview import Preview
@@ -125,7 +125,7 @@ def test_without_held_out_samples_training_samples_are_shown(
         datamodule = data((1, 8, 8))
 
     Trainer.datamodule.parts["val"] = torch.zeros(0, 1, 8, 8)
-    shown = preview(tmp_path)._first_samples(Trainer())  # type: ignore[arg-type]
+    shown = preview(tmp_path)._first_samples(Trainer(), Image())  # type: ignore[arg-type]
     assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
 
 

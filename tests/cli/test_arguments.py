@@ -10,13 +10,16 @@ import numpy
 import pytest
 import torch
 
-from ganvas.cli.arguments import as_array, check_num, check_out, named_run, run_parser, save_samples
+from ganvas.cli.arguments import check_num, check_out, named_run, run_parser
+from ganvas.cli.trained.files.save import save_samples
 from ganvas.errors import OptionError, OutputError
+from ganvas.modality.image import Image
+from ganvas.modality.points import Points
 
 
 def test_images_become_uint8_channels_last() -> None:
     x = torch.tensor([-1.0, 0.0, 1.0, -3.0, 3.0, -0.5]).reshape(1, 3, 1, 2)
-    made = as_array(x)
+    made = Image().arrays(x)
     assert made.shape == (1, 1, 2, 3)
     assert made[0, 0, 0].tolist()[0] == 0
     assert made[0, 0].tolist()[0][1] == 255
@@ -26,7 +29,7 @@ def test_images_become_uint8_channels_last() -> None:
 
 def test_points_stay_as_they_are() -> None:
     points = torch.tensor([[0.25, -3.5], [1.0, 2.0]])
-    assert as_array(points).tolist() == points.tolist()
+    assert Points().arrays(points).tolist() == points.tolist()
 
 
 @pytest.mark.parametrize("out", ["x.gif", "x", "folder.png", "file/x.png"])
@@ -55,7 +58,7 @@ def test_arrays_are_whole_or_as_they_were(
     (tmp_path / "x.npz").write_text("old")
     monkeypatch.setattr(numpy, "savez_compressed", stopped)
     with pytest.raises((OutputError, KeyboardInterrupt), match=r"cannot be written|^$"):
-        save_samples(tmp_path / "x.npz", {"images": torch.zeros(1, 1, 2, 2)}, lambda: None)
+        save_samples(tmp_path / "x.npz", Image(), {"images": torch.zeros(1, 1, 2, 2)}, lambda: None)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x.npz", "old")]
 
 

@@ -7,10 +7,11 @@ import torch
 
 from ganvas.metric.interface import SampleMetric
 from ganvas.metric.reconstruction import ReconstructionQuality
+from ganvas.modality.guess import modality_of
 
 
 def test_two_shapes_are_not_broadcast() -> None:
-    quality = ReconstructionQuality([1, 8, 8])
+    quality = ReconstructionQuality(modality_of([1, 8, 8]), [1, 8, 8])
     for made in (torch.zeros(1, 1, 8, 8), torch.zeros(4, 8, 8), torch.zeros(4, 1, 8, 1)):
         with pytest.raises(ValueError, match="must be of one shape"):
             quality.update(original=torch.zeros(4, 1, 8, 8), reconstruction=made)

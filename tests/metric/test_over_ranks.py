@@ -54,8 +54,10 @@ from ganvas.functional.batch import DataFacts
 from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.perceptual.lpips import LPIPS
 from ganvas.metric.reconstruction import ReconstructionQuality
+from ganvas.modality.guess import modality_of
 
-usage, quality, lpips = CodeUsage([9]), ReconstructionQuality([1, 176, 176]), LPIPS(weights=weights)
+quality = ReconstructionQuality(modality_of([1, 176, 176]), [1, 176, 176])
+usage, lpips = CodeUsage([9]), LPIPS(weights=weights)
 lpips.check(DataFacts(sample_shape=[1, 176, 176], num_classes=None, train_sha256="", name=""))
 x, y = images(3, 0.01), images(3, 0.011)
 for number, (original, reconstruction) in enumerate(zip(x.split(2), y.split(2))):

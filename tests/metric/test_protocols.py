@@ -18,6 +18,7 @@ from ganvas.metric.features.classifier import Classifier
 from ganvas.metric.features.stacked_classifier import StackedClassifier
 from ganvas.metric.interface import SampleMetric
 from ganvas.metric.reconstruction import ReconstructionQuality
+from ganvas.modality.guess import modality_of
 from ganvas.model.network.cnn import CNN
 
 CONF = Path(__file__).parents[2] / "conf" / "metric"
@@ -138,7 +139,7 @@ def test_lpips_names_its_network_and_files() -> None:
 
 
 def test_reconstructions_say_for_each_metric_how_it_was_taken() -> None:
-    protocol: Any = ReconstructionQuality([3, 176, 180]).protocol
+    protocol: Any = ReconstructionQuality(modality_of([3, 176, 180]), [3, 176, 180]).protocol
     assert [part["metrics"] for part in protocol.values()] == [["mse", "nmse", "psnr"], ["ssim"], ["ms_ssim"]]
     assert all({"value_range", "dtype", "mean"} <= set(part) for part in protocol.values())
     assert {"window", "sigma", "border", "constants", "variance", "channels"} <= set(protocol["ssim"])
@@ -147,7 +148,9 @@ def test_reconstructions_say_for_each_metric_how_it_was_taken() -> None:
 
 
 def test_the_window_of_small_images_is_another_protocol() -> None:
-    large, small = (ReconstructionQuality([1, side, side]).protocol for side in (28, 8))
+    large, small = (
+        ReconstructionQuality(modality_of([1, side, side]), [1, side, side]).protocol for side in (28, 8)
+    )
     assert large["squared_error"] == small["squared_error"]
     assert {key for key in large["ssim"] if large["ssim"][key] != small["ssim"][key]} == {"window", "sigma"}
 
@@ -155,7 +158,7 @@ def test_the_window_of_small_images_is_another_protocol() -> None:
 def test_values_are_float64_sums_whatever_comes_in() -> None:
     """A float16 original against its float32 copy: the difference is float16's rounding and no more."""
     x = torch.linspace(-1, 1, 64).view(1, 1, 8, 8)
-    metric = ReconstructionQuality([1, 8, 8])
+    metric = ReconstructionQuality(modality_of([1, 8, 8]), [1, 8, 8])
     metric.update(original=x, reconstruction=x.half())
     expected = ((x.double() - x.half().double()) / 2).square().mean().item()
     assert metric.compute()["mse"].item() == pytest.approx(expected, rel=1e-9)

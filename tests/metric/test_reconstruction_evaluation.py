@@ -13,6 +13,8 @@ from ganvas.functional.batch import Batch, DataFacts
 from ganvas.functional.frechet import frechet_distance
 from ganvas.metric.features.pixels import Pixels
 from ganvas.metric.reconstruction_evaluation import ReconstructionEvaluation
+from ganvas.modality.guess import modality_of
+from ganvas.modality.interface import Modality
 from ganvas.model.interface import Reconstruction
 
 
@@ -43,6 +45,12 @@ class Data:
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         for part in self.x[:limit].split(batch_size):
             yield Batch(part, None)
+
+    @property
+    def modality(self) -> Modality:
+        return modality_of(self.x.shape[1:])
+
+    wholes = batches
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         return {"split": name, "samples": len(self.x[:limit])}

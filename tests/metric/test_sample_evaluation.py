@@ -17,6 +17,8 @@ from ganvas.metric.features.pixels import Pixels
 from ganvas.metric.interface import Features, Observation, SampleMetric
 from ganvas.metric.sample_evaluation import SampleEvaluation
 from ganvas.metric.samples.fid import FID
+from ganvas.modality.guess import modality_of
+from ganvas.modality.interface import Modality
 
 
 class Points(nn.Module):
@@ -51,6 +53,10 @@ class Data:
         self.parts = {"test": real, "train": torch.randn(100, 2, generator=torch.Generator().manual_seed(8))}
         self.read: list[str] = []
 
+    @property
+    def modality(self) -> Modality:
+        return modality_of(self.parts["train"].shape[1:])
+
     def facts(self) -> DataFacts:
         return DataFacts([2], None, "0" * 64, "Data")
 
@@ -61,6 +67,8 @@ class Data:
         self.read.append(name)
         for part in self.parts[name][:limit].split(batch_size):
             yield Batch(part, None)
+
+    wholes = batches
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:
         return {"split": name, "samples": len(self.parts[name][:limit])}

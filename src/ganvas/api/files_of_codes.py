@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @call
 def encode(
     run: str | os.PathLike[str],
-    pictures: Sequence[str | os.PathLike[str]] = (),
+    files: Sequence[str | os.PathLike[str]] = (),
     *,
     out: str | os.PathLike[str],
     split: str | None = None,
@@ -38,14 +38,14 @@ def encode(
     allow_imports: Sequence[str] = (),
     allow_places: bool = False,
 ) -> dict[str, Any]:
-    """Writes pictures as a file of codes.
+    """Writes pictures, sounds or texts as a file of codes.
 
     Args:
         run: of a VQ-VAE, or of a prior over its codes: a :class:`Run`, its folder, the unique beginning of
             its name, ``latest`` or ``latest:KIND``.
-        pictures: files, and folders of them.
+        files: of what the run is of, and folders of them.
         out: the file, ``F.gvq``.
-        split: instead of ``pictures``, ``train``, ``val`` or ``test`` of the run's data.
+        split: instead of ``files``, ``train``, ``val`` or ``test`` of the run's data.
         num: of the split, the first ones; None takes all.
         labels: of the split: a prior with classes is told them, and the file keeps them.
         lossless: keeps every bit of the pictures, not of their codes alone.
@@ -55,18 +55,19 @@ def encode(
         output_dir, config_dir, allow_imports, allow_places: as of ``ganvas.evaluate``.
 
     Returns:
-        ``images``, ``sizes``, ``bytes``, of these ``header``, ``codes`` and ``residual``, ``bits_per_image``,
-        ``bits_per_dim``, and ``psnr`` of what the codes decode to.
+        ``modality``, ``images`` (or ``sounds`` ...), ``sizes``, ``bytes``, of these ``header``, ``codes`` and
+        ``residual``, ``bits_per_image`` (or of what there is), ``bits_per_dim``; and of what the codes decode
+        to ``psnr``, or of others than images ``measures``.
 
     Raises:
         OptionError: an argument; a picture that cannot be read; a run that has no codes.
     """
     require(split in (None, "train", "val", "test"), "split", split, "must be train, val or test, or None")
     rule = "must be a list of files and folders"
-    require(not isinstance(pictures, str | os.PathLike), "pictures", pictures, rule)
+    require(not isinstance(files, str | os.PathLike), "files", files, rule)
     arguments = encode_parser().parse_args([os.fspath(run), "--out", os.fspath(out)])
     vars(arguments).update(
-        pictures=[os.fspath(one) for one in pictures],
+        files=[os.fspath(one) for one in files],
         split=split,
         num=num,
         labels=labels,
@@ -90,7 +91,7 @@ def decode(
     allow_imports: Sequence[str] = (),
     allow_places: bool = False,
 ) -> list[Tensor]:
-    """The pictures of a file of codes.
+    """The pictures, sounds or texts of a file of codes.
 
     Args:
         file: that ``encode`` wrote, ``F.gvq``.
@@ -99,13 +100,12 @@ def decode(
         output_dir, config_dir, allow_imports, allow_places: as of ``ganvas.evaluate``.
 
     Returns:
-        of each picture uint8 [C, H, W]: what its codes decode to, or of a lossless file the original.
+        of each picture uint8 [C, H, W] (a sound int16 [C, T], a text uint8 [T]): what its codes decode to, or
+        of a lossless file the original.
 
     Raises:
         OptionError: the file is damaged, another model wrote it, or no run is found that did.
     """
-    import torch
-
     arguments = decode_parser().parse_args([os.fspath(file), "--out", ""])
     vars(arguments).update(
         run=None if run is None else os.fspath(run),
@@ -113,7 +113,7 @@ def decode(
         **_of_a_run(run, output_dir, config_dir, allow_imports, allow_places),
     )
     arguments.file = Path(file)
-    return [torch.from_numpy(picture) for picture in decode_file(arguments, None).pictures]
+    return list(decode_file(arguments, None).samples)
 
 
 def _of_a_run(

@@ -86,7 +86,7 @@ class Evaluation(PeriodicCallback):
             self.reconstruction.check(data)
         if isinstance(model, DrawsCodes):
             self.likelihood.check(data)
-        if isinstance(model, Samples) and self.samples is not None:
+        if isinstance(model, Samples) and self.samples is not None and not data.modality.is_discrete:
             self.samples.check(data)
             self.samples.check_module(model)  # type: ignore[arg-type]  # a module too
 
@@ -138,7 +138,7 @@ class Evaluation(PeriodicCallback):
         samples = likelihood = None
         if isinstance(pl_module, DrawsCodes):
             likelihood = self.likelihood(pl_module, data)  # type: ignore[arg-type]  # a module too
-        if isinstance(pl_module, Samples) and self.samples is not None:
+        if isinstance(pl_module, Samples) and self.samples is not None and not data.modality.is_discrete:
             samples = self.samples(pl_module, data)  # type: ignore[arg-type]  # a module too
         return joined(likelihood, samples)
 

@@ -16,6 +16,7 @@ from ganvas.codec import tiles
 from ganvas.codec.container import (
     MODEL_BYTES,
     MOST_IMAGES,
+    MOST_LENGTH,
     MOST_VALUES,
     Block,
     Coder,
@@ -107,6 +108,8 @@ def encode_codes(
     sources = _Sources(kind, layout, prior)
     sides = tuple(zip(*sizes, strict=True))
     for own in (tile or (1, 1), (min(sides[0]), min(sides[1])), (max(sides[0]), max(sides[1]))):
+        if tile is not None and tile[0] == own[0] == 1 and tile[1] < own[1] <= MOST_LENGTH:
+            continue  # a clip of pieces
         Container(kind, model, layout, classes, channels, [own], [Block(1, b"", 0)]).check()
     rows = codes.cpu().numpy()
     labels = None if label is None else label.cpu().numpy()

@@ -11,6 +11,8 @@ A number is one of :mod:`ganvas.codec.varint`, a CRC of four bytes, the lowest f
 has its images, the shift of its grid, the bytes of its stream, CRC-32 of the stream and of the decoded
 codes. A residual has its images, the bytes of its stream, CRC-32 of the stream and of the decoded pixels.
 An image is what one sequence of codes decodes to: a picture, or a tile of one (:mod:`ganvas.codec.tiles`).
+A sound or a text is a picture of height 1, and so are the pieces that it is cut into.
+A sound or a text is a picture of height 1, and so are the pieces that it is cut into.
 Where a payload lies follows from the sizes of those before it, so that one can be read alone.
 """
 
@@ -41,6 +43,7 @@ MOST_IMAGES = 1 << 16  # of a block
 MOST_VALUES = 1 << 26  # codes of a block; pixels of one
 MOST_CODES = 1 << 22  # of an image
 MOST_SIDE = 1 << 16  # of an image
+MOST_LENGTH = 1 << 40  # of a clip, which has height 1
 _MOST_MAPS, _MOST_LEVELS, _MOST_VOCABULARY, _MOST_CLASSES = 64, 256, 1 << 20, 1 << 20
 _MOST_CHANNELS = 1 << 10
 _MOST_HEADER = 1 << 28
@@ -256,7 +259,7 @@ def _parse_header(header: varint.Reader) -> tuple[dict[str, Any], list[_Entry], 
     about |= {"model": header.take(MODEL_BYTES), "layout": _layout(header)}
     about["num_classes"] = number("number of classes", 0, _MOST_CLASSES)
     channels = about["channels"] = number("number of channels", 1, _MOST_CHANNELS)
-    sides = number("tile's height", 0, MOST_SIDE), number("tile's width", 0, MOST_SIDE)
+    sides = number("tile's height", 0, MOST_SIDE), number("tile's width", 0, MOST_CODES)
     if (sides[0] == 0) != (sides[1] == 0):
         raise ValueError(f"has tiles of {sides[0]} x {sides[1]}")
     tile = about["tile"] = sides if sides[0] else None
@@ -264,10 +267,7 @@ def _parse_header(header: varint.Reader) -> tuple[dict[str, Any], list[_Entry], 
     are_equal = number("flag of sizes", 0, 1)
     if not are_equal and pictures * 2 > header.left:
         raise ValueError(f"has too few sizes for {pictures:,} pictures")
-    sizes = about["sizes"] = [
-        (number("height", 1, MOST_SIDE), number("width", 1, MOST_SIDE))
-        for _ in range(1 if are_equal else pictures)
-    ]
+    sizes = about["sizes"] = [_size(header, tile) for _ in range(1 if are_equal else pictures)]
     images = tiles.count_all(sizes, tile, pictures)
     height, width = tile or tuple(map(max, zip(*sizes, strict=True)))
     largest = channels * height * width
@@ -279,6 +279,12 @@ def _parse_header(header: varint.Reader) -> tuple[dict[str, Any], list[_Entry], 
         if entries and sum(entry.images for entry in entries) != images:
             raise ValueError(f"has an index of other than {images:,} images")
     return about, blocks, residuals
+
+
+def _size(header: varint.Reader, tile: tiles.Size | None) -> tiles.Size:
+    """Height and width of a picture; a clip of pieces is as long as it likes."""
+    height = header.number("height", 1, MOST_SIDE)
+    return height, header.number("width", 1, MOST_LENGTH if tile and tile[0] == 1 else MOST_SIDE)
 
 
 def _entries(header: varint.Reader, count: int, most: int, shifts: int) -> list[_Entry]:

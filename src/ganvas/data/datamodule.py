@@ -233,8 +233,8 @@ class TensorDataModule(LightningDataModule):
     @property
     def declared_shape(self) -> tuple[int, ...] | None:
         """Shape of one sample by the options alone, where they say it: no data are read for it."""
-        channels, size = self.channels, self.image_size
-        return None if channels is None or size is None else (channels, size, size)
+        size = self.image_size
+        return None if self.channels is None or size is None else (self.channels, size, size)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -242,10 +242,8 @@ class TensorDataModule(LightningDataModule):
         return tuple(self.split("train").x.shape[1:])
 
     def batches(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-        """A split in its fixed order, normalized, on the CPU, never augmented; the last batch may be short.
-
-        ``limit`` is of samples in all, None takes the whole split.
-        """
+        """A split in its fixed order, as networks take it, on the CPU, never augmented; the last batch may be
+        short. At most ``limit`` samples in all, None: the whole split."""
         for x, label in in_order(self.split(name), batch_size, limit):
             made = self.modality.to_model(x)
             yield Batch(x=made.clone() if made is x else made, label=label)

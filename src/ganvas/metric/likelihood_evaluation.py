@@ -13,8 +13,8 @@ from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
+from ganvas.metric.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.reconstruction import ReconstructionQuality
-from ganvas.metric.reconstruction_evaluation import bits_of_a_sample
 from ganvas.version import __version__
 
 BETTER = {"bits_per_dim": "min", "nats_per_code": "min", "psnr": "max"}
@@ -60,15 +60,16 @@ class LikelihoodEvaluation:
         Returns:
             ``bits_per_image`` (or of what the samples are), ``bits_per_dim`` (by the values of a sample),
             ``nats_per_code``, of the codes alone; and what the modality measures of what the tokenizer
-            decodes of the true codes, e.g. ``psnr``.
+            decodes of the true codes, e.g. ``psnr``. Of symbols ``bits_per_text`` and ``bits_per_byte``
+            are of all that brings them back (:mod:`ganvas.metric.lossless`).
         """
         self.check(data)
         likelihood, coded = cast("Likelihood", module), cast("CodeData", data)
         with evaluating(module) as device:
             home = home_of_float64(device)
-            total = torch.zeros(2, dtype=torch.float64, device=home)
-            shape = likelihood.tokenizer.sample_shape
-            quality = ReconstructionQuality(data.modality, shape).to(home)
+            total = torch.zeros(3, dtype=torch.float64, device=home)  # bits, samples, nats left
+            kind, shape = data.modality, likelihood.tokenizer.sample_shape
+            quality = ReconstructionQuality(kind, shape).to(home)
             start = 0
             pairs = zip(
                 coded.codes(self.split, self.batch_size, self.limit),
@@ -80,19 +81,32 @@ class LikelihoodEvaluation:
                     codes = batch.x.to(device)
                     label = None if batch.label is None else batch.label.to(device)
                     bits = likelihood.bits(codes, label, start=start, ema=self.ema)
-                    total += torch.stack([bits.to(home, torch.float64).sum(), total.new_tensor(len(codes))])
+                    left = total.new_zeros(())
+                    if kind.is_discrete:
+                        left = likelihood.tokenizer.rest_nats(real.x.to(device), codes).to(total).sum()
+                    total += torch.stack([bits.to(total).sum(), total.new_tensor(len(codes)), left])
                     decoded = likelihood.tokenizer.decode(codes).to(home)
                     quality.update(original=real.x.to(home), reconstruction=decoded)
                 start += len(batch.x)
-            bits_sum, count = sum_over_ranks(total).tolist()
-            told = bits_of_a_sample(bits_sum / count, data.modality, shape)
+            bits_sum, count, nats_sum = sum_over_ranks(total).tolist()
+            lossy = kind.is_discrete and not getattr(likelihood.tokenizer, "is_lossless", False)
+            if lossy:
+                told = lossless_bits(bits_sum / count, nats_sum / count, kind, shape)
+            else:
+                told = bits_of_a_sample(bits_sum / count, kind, shape)
             told |= likelihood.describe_bits(bits_sum / count)
-            decoder = {name: float(one) for name, one in quality.compute().items() if name in quality.better}
-        better = dict.fromkeys(told, "min") | quality.better
-        return EvaluationResult(told | decoder, self._protocol(module, data, told, quality), better)
+            shown = {} if kind.is_discrete and not lossy else quality.better  # symbols are what they are
+            decoder = {name: float(one) for name, one in quality.compute().items() if name in shown}
+        better = {name: "min" for name in told if not name.startswith("code_")} | shown
+        protocol = self._protocol(module, data, told, quality if shown else None)
+        return EvaluationResult(told | decoder, protocol, better)
 
     def _protocol(
-        self, module: Any, data: EvaluatedData, metrics: dict[str, float], quality: ReconstructionQuality
+        self,
+        module: Any,
+        data: EvaluatedData,
+        metrics: dict[str, float],
+        quality: ReconstructionQuality | None,
     ) -> dict[str, object]:
         averaged = self.ema and getattr(module, "ema", None) is not None
         estimates = getattr(module, "estimates", None)
@@ -104,13 +118,18 @@ class LikelihoodEvaluation:
             "tokenizer": module.tokenizer.sha256,
             "judges": "codes",
         }
-        decoder: dict[str, object] = {one.name: dict(one.protocol) for one in quality.measures}
-        if quality.modality.has_psnr:
-            decoder["psnr"] = "of the split's mse, data range 1"
-        decoder |= {"of": "the true codes", "metrics": list(quality.better), "judges": "codes"}
+        if data.modality.is_discrete:
+            bits |= {"lossless": MEANS, "units": dict(data.modality.units(module.tokenizer.sample_shape))}
+        parts: dict[str, object] = {"bits": bits}
+        if quality is not None and quality.better:
+            decoder: dict[str, object] = {one.name: dict(one.protocol) for one in quality.measures}
+            if quality.modality.has_psnr:
+                decoder["psnr"] = "of the split's mse, data range 1"
+            of_codes = {"of": "the true codes", "metrics": list(quality.better), "judges": "codes"}
+            parts["decoder"] = decoder | of_codes
         return {
             "ganvas": __version__,
             "data": data.describe_split(self.split, self.limit),
             "weights": "ema" if averaged else "raw",
-            "metrics": {"bits": bits} | ({"decoder": decoder} if quality.better else {}),
+            "metrics": parts,
         }

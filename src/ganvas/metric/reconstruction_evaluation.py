@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
@@ -15,10 +14,10 @@ from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation
+from ganvas.metric.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.perceptual.interface import PerceptualDistance
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
-from ganvas.modality.interface import Modality
 from ganvas.version import __version__
 
 BETTER = {
@@ -30,6 +29,10 @@ BETTER = {
     "codes_used": "max",
     "code_usage": "max",
     "dead_codes": "min",
+    # of symbols
+    "bits_per_text": "min",
+    "bits_per_byte": "min",
+    "decoder_bits_per_byte": "min",
 }
 
 
@@ -44,6 +47,14 @@ class Reconstructor(Protocol):
     codebook_sizes: tuple[int, ...]
 
     def reconstruct(self, x: Tensor) -> _Reconstruction: ...
+
+
+class SymbolReconstructor(Reconstructor, Protocol):
+    """What is asked besides of one of symbols (``ganvas.model.text_vqvae.TextVQVAE`` in full)."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+
+    def rest_nats(self, x: Tensor, codes: Tensor) -> Tensor: ...
 
 
 class ReconstructionEvaluation:
@@ -72,8 +83,11 @@ class ReconstructionEvaluation:
 
     def check(self, data: EvaluatedData) -> None:
         """Raises OptionError where the split holds too little or an extractor does not fit the data."""
-        held, needed = data.num_samples(self.split), 2 if self.features is not None else 1
+        looks = not data.modality.is_discrete  # at features, which symbols have not
+        held, needed = data.num_samples(self.split), 2 if looks and self.features is not None else 1
         require_samples(data, self.split, held, needed)
+        if not looks:
+            return
         if self.features is not None:
             self.features.check(data.facts())
         if self.perceptual is not None:
@@ -87,7 +101,8 @@ class ReconstructionEvaluation:
             (see :class:`ganvas.metric.reconstruction.ReconstructionQuality`);
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
             the indices a sample times log2 of its number of codes) and ``bits_per_pixel``, or as the
-            modality counts.
+            modality counts. Of symbols these are the bits of all that brings them back
+            (:mod:`ganvas.metric.lossless`).
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)
@@ -97,15 +112,22 @@ class ReconstructionEvaluation:
             kind, shape = data.modality, list(first.shape[1:])
             quality = ReconstructionQuality(kind, shape).to(home)
             usage = CodeUsage(reconstructor.codebook_sizes).to(home)
-            distance = self._distance(first, home)
-            if self.perceptual is not None:
-                self.perceptual.to(home).reset()
-            count = self._show(reconstructor, data, quality, usage, distance, device)
+            distance = None if kind.is_discrete else self._distance(first, home)
+            perceptual = None if kind.is_discrete else self.perceptual
+            if perceptual is not None:
+                perceptual.to(home).reset()
+            left = torch.zeros((), dtype=torch.float64, device=home)
+            count = self._show(reconstructor, data, quality, usage, distance, device, left)
             values = quality.compute() | usage.compute()
-            if self.perceptual is not None:
-                values |= self.perceptual.compute()
+            if perceptual is not None:
+                values |= perceptual.compute()
             metrics = {name: float(value) for name, value in values.items()}
-            metrics |= bits_of_a_sample(_bits(reconstructor, first), kind, shape)
+            bits = _bits(reconstructor, first)
+            if kind.is_discrete:
+                nats = float(sum_over_ranks(left)) / int(sum_over_ranks(quality.num_samples))
+                metrics |= lossless_bits(bits, nats, kind, shape)
+            else:
+                metrics |= bits_of_a_sample(bits, kind, shape)
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
         better = {name: way for name, way in (BETTER | quality.better).items() if name in metrics}
@@ -126,8 +148,12 @@ class ReconstructionEvaluation:
         usage: CodeUsage,
         distance: FID | None,
         device: torch.device,
+        left: Tensor,
     ) -> bool:
-        """Shows the metrics this rank's batches; returns whether every reconstruction is finite."""
+        """Shows the metrics this rank's batches; returns whether every reconstruction is finite.
+
+        ``left`` is where the nats are added that a decoder of symbols leaves.
+        """
         home = home_of_float64(device)
         broken = torch.zeros((), dtype=torch.int64, device=device)
         for number, batch in enumerate(data.wholes(self.split, self.batch_size, self.limit)):
@@ -138,7 +164,10 @@ class ReconstructionEvaluation:
             broken += (~made.x.isfinite()).any().int()
             quality.update(original=original.to(home), reconstruction=made.x.to(home))
             usage.update([one.to(home) for one in made.indices])
-            if self.perceptual is not None:
+            if data.modality.is_discrete:
+                symbols = cast("SymbolReconstructor", reconstructor)
+                left += symbols.rest_nats(original, symbols.encode(original)).to(left).sum()
+            elif self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
             if distance is not None and self.features is not None:
                 index = torch.arange(len(original), device=home)
@@ -156,11 +185,16 @@ class ReconstructionEvaluation:
     ) -> dict[str, object]:
         metrics: dict[str, object] = dict(quality.protocol)
         metrics["codes"] = usage.protocol | {"metrics": list(usage.compute())}
+        kind, shape = quality.modality, data.facts().sample_shape
+        told = (
+            (lossless_bits(0.0, 0.0, kind, shape)) if kind.is_discrete else bits_of_a_sample(0.0, kind, shape)
+        )
         metrics["bits"] = {
             "code": "fixed length: indices a sample times log2 of the codes, over levels",
-            "metrics": list(bits_of_a_sample(0.0, quality.modality, data.facts().sample_shape)),
+            "metrics": list(told),
+            **({"lossless": MEANS, "units": dict(kind.units(shape))} if kind.is_discrete else {}),
         }
-        if self.perceptual is not None:
+        if self.perceptual is not None and not kind.is_discrete:
             metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
         if distance is not None and self.features is not None:
             features = {"features": dict(self.features.protocol)}
@@ -171,13 +205,6 @@ class ReconstructionEvaluation:
             "weights": "raw",
             "metrics": metrics,
         }
-
-
-def bits_of_a_sample(bits: float, modality: Modality, shape: Sequence[int]) -> dict[str, float]:
-    """Bits of a sample of this shape, and what that is in each of the modality's units, by their names."""
-    return {f"bits_per_{modality.name}": bits} | {
-        name: bits / divisor for name, divisor in modality.units(shape).items()
-    }
 
 
 def _bits(reconstructor: Reconstructor, first: Tensor) -> float:

@@ -55,6 +55,7 @@ class Modality(ABC):
         name: of one sample, e.g. ``image``; bits are reported as ``bits_per_<name>``.
         plural: of several.
         endings: of files of one sample each, the usual one first; empty where there are none.
+        reads: more endings of files that can be read.
         sheets: of files that show several samples at once, the usual one first.
         is_discrete: whether values are numbers of symbols (int64), of which no difference can be taken.
         has_pictures: whether each sample can be drawn by itself.
@@ -67,6 +68,7 @@ class Modality(ABC):
     name: ClassVar[str]
     plural: ClassVar[str]
     endings: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
     sheets: ClassVar[tuple[str, ...]] = SHEETS
     is_discrete: ClassVar[bool] = False
     has_pictures: ClassVar[bool] = True

@@ -44,6 +44,7 @@ class Sound(Modality):
     name = "sound"
     plural = "sounds"
     endings = (".wav", ".flac")
+    reads = (".ogg", ".opus", ".mp3")
     sheets = (*SHEETS, ".wav")
     compared_as = "[-1, 1], as given"
     reports = {

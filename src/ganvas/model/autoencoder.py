@@ -34,6 +34,7 @@ class Autoencoder(Recipe):
     """
 
     reconstruction_loss: ReconstructionLoss
+    makes_logits: ClassVar[bool] = False  # of symbols; else values of samples
     reports: ClassVar[tuple[str, ...]] = (
         *("codes/", "schedule/"),
         *("validation/psnr", "validation/perplexity", "validation/codes_used"),
@@ -82,7 +83,11 @@ class Autoencoder(Recipe):
     def reconstruct(self, x: Tensor) -> Reconstruction:
         """See :class:`ganvas.model.interface.Reconstructs`; clamped to [-1, 1]."""
         reconstruction, indices = self._in_eval_mode(x)
-        return Reconstruction(reconstruction.clamp(-1, 1), indices)
+        return Reconstruction(self.to_samples(reconstruction), indices)
+
+    def to_samples(self, made: Tensor) -> Tensor:
+        """What the decoder makes, to samples [B, ...]: clamped to [-1, 1]."""
+        return made.clamp(-1, 1)
 
     def check_sample(self, x: Tensor) -> None:
         """Raises OptionError unless the networks fit samples like ``x`` [B, ...] and each other."""
@@ -91,6 +96,10 @@ class Autoencoder(Recipe):
         except OptionError as error:
             raise error.under("quantizer") if error.option == "embedding_dim" else error from None
         loss = self._loss
+        of_logits = loss is not None and loss.of_logits
+        rule = "is of symbols, and this model makes values" if of_logits else "is of values"
+        how = "; model/reconstruction_loss=mse" if of_logits else "; model/reconstruction_loss=cross_entropy"
+        require(loss is None or of_logits == self.makes_logits, "reconstruction_loss", loss, rule + how)
         fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
         rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
         require(fits, "decoder.output", "linear", rule)
@@ -136,19 +145,27 @@ class Autoencoder(Recipe):
             levels: how many of the first levels to take; all that are given without.
         """
         with eval_mode(self.quantizer, self.decoder):
-            return self.decoder(self.quantizer.decode(indices, levels)).clamp(-1, 1)
+            return self.to_samples(self.decoder(self.quantizer.decode(indices, levels)))
 
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         reconstruction, indices = self._in_eval_mode(batch.x)
-        shown = reconstruction.clamp(-1, 1)
-        squared = ((shown - batch.x) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
         return self.reconstruction_sums(reconstruction, batch.x) | {
-            "squared_error": widened(squared).sum(),
+            **self.sample_sums(self.to_samples(reconstruction), batch.x),
             **{
                 f"{_COUNTS}{level}": counts_to_sum(own, size)
                 for level, (own, size) in enumerate(zip(indices, self.codebook_sizes, strict=True))
             },
         }
+
+    def sample_sums(self, shown: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Sums over held-out samples of how far those that are ``shown`` are from them."""
+        squared = ((shown - target) / 2).square().flatten(1).mean(1)  # of values in [0, 1]
+        return {"squared_error": widened(squared).sum()}
+
+    def sample_metrics(self, sums: dict[str, Tensor], count: int) -> dict[str, float]:
+        """What is reported of :meth:`sample_sums`, which it takes out of ``sums``."""
+        squared_error = sums.pop("squared_error").item() / count
+        return {"psnr": -10 * math.log10(max(squared_error, 1e-12))}
 
     def reconstruction_sums(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """More sums over a held-out batch's samples, whose means are reported: the loss and its terms.
@@ -172,10 +189,10 @@ class Autoencoder(Recipe):
 
     def validation_metrics(self, sums: Mapping[str, Tensor], count: int) -> dict[str, float]:
         own = dict(sums)
-        squared_error = own.pop("squared_error").item() / count
+        of_samples = self.sample_metrics(own, count)
         levels = [usage(own.pop(name)) for name in sums if name.startswith(_COUNTS)]
         return super().validation_metrics(own, count) | {
-            "psnr": -10 * math.log10(max(squared_error, 1e-12)),
+            **of_samples,
             **{name: sum(one[name].item() for one in levels) / len(levels) for name in levels[0]},
         }
 

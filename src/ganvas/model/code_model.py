@@ -21,6 +21,7 @@ from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.model.ema.interface import WeightAverage
 from ganvas.model.prior.interface import Prior
+from ganvas.model.symbols import Symbols
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
 
@@ -33,7 +34,8 @@ class CodeModel(Recipe):
 
     Args:
         prior: makes the network of ``layout`` and ``num_classes`` (see the part's interface).
-        tokenizer: the autoencoder; of ``data=codes data.tokenizer=RUN``.
+        tokenizer: the autoencoder; of ``data=codes data.tokenizer=RUN``. Of data that are symbols these
+            themselves (:class:`ganvas.model.symbols.Symbols`), e.g. of ``data=text_files``.
         conditional: codes are learnt, and samples asked for, by class.
         label_dropout: probability with which a training sample's class is left out, for guidance.
         ema: average of the prior's weights that samples and likelihoods use, or None.
@@ -59,7 +61,7 @@ class CodeModel(Recipe):
         self,
         *,
         prior: Callable[..., Prior],
-        tokenizer: Tokenizer | None = None,
+        tokenizer: Tokenizer | Symbols | None = None,
         conditional: bool,
         label_dropout: float,
         ema: WeightAverage | None,
@@ -72,7 +74,7 @@ class CodeModel(Recipe):
         seed: int,
     ) -> None:
         super().__init__(seed=seed)
-        rule = "learns the codes of another run; choose data=codes data.tokenizer=RUN"
+        rule = "learns codes; choose data=codes data.tokenizer=RUN, or data of symbols: data=text_files"
         if tokenizer is None:
             raise OptionError("_target_", f"{type(self).__module__}.{type(self).__name__}", rule)
         require(0 <= label_dropout < 1, "label_dropout", label_dropout, "must be in [0, 1); 0.1 is usual")

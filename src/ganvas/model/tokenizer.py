@@ -71,6 +71,19 @@ class Tokenizer:
             made: Tensor = self.recipe.decode(self.layout.unflatten(codes))
             return made
 
+    @torch.no_grad()
+    def rest_nats(self, x: Tensor, codes: Tensor) -> Tensor | None:
+        """-log p(x | codes) of samples [B, ...] and their codes int64 [B, N], float64 [B].
+
+        None of a decoder that says no probabilities of samples.
+        """
+        own: Any = self.to(codes.device).recipe
+        if not hasattr(own, "rest_nats"):
+            return None
+        with eval_mode(self.recipe):
+            found: Tensor = own.rest_nats(x.to(codes.device), self.layout.unflatten(codes))
+            return found
+
     def latent_space(self, *, snap: bool) -> LatentSpace:
         """The latents of its codes, for a generator to learn; its bounds are to be set by its ``fit``.
 

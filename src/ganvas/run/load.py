@@ -14,7 +14,9 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError, require
+from ganvas.model.code_model import CodeModel
 from ganvas.model.latent_generator import LatentGenerator
+from ganvas.model.symbols import Symbols
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.checkpoint.check import check_fits, load_checked
@@ -82,13 +84,14 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
     Args:
         data: the built data module.
         given: of :func:`tokenizer_of`; a model of codes gets it, one of latents gets the data's space.
+            Without, the codes of data that are symbols are these.
 
     Raises:
         OptionError: data that are latents, and a model that makes nothing of latent vectors.
     """
     space = getattr(data, "latent_space", None)
     if space is None:
-        return build(config["model"] | given, "model")
+        return build(config["model"] | (given or _symbols_of(config, data)), "model")
     name = config["model"].get("_target_")
     rule = "does not learn latents, which data=latents hands out; choose a GAN, e.g. model=style"
     target = locate(name, "model")
@@ -98,6 +101,15 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
     require(isinstance(model, LatentGenerator), "model._target_", name, rule)
     model.learn_in(space)
     return model
+
+
+def _symbols_of(config: dict[str, Any], data: Any) -> dict[str, Any]:
+    """``tokenizer`` of data whose samples are symbols, for a model of codes; empty for others."""
+    if getattr(data, "vocabulary", None) is None or not data.modality.is_discrete:
+        return {}
+    target = locate(config["model"].get("_target_"), "model")
+    learns_codes = inspect.isclass(target) and issubclass(target, CodeModel)
+    return {"tokenizer": Symbols(data)} if learns_codes else {}
 
 
 def tokenizer_of(config: dict[str, Any], allow: Sequence[str] = ()) -> dict[str, Tokenizer]:

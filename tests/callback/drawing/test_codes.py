@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.callback.drawing.codes import Codes, at_most, decode_codes, measure_use
+from ganvas.callback.drawing.codes import Codes, decode_codes, measure_use
 from ganvas.functional.batch import Batch
 from ganvas.model.interface import has_codes
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
@@ -142,11 +142,3 @@ def test_a_recipe_whose_quantizer_keeps_no_contract_has_no_codes() -> None:
     assert has_codes(Model(Sums()))
     foreign = Model(nn.Linear(2, 2))  # type: ignore[arg-type]
     assert not has_codes(foreign)
-
-
-def test_large_images_become_small_by_means() -> None:
-    x = torch.arange(32.0).view(1, 1, 4, 8)
-    assert torch.equal(at_most(x, 8), x)
-    small = at_most(x, 4)
-    assert small.tolist() == [[[[4.5, 6.5, 8.5, 10.5], [20.5, 22.5, 24.5, 26.5]]]]
-    assert at_most(torch.zeros(1, 1, 1, 300), 4).shape == (1, 1, 1, 4)

@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ganvas.callback.drawing.projector import write_projector
 from ganvas.callback.drawing.views import Views, look, write_views
 from ganvas.functional.batch import Batch
+from ganvas.modality.points import Points
 from ganvas.model.interface import Discriminates, FromLatents
 
 
@@ -49,7 +50,7 @@ def test_points_and_the_decision_are_read_back(tmp_path: Path) -> None:
     assert isinstance(game, FromLatents)
     assert isinstance(game, Discriminates)
     real = torch.linspace(-0.25, 1, 40)[:, None].expand(-1, 2)
-    views = look(game, Batch(real, None), 20, 3, torch.device("cpu"))
+    views = look(game, Batch(real, None), 20, 3, torch.device("cpu"), Points())
     assert views.vectors is None  # of points there are no pictures
     writer = SummaryWriter(str(tmp_path))
     for examples in (8, 16):
@@ -80,7 +81,7 @@ def test_points_and_the_decision_are_read_back(tmp_path: Path) -> None:
 def test_a_run_that_diverged_goes_on(bad: float, tmp_path: Path) -> None:
     game = Game()
     game.generate = lambda z, label=None, **options: z * bad  # type: ignore[method-assign]
-    views = look(game, Batch(torch.zeros(4, 2), None), 4, 0, torch.device("cpu"))
+    views = look(game, Batch(torch.zeros(4, 2), None), 4, 0, torch.device("cpu"), Points())
     assert views.logits is None
     assert views.points is not None
     assert views.points[1].isfinite().all()

@@ -210,10 +210,10 @@ def test_what_a_right_checksum_hides_is_refused(ganvas: Ganvas, coded: Path, wri
     ("words", "key", "part"),
     [
         ("x.gvq {run} --out mine", "--out", "is not empty; name a new folder"),
-        ("x.gvq {run} --out x.gvq", "--out", "is a file; name a folder"),
+        ("x.gvq {run} --out x.gvq", "--out", "is there already; --overwrite writes over it"),
         ("x.gvq {run} --out there.npz", "--out", "is there already; --overwrite"),
-        ("x.gvq {run} --out new.npz", "--out", "images of one size"),
-        ("x.gvq {run} --out new --overwrite", "--overwrite", "=True: is of an F.npz"),
+        ("x.gvq {run} --out new.npz", "--out", "samples of one size"),
+        ("x.gvq {run} --out new --overwrite", "--overwrite", "=True: is of a file"),
         ("nothing.gvq {run} --out new", "FILE", "=nothing.gvq: cannot be read"),
         ("mine {run} --out new", "FILE", "=mine: is no regular file"),
         ("x.gvq nothing --out new", "RUN", "=nothing: "),

@@ -128,20 +128,20 @@ def test_a_prior_codes_all_levels_together(ganvas: Ganvas, coded: Path, tmp_path
         ("{o}/train/masked flat --out x.gvq", "RUN", "={o}/train/masked: sees all codes of an image at once"),
         ("{o}/train/grey flat --out x.png", "--out", "must end in .gvq"),
         ("{o}/train/grey flat --out flat", "--out", "must end in .gvq"),
-        ("{o}/train/grey --out x.gvq", "PICTURES", "=: names no pictures"),
-        ("{o}/train/grey flat --split test --out x.gvq", "PICTURES", "=flat: are named, and --split too"),
+        ("{o}/train/grey --out x.gvq", "FILES", "=: names no files"),
+        ("{o}/train/grey flat --split test --out x.gvq", "FILES", "=flat: are named, and --split too"),
         ("{o}/train/grey flat --num 3 --out x.gvq", "--num", "is of --split"),
         ("{o}/train/grey flat --labels --out x.gvq", "--labels", "=True: is of --split"),
         ("{o}/train/grey --split test --labels --out x.gvq", "--labels", "=True: the run has no prior"),
         ("{o}/train/grey --split test --num 9999 --out x.gvq", "--num", "the test split holds"),
-        ("{o}/train/grey nothing.png --out x.gvq", "PICTURES", "=nothing.png: is no file"),
+        ("{o}/train/grey nothing.png --out x.gvq", "FILES", "=nothing.png: is no file"),
         (
             "{o}/train/grey flat/0.png none.png --out x.gvq",
-            "PICTURES",
+            "FILES",
             "=none.png: cannot be read as an image",
         ),
-        ("{o}/train/grey empty.png --out x.gvq", "PICTURES", "=empty.png: cannot be read as an image"),
-        ("{o}/train/grey bare --out x.gvq", "PICTURES", "=bare: holds no images"),
+        ("{o}/train/grey empty.png --out x.gvq", "FILES", "=empty.png: cannot be read as an image"),
+        ("{o}/train/grey bare --out x.gvq", "FILES", "=bare: holds no images"),
         ("{o}/train/grey flat --level 2 --out x.gvq", "--level", "it has one level"),
     ],
 )
@@ -187,7 +187,7 @@ def test_points_are_no_pictures(ganvas: Ganvas, tmp_path: Path) -> None:
         *("trainer.max_examples=64", "data.num_train=256", "data.num_val=64", "data.num_test=64"),
     )
     line = ["encode", "run", "--split", "test", "--out", "x.gvq"]
-    refused(ganvas, tmp_path, line, "RUN", "=run: has codes of samples [2]; it must be a run on images")
+    refused(ganvas, tmp_path, line, "RUN", "=run: has codes of samples [2], which have no files")
 
 
 @pytest.mark.slow

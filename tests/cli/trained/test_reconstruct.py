@@ -85,7 +85,7 @@ def test_pairs_and_codes_are_scaled_in_every_format(
 
 
 def test_codes_without_a_pixel_each_are_refused() -> None:
-    from ganvas.callback.drawing.images import draw_codes
+    from drawn import draw_codes
 
     from ganvas.errors import OptionError
 

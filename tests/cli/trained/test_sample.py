@@ -207,7 +207,7 @@ def test_bad_outputs(words: str, key: str, part: str, ganvas, outputs: Path, tmp
         (
             "--out new/",
             "--out",
-            "these samples have shape [2], and images have 1 or 3 channels",
+            "points have no files of their own; --out F.npz writes any samples",
         ),
         ("--out x.png --scale 2", "--scale", "is of images, and these samples have shape [2]; leave it out"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ganvas.callback.drawing.images import (
+from drawn import (
     draw,
     draw_codes,
     draw_neighbours,
@@ -21,6 +21,7 @@ from ganvas.errors import OptionError
 from ganvas.functional.colours import code_colours
 from ganvas.functional.images import grid
 from ganvas.modality.drawing.files import save_image
+from ganvas.modality.drawing.sheets import smaller
 
 
 def test_a_grid_places_row_by_row() -> None:
@@ -187,3 +188,10 @@ def test_neighbours_stand_right_of_their_sample() -> None:
     assert [int(board[0, 20, 20 + shift]) for shift in (0, 48, 90)] == [0, 128, 255]
     assert [int(board[0, 62, 20 + shift]) for shift in (0, 48, 90)] == [191, 64, 159]
     assert (board[0, :, 44:48] == 255).all()
+
+
+def test_large_pictures_become_small_by_means() -> None:
+    x = torch.arange(32).view(1, 1, 4, 8).to(torch.uint8)
+    assert torch.equal(smaller(x, 8), x)
+    assert smaller(x * 2, 4).tolist() == [[[[9, 13, 17, 21], [41, 45, 49, 53]]]]
+    assert smaller(torch.zeros(1, 1, 1, 300, dtype=torch.uint8), 4).shape == (1, 1, 1, 4)

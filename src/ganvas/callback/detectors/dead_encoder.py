@@ -30,7 +30,7 @@ class DeadEncoder(Detector):
         self.probes, self.unexplained = probes, unexplained
 
     def measure(self, probe: Probe) -> dict[str, float]:
-        if probe.reconstruction is None:
+        if probe.reconstruction is None or not probe.reference.has_distances:
             return {}
         real = widened(probe.reference.train.x)
         error = (widened(probe.reconstruction[0]) - real).square().mean()

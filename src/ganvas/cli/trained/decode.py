@@ -1,4 +1,4 @@
-"""``ganvas decode F.gvq [RUN] --out DIR``: the pictures of a file of codes that ``ganvas encode`` wrote.
+"""``ganvas decode F.gvq [RUN] --out DIR``: the pictures, sounds or texts of a file of codes.
 
 Without RUN the run is found by the hash of its weights, which the file holds.
 """
@@ -24,25 +24,32 @@ from ganvas.cli.arguments import (
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.files.write import WholeFile, new_folder
-from ganvas.modality.drawing.files import check_size, save_into, to_image
+from ganvas.modality.drawing.files import check_size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganvas.cli.trained.coded.model import CodedModel, Pixels
+    from ganvas.cli.trained.coded.model import CodedModel
     from ganvas.codec.codes import Decoded
     from ganvas.codec.container import Container
+    from ganvas.modality.interface import Modality
 
 _DIGITS = 6  # of the names of pictures
 _MEND = "name the RUN that wrote it, or a whole file that ganvas encode wrote"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Writes the pictures: what the codes decode to, or of a lossless file the originals, to the bit."""
+    """Writes what the codes decode to, or of a lossless file the originals, to the bit."""
     arguments = decode_parser().parse_args(list(argv))
     out = _check_out(arguments)
     found = decode(arguments, out)
-    _write_arrays(out, found) if out.suffix == ".npz" else _write_folder(out, found)
+    if out.suffix == ".npz":
+        _write_arrays(out, found)
+    elif out.suffix:
+        with writing(out), WholeFile(out) as one:
+            found.modality.write(one, out.suffix, next(found.samples))
+    else:
+        _write_folder(out, found)
     say(out)
     return 0
 
@@ -52,11 +59,13 @@ class Read:
     """What was in a file.
 
     Attributes:
-        pictures: uint8 [C, H, W] each, made one after the other.
+        samples: each as it is stored, e.g. uint8 [C, H, W], made one after the other.
+        modality: what they are.
         label: int64 [n], one more than the last class for "no class"; None where the file has none.
     """
 
-    pictures: Iterator[Pixels]
+    samples: Iterator[Tensor]
+    modality: Modality
     label: Tensor | None
 
 
@@ -68,10 +77,11 @@ def decode_parser() -> Parser:
     parser.add_argument(
         "--out",
         required=True,
-        help="a new folder of 000000.png and so on; F.npz: images uint8 [N, H, W, C] of one size, labels "
-        "int64 [N] where the file has some",
+        help="a new folder of 000000.png (.wav, .txt) and so on; F.png, F.wav, F.flac, F.txt: the only one; "
+        "F.npz: images uint8 [N, H, W, C] (or as they are stored) of one size, labels int64 [N] where the "
+        "file has some",
     )
-    parser.add_argument("--overwrite", action="store_true", help="write over an F.npz that is there")
+    parser.add_argument("--overwrite", action="store_true", help="write over a file that is there")
     parser.add_argument("--batch-size", type=int, default=256, help="tiles that are decoded at a time")
     return parser
 
@@ -92,19 +102,24 @@ def decode(arguments: argparse.Namespace, out: Path | None) -> Read:
     _check_fits(file, out)
     model = _model(arguments, file)
     found = _decoded(model, file, arguments.file)
-    return Read(_pictures(model, file, found, arguments.batch_size), found.label)
+    kind = model.modality
+    if out is not None and out.suffix not in ("", ".npz"):
+        rule = f"is one file, and {arguments.file} holds {len(found.sizes):,} {kind.plural}; name a folder"
+        require(len(found.sizes) == 1, "--out", out, rule)
+        rule = f"must end in {', '.join(kind.endings)} or .npz, or be a folder"
+        require(out.suffix in kind.endings, "--out", out, rule)
+    made = _pictures if kind.name == "image" else _clips
+    return Read(made(model, file, found, arguments.batch_size), kind, found.label)
 
 
 def _check_out(arguments: argparse.Namespace) -> Path:
     out = Path(arguments.out)
-    if out.suffix == ".npz":
-        check_out(out, (".npz",))
+    if out.suffix and not out.is_dir():
+        check_out(out, (out.suffix,))
         rule = "is there already; --overwrite writes over it, or name another"
         require(arguments.overwrite or not out.exists(), "--out", out, rule)
         return out
-    require(
-        not arguments.overwrite, "--overwrite", True, "is of an F.npz, and --out is a folder; leave it out"
-    )
+    require(not arguments.overwrite, "--overwrite", True, "is of a file, and --out is a folder; leave it out")
     check_new_folder(out)
     return out
 
@@ -114,9 +129,9 @@ def _check_fits(file: Container, out: Path | None) -> None:
     from ganvas.functional.memory import require_memory
 
     if out is not None and out.suffix == ".npz":
-        rule = "is an array of images of one size, and the file holds several; name a folder"
+        rule = "is an array of samples of one size, and the file holds several; name a folder"
         require(len(set(file.sizes)) == 1, "--out", out, rule)
-    elif out is not None:
+    elif out is not None and file.tile is not None and file.tile[0] > 1:
         rule = f"is a folder of PNGs, and images of {file.channels} channels are none; name an F.npz"
         require(file.channels in (1, 3), "--out", out, rule)
         for height, width in file.sizes:
@@ -150,7 +165,7 @@ def _decoded(model: CodedModel, file: Container, path: Path) -> Decoded:
     digest = (model.hash_with_prior if has_prior else model.hash) or model.hash
     rule = f"was written by another model: {file.model.hex()}, that of {model.place} is {digest.hex()}"
     require(digest == file.model, "FILE", path, f"{rule}; {_MEND}")
-    tile, channels = model.tile, model.shape[0]
+    tile, channels = model.tile, model.channels
     fits = file.tile == tile and file.channels == channels
     rule = f"holds images of {file.channels} channels, tiles {file.tile}; the model takes {list(model.shape)}"
     require(fits, "FILE", path, f"{rule}; {_MEND}")
@@ -168,9 +183,22 @@ def _decoded(model: CodedModel, file: Container, path: Path) -> Decoded:
         raise OptionError("FILE", path, f"{error}; {_MEND}") from error
 
 
-def _pictures(model: CodedModel, file: Container, found: Decoded, batch_size: int) -> Iterator[Pixels]:
+def _clips(model: CodedModel, file: Container, found: Decoded, batch_size: int) -> Iterator[Tensor]:
+    """[..., T] each, as stored."""
+    from ganvas.cli.trained.coded.clips import decode_clip
+    from ganvas.codec import tiles
+
+    start = 0
+    for size in found.sizes:
+        count = tiles.count(size, file.tile)
+        yield decode_clip(model, found.codes[start : start + count], size[1], batch_size=batch_size)
+        start += count
+
+
+def _pictures(model: CodedModel, file: Container, found: Decoded, batch_size: int) -> Iterator[Tensor]:
     """uint8 [C, H, W] each."""
     import numpy as np
+    import torch
 
     from ganvas.codec import tiles
 
@@ -179,31 +207,32 @@ def _pictures(model: CodedModel, file: Container, found: Decoded, batch_size: in
     for size in found.sizes:
         count = tiles.count(size, file.tile)
         if found.images is not None:
-            yield tiles.join(found.images[start : start + count].numpy(), size)
+            yield torch.from_numpy(tiles.join(found.images[start : start + count].numpy(), size))
             start += count
             continue
         while ready is None or len(ready) < count:
             part = model.decode_pixels(found.codes[start : start + batch_size])
             ready = part if ready is None else np.concatenate([ready, part])
             start += batch_size
-        yield tiles.join(ready[:count], size)
+        yield torch.from_numpy(tiles.join(ready[:count], size))
         ready = ready[count:]
 
 
 def _write_folder(out: Path, found: Read) -> None:
-    import torch
-
+    ending = found.modality.endings[0]
     with writing(out), new_folder(out) as shop:
-        for number, picture in enumerate(found.pictures):
+        for number, sample in enumerate(found.samples):
             content = io.BytesIO()
-            save_into(content, ".png", to_image(torch.from_numpy(picture)))
-            shop.write(f"{number:0{_DIGITS}}.png", content.getvalue())
+            found.modality.write(content, ending, sample)
+            shop.write(f"{number:0{_DIGITS}}{ending}", content.getvalue())
 
 
 def _write_arrays(out: Path, found: Read) -> None:
     import numpy as np
 
-    arrays = {"images": np.stack([picture.transpose(1, 2, 0) for picture in found.pictures])}
+    kind = found.modality
+    stored = np.stack([sample.numpy() for sample in found.samples])
+    arrays = {kind.plural: stored.transpose(0, 2, 3, 1) if kind.name == "image" else stored}
     if found.label is not None:
         arrays["labels"] = found.label.numpy()
     with writing(out), WholeFile(out) as file:

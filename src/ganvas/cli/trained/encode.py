@@ -1,7 +1,8 @@
-"""``ganvas encode RUN PICTURES... --out F.gvq``: pictures as a file of codes, by a VQ-VAE and its prior.
+"""``ganvas encode RUN FILES... --out F.gvq``: pictures, sounds or texts as a file of codes.
 
 The codes are coded under the prior of RUN; where RUN is a VQ-VAE, under counts that adapt to them. Pictures
-of any size are cut into tiles as large as the samples that the VQ-VAE was trained on.
+of any size, and sounds and texts of any length, are cut into pieces as large as the samples that the VQ-VAE
+was trained on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ganvas.files.text import say
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganvas.cli.trained.coded.clips import CodedClips
     from ganvas.cli.trained.coded.model import CodedModel
     from ganvas.cli.trained.coded.pictures import Coded
     from ganvas.codec.container import Container
@@ -27,17 +29,26 @@ _SPLITS = ("train", "val", "test")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Writes the file, and says what it takes: bits an image, bits/dim, PSNR of what it decodes to."""
+    """Writes the file, and says what it takes: bits an image (a second, a byte), bits/dim, and how near what
+    it decodes to comes."""
     arguments = encode_parser().parse_args(list(argv))
     found = encode(arguments)
-    each = {name: found[name] for name in ("codes", "residual", "header") if found[name]}
-    parts = ", ".join(f"{name} {8 * size / found['images']:.2f}" for name, size in each.items())
-    psnr = "without limit" if found["psnr"] == math.inf else f"{found['psnr']:.2f} dB"
-    what = "lossless; PSNR of the codes alone" if arguments.lossless else "PSNR of what it decodes to"
-    said = f"{found['images']:,} images{_sizes(found['sizes'])} in {found['bytes']:,} bytes"
+    count, name, plural = found[found["modality"].plural], found["modality"].name, found["modality"].plural
+    each = {part: found[part] for part in ("codes", "residual", "header") if found[part]}
+    parts = ", ".join(f"{part} {8 * size / count:.2f}" for part, size in each.items())
+    said = f"{count:,} {plural}{_sizes(found['sizes'])} in {found['bytes']:,} bytes"
     say(f"{said}, {found['header']} of header")
-    say(f"{found['bits_per_image']:.2f} bits an image ({parts}), {found['bits_per_dim']:.4f} bits/dim")
-    say(f"{what}: {psnr}")
+    units = [f"{found[f'bits_per_{name}']:.2f} bits {'an' if name[0] in 'aeiou' else 'a'} {name} ({parts})"]
+    units += [f"{found['bits_per_dim']:.4f} bits/dim"]
+    if "kilobits_per_second" in found:
+        units.append(f"{found['kilobits_per_second']:.4g} kbit/s")
+    say(", ".join(units))
+    if "psnr" in found:
+        psnr = "without limit" if found["psnr"] == math.inf else f"{found['psnr']:.2f} dB"
+        what = "lossless; PSNR of the codes alone" if arguments.lossless else "PSNR of what it decodes to"
+        say(f"{what}: {psnr}")
+    else:
+        say(", ".join(f"{key} {value:.4g}" for key, value in found["measures"].items()))
     say(arguments.out)
     return 0
 
@@ -45,15 +56,13 @@ def run(argv: Sequence[str]) -> int:
 def encode_parser() -> Parser:
     """The command's arguments; ``ganvas.encode`` fills them in itself."""
     parser = run_parser("encode", __doc__)
-    parser.add_argument("pictures", metavar="PICTURES", nargs="*", help="files, and folders of them")
-    parser.add_argument("--split", choices=_SPLITS, help="instead of PICTURES, those of the run's data")
+    parser.add_argument("files", metavar="FILES", nargs="*", help="files, and folders of them")
+    parser.add_argument("--split", choices=_SPLITS, help="instead of FILES, those of the run's data")
     parser.add_argument("--num", type=int, help="of --split, the first ones (all)")
     parser.add_argument(
         "--labels", action="store_true", help="of --split: a prior with classes is told them; the file too"
     )
-    parser.add_argument(
-        "--lossless", action="store_true", help="every bit of the pictures, not of codes alone"
-    )
+    parser.add_argument("--lossless", action="store_true", help="every bit of pictures, not of codes alone")
     parser.add_argument("--level", type=int, help="the first levels of the codes alone, so many (all)")
     parser.add_argument("--out", type=Path, required=True, help="F.gvq")
     parser.add_argument("--overwrite", action="store_true", help="write over a file that is there")
@@ -65,46 +74,65 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the file.
 
     Returns:
-        ``images``, ``sizes`` (height and width of each), ``bytes`` of the file, of these ``header``,
-        ``codes`` and ``residual``, ``bits_per_image``, ``bits_per_dim``, and ``psnr`` of what the codes
-        decode to, infinite where that is the original.
+        ``modality``, ``images`` (or ``sounds`` ...: how many), ``sizes`` (height and width of each; a sound
+        or a text has height 1), ``bytes`` of the file, of these ``header``, ``codes`` and ``residual``,
+        ``bits_per_image`` (or of what there is), ``bits_per_dim``, of sounds ``kilobits_per_second``; and of
+        what the codes decode to ``psnr``, infinite where that is the original, or ``measures``.
     """
     _check(arguments)
     folder, allow = named_run(arguments)
 
+    from ganvas.cli.trained.coded.clips import find_clips
     from ganvas.cli.trained.coded.model import CodedModel
-    from ganvas.cli.trained.coded.pictures import code_pictures, find_pictures, pictures_of, read_pictures
+    from ganvas.cli.trained.coded.pictures import find_pictures
     from ganvas.codec.coder import require_constriction
     from ganvas.run.load import load_run
 
     require_constriction()
-    paths = find_pictures(arguments.pictures)
+    for word in arguments.files:
+        require(
+            Path(word).exists(), "FILES", word, "is no file and no folder; name some"
+        )
     recipe, data, _ = load_run(folder, allow=allow)
     model = CodedModel(recipe, data, folder.path)
+    is_image = model.modality.name == "image"
+    rule = f"is of pictures, and the run's samples are {model.modality.plural}; leave it out"
+    require(is_image or not arguments.lossless, "--lossless", True, rule)
+    paths = find_pictures(arguments.files) if is_image else find_clips(arguments.files, model.modality)
     levels = _levels(arguments.level, model)
     _require_prior(model)
     if model.is_by_class and not arguments.labels:
         text = "the prior has learnt codes by class alone (model.label_dropout=0), and is told none"
         say(f"{text}: they take more bits; --split with --labels tells it", error=True)
-    label = None
-    if arguments.split is None:
-        channels = model.shape[0]
-        rule = f"takes images of {channels} channels, which no picture has; --split takes those of its data"
-        require(channels in (1, 3), "RUN", folder.path, rule)
-        pictures = read_pictures(paths, channels)
-    else:
+    num = 0
+    if arguments.split is not None:
         there = check_split(model.data, arguments.split, arguments.num or 1)
         num = there if arguments.num is None else arguments.num
         rule = f"the {arguments.split} split holds {there}; ask for fewer"
         require(num <= there, "--num", num, rule)
-        pictures = pictures_of(model.data, arguments.split, num)
-        label = _labels(arguments, model, num)
-    coded = code_pictures(
-        model, pictures, levels=levels, keep=arguments.lossless, batch_size=arguments.batch_size
-    )
+    label = None if arguments.split is None else _labels(arguments, model, num)
+    coded = _coded(model, arguments, paths, levels, num)
     file = contain(model, coded, levels=levels, label=label)
     _write(arguments.out, file)
-    return _figures(file, coded)
+    return _figures(file, coded, model)
+
+
+def _coded(
+    model: CodedModel, arguments: argparse.Namespace, paths: Sequence[Path], levels: int, num: int
+) -> Coded | CodedClips:
+    """The codes of the files, or of the split where one is asked for."""
+    from ganvas.cli.trained.coded.clips import clips_of, code_clips, read_clips
+    from ganvas.cli.trained.coded.pictures import code_pictures, pictures_of, read_pictures
+
+    split, batch_size = arguments.split, arguments.batch_size
+    if model.modality.name != "image":
+        clips = read_clips(paths, model.modality) if split is None else clips_of(model.data, split, num)
+        return code_clips(model, clips, levels=levels, batch_size=batch_size)
+    channels = model.channels
+    rule = f"takes images of {channels} channels, which no picture has; --split takes those of its data"
+    require(split is not None or channels in (1, 3), "RUN", model.place, rule)
+    pictures = read_pictures(paths, channels) if split is None else pictures_of(model.data, split, num)
+    return code_pictures(model, pictures, levels=levels, keep=arguments.lossless, batch_size=batch_size)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -117,12 +145,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.split is None:
         for name in ("num", "labels"):
             value = getattr(arguments, name)
-            require(not value, f"--{name}", value, "is of --split, and PICTURES are named; leave it out")
-        rule = "names no pictures; name files or folders, or --split test for those of the run's data"
-        require(bool(arguments.pictures), "PICTURES", "", rule)
+            require(not value, f"--{name}", value, "is of --split, and FILES are named; leave it out")
+        rule = "names no files; name some, or folders, or --split test for those of the run's data"
+        require(bool(arguments.files), "FILES", "", rule)
     else:
-        named = " ".join(arguments.pictures)
-        require(not named, "PICTURES", named, "are named, and --split too; leave one of them out")
+        named = " ".join(arguments.files)
+        require(not named, "FILES", named, "are named, and --split too; leave one of them out")
 
 
 def _levels(level: int | None, model: CodedModel) -> int:
@@ -154,11 +182,13 @@ def _labels(arguments: argparse.Namespace, model: CodedModel, num: int) -> Tenso
     return label[:num]
 
 
-def contain(model: CodedModel, coded: Coded, *, levels: int, label: Tensor | None = None) -> Container:
+def contain(
+    model: CodedModel, coded: Coded | CodedClips, *, levels: int, label: Tensor | None = None
+) -> Container:
     """The content of the file.
 
     Raises:
-        OptionError: ``RUN``: what it makes of pictures cannot be coded.
+        OptionError: ``RUN``: what it makes of them cannot be coded.
     """
     from ganvas.codec.codes import encode_codes
 
@@ -170,10 +200,10 @@ def contain(model: CodedModel, coded: Coded, *, levels: int, label: Tensor | Non
             layout=model.layouts[levels - 1],
             model=digest,
             sizes=coded.sizes,
-            channels=model.shape[0],
+            channels=model.channels,
             prior=model.prior,
             label=label,
-            images=coded.originals,
+            images=getattr(coded, "originals", None),
             reconstruct=model.decode,
             tile=model.tile,
         )
@@ -190,24 +220,32 @@ def _write(out: Path, file: Container) -> None:
         write_container(out, file)
 
 
-def _figures(file: Container, coded: Coded) -> dict[str, Any]:
+def _figures(file: Container, coded: Coded | CodedClips, model: CodedModel) -> dict[str, Any]:
     from ganvas.codec.account import account
 
-    spent = account(file)
-    mean = coded.squared_error / spent.dimensions
-    return {
-        "images": spent.images,
+    spent, kind = account(file), model.modality
+    bits = spent.header + spent.codes + spent.residual
+    found: dict[str, Any] = {
+        "modality": kind,
+        kind.plural: spent.images,
         "sizes": coded.sizes,
-        "bytes": (spent.header + spent.codes + spent.residual) // 8,
+        "bytes": bits // 8,
         "header": spent.header // 8,
         "codes": spent.codes // 8,
         "residual": spent.residual // 8,
-        "bits_per_image": spent.bits_per_image,
+        f"bits_per_{kind.name}": spent.bits_per_image,
         "bits_per_dim": spent.bits_per_dim,
-        "psnr": 10 * math.log10(255**2 / mean) if mean else math.inf,
     }
+    if hasattr(coded, "squared_error"):
+        mean = coded.squared_error / spent.dimensions
+        return found | {"psnr": 10 * math.log10(255**2 / mean) if mean else math.inf}
+    length = sum(width for _, width in coded.sizes)
+    found |= {name: bits / whole for name, whole in kind.units([*model.shape[:-1], length]).items()}
+    return found | {"measures": coded.means()}
 
 
 def _sizes(sizes: Sequence[Any]) -> str:
     least, most = min(sizes), max(sizes)
+    if most[0] == 1:
+        return f" of {least[1]:,}" + (f" to {most[1]:,}" if least != most else "") + " samples"
     return f" of {least[0]} x {least[1]}" + (f" to {most[0]} x {most[1]}" if least != most else "")

@@ -193,6 +193,9 @@ def _evaluate(
         folder.path.name,
         "the run has no averaged weights (model/ema=none); leave the option out",
     )
+    if isinstance(model, DrawsCodes) and data.modality.is_discrete:  # of which no features are known
+        likelihood = LikelihoodEvaluation(limit=arguments.num_real, ema=not arguments.raw, **shared)
+        return likelihood(model, data)  # type: ignore[arg-type]  # a module too
     if isinstance(model, Samples) or (arguments.floor and isinstance(model, Reconstructs)):
         require(metrics["features"] is not None, "metric/features", "none", "samples are judged by features")
         evaluate = SampleEvaluation(

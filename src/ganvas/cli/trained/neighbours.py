@@ -59,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
     )
     shape, kind = list(data.sample_shape), data.modality
     if not kind.has_pictures or kind.is_discrete:
-        rule = "neighbours are of samples that are drawn, and have distances"
+        rule = "neighbours are of what can be drawn by itself, e.g. images"
         raise OptionError("RUN", folder.path, f"has samples of shape {shape}; {rule}")
     check_scalable(arguments.scale, kind, shape, arguments.num * (arguments.k + 1))
 

@@ -124,7 +124,7 @@ class TensorLoader:
             yield from batches
             return
         for rows in self.order:
-            batch = gather(self.stored, rows)
+            batch = self.gather(rows)
             yield pinned(batch) if self.pin_memory else batch
 
     def close(self) -> None:
@@ -137,6 +137,10 @@ class TensorLoader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         pass
+
+    def gather(self, rows: Rows) -> StoredBatch:
+        """The samples of a batch of the order, in this process."""
+        return gather(self.stored, rows)
 
     def samples(self) -> Dataset[StoredBatch]:
         """What the worker processes ask."""

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganvas.errors import require
@@ -24,6 +25,8 @@ class ReconstructionLoss(ABC):
     Attributes:
         weight: what the distance is multiplied by.
         needs_bounded: whether it is one of values in [-1, 1] alone: what a decoder makes must lie there.
+        of_logits: whether it is one of symbols: reconstructions are logits [B, V, ...] of the V symbols, the
+            target int64 [B, ...].
 
     Args:
         weight: positive.
@@ -34,6 +37,7 @@ class ReconstructionLoss(ABC):
 
     weight: float = 1.0  # of one that leaves the constructor out
     needs_bounded: bool = False
+    of_logits: bool = False
 
     def __init__(self, weight: float = 1.0) -> None:
         is_one = 0 < weight < math.inf
@@ -46,7 +50,10 @@ class ReconstructionLoss(ABC):
 
     @abstractmethod
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
-        """Two tensors [B, ...] of one shape, about [-1, 1], to a scalar mean with a gradient."""
+        """Two tensors [B, ...] of one shape, about [-1, 1], to a scalar mean with a gradient.
+
+        Where it is ``of_logits``: logits [B, V, ...] and symbols int64 [B, ...].
+        """
 
     def with_terms(self, *, reconstruction: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and by name the terms that it is the sum of; none where it is one."""
@@ -70,11 +77,21 @@ class ReconstructionLoss(ABC):
 
 def _of_one_shape(loss: Any) -> Any:
     def checked(self: ReconstructionLoss, *, reconstruction: Tensor, target: Tensor) -> Any:
-        if reconstruction.shape != target.shape:
+        if self.of_logits:
+            _require_logits(reconstruction, target)
+            reconstruction = at_least_float32(reconstruction)
+        elif reconstruction.shape != target.shape:
             raise unlike(reconstruction=reconstruction, target=target)
-        if reconstruction.dtype not in WIDE or target.dtype not in WIDE:
+        elif reconstruction.dtype not in WIDE or target.dtype not in WIDE:
             reconstruction, target = at_least_float32(reconstruction), at_least_float32(target)
         distance = loss(self, reconstruction=reconstruction, target=target)
         return distance if self.weight == 1 else self.weight * distance
 
     return checked
+
+
+def _require_logits(logits: Tensor, target: Tensor) -> None:
+    shape = (*logits.shape[:1], *logits.shape[2:])
+    if logits.ndim < 2 or shape != target.shape or target.dtype != torch.int64:
+        found = f"{list(logits.shape)} and symbols {target.dtype} {list(target.shape)}"
+        raise ValueError(f"logits {found}: must be [B, V, ...] and int64 [B, ...]")

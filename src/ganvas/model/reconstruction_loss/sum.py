@@ -32,6 +32,10 @@ class Sum(ReconstructionLoss):
         require(len(terms) > 0, "reconstruction_loss", "[]", "names no loss; [mse] is one")
         self.terms = terms
         self.needs_bounded = any(term.needs_bounded for term in terms.values())
+        self.of_logits = any(term.of_logits for term in terms.values())
+        rule = "is a loss of symbols, and others of values; name one kind alone"
+        mixed = [name for name, term in terms.items() if not term.of_logits] if self.of_logits else []
+        require(not mixed, "reconstruction_loss", list(terms), rule)
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
         return self.with_terms(reconstruction=reconstruction, target=target)[0]

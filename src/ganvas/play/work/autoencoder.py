@@ -81,7 +81,11 @@ class Autoencoder:
             require(has_codes(model), "RUN", place, NEEDS["codes"].reason)
             tokenizer = Tokenizer(model, data, sha256="", place=str(place))
         else:
-            tokenizer = self.prior.tokenizer.to(self.prior.device)
+            rule = "is of symbols, which are codes themselves; the page of codes shows those of a VQ-VAE"
+            found = self.prior.tokenizer.to(self.prior.device)
+            require(isinstance(found, Tokenizer), "RUN", place, rule)
+            assert isinstance(found, Tokenizer)
+            tokenizer = found
         shape = tokenizer.sample_shape
         rule = f"has codes of samples {list(shape)}; the page shows those of images"
         require(len(shape) == 3, "RUN", place, rule)

@@ -17,6 +17,8 @@ from ganvas.cli.trained.files.samples import check_samples, open_samples
 from ganvas.errors import OptionError
 from ganvas.files.write import temporary_name
 from ganvas.functional.images import to_uint8
+from ganvas.modality.guess import modality_of
+from ganvas.modality.image import Image as Images
 
 
 def made(*shape: int) -> Tensor:
@@ -33,7 +35,7 @@ def write(
     label: Tensor | None = None,
 ) -> list[str]:
     """The names of all files, in their order."""
-    with open_samples(Target(folder, ending, is_folder=True), num or len(x), scale=scale) as file:
+    with open_samples(Target(folder, ending, is_folder=True), num or len(x), Images(), scale=scale) as file:
         for start in range(0, len(x), 4):
             file.append(x[start : start + 4], None if label is None else label[start : start + 4])
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -97,7 +99,7 @@ def test_an_interrupt_leaves_what_was_there(is_new: bool, tmp_path: Path) -> Non
         folder.mkdir()
         (folder / "000000.png").write_text("old")
     target = Target(folder, ".png", is_folder=True)
-    with contextlib.suppress(KeyboardInterrupt), open_samples(target, 9) as file:
+    with contextlib.suppress(KeyboardInterrupt), open_samples(target, 9, Images()) as file:
         file.append(made(7, 3, 4, 4), None)
         raise KeyboardInterrupt
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
@@ -125,7 +127,7 @@ def test_what_a_killed_process_left_is_no_sample(tmp_path: Path) -> None:
 def test_what_is_no_image_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     target = Target(tmp_path / "x", ".png", is_folder=True)
     with pytest.raises(OptionError) as raised:
-        check_samples(target, torch.Size(shape), None, num=4)
+        check_samples(target, torch.Size(shape), None, modality_of(shape), num=4)
     assert f"these samples have shape {list(shape)}" in str(raised.value)
     assert "; --out F.npz writes any samples" in str(raised.value)
 
@@ -152,6 +154,6 @@ def test_samples_do_not_mix_with_other_images(
     labels = None if label is None else torch.tensor(label)
     expected = pytest.raises(OptionError) if other else contextlib.nullcontext()
     with expected as raised:
-        check_samples(target, torch.Size((1, 4, 4)), labels, num=4)
+        check_samples(target, torch.Size((1, 4, 4)), labels, Images(), num=4)
     if other:
         assert f": {other} would stay among the samples" in str(raised.value)

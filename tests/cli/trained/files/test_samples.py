@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from ganvas.callback.drawing.images import draw
+from drawn import draw
 from PIL import Image
 from torch import Tensor
 
@@ -22,6 +22,9 @@ from ganvas.errors import OptionError
 from ganvas.files.read import NotRegularError
 from ganvas.functional.images import to_uint8
 from ganvas.modality.drawing.files import to_image
+from ganvas.modality.guess import modality_of
+from ganvas.modality.image import Image as Images
+from ganvas.modality.points import Points
 
 
 def made(*shape: int) -> Tensor:
@@ -31,7 +34,9 @@ def made(*shape: int) -> Tensor:
 def write(
     out: Path, x: Tensor, *, pieces: int, columns: int | None = None, label: Tensor | None = None
 ) -> bytes:
-    with open_samples(Target(out, out.suffix, is_folder=False), len(x), columns=columns) as file:
+    with open_samples(
+        Target(out, out.suffix, is_folder=False), len(x), modality_of(x.shape[1:]), columns=columns
+    ) as file:
         for start in range(0, len(x), pieces):
             rows = slice(start, start + pieces)
             file.append(x[rows], None if label is None else label[rows])
@@ -48,7 +53,8 @@ def test_arrays_are_numpys_own_file(
 ) -> None:
     x = made(*shape)
     label = torch.arange(len(x)) * 7 if has_labels else None
-    arrays = {"images": to_uint8(x).permute(0, 2, 3, 1).numpy() if x.ndim == 4 else x.numpy()}
+    kind = modality_of(x.shape[1:])
+    arrays = {kind.plural: to_uint8(x).permute(0, 2, 3, 1).numpy() if x.ndim == 4 else x.numpy()}
     arrays |= {} if label is None else {"labels": label.numpy()}
     whole = io.BytesIO()
     numpy.savez_compressed(whole, **arrays)
@@ -89,7 +95,7 @@ def test_a_grid_is_scaled_exactly_in_every_format(
     monkeypatch.setattr(grid, "_WHOLE", most)
     x = made(5, 3, 4, 6)
     target = Target(tmp_path / f"x{ending}", ending, is_folder=False)
-    with open_samples(target, 5, columns=3, scale=7) as file:
+    with open_samples(target, 5, Images(), columns=3, scale=7) as file:
         file.append(x[:2], None)
         file.append(x[2:], None)
     with Image.open(target.path) as image:
@@ -124,15 +130,15 @@ def test_what_a_format_cannot_hold_is_refused(
 ) -> None:
     target = Target(Path(name), Path(name).suffix, is_folder=False)
     with pytest.raises(OptionError) as raised:
-        check_samples(target, torch.Size(shape), None, num=num, **options)
+        check_samples(target, torch.Size(shape), None, modality_of(shape), num=num, **options)
     assert part in str(raised.value)
 
 
 def test_what_a_format_can_hold_is_not() -> None:
     for name, num in (("x.png", 50_000), ("x.webp", 64), ("x.jpg", 10_000), ("x.npz", 10**6)):
         target = Target(Path(name), Path(name).suffix, is_folder=False)
-        check_samples(target, torch.Size((3, 64, 64)), None, num=num)
-        check_samples(target, torch.Size((2,)), None, num=num)
+        check_samples(target, torch.Size((3, 64, 64)), None, Images(), num=num)
+        check_samples(target, torch.Size((2,)), None, Points(), num=num)
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.png"])
@@ -143,7 +149,7 @@ def test_an_interrupt_leaves_the_old_file(
     monkeypatch.setattr(grid, "_WHOLE", most)
     (tmp_path / name).write_text("old")
     target = Target(tmp_path / name, Path(name).suffix, is_folder=False)
-    with contextlib.suppress(KeyboardInterrupt), open_samples(target, 9) as file:
+    with contextlib.suppress(KeyboardInterrupt), open_samples(target, 9, Images()) as file:
         file.append(made(7, 3, 4, 4), None)
         raise KeyboardInterrupt
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "old")]
@@ -157,7 +163,7 @@ def test_nothing_is_left_of_a_file_that_cannot_be_ended(
     monkeypatch.setattr(grid, "_WHOLE", most)
     target = Target(tmp_path / name, Path(name).suffix, is_folder=False)
     (tmp_path / name).mkdir()
-    with pytest.raises(NotRegularError), open_samples(target, 9) as file:
+    with pytest.raises(NotRegularError), open_samples(target, 9, Images()) as file:
         file.append(made(9, 3, 4, 4), None)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -168,6 +174,7 @@ from pathlib import Path
 import torch
 from ganvas.cli.trained.files.options import Target
 from ganvas.cli.trained.files.samples import open_samples
+from ganvas.modality.image import Image as Images
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -176,10 +183,10 @@ x = torch.rand(100, 3, 64, 64).round() * 2 - 1
 kind, ending = sys.argv[1:]
 paths = Path("small" + ending), Path("large" + ending)
 small, large = (Target(path, ending, is_folder=kind == "folder") for path in paths)
-with open_samples(small, 100) as file:
+with open_samples(small, 100, Images()) as file:
     file.append(x, None)
 before = peak()
-with open_samples(large, 4_000) as file:
+with open_samples(large, 4_000, Images()) as file:
     for _ in range(40):
         file.append(x, None)
 print(peak() - before)

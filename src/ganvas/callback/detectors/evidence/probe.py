@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.functional.images import to_float
 from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstructs, Samples
 
@@ -70,7 +69,12 @@ class Reference:
         rows = torch.arange(count) * len(split.x) // count
         x = split.x[rows].to(self._device)
         label = None if split.label is None else split.label[rows].to(self._device)
-        return Real(x if x.is_floating_point() else to_float(x), label)
+        return Real(self._data.modality.to_model(x), label)
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether two samples lie some way from each other: numbers of symbols do not."""
+        return not self._data.modality.is_discrete
 
 
 class Probe:
@@ -89,15 +93,19 @@ class Probe:
 
     @cached_property
     def generated(self) -> Tensor | None:
-        """Samples [N, ...] of the weights that train, not of their average, which lags behind."""
-        if not isinstance(self.recipe, Samples):
+        """Samples [N, ...] of the weights that train, not of their average, which lags behind.
+
+        None where the recipe makes none, or they have no distances.
+        """
+        if not isinstance(self.recipe, Samples) or not self.reference.has_distances:
             return None
         return self.recipe.sample(self._num, self._seed, ema=False)
 
     @cached_property
     def averaged(self) -> Tensor | None:
         """Samples [N, ...] of the averaged weights from the same latents; None without an average."""
-        if not isinstance(self.recipe, Samples) or getattr(self.recipe, "ema", None) is None:
+        is_averaged = getattr(self.recipe, "ema", None) is not None and self.reference.has_distances
+        if not isinstance(self.recipe, Samples) or not is_averaged:
             return None
         return self.recipe.sample(self._num, self._seed, ema=True)
 

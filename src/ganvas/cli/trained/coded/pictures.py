@@ -29,19 +29,19 @@ def find_pictures(words: Sequence[str]) -> list[Path]:
     """The files that are named, and those in folders that are, at any depth, sorted.
 
     Raises:
-        OptionError: ``PICTURES``: one is not there, or a folder without images.
+        OptionError: ``FILES``: one is not there, or a folder without images.
     """
     found: list[Path] = []
     for word in words:
         path = Path(word)
         if not path.is_dir():
-            require(path.is_file(), "PICTURES", word, "is no file and no folder; name pictures")
+            require(path.is_file(), "FILES", word, "is no file and no folder; name pictures")
             found.append(path)
             continue
         try:
             tree = read_tree(path, "flat", IMAGES)
         except OptionError as error:
-            raise OptionError("PICTURES", error.value, error.reason) from error
+            raise OptionError("FILES", error.value, error.reason) from error
         found += tree.splits["train"].paths
         if tree.passed_over:
             say(f"{word}: {len(tree.splits['train'].paths)} pictures; passed over: "
@@ -53,7 +53,7 @@ def read_pictures(paths: Sequence[Path], channels: int) -> Iterator[Pixels]:
     """Each as uint8 [C, H, W], as the project decodes images.
 
     Raises:
-        OptionError: ``PICTURES``: one that cannot be read as an image.
+        OptionError: ``FILES``: one that cannot be read as an image.
     """
     how = Decoding(channels=channels, image_size=None)
     for path in paths:
@@ -61,7 +61,7 @@ def read_pictures(paths: Sequence[Path], channels: int) -> Iterator[Pixels]:
             yield decode(path, how)
         except Exception as error:
             reason = f"cannot be read as an image ({why(error)}); mend it, or leave it out"
-            raise OptionError("PICTURES", path, reason) from error
+            raise OptionError("FILES", path, reason) from error
 
 
 def pictures_of(data: Any, split: str, num: int) -> Iterator[Pixels]:

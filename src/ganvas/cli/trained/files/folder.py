@@ -49,7 +49,7 @@ def check_folder(
         check_size(ending, shape[2] * factor, shape[1] * factor, option=option, value=value)
     names = _names(num, labels, num=num, ending=ending)
     written = {Path(name) for name in names}
-    other = next((path for path in samples_in(folder) if path not in written), None)
+    other = next((path for path in samples_in(folder, modality) if path not in written), None)
     rule = f"{other} would stay among the samples, whose names are others; empty the folder, or name another"
     require(other is None, "--out", f"{folder}/", rule)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ganvas.modality.interface import Modality
 
 _MOST_PIXELS = 2**28  # 0.8 GB in colours
-_SOUNDS_AND_TEXTS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".txt")
 FORMATS = tuple(ending[1:] for ending in IMAGES)  # of the files in a folder
 
 
@@ -55,21 +54,17 @@ def check_scale(scale: int | None, ending: str) -> None:
     require(fits, "--scale", scale, "is of images, and --out is an array; leave it out")
 
 
-def check_scalable(
-    scale: int | None, modality: Modality, shape: Sequence[int] | None = None, count: int = 1
-) -> None:
+def check_scalable(scale: int | None, modality: Modality, shape: Sequence[int], count: int = 1) -> None:
     """Raises OptionError (``--scale``) where samples are no images, or are enlarged beyond the memory.
 
     Args:
-        shape: of a sample; None where they are written one by one.
+        shape: of a sample.
         count: samples that are drawn together.
     """
     if scale is None:
         return
-    rule = f"is of images, and these samples are {modality.plural}; leave it out"
+    rule = f"is of images, and these samples have shape {list(shape)}; leave it out"
     require(modality.name == "image", "--scale", scale, rule)
-    if shape is None:
-        return
     pixels = count * shape[1] * shape[2] * scale**2
     rule = f"makes {pixels:,} pixels, drawn at once, of at most {_MOST_PIXELS:,}; take a smaller one"
     require(pixels <= _MOST_PIXELS, "--scale", scale, rule)
@@ -145,7 +140,7 @@ def fitted(target: Target, arguments: argparse.Namespace, modality: Modality) ->
     names = f"{', '.join(formats[:-1])} or {formats[-1]}" if len(formats) > 1 else formats[0]
     require(ending in modality.endings, "--format", arguments.format, f"must be {names}")
     check_format(ending, "--format", ending[1:])
-    found = None if arguments.overwrite else next(samples_in(target.path), None)
+    found = None if arguments.overwrite else next(samples_in(target.path, modality), None)
     rule = "--overwrite writes over files of the same names, or name another folder"
     require(found is None, "--out", folder, f"holds {modality.plural} already ({found}); {rule}")
     return Target(target.path, ending, is_folder=True)
@@ -158,13 +153,13 @@ def check_sheet_of(modality: Modality, ending: str, out: Path) -> None:
     require(ending in known, "--out", out, rule)
 
 
-def samples_in(folder: Path) -> Iterator[Path]:
-    """Files of samples in a folder and in those in it, relative to it; those that are hidden are left out."""
+def samples_in(folder: Path, modality: Modality) -> Iterator[Path]:
+    """Files of samples of this kind in a folder and in those in it, relative to it, but hidden ones."""
     from ganvas.data.files.formats import KNOWN
 
     if not folder.is_dir():
         return
-    known = {*KNOWN, *_SOUNDS_AND_TEXTS}
+    known = KNOWN if modality.name == "image" else modality.endings
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue

@@ -32,7 +32,7 @@ def check_samples(
     if target.is_folder:
         check_folder(target.path, target.ending, shape, labels, modality, num=num, scale=scale)
         return
-    check_scalable(scale, modality)
+    check_scalable(scale, modality, shape)
     if target.ending == ".npz" or (modality.together and target.ending in SHEETS):
         return
     check_sheet_of(modality, target.ending, target.path)

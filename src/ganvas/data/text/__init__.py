@@ -1,0 +1,1 @@
+"""Text files: found, parted into splits, cut into windows, and read by a tokenizer."""

@@ -1,0 +1,145 @@
+"""Samples of a kind that the project has never heard of: series of 16 bits, from files of a user's alone."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from run_files import only_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+_SOURCE = '''
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ganvas.data.datamodule import TensorDataModule
+from ganvas.data.loading.stored import Stored
+from ganvas.modality.interface import Clip, Measure, Modality
+
+
+class Series(Modality):
+    """float32 [B, T] in [-1, 1], stored int16 [N, T]."""
+
+    name, plural, endings, sheets = "series", "series", (".csv",), (".png", ".csv")
+    reports = {"largest_error": "min", "bits_per_series": None, "bits_per_step": None}
+
+    def wrong_with(self, stored):
+        return None if stored.dtype == torch.int16 and stored.ndim == 2 else "must be int16 [N, T]"
+
+    def to_model(self, stored):
+        return stored.float() / 32767
+
+    def to_stored(self, x):
+        return (x.clamp(-1, 1) * 32767).round().to(torch.int16)
+
+    def pictures(self, x):
+        rows = ((1 - x.detach().cpu().clamp(-1, 1)) * 15.5).round().long()  # [B, T] in [0, 31]
+        return torch.zeros(len(x), 1, 32, x.shape[1], dtype=torch.uint8).scatter_(2, rows[:, None, None], 255)
+
+    def clips(self, x):
+        return [Clip(one[None].cpu(), 100) for one in x]
+
+    def write(self, file, ending, stored):
+        file.write(",".join(str(one) for one in stored.tolist()).encode())
+
+    def write_several(self, file, ending, stored, beside=None):
+        for one in stored:
+            self.write(file, ending, one)
+            file.write(b"\\n")
+
+    def units(self, shape):
+        return {"bits_per_step": shape[0]}
+
+    def measures(self, shape):
+        return [Measure("largest_error", "min", {"of": "a series"}, lambda x, y: (x - y).abs().amax(1))]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OwnSeries(TensorDataModule):
+    length: int = 16
+    resize_mode: str = field(default="auto", init=False)
+    horizontal_flip: bool = field(default=False, init=False)
+    random_shift: int = field(default=0, init=False)
+
+    @property
+    def modality(self):
+        return Series()
+
+    def load(self):
+        generator = torch.Generator().manual_seed(1)
+        phase = torch.rand(200, 1, generator=generator) * 6.3
+        x = (torch.sin(phase + torch.arange(self.length) / 3) * 30000).to(torch.int16)
+        parts = {"train": x[:160], "val": x[160:180], "test": x[180:]}
+        return {name: Stored(part, None) for name, part in parts.items()}
+'''
+_YAML = """
+    _target_: series.OwnSeries
+    _shared_: [sample_shape]
+    length: 16
+    batch_size: 20
+    num_workers: 0
+    seed: ${seed}
+    channels: null
+    image_size: null
+    sample_shape: ["${data.length}"]
+    num_classes: null
+    train_fraction: 1.0
+"""
+
+
+def test_every_command_takes_them(ganvas, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "data"
+    folder.mkdir(parents=True)
+    (folder / "series.py").write_text(_SOURCE)
+    (folder / "series.yaml").write_text(textwrap.dedent(_YAML))
+    own = ("--config-dir", "conf")
+    words = "data=series trainer.max_examples=400"
+    ganvas("train", *own, "model=mlp_vqvae", "name=codes", *words.split())
+    run = only_run(tmp_path)
+
+    assert (run / "samples" / "000000000400.png").exists()
+    assert len((run / "samples" / "000000000400.csv").read_text().splitlines()) == 20
+    board = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert "samples" in board.Tags()["images"]
+    assert {"samples/0_original", "samples/0_reconstruction"} <= set(board.Tags()["audio"])
+    assert board.Audio("samples/0_original")[0].sample_rate == 100
+
+    found = json.loads(ganvas("evaluate", str(run), *own, "--json").stdout)
+    metrics = found["metrics"]
+    assert "psnr" not in metrics
+    assert 0 < metrics["largest_error"] < 2
+    assert metrics["bits_per_step"] == metrics["bits_per_series"] / 16
+
+    ganvas("reconstruct", str(run), *own, "--num", "4", "--out", "pairs.npz")
+    arrays = np.load(tmp_path / "pairs.npz")
+    assert arrays["series"].dtype == arrays["originals"].dtype == np.int16
+    error = np.abs(arrays["series"].astype(int) - arrays["originals"]).max(1).mean() / 32767
+    ganvas("reconstruct", str(run), *own, "--num", "4", "--out", "pairs.csv")
+    written = [row.split(",") for row in (tmp_path / "pairs.csv").read_text().splitlines()]
+    assert np.array_equal(np.array(written, int), arrays["series"])
+    assert 0 < error < 2
+    ganvas("codes", str(run), *own, "--out", "codes.png")
+
+
+def test_samples_are_files_of_their_own(ganvas, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "data"
+    folder.mkdir(parents=True)
+    (folder / "series.py").write_text(_SOURCE)
+    (folder / "series.yaml").write_text(textwrap.dedent(_YAML))
+    own = ("--config-dir", "conf")
+    words = "data=series trainer=smoke callback=minimal logger=none"
+    ganvas("train", *own, "model=mlp_gan", *words.split())
+    run = str(only_run(tmp_path))
+    ganvas("sample", run, *own, "--num", "3", "--out", "made/")
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        f"00000{number}.csv" for number in range(3)
+    ]
+    ganvas("sample", run, *own, "--num", "3", "--out", "made.npz")
+    first = (tmp_path / "made" / "000000.csv").read_text().split(",")
+    assert np.load(tmp_path / "made.npz")["series"][0].tolist() == [int(one) for one in first]
+    ganvas("interpolate", run, *own, "--num", "2", "--out", "between.png")
+    ganvas("neighbours", run, *own, "--num", "2", "--out", "near.npz")
