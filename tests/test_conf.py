@@ -18,6 +18,7 @@ from ganvas.run.config.build import build, check_targets
 CONF = Path(__file__).parents[1] / "conf"
 # Models by networks that are not every GAN's.
 GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
+GANS |= {"wavegan": "wavegan"}
 
 
 def words(name: Path) -> list[str]:
@@ -30,7 +31,7 @@ def words(name: Path) -> list[str]:
     vqvae = ("model/encoder", "model/decoder", "model/quantizer", "model/reconstruction_loss")
     chosen = [f"{group}={option}"]
     if group in vqvae:
-        model = "vqvae" if option in ("conv", "resnet", "vit") else "mlp_vqvae"
+        model = "vqvae" if option in ("conv", "resnet", "vit", "conv1d", "vocos") else "mlp_vqvae"
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
@@ -57,6 +58,13 @@ def words(name: Path) -> list[str]:
     return chosen
 
 
+def data_of(name: Path) -> list[str]:
+    """Data for a part or a model that says of itself that it is for sounds; else the ones that are there."""
+    head = (CONF / name).read_text().split("_target_", 1)[0].split("\ndefaults:", 1)[0]
+    for_sounds = name.parts[0] == "model" and re.search(r"\bsounds\b", head)
+    return ["data=sound_folder", "data.rate=8000"] if for_sounds else []
+
+
 def options() -> list[Path]:
     names = (path.relative_to(CONF) for path in sorted(CONF.rglob("*.yaml")))
     return [name for name in names if len(name.parts) > 1 and name.parts[0] not in ("hydra", "pipeline")]
@@ -81,7 +89,7 @@ def test_every_option_composes_and_builds(group: str, tmp_path: Path) -> None:
 
 def composes_and_builds(name: Path, tmp_path: Path) -> None:
     group, option = name.parent.as_posix(), name.stem
-    config = compose([*words(name), f"paths.output_dir={tmp_path}"]).config
+    config = compose([*words(name), *data_of(name), f"paths.output_dir={tmp_path}"]).config
     check_targets(config)
     needs_extra = ("metric/features/efficientnet_lite0.yaml", "model/reconstruction_loss/perceptual.yaml")
     if name.as_posix() in needs_extra and find_spec("efficientnet_lite_pytorch") is None:

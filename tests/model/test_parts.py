@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def _names(*groups: str) -> list[str]:
 
 # Models by networks that are not every GAN's, and sizes at which these are quick.
 GANS = {"dcgan": "dcgan", "resnet": "sngan", "r3gan": "r3gan", "biggan": "biggan", "style": "style"}
+GANS |= {"wavegan": "wavegan"}
 _SMALL = ["model.generator.widths=[16,16,16]", "model.discriminator.widths=[16,16,16]"]
 _STYLE = [
     *("model.latent_dim=32", "model.generator.w_dim=32"),
@@ -43,7 +45,19 @@ _STYLE = [
 SMALL = {"resnet": _SMALL, "sngan": _SMALL, "r3gan": _SMALL, "biggan": _SMALL, "style": _STYLE}
 _RESIDUAL = ["model.encoder.base_channels=16", "model.encoder.attention_at=[8]"]
 _VIT = ["model.encoder.width=32", "model.encoder.depth=2"]
-AUTOENCODERS = {"resnet": _RESIDUAL, "vit": _VIT}  # sizes of an encoder, which its decoder takes over
+_CONV1D = ["model.encoder.base_channels=4", "model.encoder.strides=[2,5]"]
+_VOCOS = [
+    "model.encoder.width=16",
+    "model.encoder.window=32",
+    "model.encoder.hop=8",
+    "model.encoder.stride=2",
+]
+AUTOENCODERS = {
+    "resnet": _RESIDUAL,
+    "vit": _VIT,
+    "conv1d": _CONV1D,
+    "vocos": _VOCOS,
+}  # sizes of an encoder, which its decoder takes over
 
 
 def _autoencoder(name: str) -> list[str]:
@@ -57,6 +71,12 @@ def _autoencoder(name: str) -> list[str]:
 
 
 SMALL |= {option: ["model.prior.width=32", "model.prior.depth=1"] for option in ("autoregressive", "masked")}
+SMALL["wavegan"] = [
+    *("model.generator.base_channels=4", "model.generator.strides=[4,4]"),
+    *("model.discriminator.base_channels=4", "model.discriminator.strides=[4,4]"),
+]
+SMALL["multi_scale_stft"] = ["model.discriminator.windows=[64,32]", "model.discriminator.base_channels=4"]
+SMALL["sound_vqvae"], SMALL["sound_vqgan"] = _CONV1D, [*_CONV1D, *SMALL["multi_scale_stft"]]
 SMALL["patch"] = ["model.discriminator.layers=2", "model.discriminator.base_channels=8"]
 # Overrides that choose an option in a model that has such a part, and the shape of what a network takes.
 CHOOSE: dict[str, Callable[[str], list[str]]] = {
@@ -107,15 +127,30 @@ SHAPES = {
     "encoder/vit": (1, 16, 16),
     "decoder/vit": (64, 4, 4),
     "network/cnn": (1, 16, 16),
+    "generator/wavegan": (100,),
+    "discriminator/wavegan": (1, 160),
+    "discriminator/multi_scale_stft": (1, 160),
+    "encoder/conv1d": (1, 160),
+    "decoder/conv1d": (64, 16),
+    "encoder/vocos": (1, 160),
+    "decoder/vocos": (64, 10),
 }
 NETWORKS = _names("generator", "discriminator", "encoder", "decoder", "network")
 
 
 def make(option: str) -> Any:
     part, name = option.split("/")
-    config = compose([*CHOOSE[part](name), "data=digits", "data.image_size=16"]).config
+    config = compose([*CHOOSE[part](name), *_data(option)]).config
     torch.manual_seed(0)
     return build(config["model"][part], f"model.{part}")
+
+
+def _data(option: str) -> list[str]:
+    """Images of 16 pixels, or sounds of 160 samples for what says of itself that it is for them."""
+    head = (CONF / f"{option}.yaml").read_text().split("_target_", 1)[0].split("\ndefaults:", 1)[0]
+    if re.search(r"\bsounds\b", head) is None:
+        return ["data=digits", "data.image_size=16"]
+    return ["data=sound_folder", "data.rate=8000", "data.crop_length=160"]
 
 
 def first(output: Any) -> Tensor:
@@ -273,7 +308,8 @@ def test_an_adversarial_loss(option: str) -> None:
 @pytest.mark.parametrize("option", _names("reconstruction_loss"))
 def test_a_reconstruction_loss(option: str) -> None:
     loss = make(option)
-    x, y = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
+    shape = (3, 1, 160) if "data=sound_folder" in _data(option) else (3, 1, 4, 4)
+    x, y = torch.randn(2, *shape, dtype=torch.float64)
     for dtype in TYPES:
         made = x.to(dtype, copy=True).requires_grad_(True)
         value = loss(reconstruction=made, target=y.to(dtype))
@@ -395,8 +431,9 @@ def test_an_average(option: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in CONF.glob("*.yaml")))
 def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> None:
-    words = [f"model={option}", "data=digits", "data.image_size=16", *SMALL.get(option, [])]
-    config = compose(words).config["model"]
+    words = [f"model={option}", *_data(option), *SMALL.get(option, [])]
+    composed = compose(words).config
+    config = composed["model"]
     given = {"tokenizer": tokenizer()} if "prior" in config else {}
     model = build(config | given, "model")
     model.train()
@@ -405,7 +442,7 @@ def test_what_a_recipe_makes_leaves_every_module_in_its_mode(option: str) -> Non
         module.training = False  # as a user's frozen BatchNorm is
     before = [module.training for module in model.modules()]
     state = copy.deepcopy(model.state_dict())
-    x = torch.randn(4, 1, 8, 8) if given else torch.randn(4, 1, 16, 16)
+    x = torch.randn(4, *((1, 8, 8) if given else composed["data"]["sample_shape"]))
     model.check_sample(x)
     for method in ("reconstruct", "classify"):
         if hasattr(model, method):

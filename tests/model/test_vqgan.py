@@ -16,10 +16,12 @@ from ganvas.model.adversarial_loss.hinge import Hinge
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.augment.ada import ADA
 from ganvas.model.decoder.conv import ConvDecoder
+from ganvas.model.decoder.conv1d import Conv1dDecoder
 from ganvas.model.decoder.mlp import MLPDecoder
 from ganvas.model.decoder.vit import ViTDecoder
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.discriminator.patch import PatchDiscriminator
+from ganvas.model.encoder.conv1d import Conv1dEncoder
 from ganvas.model.encoder.mlp import MLPEncoder
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.head.plain import PlainHead
@@ -168,3 +170,77 @@ class Flat(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.scale * z.mean((1, 2)).view(-1, 1, 1, 1).expand(-1, *SHAPE)
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_feature_matching_is_descended_by_the_autoencoder_alone(adaptive: bool) -> None:
+    options = {"feature_matching": 3.0, "adaptive": adaptive, "ramp_examples": 32}
+    model = started(**options)
+    again = started(**options)
+    _, keep = fit(model, 2)
+    first, second = keep.reports
+    assert first["loss/feature_matching"] == 0  # the ramp
+    with torch.no_grad():
+        fit(again, 1)
+        x, critic = keep.batches[1], model.discriminator  # by now after its second step
+        fake = again.autoencode(x)[0]
+        layers = [one for one in critic.network.modules() if isinstance(one, nn.Linear)]
+        seen: list[list[Tensor]] = []
+        for value in (x, fake):
+            seen.append([])
+            hidden = value.flatten(1)
+            for layer in layers:
+                hidden = layer(hidden).relu()
+                seen[-1].append(hidden)
+        terms = [((f - r).abs().mean(1) / r.abs().mean(1)).mean() for r, f in zip(*seen, strict=True)]
+    wanted = 3.0 * 0.5 * float(torch.stack(terms).mean())
+    assert float(second["loss/feature_matching"]) == pytest.approx(wanted, rel=1e-3)
+    plain = started(**options | {"feature_matching": 0.0})
+    _, bare = fit(plain, 2)
+    assert "loss/feature_matching" not in bare.reports[0]
+    for name, value in plain.discriminator.named_parameters():  # its own loss is the same
+        torch.testing.assert_close(value, dict(model.discriminator.named_parameters())[name])
+    assert not all(
+        torch.equal(one, other)
+        for one, other in zip(plain.decoder.parameters(), model.decoder.parameters(), strict=True)
+    )
+
+
+def test_feature_matching_needs_layers_and_a_weight() -> None:
+    with pytest.raises(OptionError, match=r"feature_matching=-1\.0: must be 0 or more"):
+        make(feature_matching=-1.0)
+    model = make(feature_matching=1.0)
+    model.check_sample(torch.zeros(2, *SHAPE))
+    model.discriminator.network.layers_from_input = [nn.Linear(2, 2)]  # that no forward pass calls
+    with pytest.raises(OptionError, match=r"hands out no layers.*model.feature_matching=0"):
+        model.check_sample(torch.zeros(2, *SHAPE))
+
+
+def test_the_adaptive_weight_of_a_normalized_last_layer() -> None:
+    torch.manual_seed(0)
+    shape = [1, 48]
+    decoder = Conv1dDecoder(shape, 3, 2, [2, 4])
+    model = make(
+        encoder=Conv1dEncoder(shape, 3, 2, [2, 4]),
+        decoder=decoder,
+        discriminator=MLPDiscriminator(sample_shape=shape, hidden_dim=16),
+    )
+    assert model.last is decoder.layers[-1].parametrizations.weight.original1
+    x = torch.randn(4, *shape)
+    made = decoder(torch.randn(4, 3, 6))
+    distance, adversarial = (made - x).abs().mean(), model.discriminator(made).mean()
+    held = [one.norm() for one in model.gradients_at(model.last, distance, adversarial)]
+    assert all(one > 0 for one in held)
+
+
+def test_a_sound_of_another_length_comes_back_at_its_own() -> None:
+    shape = [1, 48]
+    model = make(
+        encoder=Conv1dEncoder(shape, 3, 2, [2, 4]),
+        decoder=Conv1dDecoder(shape, 3, 2, [2, 4]),
+        discriminator=MLPDiscriminator(sample_shape=shape, hidden_dim=16),
+    )
+    model.quantizer.set_codes(torch.randn(16, 3))  # type: ignore[operator]
+    for length in (48, 47, 100, 3):
+        x = torch.randn(2, 1, length)
+        assert model.reconstruct(x).x.shape == x.shape

@@ -44,7 +44,7 @@ def test_it_plays_the_magnitudes_and_phases_of_its_last_layer() -> None:
     inside = [((t - 4 * i + 6) >= 0) & ((t - 4 * i + 6) < 16) for i in range(15)]
     total = sum(w * f * m for w, f, m in zip(hann, frames, inside, strict=True))
     weight = sum(w * w * m for w, m in zip(hann, inside, strict=True))
-    # a sine has its amplitude for a magnitude where it is windowed; without, it is larger by the window's mean
+    # a magnitude is a windowed sine's amplitude; frames here are divided by their windows' squares
     torch.testing.assert_close(middle, 0.5 * total / weight, rtol=1e-4, atol=1e-5)
 
 

@@ -29,7 +29,7 @@ class MultiScaleSTFTDiscriminator(nn.Module):
     mean over windows of their means; here it is the mean over all places, of which each window has as many.
 
     Args:
-        sample_shape: [C, T] of a sound; sounds of any length are taken.
+        sample_shape: [C, T] of a sound.
         base_channels: channels of each map.
         windows: of Hann windows, samples, multiples of 16; hops are a quarter of them.
 
@@ -46,14 +46,14 @@ class MultiScaleSTFTDiscriminator(nn.Module):
         windows: Sequence[int] = (1024, 2048, 512, 256, 128),
     ) -> None:
         super().__init__()
-        self.channels, _ = require_sound_shape(sample_shape)
+        self.sample_shape = require_sound_shape(sample_shape)
         require_positive("base_channels", base_channels)
         fits = len(windows) > 0 and all(window >= 16 and window % 16 == 0 for window in windows)
         rule = "must be multiples of 16 samples, at least one; [512, 256, 128] suits 8 kHz"
         require(fits, "windows", list(windows), rule)
         self.windows, self.feature_dim = tuple(windows), base_channels
         width = base_channels
-        shapes = [(2 * self.channels, 9, 1, 1)]
+        shapes = [(2 * self.sample_shape[0], 9, 1, 1)]
         shapes += [(width, 9, 2, dilation) for dilation in DILATIONS]
         shapes += [(width, 3, 1, 1)]
         self.stages = nn.ModuleList(Stage(len(windows), width, *shape) for shape in shapes)
@@ -64,7 +64,7 @@ class MultiScaleSTFTDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Sounds [B, C, T] in [-1, 1] to a map [B, base_channels, places, 1]."""
-        require_input(x, self.channels, None)
+        require_input(x, *self.sample_shape)
         maps = [spectrum_map(x, window) for window in self.windows]
         for stage in self.stages:
             maps = stage(maps)
@@ -102,9 +102,9 @@ def spectrum_map(x: Tensor, window: int) -> Tensor:
     Over the root of the window's energy, as EnCodec's (``normalized``); the highest frequency, alone in its
     half of a pair, is left out. Zeros stand around the sound.
     """
-    x = at_least_float32(x)
-    hann = torch.hann_window(window, dtype=x.dtype, device=x.device)
-    wave = pad(x.flatten(0, 1), (window // 2, window // 2))
+    wide = at_least_float32(x)
+    hann = torch.hann_window(window, dtype=wide.dtype, device=x.device)
+    wave = pad(wide.flatten(0, 1), (window // 2, window // 2))
     spectrum = torch.stft(wave, window, window // 4, window=hann, center=False, return_complex=True)
     parts = torch.view_as_real(spectrum[:, :-1] / hann.square().sum().sqrt())  # [B C, F, frames, 2]
-    return parts.unflatten(0, x.shape[:2]).permute(0, 1, 4, 3, 2).flatten(1, 2)
+    return parts.unflatten(0, x.shape[:2]).permute(0, 1, 4, 3, 2).flatten(1, 2).to(x.dtype)
