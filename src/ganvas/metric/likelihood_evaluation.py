@@ -13,7 +13,7 @@ from ganvas.functional.batch import Batch
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.precision import home_of_float64
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
-from ganvas.metric.lossless import MEANS, bits_of_a_sample, lossless_bits
+from ganvas.metric.rate_distortion.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.version import __version__
 
@@ -61,7 +61,7 @@ class LikelihoodEvaluation:
             ``bits_per_image`` (or of what the samples are), ``bits_per_dim`` (by the values of a sample),
             ``nats_per_code``, of the codes alone; and what the modality measures of what the tokenizer
             decodes of the true codes, e.g. ``psnr``. Of symbols ``bits_per_text`` and ``bits_per_byte``
-            are of all that brings them back (:mod:`ganvas.metric.lossless`).
+            are of all that brings them back (:mod:`ganvas.metric.rate_distortion.lossless`).
         """
         self.check(data)
         likelihood, coded = cast("Likelihood", module), cast("CodeData", data)

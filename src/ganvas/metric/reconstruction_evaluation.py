@@ -14,8 +14,8 @@ from ganvas.functional.precision import home_of_float64
 from ganvas.metric.codebook import CodeUsage
 from ganvas.metric.evaluate import EvaluatedData, EvaluationResult, evaluating, is_mine, require_samples
 from ganvas.metric.interface import FeatureExtractor, Observation
-from ganvas.metric.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.perceptual.interface import PerceptualDistance
+from ganvas.metric.rate_distortion.lossless import MEANS, bits_of_a_sample, lossless_bits
 from ganvas.metric.reconstruction import ReconstructionQuality
 from ganvas.metric.samples.fid import FID
 from ganvas.version import __version__
@@ -102,7 +102,7 @@ class ReconstructionEvaluation:
             ``perplexity``, ``codes_used``, ``code_usage``, ``dead_codes``; ``bits_per_image`` (of each level
             the indices a sample times log2 of its number of codes) and ``bits_per_pixel``, or as the
             modality counts. Of symbols these are the bits of all that brings them back
-            (:mod:`ganvas.metric.lossless`).
+            (:mod:`ganvas.metric.rate_distortion.lossless`).
         """
         self.check(data)
         reconstructor = cast("Reconstructor", module)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.adversary import Adversary
 from ganvas.model.augment.interface import Augment
 from ganvas.model.autoencoder import Autoencoder
-from ganvas.model.feature_matching import captured, check_layers, feature_distance
+from ganvas.model.feature_matching import captured, check_layers, feature_distance, judged
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.head.interface import Head
 from ganvas.model.quantizer.interface import Quantizer
@@ -132,8 +131,8 @@ class VQGAN(Autoencoder, Adversary):
         self.descend("discriminator", self.judge(taken, made, None, draws)[0])
 
         with self.frozen("discriminator"):
-            with captured(self.discriminator) if self.feature_matching else nullcontext([]) as features:
-                logits = self.discriminator(self.show(fake, draws, "fake/generator"))
+            shown = self.show(fake, draws, "fake/generator")
+            logits, features = judged(self.discriminator, shown, is_captured=bool(self.feature_matching))
             loss = self.adversarial_loss.generator(
                 real_logits=self.real_logits(real, None, draws), fake_logits=logits
             )

@@ -90,9 +90,7 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
 
     require_constriction()
     for word in arguments.files:
-        require(
-            Path(word).exists(), "FILES", word, "is no file and no folder; name some"
-        )
+        require(Path(word).exists(), "FILES", word, "is no file and no folder; name some")
     recipe, data, _ = load_run(folder, allow=allow)
     model = CodedModel(recipe, data, folder.path)
     is_image = model.modality.name == "image"

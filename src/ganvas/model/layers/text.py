@@ -59,6 +59,6 @@ class RowAttention(nn.Module):
         self.places = learned_vectors(positions, width) if depth else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.transformer is None:
+        if self.transformer is None or self.places is None:
             return x
         return self.transformer(x.transpose(1, 2) + self.places).transpose(1, 2)
