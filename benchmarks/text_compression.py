@@ -3,8 +3,7 @@
     python benchmarks/text_compression.py RUN [--split val]
 
 The others take all windows of the split as one stream, in which each sees all before it; a model sees a
-window alone. Bytes that a document's last window repeats are in both. Rows of ids are decoded, and need no
-compressor of ids.
+window alone. Bytes that a document's last window repeats are in both. Rows of ids are decoded to bytes first.
 """
 
 from __future__ import annotations

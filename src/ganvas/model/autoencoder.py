@@ -17,6 +17,7 @@ from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstruction, has_codes, has_one_size
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
+from ganvas.model.reconstruction_loss.sum import Sum
 from ganvas.model.training.recipe import Recipe
 
 
@@ -99,7 +100,8 @@ class Autoencoder(Recipe):
         of_logits = loss is not None and loss.of_logits
         rule = "is of symbols, and this model makes values" if of_logits else "is of values"
         how = "; model/reconstruction_loss=mse" if of_logits else "; model/reconstruction_loss=cross_entropy"
-        require(loss is None or of_logits == self.makes_logits, "reconstruction_loss", loss, rule + how)
+        named = type(loss).__name__ if not isinstance(loss, Sum) else ", ".join(loss.terms)
+        require(loss is None or of_logits == self.makes_logits, "reconstruction_loss", named, rule + how)
         fits = loss is None or not loss.needs_bounded or getattr(self.decoder, "is_bounded", False)
         rule = "the reconstruction loss takes samples in [-1, 1] alone, and the decoder makes others; tanh"
         require(fits, "decoder.output", "linear", rule)
