@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganvas.callback.preview import Preview
 from ganvas.errors import OptionError
+from ganvas.modality.image import Image as Images
 
 
 def preview(folder: Path, **options: Any) -> Preview:
@@ -125,7 +126,7 @@ def test_without_held_out_samples_training_samples_are_shown(
         datamodule = data((1, 8, 8))
 
     Trainer.datamodule.parts["val"] = torch.zeros(0, 1, 8, 8)
-    shown = preview(tmp_path)._first_samples(Trainer(), Image())  # type: ignore[arg-type]
+    shown = preview(tmp_path)._first_samples(Trainer(), Images())  # type: ignore[arg-type]
     assert torch.equal(shown, Trainer.datamodule.parts["train"][:6])
 
 

@@ -61,6 +61,24 @@ def evaluate(x: Tensor, features: Any = None, limit: int | None = None) -> Any:
     return evaluation(Halver(), Data(x))
 
 
+def test_features_of_what_is_cut_up_are_of_its_parts() -> None:
+    """Wholes of other lengths are measured as wholes, and the parts have features of one size."""
+
+    class Cut(Data):
+        is_cut_up = True
+
+        def wholes(self, name: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+            for size in (4, 16):
+                yield Batch(torch.linspace(-1, 1, size * 8).view(1, 1, size, 8), None)
+
+    parts = torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    evaluation = ReconstructionEvaluation(features=Pixels(8), split="val", batch_size=4)
+    found = evaluation(Halver(), Cut(parts)).metrics
+    assert found["rfid"] == pytest.approx(evaluate(parts, Pixels(8)).metrics["rfid"])
+    wholes = torch.cat([torch.linspace(-1, 1, size * 8) for size in (4, 16)]).double()
+    assert found["mse"] == pytest.approx((wholes / 4).square().mean().item())
+
+
 @pytest.mark.parametrize("limit", [None, 7])
 def test_images(limit: int | None) -> None:
     whole = torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -125,6 +125,11 @@ class Codes(TensorDataModule):
         return self.source.modality
 
     @property
+    def is_cut_up(self) -> bool:
+        """Whether the samples are parts of wholes."""
+        return bool(getattr(self.source, "is_cut_up", False))
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """Of a sample that the codes are of."""
         return self.source.sample_shape

@@ -59,6 +59,7 @@ class SoundFolder(OwnFolder):
 
     file_kind = SOUNDS
     modality_kind = Sound
+    is_cut_up = True  # the wholes are files
     rate: int | None = None
     channels: int | None = 1
     mix_channels: bool = False

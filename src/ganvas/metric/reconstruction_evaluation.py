@@ -169,12 +169,21 @@ class ReconstructionEvaluation:
                 left += symbols.rest_nats(original, symbols.encode(original)).to(left).sum()
             elif self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
-            if distance is not None and self.features is not None:
-                index = torch.arange(len(original), device=home)
-                for side, x in (("real", original), ("generated", made.x)):
-                    seen = self.features(x)
-                    distance.update(Observation(index, seen.features.to(home)), side=side)
+            if distance is not None and not is_cut_up(data):
+                self._show_features(distance, original, made.x)
+        if distance is not None and is_cut_up(data):  # features are of samples of one size
+            for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
+                if is_mine(number):
+                    original = batch.x.to(device)
+                    self._show_features(distance, original, reconstructor.reconstruct(original).x)
         return int(sum_over_ranks(broken)) == 0
+
+    def _show_features(self, distance: FID, original: Tensor, made: Tensor) -> None:
+        assert self.features is not None
+        home = home_of_float64(original.device)
+        index = torch.arange(len(original), device=home)
+        for side, x in (("real", original), ("generated", made)):
+            distance.update(Observation(index, self.features(x).features.to(home)), side=side)
 
     def _protocol(
         self,
@@ -205,6 +214,11 @@ class ReconstructionEvaluation:
             "weights": "raw",
             "metrics": metrics,
         }
+
+
+def is_cut_up(data: object) -> bool:
+    """Whether the samples of :meth:`EvaluatedData.batches` are parts of the wholes, which have other sizes."""
+    return bool(getattr(data, "is_cut_up", False))
 
 
 def _bits(reconstructor: Reconstructor, first: Tensor) -> float:

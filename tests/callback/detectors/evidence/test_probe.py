@@ -18,6 +18,7 @@ from ganvas.callback.detectors.lagging_average import LaggingAverage
 from ganvas.callback.detectors.memorization import Memorization
 from ganvas.callback.detectors.mode_collapse import ModeCollapse
 from ganvas.callback.detectors.spectral_norm import SpectralNorm, spectral_norm
+from ganvas.modality.image import Image
 from ganvas.model.interface import Reconstruction
 
 
@@ -31,6 +32,8 @@ class Data:
             "train": SimpleNamespace(x=draw(40), label=torch.arange(40)),
             "val": SimpleNamespace(x=draw(held_out), label=None),
         }
+
+    modality = Image()
 
     def split(self, name: str) -> Any:
         return self.parts[name]
