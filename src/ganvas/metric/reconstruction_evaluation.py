@@ -217,7 +217,7 @@ class ReconstructionEvaluation:
 
 
 def is_cut_up(data: object) -> bool:
-    """Whether the samples of :meth:`EvaluatedData.batches` are parts of the wholes, which have other sizes."""
+    """Whether the samples of :meth:`EvaluatedData.batches` are parts of wholes of other sizes."""
     return bool(getattr(data, "is_cut_up", False))
 
 
