@@ -14,7 +14,8 @@ from hostile import CASES, complaint
 from hostile_case import Case, Payload, forged_run, run, write_checkpoint
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# The fault matrix, which CI runs too, tries each of them: here one of six, of every file of cases.
+@pytest.mark.parametrize("case", CASES[::6], ids=lambda case: case.name)
 def test_an_attack_is_refused(case: Case, tmp_path: Path) -> None:
     assert complaint(case, tmp_path) is None
 

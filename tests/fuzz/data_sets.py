@@ -7,6 +7,8 @@ from typing import Any
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.image_folder import ImageFolder
+from ganvas.data.sound_folder import SoundFolder
+from ganvas.data.text_files import TextFiles
 from ganvas.data.webdataset import WebDataset
 
 
@@ -24,6 +26,18 @@ def web_dataset(root: str, **more: Any) -> WebDataset:
     """Shards whose index is in the folder ``shard_index``."""
     options = {"image_size": 8, "channels": 3, "cache_dir": "shard_index", "num_workers": 0, "batch_size": 1}
     return WebDataset(root=root, **{**options, **more})
+
+
+def sound_folder(root: str, **more: Any) -> SoundFolder:
+    """Sounds whose cache is the folder ``sound_cache``."""
+    options: dict[str, Any] = {"crop_length": 100, "cache_dir": "sound_cache", "batch_size": 1}
+    return SoundFolder(root=root, **{**options, **more})
+
+
+def text_files(root: str, **more: Any) -> TextFiles:
+    """Texts in short windows."""
+    options: dict[str, Any] = {"crop_length": 8, "batch_size": 1}
+    return TextFiles(root=root, **{**options, **more})
 
 
 def content_of(data: TensorDataModule) -> dict[str, list[Any]]:

@@ -43,7 +43,9 @@ def harmless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.chdir(folder)
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "sidecar", "status", "image_cache", "features", "idx"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint", "sidecar", "status", "image_cache", "sound_cache", "text", "features", "idx"]
+)
 def test_a_sound_file_is_read(name: str, world: World, harmless: None, tmp_path: Path) -> None:
     for number in range(_TRIES):
         folder = tmp_path / str(number)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_sets import content_of, image_folder, web_dataset
+from data_sets import content_of, image_folder, sound_folder, web_dataset
 from PIL import Image
 
 from ganvas.cli.compose.composer import Composer
@@ -51,13 +51,16 @@ EVALUATIONS = {
 }
 _GOAL = "optimized_metric=evaluation/fid"
 FORMATS = ("png", "jpg", "webp", "gif", "bmp", "tif", "ppm", "tga")
+SOUND_FORMATS = ("wav", "flac", "ogg")
+VOCABULARY = 260  # ids of the tokenizer
 
 
 @dataclass(frozen=True)
 class World:
     """Sound files in a folder: ``gan``, ``vqvae`` and ``prior`` (run folders), ``cache`` ($GANVAS_CACHE),
     ``grid`` and ``search`` (sweeps), ``images`` (of each format), ``image_cache`` (of them), ``shards``,
-    ``shard_index``, ``coded`` (files of codes).
+    ``shard_index``, ``coded`` (files of codes), ``sounds``, ``sound_cache`` (of them), ``texts``,
+    ``tokenizer.json``.
 
     Attributes:
         folder: where they lie.
@@ -108,6 +111,9 @@ def make_world(folder: Path) -> World:
         )
         sound["images"] = content_of(image_folder("images"))
         sound["shards"] = content_of(web_dataset("shards"))
+        _make_sounds(folder / "sounds")
+        sound["sounds"] = content_of(sound_folder("sounds"))
+        _make_texts(folder)
         run_quietly("train", *_PRIOR, *_QUIET, "paths.run_dir=prior")
         for name, words in CODED.items():
             run_quietly("encode", *words, "--out", f"coded/{name}.gvq")
@@ -130,6 +136,32 @@ def _make_images(folder: Path) -> None:
             for suffix in FORMATS:
                 pixels = draws.integers(0, 256, (8, 10, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / kind / f"{repeat}.{suffix}")
+
+
+def _make_sounds(folder: Path) -> None:
+    """Two classes of every format, an eighth of a second each."""
+    import soundfile
+
+    time = np.arange(1000) / 8000
+    for number, kind in enumerate(("high", "low")):
+        (folder / kind).mkdir(parents=True)
+        for repeat in range(4):
+            wave = np.sin(2 * np.pi * (900 - 500 * number + 40 * repeat) * time) / 2
+            for suffix in SOUND_FORMATS:
+                soundfile.write(folder / kind / f"{repeat}.{suffix}", wave, 8000)
+
+
+def _make_texts(folder: Path) -> None:
+    """Three texts, one in a folder of its own, and a tokenizer of bytes and a few pairs of them."""
+    import tokenizers
+
+    (folder / "texts" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("a.txt", "b.txt", "deep/c.txt")):
+        lines = [f"{row} the cat said \u00e4 to {row + number}\n" for row in range(30)]
+        (folder / "texts" / name).write_text("".join(lines), encoding="utf-8")
+    model = tokenizers.ByteLevelBPETokenizer()
+    model.train([str(folder / "texts" / "a.txt")], vocab_size=VOCABULARY, show_progress=False)
+    model.save(str(folder / "tokenizer.json"))
 
 
 def _make_sweep(folder: Path, name: str, words: list[str]) -> None:
