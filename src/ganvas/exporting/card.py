@@ -67,6 +67,8 @@ def card(
 def _call(recipe: str) -> str:
     if recipe == "Classifier":
         return "found = run.model.classify(x)  # logits and features of x float32 [N, ...] in [-1, 1]"
+    if recipe == "TextVQVAE":
+        return "found = run.reconstruct(x)  # x int64 [N, T], numbers of symbols"
     if recipe in ("VQVAE", "VQVAE2", "VQGAN"):
         return "found = run.reconstruct(x)  # x float32 [N, ...] in [-1, 1]"
     return "samples = run.sample(16, seed=1)  # float32 [16, ...] in [-1, 1]"

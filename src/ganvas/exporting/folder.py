@@ -22,6 +22,7 @@ from ganvas.files.write import Workshop, new_folder
 from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.model.interface import DrawsCodes, Reconstructs, Samples
 from ganvas.model.latent_generator import LatentGenerator
+from ganvas.model.symbols import Symbols
 from ganvas.run.checkpoint.weights_file import weights_file
 from ganvas.run.folder.run_folder import TOKENIZER, WEIGHTS, RunFolder
 from ganvas.version import __version__
@@ -56,7 +57,7 @@ def write_folder(
         tokenizer = getattr(model, "tokenizer", None)
         if isinstance(model, LatentGenerator) and model.space is not None:
             tokenizer = model.space.tokenizer
-        if tokenizer is not None:
+        if tokenizer is not None and not isinstance(tokenizer, Symbols):
             own = RunFolder(Path(tokenizer.place))
             told = describe(tokenizer.recipe, tokenizer.data, own.read_run())
             _write_run(place, f"{TOKENIZER}/", own, tokenizer.recipe, told)
@@ -78,7 +79,7 @@ def _write_run(place: Workshop, under: str, run: RunFolder, model: Any, facts: d
     sha256 = hashlib.sha256(content).hexdigest()
     told = record["ganvas"] if isinstance(record.get("ganvas"), dict) else {}
     config = _without_places(record["config"])
-    if config["data"].get("tokenizer") is not None:
+    if config["data"].get("tokenizer") is not None and not _is_of_symbols(model):
         config["data"]["tokenizer"] = TOKENIZER
     kept = {"ganvas": {key: told[key] for key in _TOLD if key in told}, "config": config}
     run_yaml = dump_plain(kept).encode()
@@ -96,6 +97,11 @@ def _write_run(place: Workshop, under: str, run: RunFolder, model: Any, facts: d
     if evaluations:
         lines = "".join(json.dumps(_without_places(row)) + "\n" for row in evaluations)
         place.write(f"{under}evaluations.jsonl", lines.encode())
+
+
+def _is_of_symbols(model: Any) -> bool:
+    """Whether a tokenizer in its data is one of texts, a file, and no run."""
+    return isinstance(getattr(model, "tokenizer", None), Symbols)
 
 
 def _json(value: Any) -> bytes:

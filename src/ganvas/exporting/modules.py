@@ -80,10 +80,11 @@ class Encode(nn.Module):
 
 
 class Decode(nn.Module):
-    """Codes to samples; the arguments are those of :class:`Encode`."""
+    """Codes to samples; of symbols, to the likeliest of each place. The arguments are :class:`Encode`'s."""
 
-    def __init__(self, recipe: Any, layout: CodeLayout | None) -> None:
+    def __init__(self, recipe: Any, layout: CodeLayout | None, *, symbols: bool = False) -> None:
         super().__init__()
+        self.symbols = symbols
         self.quantizer, self.decoder, self.layout = recipe.quantizer, recipe.decoder, layout
 
     def forward(self, *codes: Tensor) -> Tensor:
@@ -91,7 +92,8 @@ class Decode(nn.Module):
         indices: Any = codes[0] if len(codes) == 1 else codes
         if self.layout is not None:
             indices = self.layout.unflatten(codes[0])
-        return self.decoder(self.quantizer.decode(indices)).clamp(-1, 1)  # type: ignore[no-any-return]
+        made: Tensor = self.decoder(self.quantizer.decode(indices))
+        return made.argmax(1) if self.symbols else made.clamp(-1, 1)
 
 
 class Classify(nn.Module):

@@ -15,6 +15,7 @@ from ganvas.exporting.modules import Classify, Decode, Encode, Generate
 from ganvas.functional.random import hash64
 from ganvas.model.interface import Classifies, DrawsCodes, has_codes
 from ganvas.model.latent_generator import LatentGenerator
+from ganvas.model.symbols import Symbols
 
 Tensors = tuple[Tensor, ...]
 
@@ -165,7 +166,7 @@ def _of_autoencoder(recipe: Any, data: Any, prefix: str, layout: Any) -> Iterato
         return found if isinstance(found, tuple) else (found,)
 
     shape = _sample_shape(data)
-    codes = both(torch.zeros(1, *shape))
+    codes = both(data.modality.example(shape))
     if layout is None:
         names = ["indices"] if len(codes) == 1 else [f"indices_{number}" for number in range(len(codes))]
         about, sizes = "codes [B, levels, *positions]", _map_sizes(recipe, codes)
@@ -176,7 +177,8 @@ def _of_autoencoder(recipe: Any, data: Any, prefix: str, layout: Any) -> Iterato
         Value(name, tuple(one.shape[1:]), "int64", about, 0, size - 1)
         for name, one, size in zip(names, codes, sizes, strict=True)
     )
-    image = Value("x", shape, "float32", "samples", -1, 1)
+    symbols = data.modality.vocabulary if data.modality.is_discrete else None
+    sample = _value_of_samples("x", shape, symbols)
     each = [list(own) for own in layout.sizes] if layout is not None else list(recipe.codebook_sizes)
     notes = {"codes_of_each_level": each}
 
@@ -186,13 +188,13 @@ def _of_autoencoder(recipe: Any, data: Any, prefix: str, layout: Any) -> Iterato
         return (recipe.decode(given[0] if len(given) == 1 else given),)
 
     yield Program(
-        f"{prefix}encode", encode, (image,), values, both, lambda batch: (samples(data, batch),), notes
+        f"{prefix}encode", encode, (sample,), values, both, lambda batch: (samples(data, batch),), notes
     )
     decode = Program(
         f"{prefix}decode",
-        Decode(recipe, layout).eval(),
+        Decode(recipe, layout, symbols=symbols is not None).eval(),
         values,
-        (_samples("samples", decoded(*codes)[0]),),
+        (_value_of_samples("samples", tuple(decoded(*codes)[0].shape[1:]), symbols),),
         decoded,
         lambda batch: both(samples(data, batch)),
         notes,
@@ -244,12 +246,13 @@ def _of_prior(model: Any, *, raw: bool) -> Iterator[Program]:
         "no_class": classes,
         "hidden_code": None if network.causal else mask,
         "drawing": drawing | ({} if network.causal else {"steps": model.steps}),
-        "decoded_by": "tokenizer_decode",
+        "decoded_by": None if isinstance(tokenizer, Symbols) else "tokenizer_decode",
     }
     about = "-inf at codes that an element does not have"
     logits = Value("logits", (layout.length, layout.vocabulary), "float32", about)
     yield Program("prior", network, tuple(inputs), (logits,), reference, real, notes)
-    yield from _of_autoencoder(tokenizer.recipe, tokenizer.data, "tokenizer_", layout)
+    if not isinstance(tokenizer, Symbols):
+        yield from _of_autoencoder(tokenizer.recipe, tokenizer.data, "tokenizer_", layout)
 
 
 def _of_classifier(model: Any, data: Any) -> Program:
@@ -275,6 +278,13 @@ def _of_classifier(model: Any, data: Any) -> Program:
 
 def _samples(name: str, made: Tensor) -> Value:
     return Value(name, tuple(made.shape[1:]), "float32", "samples", -1, 1)
+
+
+def _value_of_samples(name: str, shape: tuple[int, ...], symbols: int | None) -> Value:
+    """Samples, or numbers of so many symbols."""
+    if symbols is not None:
+        return Value(name, shape, "int64", "numbers of symbols", 0, symbols - 1)
+    return Value(name, shape, "float32", "samples", -1, 1)
 
 
 def _sample_shape(data: Any) -> tuple[int, ...]:

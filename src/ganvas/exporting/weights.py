@@ -11,6 +11,7 @@ from ganvas.files.write import WholeFile
 from ganvas.functional.cache import in_order
 from ganvas.model.interface import Classifies, DrawsCodes, Reconstructs, Samples
 from ganvas.model.latent_generator import LatentGenerator
+from ganvas.model.symbols import Symbols
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.version import __version__
 
@@ -57,7 +58,8 @@ def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
         space = model.space if isinstance(model, LatentGenerator) else None
         tokenizer = model.tokenizer if isinstance(model, DrawsCodes) else None
         tokenizer = tokenizer if space is None else space.tokenizer
-        decoding = {} if tokenizer is None else tokenizer.recipe.networks
+        has_networks = tokenizer is not None and not isinstance(tokenizer, Symbols)
+        decoding = tokenizer.recipe.networks if has_networks else {}
         made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
         made |= {} if space is None else {"space": space}
         return {name: average if use_average else networks[name]} | made, use_average
