@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -132,7 +132,7 @@ class VQGAN(Autoencoder, Adversary):
         self.descend("discriminator", self.judge(taken, made, None, draws)[0])
 
         with self.frozen("discriminator"):
-            with captured(self.discriminator) if self.feature_matching else nullcontext([]) as features:
+            with self._listening() as features:
                 logits = self.discriminator(self.show(fake, draws, "fake/generator"))
             loss = self.adversarial_loss.generator(
                 real_logits=self.real_logits(real, None, draws), fake_logits=logits
@@ -186,6 +186,10 @@ class VQGAN(Autoencoder, Adversary):
     def _rise(self) -> float:
         """Share of their weights that the discriminator's losses have by now."""
         return min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
+
+    def _listening(self) -> AbstractContextManager[list[Tensor]]:
+        """What the discriminator's layers make meanwhile, where it is compared."""
+        return captured(self.discriminator) if self.feature_matching else nullcontext([])
 
     @torch.no_grad()
     def _features(self, real: Tensor, draws: Draws) -> list[Tensor]:
