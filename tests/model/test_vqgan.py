@@ -193,7 +193,7 @@ def test_feature_matching_is_descended_by_the_autoencoder_alone(adaptive: bool) 
                 hidden = layer(hidden).relu()
                 seen[-1].append(hidden)
         terms = [((f - r).abs().mean(1) / r.abs().mean(1)).mean() for r, f in zip(*seen, strict=True)]
-    wanted = 3.0 * 0.5 * float(torch.stack(terms).mean())
+    wanted = 3.0 * 0.5 * torch.stack(terms).mean().item()
     assert float(second["loss/feature_matching"]) == pytest.approx(wanted, rel=1e-3)
     plain = started(**options | {"feature_matching": 0.0})
     _, bare = fit(plain, 2)

@@ -77,7 +77,7 @@ def test_a_prior_samples_scores_and_resumes_without_the_tokenizers_run(
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss/nats_per_code"] for row in rows if "loss/nats_per_code" in row]
     assert losses[-1] < losses[0] < np.log(16) * 1.2
-    assert any("validation/bits_per_image" in row for row in rows)
+    assert any("validation/bits_per_dim" in row for row in rows)
     ganvas("sample", str(run), "--num", "6", "--out", "a.npz")
     ganvas("sample", str(run), "--num", "6", "--out", "b.npz", "--batch-size", "4")
     assert np.array_equal(np.load("a.npz")["images"], np.load("b.npz")["images"])

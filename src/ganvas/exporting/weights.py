@@ -58,8 +58,8 @@ def _networks(model: Any, *, raw: bool) -> tuple[dict[str, Any], bool]:
         space = model.space if isinstance(model, LatentGenerator) else None
         tokenizer = model.tokenizer if isinstance(model, DrawsCodes) else None
         tokenizer = tokenizer if space is None else space.tokenizer
-        has_networks = tokenizer is not None and not isinstance(tokenizer, Symbols)
-        decoding = tokenizer.recipe.networks if has_networks else {}
+        has_none = tokenizer is None or isinstance(tokenizer, Symbols)
+        decoding: dict[str, Any] = {} if has_none else tokenizer.recipe.networks  # type: ignore[union-attr]
         made = {f"tokenizer.{part}": one for part, one in decoding.items() if part != "discriminator"}
         made |= {} if space is None else {"space": space}
         return {name: average if use_average else networks[name]} | made, use_average

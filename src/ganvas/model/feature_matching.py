@@ -41,14 +41,6 @@ def captured(critic: Critic) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def judged(critic: Critic, x: Tensor, *, is_captured: bool) -> tuple[Tensor, list[Tensor]]:
-    """The critic's logits of samples [B, ...], and where it is asked for what each layer makes of them."""
-    if not is_captured:
-        return critic(x), []
-    with captured(critic) as found:
-        return critic(x), found
-
-
 def feature_distance(*, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Mean over layers and samples of mean |real - fake| / mean |real|, a scalar with fake's gradient.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from ganvas.model.adversarial_loss.interface import AdversarialLoss
 from ganvas.model.adversary import Adversary
 from ganvas.model.augment.interface import Augment
 from ganvas.model.autoencoder import Autoencoder
-from ganvas.model.feature_matching import captured, check_layers, feature_distance, judged
+from ganvas.model.feature_matching import captured, check_layers, feature_distance
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.head.interface import Head
 from ganvas.model.quantizer.interface import Quantizer
@@ -131,8 +132,8 @@ class VQGAN(Autoencoder, Adversary):
         self.descend("discriminator", self.judge(taken, made, None, draws)[0])
 
         with self.frozen("discriminator"):
-            shown = self.show(fake, draws, "fake/generator")
-            logits, features = judged(self.discriminator, shown, is_captured=bool(self.feature_matching))
+            with self._listening() as features:
+                logits = self.discriminator(self.show(fake, draws, "fake/generator"))
             loss = self.adversarial_loss.generator(
                 real_logits=self.real_logits(real, None, draws), fake_logits=logits
             )
@@ -185,6 +186,10 @@ class VQGAN(Autoencoder, Adversary):
     def _rise(self) -> float:
         """Share of their weights that the discriminator's losses have by now."""
         return min(1.0, self.examples_seen / self.ramp_examples) if self.ramp_examples else 1.0
+
+    def _listening(self) -> AbstractContextManager[list[Tensor]]:
+        """What the discriminator's layers make meanwhile, where it is compared."""
+        return captured(self.discriminator) if self.feature_matching else nullcontext([])
 
     @torch.no_grad()
     def _features(self, real: Tensor, draws: Draws) -> list[Tensor]:

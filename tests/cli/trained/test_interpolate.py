@@ -56,7 +56,7 @@ def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
         assert image.size == (512, 512)
         assert len(image.getcolors(1 << 20)) >= 9  # eight paths on white
     ganvas("interpolate", str(toy), "--out", "x.npz")
-    assert numpy.load("x.npz")["images"].shape == (8, 8, 2)
+    assert numpy.load("x.npz")["points"].shape == (8, 8, 2)
 
 
 @pytest.mark.parametrize(

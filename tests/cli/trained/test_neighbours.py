@@ -100,4 +100,11 @@ def test_bad_input(words: str, key: str, part: str, ganvas, outputs: Path, tmp_p
 
 def test_points_have_none(ganvas, toy: Path, tmp_path: Path) -> None:
     words = ["neighbours", str(toy)]
-    refused(ganvas, tmp_path, words, "RUN", f"={toy}: ", "has samples of shape [2]; neighbours are of images")
+    refused(
+        ganvas,
+        tmp_path,
+        words,
+        "RUN",
+        f"={toy}: ",
+        "has samples of shape [2]; neighbours are of what can be drawn by itself",
+    )

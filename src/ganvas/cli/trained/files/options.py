@@ -115,6 +115,10 @@ def read_target(arguments: argparse.Namespace, default: Path) -> Target:
     if path.exists() and not path.is_dir():
         raise OptionError("--out", text, "is a file; leave the / out, or name another folder")
     check_writable(path, "--out")
+    if not arguments.overwrite:
+        from ganvas.modality.image import Image
+
+        _require_none(path, Image())
     return Target(path, "" if arguments.format is None else f".{arguments.format}", is_folder=True)
 
 
@@ -140,10 +144,16 @@ def fitted(target: Target, arguments: argparse.Namespace, modality: Modality) ->
     names = f"{', '.join(formats[:-1])} or {formats[-1]}" if len(formats) > 1 else formats[0]
     require(ending in modality.endings, "--format", arguments.format, f"must be {names}")
     check_format(ending, "--format", ending[1:])
-    found = None if arguments.overwrite else next(samples_in(target.path, modality), None)
-    rule = "--overwrite writes over files of the same names, or name another folder"
-    require(found is None, "--out", folder, f"holds {modality.plural} already ({found}); {rule}")
+    if not arguments.overwrite:
+        _require_none(target.path, modality)
     return Target(target.path, ending, is_folder=True)
+
+
+def _require_none(folder: Path, modality: Modality) -> None:
+    """Raises OptionError (``--out``) where samples of this kind lie in a folder."""
+    found = next(samples_in(folder, modality), None)
+    rule = "--overwrite writes over files of the same names, or name another folder"
+    require(found is None, "--out", f"{folder}/", f"holds {modality.plural} already ({found}); {rule}")
 
 
 def check_sheet_of(modality: Modality, ending: str, out: Path) -> None:
