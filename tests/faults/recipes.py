@@ -84,9 +84,25 @@ FURTHER = {
     # Codes of another run, labels that are left out, dropout (torch's own stream), an average.
     "autoregressive": ["model=autoregressive", *_PRIOR, "model.prior.dropout=0.1"],
     "masked": ["model=masked", *_PRIOR, "model.prior.depth=2"],
+    # Clips at drawn places of files, from a cache beside the run; residual codes that are left out.
+    "sound_vqvae": [
+        *("model=sound_vqvae", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=64"),
+        *("model.encoder.strides=[2,2]", "model.encoder.base_channels=4", "model.embedding_dim=4"),
+        *("model.num_embeddings=16", "model.quantizer.levels=2", "model/reconstruction_loss=l1"),
+        "callback.evaluation.features=null",
+        "callback.preview.every_examples=704",
+    ],
+    # Crops at drawn places of texts, as bytes; logits of each.
+    "text_vqvae": [
+        *("model=text_vqvae", "data=text_files", "data.crop_length=16", "model.encoder.width=8"),
+        *("model.encoder.depth=1", "model.encoder.heads=1", "model.embedding_dim=4"),
+        *("model.num_embeddings=16", "callback.preview.every_examples=704"),
+    ],
 }
 _TOKENIZER = ["model=mlp_vqvae", "model.num_embeddings=16", "trainer.max_examples=256", "callback=none"]
 _place: list[Path] = []  # where the tokenizer of the priors is
+_OWN_FILES = {"sound_folder": "sounds", "text_files": "texts"}
+_files: list[Path] = []  # where these folders are
 
 
 def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:
@@ -94,6 +110,9 @@ def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:
     own = [*(RECIPES | FURTHER)[recipe], f"data.num_workers={workers}"]
     if "data=codes" in own:
         own.append(f"data.tokenizer={_place[-1] / 'run'}")
+    for data, name in _OWN_FILES.items():
+        if f"data={data}" in own:
+            own.append(f"data.root={_files[-1] / name}")
     return ["train", "paths.run_dir=run", *_COMMON, *own, *more]
 
 
@@ -140,6 +159,9 @@ class Plan:
                 _place[0].mkdir(parents=True)
                 ended = ganvas(["train", "paths.run_dir=run", *_TOKENIZER, "logger=none"], _place[0])
                 assert ended.code == 0, ended
+            if any(f"data={data}" in FURTHER.get(recipe, ()) for data in _OWN_FILES) and not _files:
+                _files.append(self.work / "files")
+                _make_files(_files[0])
             name = f"straight-{recipe}-{workers}"
             if name not in self.made:
                 self.made.add(name)
@@ -152,6 +174,22 @@ class Plan:
         ended = ganvas(train_words(recipe, workers), folder)
         (folder / "seconds").write_text(str(time.monotonic() - began))
         return None if ended.code == 0 else str(ended)
+
+
+def _make_files(folder: Path) -> None:
+    """Sounds of a second and texts of 4 kB, so that an epoch of training ends within a run."""
+    import numpy as np
+    import soundfile
+
+    for name in _OWN_FILES.values():
+        (folder / name).mkdir(parents=True)
+    time_of = np.arange(8000) / 8000
+    for number in range(16):
+        wave = np.sin(2 * np.pi * (200 + 50 * number) * time_of) / 2
+        suffix = ("wav", "flac")[number % 2]
+        soundfile.write(folder / "sounds" / f"{number:02d}.{suffix}", wave, 8000)
+        text = "".join(f"{row} sounds of {row * number}\n" for row in range(220))
+        (folder / "texts" / f"{number:02d}.txt").write_text(text)
 
 
 CASES = [(recipe, workers) for recipe in RECIPES for workers in (0, 2)]

@@ -33,6 +33,7 @@ SECTIONS = (
     "random_sigkill",
     "kill_points",
     "killed_commands",
+    "data_caches",
     "storage",
     "refusing_disks",
     "signals",

@@ -40,12 +40,12 @@ def text_files(root: str, **more: Any) -> TextFiles:
     return TextFiles(root=root, **{**options, **more})
 
 
-def content_of(data: TensorDataModule) -> dict[str, list[Any]]:
-    """Every image and label, by split, as plain values."""
+def content_of(data: TensorDataModule, limit: int | None = None) -> dict[str, list[Any]]:
+    """Every sample and label, by split, as plain values; the first ``limit`` of each split."""
     data.prepare()
     found: dict[str, list[Any]] = {}
     for name in SPLITS:
-        batches = list(data.batches(name, 16))
+        batches = list(data.batches(name, 16, limit))
         found[name] = [
             (
                 list(batch.x.shape),
@@ -54,15 +54,15 @@ def content_of(data: TensorDataModule) -> dict[str, list[Any]]:
             )
             for batch in batches
         ]
-        data.describe_split(name)
+        data.describe_split(name, limit)
     return found
 
 
-def reading(make: Callable[[], TensorDataModule]) -> Callable[[], None]:
-    """What reads all that a data set holds, and asks that the numbers are images."""
+def reading(make: Callable[[], TensorDataModule], limit: int | None = None) -> Callable[[], None]:
+    """What reads all that a data set holds, or the first ``limit`` samples of each split."""
 
     def read() -> None:
-        content_of(make())
+        content_of(make(), limit)
 
     return read
 

@@ -13,6 +13,7 @@ from subject import Reader, Subject
 from world import VOCABULARY, World
 
 _TOKENS: dict[str, Any] = {"tokenizer_file": "tokenizer.json", "vocabulary": VOCABULARY}
+_MOST = 1000  # samples of a split that are read: a hole of 300 MB is a text of 40 million
 
 
 def _lay_text(world: World, folder: Path, draws: random.Random) -> Reader:
@@ -30,7 +31,7 @@ def _lay_text(world: World, folder: Path, draws: random.Random) -> Reader:
         "mix_documents": draws.random() < 0.5,
         **draws.choice(({}, _TOKENS)),
     }
-    return Reader(call=reading(lambda: text_files(**options)))
+    return Reader(call=reading(lambda: text_files(**options), _MOST))
 
 
 def _lay_tokenizer(world: World, folder: Path, draws: random.Random) -> Reader:
@@ -43,7 +44,7 @@ def _lay_tokenizer(world: World, folder: Path, draws: random.Random) -> Reader:
         place.replaced(path, draws)
     else:
         path.write_bytes(raw.damaged(path.read_bytes(), draws))
-    return Reader(call=reading(lambda: text_files("texts", **_TOKENS)))
+    return Reader(call=reading(lambda: text_files("texts", **_TOKENS), _MOST))
 
 
 def _lay_whole(world: World, folder: Path) -> None:
