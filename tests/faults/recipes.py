@@ -89,7 +89,6 @@ FURTHER = {
         *("model=sound_vqvae", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=64"),
         *("model.encoder.strides=[2,2]", "model.encoder.base_channels=4", "model.embedding_dim=4"),
         *("model.num_embeddings=16", "model.quantizer.levels=2", "model/reconstruction_loss=l1"),
-        "callback.evaluation.features=null",
         "callback.preview.every_examples=704",
     ],
     # Crops at drawn places of texts, as bytes; logits of each.

@@ -87,7 +87,7 @@ def test_a_tokenizer_inside_a_prior_is_told_by_its_run(ganvas: Any, runs: Path) 
         (["b_vqvae", "--num", "999999"], "--num", ["the test split holds"]),
         (["b_vqvae", "--out", "x.csv"], "--out", ["must end in .png, .pdf or .svg"]),
         (["b_vqvae", "--table", "x.png"], "--table", ["must end in .csv or .json"]),
-        (["b_vqvae", "{runs}/larger"], "RUN", ["holds other images than b_vqvae's"]),
+        (["b_vqvae", "{runs}/larger"], "RUN", ["holds other samples than b_vqvae's"]),
         (["{toy}"], "RUN", ["has no codes to count"]),
     ],
 )

@@ -1,4 +1,5 @@
-"""``ganvas plot --rate-distortion RUN ...``: bits an image against PSNR, beside image files."""
+"""``ganvas plot --rate-distortion RUN ...``: bits an image against PSNR, beside image files; for sounds
+:mod:`ganvas.cli.pictures.sound_rates`."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganvas.cli.arguments import check_num, check_out, check_split, writing
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
+from ganvas.cli.pictures.sound_rates import SoundCurve, curve_of, formats_of, sounds_of, tell
 from ganvas.cli.terminal import print_table
 from ganvas.errors import OptionError, require
 from ganvas.files.text import as_csv, one_line, say
@@ -41,13 +43,7 @@ def plot_rates(arguments: argparse.Namespace) -> int:
     """
     split, num = arguments.split or "test", arguments.num
     check_num(num)
-    table = None if arguments.table is None else Path(arguments.table)
-    if table is not None:
-        check_out(table, (".csv", ".json"), "--table")
-    asked = arguments.out or (None if table else "rate_distortion.png")
-    out = None if asked is None else Path(asked)
-    if out is not None:
-        check_out(out, (".png", ".pdf", ".svg"))
+    table, out = _places(arguments)
 
     from ganvas.compare.find import find_runs
     from ganvas.compare.show.plot import require_matplotlib
@@ -63,25 +59,32 @@ def plot_rates(arguments: argparse.Namespace) -> int:
     images: Tensor | None = None
     seen: tuple[str, dict[str, Any]] | None = None
     curves = []
+    of_sounds = _Sounds()
     for found in folders:
         folder = replace(found, allows_places=arguments.allow_places)
         model, data = _load(folder, allow, split, num)
         described = data.describe_split(split, num)
         if seen is not None and described["sha256"] != seen[1]["sha256"]:
             rule = (
-                f"its {split} split holds other images than {seen[0]}'s; draw runs of one data set together"
+                f"its {split} split holds other samples than {seen[0]}'s; draw runs of one data set together"
             )
             raise OptionError("RUN", folder.path, rule)
         seen = seen or (folder.path.name, described)
+        if data.modality.name == "sound":
+            of_sounds.add(model, data, folder, split, num)
+            continue
         if images is None:
             images = _images(data, split, num)
         curves.append(_Curve(_name(folder), "run", _points(model, data, split, num, folder)))
-    assert images is not None
     assert seen is not None
+    if images is None:
+        of_sounds.tell(split, seen[1], table, out)
+        return 0
     curves += _formats(images)
-    pixels = images.shape[2] * images.shape[3]
+    height, width = images.shape[2:]
+    pixels = height * width
     _print(curves, pixels)
-    title = f"{len(images):,} {split} images of {seen[1]['name']}, {images.shape[2]} x {images.shape[3]}"
+    title = f"{len(images):,} {split} images of {seen[1]['name']}, {height} x {width}"
     if table is not None:
         with writing(table, "--table"):
             write_text(table, _as_text(table, curves, pixels, seen[1]))
@@ -90,6 +93,37 @@ def plot_rates(arguments: argparse.Namespace) -> int:
         _draw(curves, out, pixels, title)
         say(out)
     return 0
+
+
+def _places(arguments: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """Where the table goes, and the picture."""
+    table = None if arguments.table is None else Path(arguments.table)
+    if table is not None:
+        check_out(table, (".csv", ".json"), "--table")
+    asked = arguments.out or (None if table else "rate_distortion.png")
+    out = None if asked is None else Path(asked)
+    if out is not None:
+        check_out(out, (".png", ".pdf", ".svg"))
+    return table, out
+
+
+class _Sounds:
+    """Curves of runs on the same sounds."""
+
+    def __init__(self) -> None:
+        self.sounds: list[Tensor] = []
+        self.curves: list[SoundCurve] = []
+        self.modality: Any = None
+
+    def add(self, model: Any, data: Any, folder: RunFolder, split: str, num: int | None) -> None:
+        self.sounds = self.sounds or sounds_of(data, split, num)
+        self.modality = data.modality
+        self.curves.append(curve_of(model, data, folder.path, _name(folder), self.sounds))
+
+    def tell(self, split: str, about: dict[str, Any], table: Path | None, out: Path | None) -> None:
+        curves = [*self.curves, *formats_of(self.modality, self.sounds)]
+        title = f"{len(self.sounds):,} {split} sounds of {about['name']}, {self.modality.rate:,} Hz"
+        tell(curves, table, out, title=title, data=about)
 
 
 def _load(folder: RunFolder, allow: Sequence[str], split: str, num: int | None) -> tuple[Any, Any]:
@@ -110,8 +144,10 @@ def _load(folder: RunFolder, allow: Sequence[str], split: str, num: int | None) 
     if num is not None and num > there:
         raise OptionError("--num", num, f"the {split} split holds {there}; ask for fewer")
     shape = list(data.sample_shape)
+    if data.modality.name == "sound":
+        return model, data
     rule = f"its samples have shape {shape}, and files of images have 1 or 3 channels; take another run"
-    require(len(shape) == 3 and shape[0] in (1, 3), "RUN", folder.path, rule)
+    require(data.modality.name == "image" and shape[0] in (1, 3), "RUN", folder.path, rule)
     count = num or there
     require_memory("--num", count, 4 * count * math.prod(shape), f"{count:,} images of {shape}")
     return model, data

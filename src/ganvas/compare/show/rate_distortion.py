@@ -66,6 +66,59 @@ def draw_rates(curves: Sequence[RateCurve], out: Path, *, pixels: int, title: st
     save_figure(out, (8, 5.5 + 0.22 * len(curves)), fill)
 
 
+class DistanceCurve(NamedTuple):
+    """Points of one codec or run on sounds.
+
+    Attributes:
+        name: for the legend.
+        is_run: runs are drawn in strong lines.
+        kilobits: a second, above 0.
+        distances: by name, as many.
+    """
+
+    name: str
+    is_run: bool
+    kilobits: Sequence[float]
+    distances: dict[str, Sequence[float]]
+
+
+def draw_distances(curves: Sequence[DistanceCurve], out: Path, *, title: str) -> None:
+    """Writes the image: a panel for each distance, against kbit/s on a logarithmic scale.
+
+    Args:
+        curves: at least one, of at least one point each, all with the same distances.
+        out: .png, .pdf or .svg.
+        title: what was measured.
+
+    Raises:
+        OptionError, OSError: see :func:`draw_rates`.
+    """
+    names = list(curves[0].distances)
+
+    def fill(figure: Any) -> None:
+        panels: Any = figure.subplots(1, len(names), squeeze=False)[0]
+        for axis, name in zip(panels, names, strict=True):
+            for number, curve in enumerate(curves):
+                look = style(number) | ({} if curve.is_run else {"linewidth": 0.9, "alpha": 0.75})
+                axis.plot(
+                    *(curve.kilobits, curve.distances[name]),
+                    **look,
+                    marker=_MARKERS[number % len(_MARKERS)],
+                    markersize=8 if curve.is_run else 4,
+                    label=legible(curve.name) if name == names[0] else None,
+                )
+            axis.set_xscale("log")
+            axis.set_xlabel("kbit/s")
+            axis.set_ylabel(name.replace("_", " "))
+            axis.grid(alpha=0.3, which="both")
+            axis.xaxis.set_major_formatter(_number)
+            axis.xaxis.set_minor_formatter(_number)
+        figure.suptitle(legible(title), fontsize=10)
+        figure.legend(loc="outside lower left", fontsize=9, frameon=False, ncols=2)
+
+    save_figure(out, (4.5 * len(names), 4.5 + 0.22 * len(curves)), fill)
+
+
 def _number(value: float, _: int) -> str:
     """Round numbers alone, 1, 2 and 5 times a power of ten."""
     return f"{value:g}" if f"{value:.2e}"[0] in "125" else ""

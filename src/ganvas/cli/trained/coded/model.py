@@ -67,7 +67,7 @@ class CodedModel:
             tokenizer = Tokenizer(recipe, data, sha256="", place=str(place))
         self.data, self.shape = tokenizer.data, tokenizer.sample_shape
         self.modality: Modality = self.data.modality
-        rule = f"has codes of samples {list(self.shape)}, which have no files"
+        rule = f"has codes of samples {list(self.shape)}, which have no files; take a run on images"
         require(bool(self.modality.endings) and len(self.shape) <= 3, "RUN", place, rule)
         self.hash, self.hash_with_prior = hashes(weights, state)
         self._codes = (

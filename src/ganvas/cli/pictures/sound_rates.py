@@ -1,0 +1,132 @@
+"""``ganvas plot --rate-distortion`` of runs on sounds: kbit/s against distances, beside Opus and Vorbis."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ganvas.cli.arguments import writing
+from ganvas.cli.terminal import print_table
+from ganvas.files.text import as_csv, say
+from ganvas.files.write import write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganvas.metric.rate_distortion.sound_codecs import SoundPoint
+
+_BATCH = 64
+
+
+class SoundCurve(NamedTuple):
+    """Points of a run or a format.
+
+    Attributes:
+        name: for people.
+        kind: ``run`` or ``format``.
+        points: from few bits to many.
+    """
+
+    name: str
+    kind: str
+    points: Sequence[SoundPoint]
+
+
+def sounds_of(data: Any, split: str, num: int | None) -> list[Tensor]:
+    """The first files of a split, whole, int16 [C, T] each."""
+    return [data.modality.to_stored(batch.x)[0] for batch in data.wholes(split, 1, num)]
+
+
+def curve_of(recipe: Any, data: Any, place: Path, name: str, sounds: Sequence[Tensor]) -> SoundCurve:
+    """A run's points: for each number of first levels its codes at fixed length; of a prior also under it.
+
+    The recipe's networks become float64 ones, in place.
+    """
+    import torch
+
+    from ganvas.cli.trained.coded.clips import code_clips
+    from ganvas.cli.trained.coded.model import CodedModel
+    from ganvas.metric.rate_distortion.codes import FIXED
+    from ganvas.metric.rate_distortion.sound_codecs import SoundPoint
+
+    model, points = CodedModel(recipe, data, place), []
+    seconds = sum(one.shape[-1] for one in sounds) / data.modality.rate
+    for levels in [model.num_levels] if model.has_prior else range(1, model.num_levels + 1):
+        coded = code_clips(model, sounds, levels=levels, batch_size=_BATCH)
+        if model.has_prior:
+            bits = 0.0
+            for start in range(0, len(coded.codes), _BATCH):
+                part = coded.codes[start : start + _BATCH].to(recipe.device)
+                with torch.no_grad():
+                    bits += math.fsum(recipe.bits(part, None, start=start).tolist())
+            points.append(SoundPoint("under the prior", bits / 1000 / seconds, coded.means()))
+        fixed = len(coded.codes) * model.layouts[levels - 1].bits
+        setting = FIXED if model.num_levels == 1 or model.has_prior else f"levels={levels}"
+        points.append(SoundPoint(setting, fixed / 1000 / seconds, coded.means()))
+    return SoundCurve(name, "run", points)
+
+
+def formats_of(modality: Any, sounds: Sequence[Tensor]) -> list[SoundCurve]:
+    """The formats that take sounds of this rate; the others are told."""
+    from ganvas.metric.rate_distortion.sound_codecs import CODECS, measure
+
+    curves = []
+    for codec in CODECS:
+        if codec.rates is not None and modality.rate not in codec.rates:
+            say(f"{codec.name}: takes no sounds of {modality.rate:,} Hz; left out", error=True)
+            continue
+        points = [measure(sounds, modality, codec, level) for level in codec.levels]
+        curves.append(SoundCurve(codec.name, "format", points))
+    return curves
+
+
+def tell(
+    curves: Sequence[SoundCurve], table: Path | None, out: Path | None, *, title: str, data: dict[str, Any]
+) -> None:
+    """Prints the points, and writes the table's file and the picture."""
+    names = list(curves[0].points[0].distances)
+    rows = [
+        (curve.name, curve.kind, point.setting, point.kilobits, *(point.distances[one] for one in names))
+        for curve in curves
+        for point in curve.points
+    ]
+    shown = [
+        [
+            curve.name,
+            point.setting,
+            f"{point.kilobits:.3f}",
+            *(f"{point.distances[one]:.3f}" for one in names),
+        ]
+        for curve in curves
+        for point in curve.points
+    ]
+    print_table(("", "setting", "kbit/s", *names), shown, fold=True)
+    if table is not None:
+        columns = ("curve", "kind", "setting", "kilobits_per_second", *names)
+        if table.suffix == ".csv":
+            text = as_csv(columns, rows)
+        else:
+            how = "means over whole files, weighted by length; formats: a file each, every byte counted"
+            points = [dict(zip(columns, row, strict=True)) for row in rows]
+            text = json.dumps({"data": data, "distances": how, "points": points}, indent=1) + "\n"
+        with writing(table, "--table"):
+            write_text(table, text)
+        say(table)
+    if out is not None:
+        from ganvas.compare.show.rate_distortion import DistanceCurve, draw_distances
+
+        lines = [
+            DistanceCurve(
+                curve.name,
+                curve.kind == "run",
+                [point.kilobits for point in curve.points],
+                {name: [point.distances[name] for point in curve.points] for name in names},
+            )
+            for curve in curves
+        ]
+        with writing(out):
+            draw_distances(lines, out, title=title)
+        say(out)
