@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import codes, tokenizer
+from digit_tokenizers import codes, tokenizer
 
 from ganvas.data.codes import Codes
 from ganvas.data.digits import Digits

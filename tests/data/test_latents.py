@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import tokenizer
+from digit_tokenizers import tokenizer
 
 from ganvas.data.latents import Latents
 from ganvas.errors import OptionError

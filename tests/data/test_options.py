@@ -20,7 +20,16 @@ RUN = {
     "root",
     "mirrors",
 }  # the run's, the model's, the machine's, and a list of addresses
-TEXT = {"root", "cache_dir", "mirrors", "shards", "val_shards", "test_shards", "image_extension"}
+TEXT = {
+    "root",
+    "tokenizer_file",
+    "cache_dir",
+    "mirrors",
+    "shards",
+    "val_shards",
+    "test_shards",
+    "image_extension",
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

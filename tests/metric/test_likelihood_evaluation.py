@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import codes
+from digit_tokenizers import codes
 from torch import Tensor, nn
 
 from ganvas.metric.evaluate import EvaluationResult, joined

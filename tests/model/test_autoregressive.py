@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import tokenizer
+from digit_tokenizers import tokenizer
 from torch import Tensor
 
 from ganvas.errors import OptionError

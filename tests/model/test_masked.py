@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import tokenizer
+from digit_tokenizers import tokenizer
 from torch import Tensor, nn
 
 from ganvas.errors import OptionError

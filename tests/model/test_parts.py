@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import tokenizer
+from digit_tokenizers import tokenizer
 from torch import Tensor, nn
 from torch.export import Dim, export
 

@@ -43,7 +43,7 @@ class TextFiles(TensorDataModule):
     where there are ten or more, of fewer the last part of each.
 
     Bytes are taken as they are: a byte order mark, NULs and what is no UTF-8 are bytes too. A tokenizer
-    takes UTF-8 alone, without the mark.
+    takes UTF-8 alone, and is refused where a text does not come back from its ids.
 
     Each document is tiled by windows, whose last one ends with it and so overlaps the one before. Validation,
     test and all that is measured take these; training takes a crop of the window's document at a random
@@ -138,7 +138,7 @@ class TextFiles(TensorDataModule):
             fills = [partial(_put, ids) for ids in encoded]
             symbols = sum(lengths)
             if name == "train" and symbols:
-                total = sum(piece.size for own in documents for piece in own)
+                total = sum(sum(piece.size for piece in own) + len(own) - 1 for own in documents)
                 self._bytes_per_symbol = total / symbols
         kept = [number for number, length in enumerate(lengths) if length >= self.crop_length]
         self._say_what_is_short(name, lengths, kept)
@@ -157,25 +157,34 @@ class TextFiles(TensorDataModule):
         found: list[Symbols] = []
         damage: list[Damage] = []
         for own in documents:
-            parts: list[bytes] = []
+            parts: list[str] = []
             for piece in own:
                 content = np.empty(piece.size, np.uint8)
                 _fill([piece], content)
-                text = content.tobytes().removeprefix(b"\xef\xbb\xbf")
                 try:
-                    text.decode("utf-8")
+                    parts.append(content.tobytes().decode("utf-8"))
                 except UnicodeDecodeError as error:
                     reason = f"byte {error.start} is no UTF-8"
                     damage.append(Damage(len(damage), str(piece.path), reason))
-                parts.append(text)
-            found.append(
-                np.zeros(0, np.int32) if damage else ids.encode_long(b"\n".join(parts).decode("utf-8"))
-            )
+            if not damage:
+                found.append(self._encoded_whole("\n".join(parts), own[0].path, ids))
         if damage:
             many = f"{len(damage)} texts that are" if len(damage) > 1 else "a text that is"
             how = "mend or remove them, or data.tokenizer_file=null takes bytes as they are"
             reason = f"holds {many} no UTF-8, which a tokenizer takes: {describe(damage)}; {how}"
             raise OptionError("root", str(self.root), reason)
+        return found
+
+    def _encoded_whole(self, text: str, path: Path, ids: TokenizerFile) -> Symbols:
+        """Ids from which the text comes back; without that bits a byte would not be those of its bytes."""
+        found = ids.encode_long(text)
+        back = ids.decode(found.tolist())
+        if back != text:
+            place = next((n for n, (a, b) in enumerate(zip(text, back, strict=False)) if a != b), len(back))
+            lost = f"{text[place : place + 12]!r} at letter {place:,} of {path}"
+            reason = f"does not give back every text it takes: {lost} (a normalizer?)"
+            how = "take a byte-level one without a normalizer, or null for bytes"
+            raise OptionError("tokenizer_file", self.tokenizer_file, f"{reason}; {how}")
         return found
 
     def _say_what_is_there(self, found: Texts, parts: dict[str, list[Piece]]) -> None:
@@ -196,8 +205,7 @@ class TextFiles(TensorDataModule):
             f"{self.root}: {texts} ({size(every)}); {', '.join(counts)}; passed over: {kinds or 'nothing'}"
         )
         if found.marked:
-            kept = "it is kept as bytes" if self.ids is None else "that of UTF-8 is left out"
-            self.note(f"{self.root}: {found.marked:,} begin with a byte order mark; {kept}")
+            self.note(f"{self.root}: {found.marked:,} begin with a byte order mark, which is kept")
 
     def _say_what_is_short(self, name: str, lengths: list[int], kept: list[int]) -> None:
         short, symbols = len(lengths) - len(kept), sum(lengths) - sum(lengths[number] for number in kept)
@@ -222,6 +230,7 @@ class TextFiles(TensorDataModule):
         return found | {
             "documents": {name: len(own.lengths) for name, own in self._windows.items()},
             "lengths_sha256": hashlib.sha256(b"".join(lengths[name] for name in SPLITS)).hexdigest(),
+            **({} if self.ids is None else {"tokenizer_sha256": self.ids.sha256}),
         }
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:

@@ -52,6 +52,7 @@ def load_run(
             "RUN", folder.path, wrong if damaged else "holds no checkpoint; ganvas resume makes one"
         )
     data, model = _build(config, folder, allow)
+    _check_ids(data, run)
     checkpoint = load_checked(path)
     precision = str(config["accelerator"].get("precision"))
     check_fits(checkpoint, model=model, clock=model.clock(), optimizers=None, precision=precision, path=path)
@@ -60,6 +61,14 @@ def load_run(
     model.eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device), data, run
+
+
+def _check_ids(data: Any, run: dict[str, Any]) -> None:
+    """Raises OptionError where the file that makes ids of texts is not the one the run was trained by."""
+    known = ((run.get("ganvas") or {}).get("environment") or {}).get("data") or {}
+    now, then = getattr(getattr(data, "ids", None), "sha256", None), known.get("tokenizer_sha256")
+    rule = f"has sha256 {now}, and the run was trained by {then}; put back the file of that"
+    require(then in (None, now), "data.tokenizer_file", run["config"]["data"].get("tokenizer_file"), rule)
 
 
 def _build(config: dict[str, Any], folder: RunFolder, allow: Sequence[str]) -> tuple[Any, Recipe]:

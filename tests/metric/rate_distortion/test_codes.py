@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import codes as code_data
-from tokenizers import tokenizer
+from digit_tokenizers import codes as code_data
+from digit_tokenizers import tokenizer
 
 from ganvas.callback.drawing.codes import Codes
 from ganvas.functional.images import to_uint8

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import tokenizer
+from digit_tokenizers import tokenizer
 
 from ganvas.errors import OptionError
 from ganvas.functional.colours import code_colours

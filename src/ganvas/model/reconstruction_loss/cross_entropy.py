@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.functional.precision import at_least_float32
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 
 
@@ -22,4 +23,4 @@ class CrossEntropy(ReconstructionLoss):
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:
         """Logits [B, V, ...] and symbols int64 [B, ...]."""
-        return F.cross_entropy(reconstruction, target)
+        return F.cross_entropy(at_least_float32(reconstruction), target)

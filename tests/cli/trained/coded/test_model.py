@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import digit_tokenizers
 import pytest
-import tokenizers
 import torch
 
 from ganvas.cli.compose.experiment import compose
@@ -16,7 +16,7 @@ from ganvas.run.config.build import build
 
 _SMALL = ("model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8", "model.embedding_dim=4")
 CASES = {
-    **{name: [*words] for name, words in tokenizers.WORDS.items()},
+    **{name: [*words] for name, words in digit_tokenizers.WORDS.items()},
     "fsq": ["model=vqvae", "model/quantizer=fsq", *_SMALL[:2]],
     "lfq": ["model=vqvae", "model/quantizer=lfq", *_SMALL[:2]],
     "multiscale": ["model=vqvae", "model/quantizer=multiscale", *_SMALL, "model.num_embeddings=16"],
