@@ -153,9 +153,9 @@ def test_a_damaged_tokenizer_in_the_runs_folder_is_told(
         (["model=autoregressive", "data=codes", "data.tokenizer={there}/gan"], "data.tokenizer="),
         (
             ["model=autoregressive"],
-            "autoregressive.Autoregressive: learns the codes",
+            "autoregressive.Autoregressive: learns codes",
         ),
-        (["model=masked", "data=digits"], "masked.Masked: learns the codes"),
+        (["model=masked", "data=digits"], "masked.Masked: learns codes"),
         (["model=mlp_gan", "data=codes", _CODES], "data=codes: has no sample_shape"),
         (
             [*CASES["masked"], _CODES, "model.prior.causal=true"],
