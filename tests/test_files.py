@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ganvas"
 # (file, what it calls) -> why it does not go through files/write.py
 ALLOWED = {
     (
-        "callback/drawing/files.py",
+        "modality/drawing/files.py",
         "image.save",
     ): "to a file that its caller opened by WholeFile, or in memory",
     ("callback/writing/rows.py", "os.open"): "metrics.jsonl and evaluations.jsonl grow, whole after each row",
