@@ -84,7 +84,7 @@ def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
     content = b"\xef\xbb\xbfhanging on\0the wall \xff" + bytes(range(256))
     Path("a.txt").write_bytes(content)
     ganvas("encode", str(run), "a.txt", "--out", "a.gvq")
-    ganvas("decode", "a.gvq", "--out", "decoded")
+    ganvas("decode", "a.gvq", str(run), "--out", "decoded")
     (decoded,) = Path("decoded").iterdir()
     assert decoded.read_bytes() == content
 
