@@ -32,6 +32,7 @@ def words(name: Path) -> list[str]:
     chosen = [f"{group}={option}"]
     if group in vqvae:
         model = "vqvae" if option in ("conv", "resnet", "vit", "conv1d", "vocos") else "mlp_vqvae"
+        model = "text_vqvae" if option in ("text", "cross_entropy") else model
         other = {"model/encoder": "model/decoder", "model/decoder": "model/encoder"}.get(group)
         chosen = [f"model={model}", *chosen, *([f"{other}={option}"] if other else [])]
     elif group in ("model/generator", "model/discriminator"):
@@ -62,7 +63,10 @@ def data_of(name: Path) -> list[str]:
     """Data for a part or a model that says of itself that it is for sounds; else the ones that are there."""
     head = (CONF / name).read_text().split("_target_", 1)[0].split("\ndefaults:", 1)[0]
     for_sounds = name.parts[0] == "model" and re.search(r"\bsounds\b", head)
-    return ["data=sound_folder", "data.rate=8000"] if for_sounds else []
+    if for_sounds:
+        return ["data=sound_folder", "data.rate=8000"]
+    of_texts = name.parts[0] == "model" and re.search(r"\b[tT]exts\b|of texts", head)
+    return ["data=text_files"] if of_texts else []
 
 
 def options() -> list[Path]:

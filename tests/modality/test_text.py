@@ -60,10 +60,9 @@ def test_files_hold_the_bytes(tmp_path: Path):
     assert bytes(Text().read(tmp_path / "a.txt").tolist()) == content
     with pytest.raises(OptionError, match=r"^--out=\.wav: texts are written as \.txt"):
         Text().write(io.BytesIO(), ".wav", torch.zeros(1, dtype=torch.uint8))
+    (tmp_path / "b.txt").write_bytes(b"\xff")
     with pytest.raises(ValueError, match="byte 0 is no UTF-8"):
-        Text(26, Letters()).read(
-            tmp_path / "b.txt" if (tmp_path / "b.txt").write_bytes(b"\xff") else tmp_path
-        )
+        Text(26, Letters()).read(tmp_path / "b.txt")
     (tmp_path / "c.txt").write_bytes(b"")
     assert Text().read(tmp_path / "c.txt").shape == (0,)
 
@@ -101,4 +100,4 @@ def test_pictures_have_a_pixel_a_symbol_and_a_colour_a_kind():
 def test_accuracy():
     (found,) = Text().measures((4,))
     x, y = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]]), torch.tensor([[1, 2, 3, 9], [8, 7, 6, 5]])
-    assert (found.name, found.score(x, y).tolist()) == ("accuracy", [0.75, 0.0])
+    assert (found.name, found.of(x, y).tolist()) == ("accuracy", [0.75, 0.0])

@@ -14,6 +14,8 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from ganvas.errors import OptionError, require
+from ganvas.model.autoencoder import Autoencoder
+from ganvas.model.classifier import Classifier
 from ganvas.model.code_model import CodeModel
 from ganvas.model.latent_generator import LatentGenerator
 from ganvas.model.symbols import Symbols
@@ -100,6 +102,7 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
     """
     space = getattr(data, "latent_space", None)
     if space is None:
+        _check_symbols(config, data)
         return build(config["model"] | (given or _symbols_of(config, data)), "model")
     name = config["model"].get("_target_")
     rule = "does not learn latents, which data=latents hands out; choose a GAN, e.g. model=style"
@@ -110,6 +113,20 @@ def model_of(config: dict[str, Any], data: Any, given: dict[str, Any]) -> Any:
     require(isinstance(model, LatentGenerator), "model._target_", name, rule)
     model.learn_in(space)
     return model
+
+
+def _check_symbols(config: dict[str, Any], data: Any) -> None:
+    """Raises OptionError where the data are symbols and the model makes values alone."""
+    if not getattr(getattr(data, "modality", None), "is_discrete", False):
+        return
+    name = config["model"].get("_target_")
+    target = locate(name, "model")
+    of_values = inspect.isclass(target) and (
+        issubclass(target, LatentGenerator | Classifier)
+        or (issubclass(target, Autoencoder) and not target.makes_logits)
+    )
+    rule = f"makes values, and the data are symbols ({data.modality.plural})"
+    require(not of_values, "model._target_", name, f"{rule}; model=autoregressive or model=text_vqvae")
 
 
 def _symbols_of(config: dict[str, Any], data: Any) -> dict[str, Any]:

@@ -54,5 +54,5 @@ def test_options_out_of_range(option, value):
 
 @pytest.mark.parametrize("x", [torch.zeros(2, 13), torch.zeros(2, 12).long(), torch.zeros(13).long()])
 def test_what_are_no_such_symbols(x):
-    with pytest.raises(ValueError, match=r"must be symbols int64 \[B, 13\]"):
+    with pytest.raises(ValueError, match=r"\[B, 13\]"):
         encoder()(x)

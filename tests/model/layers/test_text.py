@@ -19,7 +19,7 @@ def test_samples_that_are_no_rows():
     assert require_text([5], 2) == 5
     with pytest.raises(OptionError, match=r"^sample_shape=\[1, 8, 8\]: .*data=text_files"):
         require_text([1, 8, 8], 256)
-    with pytest.raises(OptionError, match="^vocabulary=1"):
+    with pytest.raises(OptionError, match=r"^vocabulary=1"):
         require_text([5], 1)
 
 
@@ -41,5 +41,5 @@ def test_attention_sees_all_positions_and_their_order():
     assert ((layer(x) - layer(other)).abs().amax((0, 1)) > 1e-6).all()
     assert not torch.allclose(layer(x.flip(2)).flip(2), layer(x), atol=1e-4)
     assert RowAttention(6, 8, 0, 2)(x) is x
-    with pytest.raises(OptionError, match="^depth=-1"):
+    with pytest.raises(OptionError, match=r"^depth=-1"):
         RowAttention(6, 8, -1, 2)

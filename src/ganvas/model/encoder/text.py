@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ganvas.model.layers.basic import require_positive
+from ganvas.model.layers.basic import require_input, require_positive
 from ganvas.model.layers.text import RowAttention, RowBlock, num_positions, require_text
 
 
@@ -52,7 +52,8 @@ class TextEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Symbols int64 [B, T] to latents [B, D, positions]."""
-        if x.is_floating_point() or x.ndim != 2 or x.shape[1] != self.length:
-            raise ValueError(f"x is {x.dtype} {list(x.shape)}: must be symbols int64 [B, {self.length}]")
+        require_input(x, self.length)
+        if x.is_floating_point():
+            raise ValueError(f"x is {x.dtype}: must be symbols int64 [B, {self.length}]")
         rows = self.symbols(x).transpose(1, 2)  # [B, width, T]
         return self.out(self.attention(self.down(pad(rows, (0, self.padding)))))
