@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from run_files import newest_checkpoint
 from same_run import KEYS, equal
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 _QUICK = ["trainer.log_every_examples=32", "logger=none", "accelerator=cpu", "callback=minimal"]
 _DATA = ["data=text_files", "data.root=texts", "data.crop_length=16", "data.batch_size=8"]
@@ -118,3 +119,29 @@ def test_what_does_not_fit_is_one_line_and_writes_nothing(
     assert refused in told
     assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == [texts]
+
+
+def test_another_tokenizer_at_its_place_is_refused(
+    ganvas: Callable[..., Any], train: Callable[..., Path], tmp_path: Path
+) -> None:
+    def save(*more: str) -> None:
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        vocabulary = {letter: number for number, letter in enumerate(letters)}
+        made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        if more:
+            made.normalizer = normalizers.NFC()  # which leaves these texts as they are
+        made.save(str(tmp_path / "t.json"))
+
+    save()
+    run = train("run", *CASES["bytes"], "data.tokenizer_file=t.json", "trainer.max_examples=32")
+    ganvas("evaluate", str(run), "--num", "16")
+    save("another")
+    for words in (["evaluate", str(run)], ["sample", str(run), "--num", "1", "--out", "a.txt"]):
+        told = ganvas(*words, code=2).stderr
+        assert told.startswith("data.tokenizer_file=")
+        assert "put back the file of that" in told
+        assert told.count("\n") == 1
+    told = ganvas("resume", str(run), "trainer.max_examples=64", code=2).stderr
+    assert "tokenizer_sha256" in told
