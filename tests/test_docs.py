@@ -31,6 +31,8 @@ CONFIGS = [
     "model=sngan",
     "logger=[wandb,mlflow,comet,aim,trackio]",
     "model=mlp_gan data=latents",
+    "model=text_vqvae data=text_files",
+    "model=sound_vqgan data=sound_folder",
     *(
         f"data={name}"
         for name in ("webdataset", "image_folder", "sound_folder", "toy", "fashion_mnist", "cifar10")
