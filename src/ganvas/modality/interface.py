@@ -102,6 +102,10 @@ class Modality(ABC):
         """Samples [B, ...] as sounds to be played; none where they cannot be heard."""
         return ()
 
+    def readings(self, x: Tensor) -> Sequence[str]:
+        """Samples [B, ...] as plain text each, for people; none where they are not read."""
+        return ()
+
     def text(self, x: Tensor) -> str | None:
         """Samples [B, ...] as text for people, in Markdown; None where they are not read."""
         return None

@@ -92,9 +92,13 @@ class Text(Modality):
         found[:, : x.shape[1]] = colours
         return found.view(len(x), side, side, 3).permute(0, 3, 1, 2).contiguous()
 
+    def readings(self, x: Tensor) -> Sequence[str]:
+        """Control characters as signs for them, bytes that are no UTF-8 as numbers."""
+        return [readable(self.content(row)) for row in self.to_stored(x).cpu()]
+
     def text(self, x: Tensor) -> str:
-        """A block of code each; control characters as signs for them, bytes that are no UTF-8 as numbers."""
-        blocks = [_block(readable(self.content(row))) for row in self.to_stored(x[:_SHOWN]).cpu()]
+        """A block of code each, of :meth:`readings`."""
+        blocks = [_block(one) for one in self.readings(x[:_SHOWN])]
         more = len(x) - len(blocks)
         return "\n\n".join([*blocks, *([f"and {more} more"] if more > 0 else [])])
 

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 COOKIE = "ganvas_play"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self'; font-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ganvas.cli.main import main
 from ganvas.errors import OptionError
-from ganvas.play.work.gan import Asked, GANDesk, as_npz, as_png, tiled
+from ganvas.play.work.gan import Asked, GANDesk, tiled
+from ganvas.play.work.shown_samples import as_file
 from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.load import load_run
 
@@ -48,11 +49,14 @@ def test_it_makes_what_its_command_makes(asked: Asked, desk: GANDesk, tmp_path: 
     assert made.shape == (asked.num, 1, 8, 8)
     words = shlex.split(desk.command(asked, str(tmp_path / "x.png")))[1:]
     assert main(words) == 0
-    page = Image.open(io.BytesIO(as_png(made, desk.columns(asked))))
+    page = Image.open(io.BytesIO(as_file(desk.kind, made, ".png", columns=desk.columns(asked))))
     with Image.open(tmp_path / "x.png") as written:
         assert numpy.array_equal(numpy.asarray(page), numpy.asarray(written))
     assert main([*words[:-1], str(tmp_path / "x.npz")]) == 0
-    there, here = numpy.load(tmp_path / "x.npz"), numpy.load(io.BytesIO(as_npz(made, desk.labels(asked))))
+    there, here = (
+        numpy.load(tmp_path / "x.npz"),
+        numpy.load(io.BytesIO(as_file(desk.kind, made, ".npz", labels=desk.labels(asked)))),
+    )
     assert set(there) == set(here) == {"images", "labels"}
     assert all(numpy.array_equal(there[name], here[name]) for name in there)
     assert asked.label is None or (here["labels"] == asked.label).all()

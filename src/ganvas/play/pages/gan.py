@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 from torch import Tensor
 
 from ganvas.play.pages.cells import Cells
-from ganvas.play.pages.parts import Figure, Latest, Work, card, command_line, told
+from ganvas.play.pages.parts import Figure, Gallery, Latest, Work, card, command_line, told
 from ganvas.play.work.codes import Cell
-from ganvas.play.work.gan import MOST, Asked, GANDesk, as_npz, as_png, tiled
-from ganvas.play.work.uri import uri_of, uri_of_grid, uri_of_sample
+from ganvas.play.work.gan import Asked, GANDesk, tiled
+from ganvas.play.work.shown_samples import as_file, own_ending, see
+from ganvas.play.work.uri import uri_of
 
 _ANY = "any class"
 _NUMBERS = (1, 4, 9, 16, 36, 64, 100, 144, 256)
+_HELP_PLAYED = "Pick two samples, then slide between them."
 _HELP = "Click two samples, then slide between them. By keyboard: arrows move the cursor, Enter picks."
 STYLE = """
 .desk { display: grid; gap: 1rem; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
@@ -45,12 +48,19 @@ class GANPage:
         self._options()
         with ui.element("div").classes("desk"):
             with card():
-                ui.label(_HELP).classes("soft")
-                self._cells = Cells("samples; Enter picks one", self._pick)
+                self._cells: Cells | Gallery
+                if desk.is_played_or_read:
+                    ui.label(_HELP_PLAYED).classes("soft")
+                    self._cells = Gallery(self._pick_number)
+                else:
+                    ui.label(_HELP).classes("soft")
+                    self._cells = Cells("samples; Enter picks one", self._pick)
                 self._command = command_line().props("data-mark=command")
                 with ui.row().classes("tools"):
-                    self._button("Save PNG", self._save_png, "save-png")
-                    self._button("Save NPZ", self._save_npz, "save-npz")
+                    for ending in dict.fromkeys([own_ending(desk.kind), ".png", ".npz"]):
+                        name = ending.removeprefix(".")
+                        save = partial(self._save, ending)
+                        self._button(f"Save {name.upper()}", save, f"save-{name}")
             with ui.element("div").classes("sections"):
                 self._between()
                 self._neighbours()
@@ -63,7 +73,12 @@ class GANPage:
 
     def _options(self) -> None:
         with card(), ui.row().classes("items-end tools"):
-            self._num = ui.select(list(_NUMBERS), value=36, label="Samples", on_change=self.draw)
+            self._num = ui.select(
+                [n for n in _NUMBERS if n <= self.desk.most],
+                value=self.desk.usual,
+                label="Samples",
+                on_change=self.draw,
+            )
             self._num.classes("w-24").props("data-mark=num")
             with ui.row().classes(
                 "items-end no-wrap"
@@ -91,7 +106,7 @@ class GANPage:
         label = self._label.value
         seed = self._seed.value
         return Asked(
-            num=min(int(self._num.value), MOST),
+            num=min(int(self._num.value), self.desk.most),
             seed=-1 if seed is None else int(seed),
             truncation=None if self._cut.value is None else float(self._cut.value),
             label=None if label in (_ANY, None) else int(label),
@@ -107,9 +122,12 @@ class GANPage:
                 made = await self.work(self.desk.samples, asked)
                 self._made, self._of = made, asked
                 self._columns = max(1, round(asked.num**0.5))
-                uri = await self.work(lambda: uri_of(tiled(made, self._columns)))
-                height, width = self.desk.shape[1:]
-                self._cells.show(uri, -(-asked.num // self._columns), self._columns, (height, width))
+                if isinstance(self._cells, Gallery):
+                    self._cells.show(await self.work(see, self.desk.kind, made))
+                else:
+                    uri = await self.work(lambda: uri_of(tiled(made, self._columns)))
+                    height, width = self.desk.shape[1:]
+                    self._cells.show(uri, -(-asked.num // self._columns), self._columns, (height, width))
                 self._command.text = self.desk.command(asked)
                 self._picked = [0, min(1, asked.num - 1)]
                 self._turn = 0
@@ -137,7 +155,9 @@ class GANPage:
             self._button("Show nine steps", self._show_row, "steps")
 
     async def _pick(self, cell: Cell) -> None:
-        number = cell[0] * self._columns + cell[1]
+        await self._pick_number(cell[0] * self._columns + cell[1])
+
+    async def _pick_number(self, number: int) -> None:
         if self._made is None or number >= len(self._made):
             return
         self._picked[self._turn] = number
@@ -149,7 +169,8 @@ class GANPage:
         if self._made is None:
             return
         for figure, number, name in zip(self._ends[::2], self._picked, "AB", strict=True):
-            figure.show(uri_of_sample(self._made[number]), f"{name}: sample {number}")
+            (seen,) = see(self.desk.kind, self._made[number][None])
+            figure.show_sample(seen, f"{name}: sample {number}")
         self._row_is_old()
         self._near_is_old()
 
@@ -158,7 +179,8 @@ class GANPage:
             with told():
                 t = float(self._slider.value)
                 x = await self.work(self.desk.between, self._of, *self._picked, t)
-                self._ends[1].show(uri_of_sample(x), f"{100 * t:.0f} % of the way")
+                (seen,) = see(self.desk.kind, x[None])
+                self._ends[1].show_sample(seen, f"{100 * t:.0f} % of the way")
 
         await self._sliding.run(wish)
 
@@ -168,14 +190,14 @@ class GANPage:
     async def _show_row(self) -> None:
         with told():
             x = await self.work(self.desk.row, self._of, *self._picked)
-            self._row.show(uri_of_grid(x, len(x)))
+            self._row.show(uri_of(self.desk.kind.draw(x, columns=len(x))))
 
     # ---- the nearest ones ----
 
     def _neighbours(self) -> None:
         with card():
-            ui.label("Nearest training images of A").classes("heading")
-            ui.label("By the root mean square of their pixels' differences, black to white is 1.").classes(
+            ui.label(f"Nearest training {self.desk.kind.plural} of A").classes("heading")
+            ui.label("By the root mean square of their values' differences; the whole range is 1.").classes(
                 "soft"
             )
             self._button("Look for them", self._look, "look")
@@ -192,21 +214,18 @@ class GANPage:
                 self._near.clear()
                 with self._near:
                     for image, one in zip(images, far, strict=True):
-                        Figure("").show(uri_of_sample(image), f"{one:.3f} away")
+                        (seen,) = see(self.desk.kind, image[None])
+                        Figure("").show_sample(seen, f"{one:.3f} away")
 
         await self._looking.run(wish)
 
     # ---- files ----
 
-    async def _save_png(self) -> None:
+    async def _save(self, ending: str) -> None:
         if self._made is not None:
-            made, columns = self._made, self.desk.columns(self._of)
-            ui.download.content(await self.work(as_png, made, columns), "samples.png")
-
-    async def _save_npz(self) -> None:
-        if self._made is not None:
-            labels = self.desk.labels(self._of)
-            ui.download.content(await self.work(as_npz, self._made, labels), "samples.npz")
+            options = {"columns": self.desk.columns(self._of), "labels": self.desk.labels(self._of)}
+            content = await self.work(as_file, self.desk.kind, self._made, ending, **options)
+            ui.download.content(content, f"samples{ending}")
 
     def _button(self, text: str, on_click: Any, mark: str, icon: str | None = None) -> None:
         button = ui.button("" if icon else text, icon=icon, on_click=on_click).props(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from nicegui import ui
 
 from ganvas.errors import OptionError
 from ganvas.files.text import one_line
+from ganvas.play.work.shown_samples import Seen
 from ganvas.play.work.uri import EMPTY
 
 
@@ -70,6 +71,7 @@ class Figure:
             self._image = ui.element("img").classes("pixels")
             with ui.element("figcaption"):
                 self._caption = ui.label(caption)
+        self._others: dict[str, Any] = {}  # what is heard or read, by its element
         self._set("src", EMPTY)
         self._set("alt", caption)
 
@@ -80,6 +82,29 @@ class Figure:
         if caption is not None:
             self._caption.text = caption
             self._set("alt", caption)
+
+    def show_sample(self, seen: Seen, caption: str | None = None) -> None:
+        """A sample: its picture, a sound to be played below it, text as it is."""
+        self.show(seen.picture or EMPTY, caption)
+        self._image.set_visibility(seen.picture is not None)
+        for kind, value in (("audio", seen.sound), ("pre", seen.text)):
+            if value is None:
+                continue
+            if kind not in self._others:
+                with self._whole:
+                    self._others[kind] = ui.element(kind)
+                self._others[kind].move(self._whole, 1)
+            other = self._others[kind]
+            if kind == "pre":
+                other.clear()
+                with other:
+                    ui.label(value)  # which is text, whatever is in it
+                other.props('tabindex="0"')
+            else:
+                other.props["src"] = value
+                other.props["controls"] = True
+                other.props["aria-label"] = caption or "sound"
+                other.update()
 
     def hide(self) -> None:
         """Takes the image away until there is another."""
@@ -93,6 +118,37 @@ class Figure:
     def _set(self, name: str, value: str) -> None:
         self._image.props[name] = value
         self._image.update()
+
+
+class Gallery:
+    """Samples that are played or read, each in a place of its own.
+
+    Args:
+        on_pick: is told the number of a sample whose button was pressed; None: there are no buttons.
+    """
+
+    def __init__(self, on_pick: Callable[[int], Any] | None = None) -> None:
+        self._on_pick = on_pick
+        self._whole = ui.element("div").classes("figures gallery").props("data-mark=gallery")
+        self._figures: list[Figure] = []
+
+    def show(self, several: Sequence[Seen]) -> None:
+        """Other samples."""
+        if len(several) != len(self._figures):
+            self._whole.clear()
+            with self._whole:
+                self._figures = [self._one(number) for number in range(len(several))]
+        for number, (figure, seen) in enumerate(zip(self._figures, several, strict=True)):
+            figure.show_sample(seen, f"sample {number}")
+
+    def _one(self, number: int) -> Figure:
+        with ui.element("div"):
+            figure = Figure("")
+            if self._on_pick is not None:
+                on_pick = self._on_pick
+                button = ui.button("Pick", on_click=lambda: on_pick(number)).props("outline dense")
+                button.props["aria-label"] = f"Pick sample {number}"
+        return figure
 
 
 def command_line(text: str = "") -> Any:

@@ -20,6 +20,13 @@ figcaption {{ color: var(--soft); font-size: .85rem; line-height: 1.3; overflow-
 figure.small > img {{ height: 48px; width: 48px; }} figure.wide {{ margin-top: .8rem; }}
 figure.wide > img {{ max-width: 720px; }} .pixels, .cells img {{ image-rendering: pixelated; }}
 
+.gallery {{ grid-template-columns: repeat(auto-fill, minmax(min(220px, 100%), 1fr)); max-width: none; }}
+@media (max-width: 700px) {{ .figures.gallery {{ grid-template-columns: minmax(0, 1fr); }} }}
+figure > audio {{ display: block; height: 36px; margin-top: .3rem; max-width: 100%; width: 100%; }}
+figure > pre {{ background: color-mix(in srgb, var(--soft) 12%, transparent); border-radius: 4px;
+  font-family: monospace; font-size: .8rem; margin: 0; max-height: 22rem; overflow: auto;
+  overflow-wrap: anywhere; padding: .5rem; white-space: pre-wrap; }}
+
 .cells {{ width: 100%; }} .cells img {{ cursor: crosshair; }}
 .cells:focus {{ outline: 3px solid var(--c0); outline-offset: 2px; }}
 .cells rect {{ fill: none; stroke: #ffffff; stroke-width: 2px; vector-effect: non-scaling-stroke; }}

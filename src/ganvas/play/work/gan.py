@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError, require
-from ganvas.functional.images import to_uint8
 from ganvas.functional.nearest_rows import nearest_rows
 from ganvas.functional.slerp import slerp
-from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.modality.image import Image
+from ganvas.modality.interface import Modality
 from ganvas.model.interface import FromLatents
+from ganvas.play.work.shown_samples import is_played_or_read, own_ending, require_shown
 from ganvas.run.folder.usable import NEEDS
 
 MOST = 256  # samples at once, as many as the commands make in one batch
+MOST_PLAYED = 64  # of those that a page holds one by one, with their sounds
 _STEPS = 9  # of a row from one sample to another
 
 
@@ -54,7 +53,7 @@ class GANDesk:
         place: the run's folder, as a command names it.
 
     Raises:
-        OptionError: ``RUN``: it makes no samples from latents, or other samples than images.
+        OptionError: ``RUN``: it makes no samples from latents, or samples that nobody can draw.
     """
 
     def __init__(self, model: Any, data: Any, place: object) -> None:
@@ -63,8 +62,11 @@ class GANDesk:
         self.model: Any = model
         self.data, self.place = data, place
         self.shape: tuple[int, ...] = tuple(self._one().shape)
-        rule = f"its samples have shape {list(self.shape)}; the page shows images"
-        require(len(self.shape) == 3, "RUN", place, rule)
+        self.kind: Modality = data.modality
+        require_shown(self.kind, self.shape, place)
+        self.is_played_or_read = is_played_or_read(self.kind, self.shape)
+        self.most = MOST_PLAYED if self.is_played_or_read else MOST
+        self.usual = 9 if self.is_played_or_read else 36  # samples of the first grid
         self.has_average = getattr(getattr(model, "ema", None), "average", None) is not None
 
     @property
@@ -78,7 +80,9 @@ class GANDesk:
 
     def check(self, asked: Asked) -> None:
         """Raises OptionError (the option's name) for what cannot be made."""
-        require(1 <= asked.num <= MOST, "num", asked.num, f"must be from 1 to {MOST} images")
+        require(
+            1 <= asked.num <= self.most, "num", asked.num, f"must be from 1 to {self.most} {self.kind.plural}"
+        )
         fits = type(asked.seed) is int and 0 <= asked.seed < 2**63
         require(fits, "seed", asked.seed, "must be a whole number from 0")
         t = asked.truncation
@@ -90,7 +94,7 @@ class GANDesk:
 
     @torch.no_grad()
     def samples(self, asked: Asked) -> Tensor:
-        """The images float32 [N, C, H, W] in [-1, 1], those of the command, on the CPU."""
+        """The samples float32 [N, ...] in [-1, 1], those of the command, on the CPU."""
         self.check(asked)
         z = self._latents(asked)
         made: Tensor = self._generate(z, self.labels(asked), asked)
@@ -100,8 +104,9 @@ class GANDesk:
         """Of the command's grid, which has a row a class; None where it chooses itself."""
         return None if asked.label is None else asked.num
 
-    def command(self, asked: Asked, out: str = "samples.png") -> str:
-        """The command line that makes the same images."""
+    def command(self, asked: Asked, out: str | None = None) -> str:
+        """The command line that makes the same samples."""
+        out = out or f"samples{own_ending(self.kind)}"
         words = ["ganvas", "sample", str(self.place), "--num", str(asked.num), "--seed", str(asked.seed)]
         words += [] if asked.truncation is None else ["--truncation", f"{asked.truncation:g}"]
         words += [] if asked.label is None else ["--label", str(asked.label)]
@@ -137,7 +142,7 @@ class GANDesk:
         except OptionError as error:
             raise error.under("data") from error
         fits = there >= k and tuple(self.data.sample_shape) == self.shape
-        require(fits, "neighbours", there, "are not offered: the run's training samples are no such images")
+        require(fits, "neighbours", there, "are not offered: the run's training samples are of another shape")
         distances, numbers = nearest_rows(one.flatten()[None], self._training_rows(), k)
         rows: Tensor = self.data.split("train").x[numbers[0]]
         images = self.data.modality.to_model(rows)
@@ -189,20 +194,3 @@ def tiled(x: Tensor, columns: int) -> Tensor:
     parts = whole.unflatten(0, (rows, columns)).permute(2, 0, 3, 1, 4)  # [C, rows, H, columns, W]
     found: Tensor = parts.flatten(3).flatten(1, 2).contiguous()
     return found
-
-
-def as_png(x: Tensor, columns: int | None) -> bytes:
-    """The grid that ``ganvas sample --out F.png`` writes of these images."""
-    file = io.BytesIO()
-    save_into(file, ".png", to_image(Image().draw(x, columns=columns)))
-    return file.getvalue()
-
-
-def as_npz(x: Tensor, labels: Tensor | None) -> bytes:
-    """As ``ganvas sample --out F.npz``: ``images`` uint8 [N, H, W, C], ``labels`` int64 [N]."""
-    arrays: dict[str, Any] = {"images": to_uint8(x).movedim(-3, -1).numpy()}
-    if labels is not None:
-        arrays["labels"] = labels.cpu().numpy()
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    return file.getvalue()
