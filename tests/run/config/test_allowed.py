@@ -70,7 +70,7 @@ def test_what_cannot_work_here_is_refused_with_what_does(target: str, instead: s
 
 # What lies in an allowed room and is no part of its kind.
 OF_ANOTHER_KIND = [
-    "ganvas.modality.drawing.files.save_image",
+    "ganvas.callback.drawing.shown.save_shown",
     "ganvas.callback.charts.Path",
     "ganvas.data.cifar10.parse_batch",
     "ganvas.data.files.idx.read_idx",
