@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,11 +15,12 @@ from torch import Tensor
 from ganvas.data.files.array_cache import CachedArray, cached_array
 from ganvas.data.kinds.own_folder import OwnFolder, inside
 from ganvas.data.loading.check import check_labels, require_positive
+from ganvas.data.loading.crops import CropLoader
 from ganvas.data.loading.fraction import describe_fraction, kept_rows
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored, in_order
 from ganvas.data.sound.cache import SOUNDS, Sounds, format_of
-from ganvas.data.sound.clips import ClipLoader, Clips
+from ganvas.data.sound.clips import Clips
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
 from ganvas.modality.sound import MAX_SECONDS, Sound
@@ -217,7 +219,9 @@ class SoundFolder(OwnFolder):
         return self._sha256_of[name, limit]
 
     def _make_loader(self, name: str) -> Callable[..., TensorLoader]:
-        return ClipLoader
+        if name != "train":
+            return TensorLoader
+        return partial(CropLoader, source=_clips(self.split(name)))
 
 
 def _stored(clips: Clips, label: Tensor | None) -> Stored:

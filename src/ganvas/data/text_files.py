@@ -14,12 +14,13 @@ import torch
 
 from ganvas.data.datamodule import SPLITS, TensorDataModule
 from ganvas.data.files.damaged import Damage, describe
+from ganvas.data.loading.crops import CropLoader
 from ganvas.data.loading.loader import TensorLoader
 from ganvas.data.loading.stored import Stored
 from ganvas.data.text.documents import Piece, Texts, find_texts
 from ganvas.data.text.held_out import FEWEST, hold_out_texts
 from ganvas.data.text.tokens import TokenizerFile
-from ganvas.data.text.windows import CropLoader, Windows
+from ganvas.data.text.windows import Windows
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import expanded
 from ganvas.files.read import open_regular
@@ -242,7 +243,7 @@ class TextFiles(TensorDataModule):
         if name != "train":
             return TensorLoader
         self.prepare()
-        return partial(CropLoader, windows=self._windows["train"])
+        return partial(CropLoader, source=self._windows["train"])
 
 
 def _fill(document: Document, room: Symbols) -> None:

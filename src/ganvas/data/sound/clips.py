@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from ganvas.data.loading.loader import Order, Position, Rows, TensorLoader, from_the_start, pinned
-from ganvas.data.loading.stored import Stored
-from ganvas.functional.batch import StoredBatch
 from ganvas.functional.random import hash_index
 
 
@@ -67,7 +62,7 @@ class Clips:
             clip[:, : last - first] = self.samples[first:last].T
         return out
 
-    def drawn_offsets(self, rows: Tensor, *, seed: int, epoch: int) -> Tensor:
+    def drawn_starts(self, rows: Tensor, *, seed: int, epoch: int) -> Tensor:
         """Where the clips of rows [B] begin in their sounds: any place where they fit is as likely, int64."""
         room = (self.lengths[self.sound[rows]] - self.length).clamp(min=0) + 1
         return hash_index(rows, "clip", seed, epoch) % room
@@ -85,86 +80,3 @@ class Clips:
 def clip_counts(lengths: Tensor, length: int) -> Tensor:
     """How many clips of ``length`` samples sounds of ``lengths`` [F] have, int64 [F]."""
     return lengths.add(length - 1).div(length, rounding_mode="floor").clamp(min=1)
-
-
-class ClipOrder(Order):
-    """This rank's rows and the offsets of their clips, [2, B], batch by batch.
-
-    Drawn here, where the epoch is known, so that worker processes need not know it.
-    """
-
-    def __init__(
-        self, clips: Clips, *, batch_size: int, seed: int, training: bool, position: Position
-    ) -> None:
-        super().__init__(
-            count=len(clips), batch_size=batch_size, seed=seed, training=training, position=position
-        )
-        self.clips = clips
-
-    def __iter__(self) -> Iterator[Rows]:
-        epoch, _ = self.position()
-        for rows in super().__iter__():
-            numbers = torch.from_numpy(rows)
-            offsets = self.clips.offsets[numbers]
-            if self.training:
-                offsets = self.clips.drawn_offsets(numbers, seed=self.seed, epoch=epoch)
-            yield np.stack([rows, offsets.numpy()])
-
-
-class ClipLoader(TensorLoader):
-    """Batches of one split of sounds, for this rank; in training at places that each epoch draws anew.
-
-    Args: see :class:`ganvas.data.loading.loader.TensorLoader`; ``stored.x`` are :class:`Clips`.
-    """
-
-    def __init__(
-        self,
-        stored: Stored,
-        *,
-        batch_size: int,
-        seed: int,
-        training: bool,
-        num_workers: int = 0,
-        position: Position = from_the_start,
-    ) -> None:
-        super().__init__(
-            stored,
-            batch_size=batch_size,
-            seed=seed,
-            training=training,
-            num_workers=num_workers,
-            position=position,
-        )
-        assert isinstance(stored.x, Clips)
-        self.order = ClipOrder(
-            stored.x, batch_size=batch_size, seed=seed, training=training, position=position
-        )
-
-    def __iter__(self) -> Iterator[StoredBatch]:
-        if self.num_workers:
-            yield from super().__iter__()
-            return
-        for places in self.order:
-            batch = _cut(self.stored, places)
-            yield pinned(batch) if self.pin_memory else batch
-
-    def samples(self) -> Dataset[StoredBatch]:
-        return _Cuts(self.stored)
-
-
-class _Cuts(Dataset[StoredBatch]):
-    """A split that torch's DataLoader asks for a whole batch at a time."""
-
-    def __init__(self, stored: Stored) -> None:
-        self.stored = stored
-
-    def __getitems__(self, places: Rows) -> StoredBatch:
-        return _cut(self.stored, places)
-
-
-def _cut(stored: Stored, places: Rows) -> StoredBatch:
-    """Rows and offsets [2, B] of a split."""
-    rows, offsets = torch.from_numpy(places)
-    assert isinstance(stored.x, Clips)
-    label = None if stored.label is None else stored.label.index_select(0, rows)
-    return StoredBatch(x=stored.x.cut(rows, offsets), label=label, row=rows)

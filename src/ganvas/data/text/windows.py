@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from ganvas.data.loading.loader import Order, Position, Rows, TensorLoader, from_the_start
-from ganvas.data.loading.stored import Stored
-from ganvas.functional.batch import StoredBatch
 from ganvas.functional.random import hash_index
 
 
@@ -54,84 +50,22 @@ class Windows:
                 start + length - self.size : start + length
             ].clone()
 
-    def starts(self, row: Tensor, seed: int, epoch: int) -> Tensor:
+    def drawn_starts(self, rows: Tensor, *, seed: int, epoch: int) -> Tensor:
         """Where in its window's document the crop of each row begins, int64 [B]; any place is as likely.
 
         A function of (seed, epoch, row). A document has as many crops an epoch as windows.
         """
-        free = self.lengths[self._document(row)] - self.size + 1
-        return hash_index(row, "crop", seed, epoch) % free
+        free = self.lengths[self._document(rows)] - self.size + 1
+        return hash_index(rows, "crop", seed, epoch) % free
 
-    def crops(self, row: Tensor, start: Tensor) -> Tensor:
-        """The symbols [B, T] from ``start`` on of the documents of these windows, both int64 [B]."""
-        document = self._document(row)
+    def cut(self, rows: Tensor, starts: Tensor) -> Tensor:
+        """The symbols [B, T] from ``starts`` on of the documents of these windows, both int64 [B]."""
+        document = self._document(rows)
         length, first = self.lengths[document][:, None], self.first[document][:, None]
-        place = start[:, None] + torch.arange(self.size)  # [B, T], in the document
+        place = starts[:, None] + torch.arange(self.size)  # [B, T], in the document
         whole = length // self.size * self.size
         behind = (place >= whole) * (self.size - (length - whole))  # they stand in the last window alone
         return self.x.view(-1)[first * self.size + place + behind]
 
     def _document(self, row: Tensor) -> Tensor:
         return torch.searchsorted(self.first, row, right=True) - 1
-
-
-class CropOrder(Order):
-    """Of each row of a batch its number and where its crop begins: [B / world_size, 2]."""
-
-    windows: Windows
-
-    def __iter__(self) -> Iterator[Rows]:
-        epoch = self.position()[0]
-        for rows in super().__iter__():
-            starts = self.windows.starts(torch.from_numpy(rows), self.seed, epoch)
-            yield np.stack([rows, starts.numpy()], axis=1)
-
-
-class CropLoader(TensorLoader):
-    """Training batches of random crops, for this rank; arguments as of its base, and the windows."""
-
-    def __init__(
-        self,
-        stored: Stored,
-        *,
-        windows: Windows,
-        batch_size: int,
-        seed: int,
-        training: bool,
-        num_workers: int = 0,
-        position: Position = from_the_start,
-    ) -> None:
-        super().__init__(
-            stored,
-            batch_size=batch_size,
-            seed=seed,
-            training=training,
-            num_workers=num_workers,
-            position=position,
-        )
-        self.windows = windows
-        self.order = CropOrder(
-            count=len(stored), batch_size=batch_size, seed=seed, training=training, position=position
-        )
-        self.order.windows = windows
-
-    def gather(self, rows: Rows) -> StoredBatch:
-        return _cropped(self.windows, rows)
-
-    def samples(self) -> Dataset[StoredBatch]:
-        return _Crops(self.windows)
-
-
-class _Crops(Dataset[StoredBatch]):
-    """Crops that torch's DataLoader asks for a whole batch at a time."""
-
-    def __init__(self, windows: Windows) -> None:
-        self.windows = windows
-
-    def __getitems__(self, rows: Rows) -> StoredBatch:
-        return _cropped(self.windows, rows)
-
-
-def _cropped(windows: Windows, rows: Rows) -> StoredBatch:
-    row, start = torch.from_numpy(np.ascontiguousarray(rows.T))
-    return StoredBatch(x=windows.crops(row, start), label=None, row=row)
