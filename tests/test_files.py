@@ -40,6 +40,7 @@ ALLOWED = {
     ("metric/classifiers.py", "save"): "safetensors': gives bytes",
     ("metric/feature_cache.py", "save"): "safetensors': gives bytes",
     ("model/quantizer/conformance/state.py", "torch.save"): "to memory, as a checkpoint is read",
+    ("play/pages/parts.py", "self._others[kind].move"): "of an element of a page",
     ("run/checkpoint/io.py", "FileIO"): "hashes and syncs a checkpoint while it is on its way to the disk",
     ("run/checkpoint/io.py", "os.replace"): "gives that checkpoint its name, after its hash has one",
     ("run/checkpoint/io.py", "torch.save"): "to that file",

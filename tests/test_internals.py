@@ -62,7 +62,7 @@ MAY_OVERRIDE = {
 LOOPS = {"fit_loop", "epoch_loop", "val_loop"}
 MAY_READ_LOOPS = {
     # Where a module that is no recipe of ours has no clock: how far the epoch is.
-    "data/loading/position.py",
+    "data/loading/loader.py",
 }
 
 

@@ -24,9 +24,8 @@ from ganvas.data.loading.check import (
     require_positive,
 )
 from ganvas.data.loading.fraction import check_fraction, describe_fraction, kept_rows, require_fraction
-from ganvas.data.loading.loader import TensorLoader, from_the_start
+from ganvas.data.loading.loader import TensorLoader, from_the_start, position_of
 from ganvas.data.loading.overrides import overrides_of
-from ganvas.data.loading.position import position_of
 from ganvas.data.loading.resize import fit_images, require_mode
 from ganvas.data.loading.stored import Stored, in_order
 from ganvas.errors import OptionError, require
