@@ -15,9 +15,12 @@ from torch import nn
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
+from ganvas.model.adversarial_loss.interface import AdversarialLoss
+from ganvas.model.adversarial_loss.least_squares import LeastSquares
 from ganvas.model.adversarial_loss.non_saturating import NonSaturating
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.adversarial_loss.wasserstein import Wasserstein
+from ganvas.model.augment.ada import ADA
 from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
@@ -272,3 +275,19 @@ def test_a_generator_of_other_classes_is_refused() -> None:
     with pytest.raises(OptionError, match=r"generator.num_classes=5: must be 10, those of the data"):
         make(generator=generator, num_classes=10)
     assert make(generator=generator, num_classes=5).num_classes == 5, "it may read labels alone"
+
+
+@pytest.mark.parametrize("loss", [RpGAN(), Wasserstein()])
+def test_an_augmentation_that_adapts_needs_one(loss: AdversarialLoss) -> None:
+    with pytest.raises(OptionError, match="augment=ADA: follows the signs"):
+        make(adversarial_loss=loss, augment=ADA("b"))
+    make(adversarial_loss=loss, augment=ADA("b", p=0.5, adapt=False))
+
+
+def test_least_squares_moves_p_both_ways() -> None:
+    augment = ADA("b", p=0.5, target=0.0, interval=1, adapt_examples=160)
+    _, keep = fit(make(adversarial_loss=LeastSquares(), augment=augment), 3)
+    p = [0.5]
+    for report in keep.reports[:2]:
+        p.append(p[-1] + (0.1 if 2 * float(report["accuracy/real"]) - 1 > 0 else -0.1))
+    assert [float(report["augment/p"]) for report in keep.reports] == pytest.approx(p)

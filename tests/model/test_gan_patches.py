@@ -16,6 +16,8 @@ from ganvas.data.digits import Digits
 from ganvas.errors import OptionError
 from ganvas.functional.batch import Batch
 from ganvas.functional.random import Draws
+from ganvas.model.adversarial_loss.least_squares import LeastSquares
+from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.discriminator.patch import PatchDiscriminator
 from ganvas.model.generator.mlp import MLPGenerator
 from ganvas.model.gradient_penalty.r1 import R1
@@ -96,9 +98,15 @@ def test_a_sample_has_one_logit_outside_of_losses() -> None:
     logits = model.discriminator(x, label)
     model.check_sample(x)
     torch.testing.assert_close(model.discriminate(x, label), logits.mean((1, 2)))
-    sums = model.validation_sums(Batch(x, label))
+    batch = Batch(x, label)
+    sums = model.validation_sums(batch)
     assert sums["real_logits"].item() == pytest.approx(logits.mean((1, 2)).sum().item(), rel=1e-5)
     assert sums["real_accuracy"].item() == (logits.mean((1, 2)) > 0).sum().item()
+    model.adversarial_loss = LeastSquares()  # whose logits part at 0.5
+    between = (logits.mean((1, 2)) > 0.5).sum().item()
+    assert model.validation_sums(batch)["real_accuracy"].item() == between
+    model.adversarial_loss = Wasserstein()
+    assert "real_accuracy" not in model.validation_sums(batch)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -82,13 +82,17 @@ class MeanLogits(nn.Module):
 
     The harness makes floating buffers means over ranks before the step, and puts them back where there is
     none.
+
+    Args:
+        boundary: the logit from which the signs are taken.
     """
 
     total: Tensor
     parts: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, boundary: float = 0.0) -> None:
         super().__init__()
+        self.boundary = boundary
         self.register_buffer("total", torch.zeros(3))
         self.register_buffer("parts", torch.zeros((), dtype=torch.int64))
 
@@ -96,26 +100,35 @@ class MeanLogits(nn.Module):
     def add(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Takes up the logits [B] of one part of the batch."""
         real, fake = mean_of_samples(real_logits).float(), mean_of_samples(fake_logits).float()
-        means = real.mean(), fake.mean(), real.sign().mean()
+        means = real.mean(), fake.mean(), (real - self.boundary).sign().mean()
         self.total += torch.stack(means)
         self.parts += 1
 
     @torch.no_grad()
     def take(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Scalars: the means of the real logits, of the fake ones, and of the signs of the real ones."""
+        """Scalars: the means of the real logits, of the fake ones, and of the signs of the real ones
+        less the boundary."""
         real, fake, sign = (self.total / self.parts.clamp(min=1)).unbind()
         self.total.zero_()
         self.parts.zero_()
         return real, fake, sign
 
 
-def statistics_of_logits(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-    """What the logs show of logits of paired samples; equal logits of a pair count half."""
+def statistics_of_logits(
+    real_logits: Tensor, fake_logits: Tensor, boundary: float | None
+) -> dict[str, Tensor]:
+    """What the logs show of logits of paired samples; equal logits of a pair count half.
+
+    Args:
+        boundary: what lies above it is called real; None: there is no accuracy but that of pairs.
+    """
     real_logits, fake_logits = mean_of_samples(real_logits), mean_of_samples(fake_logits)  # [B]
-    return {
+    found = {
         "logits/real": real_logits.mean(),
         "logits/fake": fake_logits.mean(),
-        "accuracy/real": (real_logits > 0).float().mean(),
-        "accuracy/fake": (fake_logits <= 0).float().mean(),
         "accuracy/pairs": ((real_logits - fake_logits).sign().mean() + 1) / 2,
     }
+    if boundary is not None:
+        found["accuracy/real"] = (real_logits > boundary).float().mean()
+        found["accuracy/fake"] = (fake_logits <= boundary).float().mean()
+    return found

@@ -60,7 +60,8 @@ class Adversary(Recipe, Scheduled):
             num_classes: classes that the head reads, or None.
 
         Raises:
-            OptionError: a discriminator that makes no features, or parts that do not fit each other.
+            OptionError: a discriminator that makes no features, or parts that do not fit each other, as an
+                augmentation that adapts does not fit a loss without a boundary.
         """
         features = getattr(discriminator, "feature_dim", None)
         rule = "has no feature_dim: a discriminator makes features, and says how many; the head makes logits"
@@ -72,7 +73,12 @@ class Adversary(Recipe, Scheduled):
         self.set_number("instance_noise", instance_noise, lambda deviation: deviation >= 0, rule)
         self._noisy = "instance_noise" in self.schedules or self.instance_noise > 0
         self._observes = self.regularizer.observes or (augment is not None and augment.adapts)
-        self.mean_logits = MeanLogits() if self._observes else None
+        boundary = adversarial_loss.boundary
+        rule = "follows the signs of D's logits, and {} fixes none that parts real from generated samples; "
+        rule += "adapt=false with a p above 0, or model/adversarial_loss=non_saturating"
+        fixes = boundary is not None or augment is None or not augment.adapts
+        require(fixes, "augment", type(augment).__name__, rule.format(type(adversarial_loss).__name__))
+        self.mean_logits = MeanLogits(boundary or 0.0) if self._observes else None
         if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
             warnings.warn(
                 "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
@@ -126,7 +132,8 @@ class Adversary(Recipe, Scheduled):
         if self.mean_logits is not None:
             self.mean_logits.add(real_logits, fake_logits)
         if self.log_due:
-            self.note(statistics_of_logits(real_logits.detach(), fake_logits.detach()))
+            boundary = self.adversarial_loss.boundary
+            self.note(statistics_of_logits(real_logits.detach(), fake_logits.detach(), boundary))
             if self.augment is not None:
                 self.note(self.augment.report())
         return terms, Judged(shown_real, shown_fake, real_logits, fake_logits)

@@ -234,7 +234,8 @@ class GAN(LatentGenerator, Adversary):
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator on held-out samples: where it falls behind training, it has memorized."""
         logits = widened(super().discriminate(batch.x, batch.label))
-        return {"real_logits": logits.sum(), "real_accuracy": (logits > 0).sum()}
+        boundary, sums = self.adversarial_loss.boundary, {"real_logits": logits.sum()}
+        return sums if boundary is None else sums | {"real_accuracy": (logits > boundary).sum()}
 
     @torch.no_grad()
     def check_sample(self, x: Tensor) -> None:

@@ -24,9 +24,12 @@ class AdversarialLoss(ABC):
             recipe saves a forward pass of the discriminator.
         constrain: what is done to the discriminator after each of its steps, to keep it in the set that the
             loss is defined for; or None.
+        boundary: the logit that the discriminator gives what is as likely real as not; what lies above it is
+            called real. None: the loss fixes none, as where differences of logits alone count.
     """
 
     needs_real_logits: bool = False
+    boundary: float | None = 0.0
     constrain: Callable[[nn.Module], None] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -10,6 +10,8 @@ from ganvas.model.adversarial_loss.interface import AdversarialLoss
 class LeastSquares(AdversarialLoss):
     """Discriminator: E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2; generator: E (D(G(z)) - 1)^2 / 2."""
 
+    boundary = 0.5  # between the targets
+
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return (real_logits - 1).square().mean() / 2 + fake_logits.square().mean() / 2
 

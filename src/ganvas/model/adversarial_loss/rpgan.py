@@ -18,6 +18,7 @@ class RpGAN(AdversarialLoss):
     """
 
     needs_real_logits = True
+    boundary = None
 
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return softplus(-_differences(real_logits, fake_logits)).mean()

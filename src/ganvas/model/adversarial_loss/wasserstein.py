@@ -22,6 +22,8 @@ class Wasserstein(AdversarialLoss):
         OptionError: a ``clip`` that is not positive.
     """
 
+    boundary = None
+
     def __init__(self, clip: float | None = None) -> None:
         rule = "must be positive; null leaves the critic to a gradient penalty"
         require(clip is None or clip > 0, "clip", clip, rule)

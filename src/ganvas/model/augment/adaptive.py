@@ -17,11 +17,12 @@ class Adaptive(Augment, Scheduled):
 
     After every ``interval`` steps of the discriminator
 
-        p <- p + sign(E sign(D(real)) - target) examples / adapt_examples, kept within [0, 1]
+        p <- p + sign(E sign(D(real) - b) - target) examples / adapt_examples, kept within [0, 1]
 
-    with the mean over the real examples of these steps: p rises where the discriminator calls more than
-    (1 + target) / 2 of them real, which is taken for overfitting. p is kept as a whole number of examples, so
-    that it is the same in every float type; it is part of the checkpoint.
+    with the mean over the real examples of these steps, and b the loss's ``boundary``, 0 in the paper: p
+    rises where the discriminator calls more than (1 + target) / 2 of them real, which is taken for
+    overfitting. p is kept as a whole number of examples, so that it is the same in every float type; it is
+    part of the checkpoint.
 
     Args:
         p: at the start; where it does not adapt, throughout, and then it may be a schedule.

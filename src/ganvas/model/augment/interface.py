@@ -68,8 +68,8 @@ class Augment(nn.Module, ABC):
         """Called after each step of the discriminator where the part :attr:`adapts`.
 
         Args:
-            sign: the mean of sign(D(real)) over the whole global batch, a scalar in [-1, 1] without a graph,
-                on the module's device; the host does not read it.
+            sign: the mean of sign(D(real) - b) over the whole global batch, b the loss's ``boundary``: a
+                scalar in [-1, 1] without a graph, on the module's device; the host does not read it.
             examples: size of the global batch.
         """
 
