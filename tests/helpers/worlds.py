@@ -73,7 +73,7 @@ def start_processes(script: Path, *words: str) -> None:
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=500)
+            output, _ = process.communicate(timeout=1000)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -88,7 +88,7 @@ def fork(count: int, work: Callable[[int], None]) -> int:
     context = multiprocessing.get_context("fork")
 
     def run(number: int) -> None:
-        faulthandler.dump_traceback_later(300, exit=True)  # where it hangs, if it does
+        faulthandler.dump_traceback_later(900, exit=True)  # where it hangs, if it does; a busy machine needs 300
         work(number)
         sys.stdout.flush()
         os._exit(0)  # past the ends of threads that nobody needs any more
