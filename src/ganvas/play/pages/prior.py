@@ -15,7 +15,8 @@ from ganvas.play.pages.parts import Figure, Latest, Work, card, command_line, to
 from ganvas.play.work.autoencoder import SPLITS, Autoencoder, Picture
 from ganvas.play.work.codes import Cell
 from ganvas.play.work.pictures import MAX_UPLOAD
-from ganvas.play.work.prior import MOST, Asked, PriorDesk, Progress
+from ganvas.play.work.asked import Asked, Progress
+from ganvas.play.work.prior import PriorDesk
 from ganvas.play.work.uri import uri_of, uri_of_grid, uri_of_sample
 
 _PAUSE = 0.15  # seconds between steps that are shown slowly
