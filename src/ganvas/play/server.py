@@ -147,12 +147,10 @@ async def _codes(catalogue: Catalogue, work: Worker, run: str) -> Any:
 
 async def _prior(catalogue: Catalogue, work: Worker, run: str) -> Any:
     from ganvas.play.pages.prior import PriorPage
-    from ganvas.play.work.autoencoder import Autoencoder
     from ganvas.play.work.prior import PriorDesk
 
     model, data = await work(catalogue.load, run)
-    desk = await work(PriorDesk, model, data, run)
-    return PriorPage(desk, await work(Autoencoder, model, data, run), work)
+    return PriorPage(await work(PriorDesk, model, data, run), work)
 
 
 async def _health(catalogue: Catalogue, work: Worker, run: str) -> Any:

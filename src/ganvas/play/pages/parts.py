@@ -10,11 +10,11 @@ from nicegui import ui
 
 from ganvas.errors import OptionError
 from ganvas.files.text import one_line
+from ganvas.play.work.asked import Progress
 from ganvas.play.work.pictures import MAX_UPLOAD
 from ganvas.play.work.shown_samples import Seen
 from ganvas.play.work.source import Source
-from ganvas.play.work.uri import EMPTY
-
+from ganvas.play.work.uri import EMPTY, uri_of_grid
 
 _LONGEST_ROW = 24  # cells beside each other as wide as they are tall
 _HEARD_OR_READ = {"audio": "sound", "pre": "text"}  # by its element
@@ -201,3 +201,45 @@ def tallness(columns: int) -> int:
 def command_line(text: str = "") -> Any:
     """A command that a reader copies."""
     return ui.label(text).classes("command").props('role="textbox" aria-readonly="true" tabindex="0"')
+
+
+class Several:
+    """Samples while they are drawn: pictures in a grid, or sounds and texts each in a place of its own.
+
+    Args:
+        name: of one.
+        mark: a name by which a test finds them.
+        is_played_or_read: which of the two.
+    """
+
+    def __init__(self, name: str, mark: str, *, is_played_or_read: bool) -> None:
+        self._gallery: Gallery | None = None
+        self._figure: Figure | None = None
+        if is_played_or_read:
+            self._caption = ui.label().classes("soft").props(f"data-mark={mark}-told")
+            self._gallery = Gallery(name=name, mark=mark)
+        else:
+            self._figure = Figure(f"{name}s", wide=True).mark(mark)
+
+    def show(self, step: Progress, caption: str, columns: int) -> None:
+        """What stands after a step."""
+        if self._figure is not None:
+            self._figure.show(uri_of_grid(step.x, columns), caption)
+        if self._gallery is not None:
+            self._caption.text = caption
+            self._gallery.show(step.seen)
+
+
+def number_box(
+    label: str,
+    value: float | None,
+    least: float,
+    mark: str,
+    *,
+    step: float = 1,
+    whole: bool = False,
+    most: float | None = None,
+) -> Any:
+    """A box for a number, from ``least`` to ``most``, which a test finds by its mark."""
+    box = ui.number(label, value=value, min=least, max=most, step=step, precision=0 if whole else None)
+    return box.classes("w-28").props(f"data-mark={mark}")

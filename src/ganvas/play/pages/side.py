@@ -221,7 +221,7 @@ class Side:
         own = original.own
         x = desk.decode(maps, cut)[..., : original.length]
         is_whole = original.length == original.x.shape[-1]
-        bits = desk.bits(maps, original.label, original.x if is_whole else None)
+        bits = desk.bits(maps, original.label, original.x if is_whole else None, cut)
         (seen,), (difference, told) = see(desk.kind, x[None]), see_difference(desk.kind, own, x)
         return Made(seen, difference, told, desk.quality(own, x), bits)
 

@@ -114,12 +114,18 @@ class Autoencoder:
         own[level.map][level.within] = code
         return self.decode(tuple(own))
 
-    def bits(self, maps: Maps, label: int | None = None, of: Tensor | None = None) -> Bits:
+    def bits(
+        self, maps: Maps, label: int | None = None, of: Tensor | None = None, cut: int | None = None
+    ) -> Bits:
         """What the codes cost; under a prior by class, of that class.
 
         Args:
             of: the sample [...] that they are of, where what the decoder leaves of it is counted too.
+            cut: how many first parts are counted, by equal chances alone; None: all.
         """
+        if cut is not None and cut < self.num_cuts:
+            first = self._codes.cut(tuple(one[None] for one in maps), cut)
+            return Bits(self._bits_of(first), None, is_bound=False)
         fixed, rest = self.layout.bits, None if of is None else self._rest(maps, of)
         prior = self.prior
         if prior is None:
@@ -131,6 +137,13 @@ class Autoencoder:
         codes = self.layout.flatten(tuple(one[None] for one in maps)).to(prior.device)
         own = None if label is None or not by_class else torch.tensor([label], device=prior.device)
         return Bits(fixed, float(prior.bits(codes, own)[0]), is_bound, rest)
+
+    def _bits_of(self, maps: Maps) -> float:
+        """Of the first levels of the first maps [1, levels, *positions]."""
+        pairs = zip(maps, self.layout.sizes, strict=False)
+        return sum(
+            one[0, 0].numel() * sum(math.log2(size) for size in sizes[: one.shape[1]]) for one, sizes in pairs
+        )
 
     def _rest(self, maps: Maps, x: Tensor) -> float | None:
         codes = self.layout.flatten(tuple(one[None] for one in maps))

@@ -27,7 +27,7 @@ def said_quality(quality: Mapping[str, float]) -> list[str]:
 
 
 def said_bits(bits: Bits, units: Mapping[str, float]) -> list[str]:
-    """What codes cost, and all that is known of the sample in its unit: ``104 bits``, ``1.25 kilobits per second``.
+    """What codes cost, and all that is known of the sample by its unit: ``1.25 kilobits per second``.
 
     Args:
         units: of the modality, name to divisor.
