@@ -176,9 +176,15 @@ class _Section:
     def _grid(self, one: Shown) -> None:
         label = one_line(self.result.variants[one.index].label, 500)
         with ui.element("figure"):
-            if one.grid.uri is not None:
+            if one.beside.text is not None:
+                with ui.element("pre").props("tabindex=0 data-mark=text"):
+                    ui.label(one.beside.text)  # which is text, whatever is in it
+            elif one.grid.uri is not None:
                 image = ui.element("img").classes("pixels")
                 image.props["src"], image.props["alt"] = one.grid.uri, f"samples of {label}"
+            if one.beside.sound is not None:
+                sound = ui.element("audio").props("controls data-mark=sound")
+                sound.props["src"], sound.props["aria-label"] = one.beside.sound, f"samples of {label}"
             seen = one.grid.told if one.examples is None else f"{one.examples:,} examples"
             why = "" if one.grid.uri is not None or one.examples is None else f": {one.grid.told}"
             with ui.element("figcaption"):

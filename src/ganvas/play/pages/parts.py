@@ -97,7 +97,7 @@ class Figure:
         self._image.set_visibility(seen.picture is not None)
         for kind, value in (("audio", seen.sound), ("pre", seen.text)):
             if value is not None and kind not in self._others:
-                self._others[kind] = self._other(kind)
+                self._make_other(kind)
             if kind in self._others:
                 self._others[kind].set_visibility(value is not None)
         if seen.sound is not None:
@@ -108,10 +108,10 @@ class Figure:
         if seen.text is not None:
             self._text.text = seen.text
 
-    def _other(self, kind: str) -> Any:
+    def _make_other(self, kind: str) -> None:
         with self._whole:
-            other = ui.element(kind)
-        other.move(self._whole, 1)
+            self._others[kind] = other = ui.element(kind)
+        self._others[kind].move(self._whole, 1)
         if kind == "pre":
             with other:
                 self._text = ui.label()  # which is text, whatever is in it
@@ -120,7 +120,6 @@ class Figure:
             other.props["controls"] = True
         if self._mark is not None:
             other.props(f"data-mark={self._mark}-{_HEARD_OR_READ[kind]}")
-        return other
 
     def hide(self) -> None:
         """Takes the image away until there is another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 from ganvas.play.work.autoencoder import Bits
 
@@ -21,9 +22,17 @@ def said_quality(quality: Mapping[str, float]) -> list[str]:
             found.append("no error")
         elif not math.isnan(value):
             in_db = name.endswith("_db") or name == "psnr"
-            words = [one.upper() if one in _SHORT else one for one in name.removesuffix("_db").split("_")]
-            found.append(" ".join(words) + (f" {value:.2f} dB" if in_db else f" {value:.3f}"))
+            words = _words(name.removesuffix("_db"))
+            found.append(f"{words} {value:.2f} dB" if in_db else f"{words} {value:.3f}")
     return found
+
+
+def _words(name: str) -> str:
+    """``si_sdr`` as ``SI-SDR``, ``log_mel_distance`` as ``log mel distance``."""
+    parts = name.split("_")
+    shown = [part.upper() if part in _SHORT else part for part in parts]
+    joints = ["-" if {a, b} <= _SHORT else " " for a, b in pairwise(parts)]
+    return "".join(word + joint for word, joint in zip(shown, [*joints, ""], strict=True))
 
 
 def said_bits(bits: Bits, units: Mapping[str, float]) -> list[str]:

@@ -95,7 +95,7 @@ def see_difference(kind: Modality, original: Tensor, other: Tensor) -> tuple[See
         seen = Seen(None, None, _with_signs(kind, other, ~right, RIGHT))
         return seen, f"{wrong} of {len(right)} symbols are wrong; {RIGHT} is right"
     if kind.clips(other[None]):
-        return see(kind, (original - other)[None])[0], "what is lost: the original less this"
+        return see(kind, (original - other)[None])[0], "what is lost: the original less what is decoded"
     pictures = [to_float(kind.pictures(one[None])[0]) for one in (original, other)]
     heat, largest = error_map(*pictures)
     return Seen(uri_of(heat)), f"error: white is {largest:.0%} of the range"
