@@ -202,7 +202,9 @@ def test_a_comparison_plays_sounds_and_shows_texts(
     other.at("runs").fill(" ".join(runs))
     other.click("rank")
     other.click("compare")
+    other.says("command", "--no-rank")
     sound, text = other.at("sound"), other.at("text")
+    expect(sound).to_have_count(1)  # all runs were compared before
     plays(sound, 8 * (CLIP / RATE + 0.25))  # four pairs, and silence behind each
     expect(text).to_contain_text("--- 0, original")
     expect(text).to_contain_text("<script>")

@@ -40,7 +40,7 @@ class Beside(NamedTuple):
 
     Attributes:
         sound: a data URI of a WAV, its beginning where it is long; None where there is none.
-        text: its beginning, of letters that are seen and ends of lines alone; not escaped.
+        text: its beginning, of letters that are seen, tabs and ends of lines alone; not escaped.
     """
 
     sound: str | None = None
@@ -124,7 +124,7 @@ def _wav(data: bytes) -> str | None:
 def _text(data: bytes) -> str:
     letters = data.decode("utf-8", "replace")[:MAX_LETTERS]
     more = "\n..." if len(data) > len(letters.encode()) else ""
-    return "".join(one if one.isprintable() or one == "\n" else "?" for one in letters) + more
+    return "".join(one if one.isprintable() or one in "\n\t" else "?" for one in letters) + more
 
 
 def _none(why: str) -> Grid:
