@@ -33,7 +33,7 @@ HOSTILE = "<img src=x onerror=document.title='owned'>"
 _SHORT = ["trainer.max_examples=64", "callback=none", "logger=none", "accelerator=cpu"]
 _LONGER = ["trainer.max_examples=6400"]  # until codes decode to what a person tells apart
 _WATCHED = ["trainer.max_examples=640", "callback=default", "trainer.log_every_examples=64"]
-_PREVIEWS = ["callback=preview", "callback.preview.num=4"]  # of sounds and texts
+_PREVIEWS = ["callback=default", "callback.preview.num=4", "~callback.evaluation", "~callback.codebook"]
 _CODES = ["model.num_embeddings=16", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8"]
 _RESIDUAL = ["model/quantizer=residual", "model.quantizer.levels=2"]
 _PRIOR = [
@@ -124,6 +124,7 @@ def served(runs: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")  # its loop, while it runs, is in the way of others that drive a browser
 def browser() -> Iterator[Any]:
+    sync_api.expect.set_options(timeout=20_000)
     with sync_api.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield found

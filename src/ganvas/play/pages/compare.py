@@ -36,6 +36,7 @@ class ComparePage:
 
     def __init__(self, words: Sequence[str], output_dir: Path, work: Work) -> None:
         self.output_dir, self.work = output_dir, work
+        self._comparing = Latest()  # two at once would mix their sections
         with card():
             with ui.row().classes("items-end tools"):
                 self._runs = ui.input("Runs, globs or folders", value=shlex.join(words)).classes("grow")
@@ -51,6 +52,9 @@ class ComparePage:
 
     async def compare(self) -> None:
         """Reads the runs, and shows what they say; what is refused leaves the page as it is."""
+        await self._comparing.run(self._compare)
+
+    async def _compare(self) -> None:
         with told():
             words = split_words(self._runs.value)
             by, protocol = self._by.value.strip() or None, split_words(self._protocol.value)
