@@ -49,3 +49,13 @@ def test_codes_without_a_place_count_everywhere() -> None:
     layout = CodeLayout(sizes=((4,),), positions=((4,),))
     known = torch.tensor([[True, False, False, False]])
     assert torch.equal(share_known(layout, known, 2, 3), torch.full((1, 1, 2, 3), 0.25))
+
+
+def test_codes_of_rows_lie_along_a_length() -> None:
+    layout = CodeLayout(sizes=((4, 8), (16,)), positions=((2,), (3,)))
+    known = torch.zeros(2, 7, dtype=torch.bool)
+    known[0, [1, 4]] = True  # the second level of the first place, the first third
+    known[1, 2:4] = True  # both levels of the second place
+    share = share_known(layout, known, 6)
+    expected = torch.tensor([[2, 2, 1, 0, 0, 0], [0, 0, 0, 2, 2, 2]]) / 3
+    assert torch.allclose(share, expected[:, None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from forged_runs import forge_two_variants
+from forged_runs import forge, forge_two_variants
 
 from ganvas.cli.main import main
 from ganvas.errors import OptionError
@@ -26,6 +26,19 @@ def test_runs_are_those_of_the_words_and_no_others(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^RUN=nothing"):
         Catalogue(["nothing"], tmp_path / "outputs").folders()
     assert Catalogue([], tmp_path / "empty").rows() == []
+
+
+def test_a_prior_has_what_its_tokenizer_has_and_a_model_of_symbols_has_none(tmp_path: Path) -> None:
+    for name in ("codes", "symbols", "latents"):
+        able = ["samples", "latents"] if name == "latents" else ["samples"]
+        made = forge(tmp_path / "o" / name, status={"abilities": able})
+        if name != "symbols":
+            (made / "tokenizer").mkdir()
+            (made / "tokenizer" / "run.yaml").write_text((made / "run.yaml").read_text())
+    found = {Path(row["name"]).name: row["can"] for row in Catalogue([], tmp_path / "o").rows()}
+    assert found["codes"] == ["reconstructs", "samples"]
+    assert found["symbols"] == ["samples"]
+    assert found["latents"] == ["latents", "samples"]
 
 
 def test_weights_are_read_once_until_there_are_newer_ones(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where in an image the codes of a layout lie."""
+"""Where in a sample the codes of a layout lie."""
 
 from __future__ import annotations
 
@@ -32,21 +32,24 @@ def half(layout: CodeLayout, which: str) -> Tensor:
     return torch.cat(found)
 
 
-def share_known(layout: CodeLayout, known: Tensor, height: int, width: int) -> Tensor:
-    """Which share of the codes of a pixel's place are known, float32 [B, 1, height, width] in [0, 1].
+def share_known(layout: CodeLayout, known: Tensor, *sides: int) -> Tensor:
+    """Which share of the codes of a place are known, float32 [B, 1, *sides] in [0, 1].
 
-    The mean over levels and maps; codes without a place in the image count for every pixel.
+    The mean over levels and maps. Maps of as many sides as the places lie upon them: grids on the height and
+    width of an image, rows on the length of a sound or text. Codes of others have no place, and count for
+    every one.
 
     Args:
         known: bool [B, N].
+        sides: of the places: height and width, or a length.
     """
-    total, count = torch.zeros(len(known), 1, height, width, device=known.device), 0
+    total, count = torch.zeros(len(known), 1, *sides, device=known.device), 0
     parts = layout.unflatten(known.to(torch.int64))
     for part in (parts,) if isinstance(parts, Tensor) else parts:  # [B, levels, *positions]
         levels = part.shape[1]
-        if part.ndim == 4:
-            of_place = interpolate(part.float().mean(1, keepdim=True), (height, width), mode="nearest")
+        if part.ndim == 2 + len(sides):
+            of_place = interpolate(part.float().mean(1, keepdim=True), sides, mode="nearest")
         else:
-            of_place = part.float().flatten(1).mean(1).view(-1, 1, 1, 1)
+            of_place = part.float().flatten(1).mean(1).view(-1, 1, *[1] * len(sides))
         total, count = total + levels * of_place, count + levels
     return total / count

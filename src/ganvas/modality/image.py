@@ -26,6 +26,7 @@ class Image(Modality):
 
     name, plural = "image", "images"
     endings = IMAGES
+    sides = 2
     compared_as = "[0, 1], clamped, not rounded to 8 bits"
     has_psnr = True
     reports = {

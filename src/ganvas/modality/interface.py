@@ -57,6 +57,7 @@ class Modality(ABC):
         endings: of files of one sample each, the usual one first; empty where there are none.
         reads: more endings of files that can be read.
         sheets: of files that show several samples at once, the usual one first.
+        sides: how many last sides of a sample places lie along: 1 of what runs on, 2 of images.
         is_discrete: whether values are numbers of symbols (int64), of which no difference can be taken.
         has_pictures: whether each sample can be drawn by itself.
         together: whether many samples are shown in one drawing, rather than a few side by side.
@@ -70,6 +71,7 @@ class Modality(ABC):
     endings: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     sheets: ClassVar[tuple[str, ...]] = SHEETS
+    sides: ClassVar[int] = 1
     is_discrete: ClassVar[bool] = False
     has_pictures: ClassVar[bool] = True
     together: ClassVar[bool] = False

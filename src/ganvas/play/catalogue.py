@@ -13,7 +13,7 @@ from ganvas.compare.find import find_runs
 from ganvas.errors import OptionError
 from ganvas.run.folder.describe import describe
 from ganvas.run.folder.run_folder import RunFolder, all_runs
-from ganvas.run.folder.usable import abilities, abilities_by_parts
+from ganvas.run.folder.usable import LATENTS, RECONSTRUCTS, abilities, abilities_by_parts
 
 _OPEN = 3  # runs whose weights are held
 
@@ -62,7 +62,7 @@ class Catalogue:
             {
                 **describe(folder),
                 "name": name,
-                "can": sorted(abilities(folder) or ()),
+                "can": sorted(_able(folder)),
                 "grid": max((one.name for one in (folder.path / "samples").glob("*.png")), default=None),
             }
             for name, folder in self.folders().items()
@@ -84,9 +84,8 @@ class Catalogue:
     def abilities(self, name: str) -> set[str]:
         """What the run's recipe can do, of a prior what its tokenizer can, too."""
         folder = self.folder(name)
-        found = set(abilities(folder) or ())
         model = folder.read_run()["config"]["model"]
-        return found | (abilities_by_parts(model) or set())
+        return _able(folder) | (abilities_by_parts(model) or set())
 
     def load(self, name: str) -> tuple[Any, Any]:
         """The run's recipe with the weights of its newest checkpoint, and its data module.
@@ -111,3 +110,10 @@ class Catalogue:
             while len(self._open) > _OPEN:
                 self._open.popitem(last=False)
             return model, data
+
+
+def _able(folder: RunFolder) -> set[str]:
+    """What a run's recipe can do; one of codes that has no latents, what its tokenizer can, too."""
+    found = set(abilities(folder) or ())
+    over_codes = LATENTS not in found and (folder.path / "tokenizer" / "run.yaml").is_file()
+    return found | ({RECONSTRUCTS} if over_codes else set())

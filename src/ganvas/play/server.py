@@ -20,6 +20,8 @@ from ganvas.play.guard import Guard
 if TYPE_CHECKING:
     from fastapi import FastAPI, Response
 
+_PATIENCE = 10.0  # seconds that a page which does not answer is kept
+
 
 def require_nicegui() -> None:
     """Raises OptionError where the extra is not installed."""
@@ -70,7 +72,8 @@ def serve(catalogue: Catalogue, listening: socket.socket, *, token: str | None) 
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     work = mount(catalogue, pages)
     app.on_startup(lambda: asyncio.ensure_future(work(_warm_up)))
-    ui.run_with(pages, title="ganvas", show_welcome_message=False)
+    # A busy machine answers late; a page that was given up is loaded anew, and forgets what was done.
+    ui.run_with(pages, title="ganvas", show_welcome_message=False, reconnect_timeout=_PATIENCE)
     logging.getLogger("nicegui").setLevel(logging.ERROR)
     config = uvicorn.Config(Guard(pages, token), log_level="error", lifespan="on")
     _say_where(listening, token)
@@ -147,12 +150,10 @@ async def _codes(catalogue: Catalogue, work: Worker, run: str) -> Any:
 
 async def _prior(catalogue: Catalogue, work: Worker, run: str) -> Any:
     from ganvas.play.pages.prior import PriorPage
-    from ganvas.play.work.autoencoder import Autoencoder
     from ganvas.play.work.prior import PriorDesk
 
     model, data = await work(catalogue.load, run)
-    desk = await work(PriorDesk, model, data, run)
-    return PriorPage(desk, await work(Autoencoder, model, data, run), work)
+    return PriorPage(await work(PriorDesk, model, data, run), work)
 
 
 async def _health(catalogue: Catalogue, work: Worker, run: str) -> Any:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import io
 import re
+import wave
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -122,6 +125,27 @@ def test_what_runs_say_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert "\u202e" not in text
     assert "\x1b" not in text
     assert "is no whole PNG and is left out" in text
+
+
+def test_sounds_are_played_and_texts_are_text(folders: list[Path]) -> None:
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        out.writeframes(b"\1\2" * 400)
+    (folders[0] / "samples" / "000000000640.wav").write_bytes(sound.getvalue())
+    (folders[2] / "samples" / "000000000640.txt").write_text(f"--- 0\n{_HOSTILE}\u202e\n")
+    shown = made(folders)
+    (played,) = shown.named("audio")
+    assert "controls" in played
+    assert played["src"] == f"data:audio/wav;base64,{base64.b64encode(sound.getvalue()).decode()}"
+    assert len(shown.named("img")) == 1, "a text stands for the picture of it"
+    assert len(shown.named("pre")) == 1
+    assert f"--- 0\n{_HOSTILE}?\n" in "".join(shown.texts)
+    assert not shown.named("script")
+    policy = dict(one.split(" ", 1) for one in shown.named("meta")[1]["content"].split("; "))
+    assert policy == {
+        "default-src": "'none'", "img-src": "data:", "media-src": "data:", "style-src": "'unsafe-inline'",
+    }  # fmt: skip
 
 
 def test_images_in_all_have_a_limit(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 from forged_runs import forge
+from heard_and_read import recipes
 from PIL import Image
 
 from ganvas.cli.main import main
@@ -31,6 +33,7 @@ HOSTILE = "<img src=x onerror=document.title='owned'>"
 _SHORT = ["trainer.max_examples=64", "callback=none", "logger=none", "accelerator=cpu"]
 _LONGER = ["trainer.max_examples=6400"]  # until codes decode to what a person tells apart
 _WATCHED = ["trainer.max_examples=640", "callback=default", "trainer.log_every_examples=64"]
+_PREVIEWS = ["callback=default", "callback.preview.num=4", "~callback.evaluation", "~callback.codebook"]
 _CODES = ["model.num_embeddings=16", "model.encoder.hidden_channels=8", "model.decoder.hidden_channels=8"]
 _RESIDUAL = ["model/quantizer=residual", "model.quantizer.levels=2"]
 _PRIOR = [
@@ -81,8 +84,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def heard_and_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of small sounds and texts, see :func:`heard_and_read.recipes`."""
+    folder = tmp_path_factory.mktemp("heard")
+    for name, words in recipes(folder).items():
+        shown = _PREVIEWS if name in ("codec", "phrases") else []
+        assert main(["train", *_SHORT, *words, *shown, f"paths.run_dir={folder}/{name}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def address(runs: Path) -> Iterator[str]:
-    """Of the command, in a process of its own."""
+    with served(runs) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def other_address(heard_and_read: Path) -> Iterator[str]:
+    with served(heard_and_read) as found:
+        yield found
+
+
+@contextmanager
+def served(runs: Path) -> Iterator[str]:
+    """The address of the command, in a process of its own."""
     # NiceGUI wants to be told by a test of its own kind where it finds this variable
     environment = {name: x for name, x in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment["OMP_NUM_THREADS"] = "1"
@@ -99,6 +124,7 @@ def address(runs: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")  # its loop, while it runs, is in the way of others that drive a browser
 def browser() -> Iterator[Any]:
+    sync_api.expect.set_options(timeout=20_000)
     with sync_api.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield found
@@ -179,3 +205,9 @@ class Page:
 @pytest.fixture
 def page(browser: Any, address: str) -> Page:
     return Page(browser, address)
+
+
+@pytest.fixture
+def other(browser: Any, other_address: str) -> Page:
+    """Of runs of sounds and texts."""
+    return Page(browser, other_address)

@@ -30,7 +30,7 @@ def desk(kind: str = "grid") -> tuple[Autoencoder, Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_image_goes_through_its_codes_as_through_the_model(kind: str) -> None:
     bench, own = desk(kind)
-    picture = bench.take("test", 3)
+    picture = bench.source.take("test", 3)
     expected = own.data.split("test")
     assert torch.equal(picture.x, to_float(expected.x[3]))
     assert picture.label == int(expected.label[3])
@@ -48,7 +48,7 @@ def test_an_image_goes_through_its_codes_as_through_the_model(kind: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_painted_code_changes_what_is_decoded(kind: str) -> None:
     bench, _ = desk(kind)
-    maps = bench.encode(bench.take("test", 0).x)
+    maps = bench.encode(bench.source.take("test", 0).x)
     level = bench.levels[-1]
     new = (int(cells_of(maps, level)[0, 0]) + 1) % level.size
     painted = paint(maps, level, [(0, 0)], new)
@@ -60,8 +60,8 @@ def test_a_painted_code_changes_what_is_decoded(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "cuts"), [("residual", 2), ("pyramid", 2)])
 def test_first_parts_decode_alone(kind: str, cuts: int) -> None:
-    bench, _ = desk(kind)
-    maps = bench.encode(bench.take("test", 1).x)
+    bench, own = desk(kind)
+    maps = bench.encode(bench.source.take("test", 1).x)
     assert bench.num_cuts == cuts
     last = bench.levels[-1]
     other = paint(maps, last, [(0, 0)], (int(cells_of(maps, last)[0, 0]) + 1) % last.size)
@@ -69,18 +69,22 @@ def test_first_parts_decode_alone(kind: str, cuts: int) -> None:
     assert torch.equal(bench.decode(maps, cuts), bench.decode(maps))
     assert torch.equal(bench.decode(maps, 1), bench.decode(other, 1))  # the last part is left out
     assert not torch.equal(bench.decode(maps, 1), bench.decode(maps))
+    levels = bench.levels[:-1] if kind == "residual" else [one for one in bench.levels if one.map == 0]
+    first = sum(one.rows * one.columns * math.log2(one.size) for one in levels)
+    assert bench.bits(maps, cut=1) == (first, None, False, None)
+    assert bench.bits(maps, cut=cuts).fixed == own.layout.bits > first
 
 
 def test_quality_is_that_of_the_image() -> None:
     bench, _ = desk()
-    x = bench.take("test", 0).x
+    x = bench.source.take("test", 0).x
     off = (x * 0.9).clamp(-1, 1)
     mse = ((x - off) / 2).double().square().mean().item()
     found = bench.quality(x, off)
-    assert found.psnr == pytest.approx(-10 * math.log10(mse), abs=1e-5)
-    assert 0.5 < found.ssim < 1
-    same = bench.quality(x, x)
-    assert (same.psnr, same.ssim) == (math.inf, pytest.approx(1))
+    assert list(found) == ["psnr", "ssim"]
+    assert found["psnr"] == pytest.approx(-10 * math.log10(mse), abs=1e-5)
+    assert 0.5 < found["ssim"] < 1
+    assert bench.quality(x, x) == {"psnr": math.inf, "ssim": pytest.approx(1)}
 
 
 def prior_over(kind: str = "grid", **options: Any) -> tuple[Autoregressive, Any]:
@@ -100,8 +104,8 @@ def prior_over(kind: str = "grid", **options: Any) -> tuple[Autoregressive, Any]
 
 def test_bits_are_those_of_equal_codes_and_of_the_prior_by_class() -> None:
     bench, own = desk()
-    maps = bench.encode(bench.take("test", 2).x)
-    assert bench.bits(maps) == (4 * math.log2(16), None, False)
+    maps = bench.encode(bench.source.take("test", 2).x)
+    assert bench.bits(maps) == (4 * math.log2(16), None, False, None)
     model, own = prior_over()
     bench = Autoencoder(model, own.data, "RUN")
     codes = own.layout.flatten(maps[0][None])
@@ -116,12 +120,12 @@ def test_bits_are_those_of_equal_codes_and_of_the_prior_by_class() -> None:
 def test_refusals_are_one_line() -> None:
     bench, own = desk()
     with pytest.raises(OptionError, match="number"):
-        bench.take("test", -1)
+        bench.source.take("test", -1)
     with pytest.raises(OptionError, match="take one from 0 to"):
-        bench.take("test", 10**6)
+        bench.source.take("test", 10**6)
     with pytest.raises(OptionError, match="has no codes"):
         Autoencoder(object(), own.data, "RUN")
-    assert bench.upload("a.png", _png()).x.shape == (1, 8, 8)
+    assert bench.source.upload("a.png", _png()).x.shape == (1, 8, 8)
 
 
 def _png() -> bytes:

@@ -19,8 +19,9 @@ from ganvas.errors import OptionError
 from ganvas.functional.code_layout import CodeLayout
 from ganvas.functional.code_places import half
 from ganvas.functional.images import to_uint8
+from ganvas.play.work.asked import Asked
 from ganvas.play.work.mask import coarsest, first_codes, known_of, until
-from ganvas.play.work.prior import Asked, PriorDesk
+from ganvas.play.work.prior import PriorDesk
 from ganvas.play.work.uri import uri_of_grid
 
 _SHORT = ["trainer.max_examples=64", "callback=none", "logger=none", "accelerator=cpu"]

@@ -15,7 +15,18 @@ from ganvas.modality.image import Image
 from ganvas.modality.points import Points
 from ganvas.modality.sound import Sound
 from ganvas.modality.text import Text
-from ganvas.play.work.shown_samples import as_file, is_played_or_read, own_ending, require_shown, see
+from ganvas.play.work.shown_samples import (
+    HIDDEN,
+    RIGHT,
+    as_file,
+    is_played_or_read,
+    own_ending,
+    require_shown,
+    see,
+    see_difference,
+    see_part,
+    under,
+)
 
 
 def test_a_sound_is_a_picture_and_a_wav() -> None:
@@ -57,3 +68,33 @@ def test_files_are_the_modality_s_own() -> None:
 def test_samples_that_lie_in_one_plot_are_refused() -> None:
     with pytest.raises(OptionError, match="one by one"):
         require_shown(Points(), (2,), "RUN")
+
+
+def test_what_is_hidden_is_a_sign_silence_or_grey() -> None:
+    share = torch.ones(2, 1, 7)
+    share[0, 0, :2], share[1, 0, 3:] = 0.5, 0  # of several levels half are known: the symbol is not
+    x = torch.tensor([list("h\u00e9llo!".encode()), list(b"<b>abc ")])
+    shown = [one.text for one in see_part(Text(), x, share)]
+    assert shown == [HIDDEN * 2 + "\\xa9llo!", "<b>" + HIDDEN * 4]
+    sounds = torch.full((2, 1, 7), 0.5)
+    assert torch.equal(under(Sound(8000, 1), sounds, share), 0.5 * share)
+    assert [one.sound is None for one in see_part(Sound(8000, 1), sounds, share, heard=False)] == [True] * 2
+    images = torch.full((1, 3, 2, 2), 0.5)
+    grey = torch.tensor([[0.0, 1], [0.5, 1]])
+    assert torch.equal(under(Image(), images, grey[None, None])[0, 1], 0.5 * grey)
+
+
+def test_a_difference_is_wrong_symbols_what_is_lost_or_an_error_map() -> None:
+    original, other = torch.tensor(list(b"a cat\n")), torch.tensor(list(b"a <at\n"))
+    seen, told = see_difference(Text(), original, other)
+    assert seen.text == f"{RIGHT * 2}<{RIGHT * 3}"
+    assert told == f"1 of 6 symbols are wrong; {RIGHT} is right"
+    x, y = torch.full((1, 400), 0.5), torch.full((1, 400), 0.75)
+    lost, _ = see_difference(Sound(8000, 1), x, y)
+    assert lost == see(Sound(8000, 1), (x - y)[None])[0]
+    pixels = torch.zeros(1, 4, 5)
+    off = pixels.clone()
+    off[0, 1, 2] = 1  # half of the range
+    seen, told = see_difference(Image(), pixels, off)
+    assert told == "error: white is 50% of the range"
+    assert seen.sound is None is seen.text

@@ -8,7 +8,7 @@ from html import escape as escaped
 
 from ganvas.compare.comparison import Comparison, Variant, protocol_values
 from ganvas.compare.curves import Curve, apart, read_curves, sensible_tags
-from ganvas.compare.show.images import newest_grid
+from ganvas.compare.show.images import NOTHING, Beside, Grid, newest_grid, read_beside
 from ganvas.compare.show.lines import Recorded, make_charts
 from ganvas.compare.show.svg import DARK, LIGHT, panel, style, swatch
 from ganvas.compare.show.table import (
@@ -33,7 +33,7 @@ _HOW = (
     '<p class="soft">Mean ± half of the 95 % interval over seeds (Student\'s t). Neighbouring ranks are '
     "compared by Welch's test at 5 %, without correction for how many they are.</p>"
 )
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 _STYLE = """
 body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
@@ -49,6 +49,10 @@ thead th { border-bottom: 2px solid var(--soft); } td.n, th.n { text-align: righ
 .grids { display: flex; flex-wrap: wrap; gap: 1.5rem; overflow-x: auto; }
 figure { margin: 0; min-width: 16rem; width: min-content; } figure img { image-rendering: pixelated; }
 figure img.large { height: auto; image-rendering: auto; width: min(700px, 90vw); }
+figure audio { display: block; height: 36px; margin-top: .3rem; width: 100%; }
+figure pre { background: color-mix(in srgb, var(--soft) 12%, transparent); border-radius: 4px;
+  font-size: .8rem; margin: 0; max-height: 26rem; max-width: 90vw; overflow: auto; padding: .5rem;
+  white-space: pre-wrap; width: 34rem; }
 figcaption { font-size: .85rem; } figcaption b { color: var(--ink); }
 section { border-top: 2px solid var(--rule); margin-top: 2.5rem; } h3 { font-size: 1rem; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); }
@@ -158,20 +162,39 @@ def _grids(result: Comparison, room: _Room) -> str:
     grids = []
     for variant in result.variants:
         member = variant.members[0]
-        uri, width, height, word = newest_grid(member.run.folder.path)
-        if uri is not None and len(uri) > room.letters:
-            uri, word = None, f"{word} is left out: the page's images are too many"
+        found = newest_grid(member.run.folder.path)
+        beside, word = read_beside(member.run.folder.path, found), found.told
+        letters = sum(len(one) for one in _shown_of(found, beside))
+        if letters > room.letters:
+            found, beside = Grid(None, 0, 0, word), NOTHING
+            word = f"{word} is left out: the page's images are too many"
+        else:
+            room.letters -= letters
         caption = f"<b>{_broken(variant.label)}</b><br>seed {_text(member.run.seed)}: {_text(word)}"
-        image = ""
-        if uri is not None:
-            room.letters -= len(uri)
-            alt = _text(f"samples of {variant.label}")
-            factor = max(1, _GRID_WIDTH // width)  # a whole one, so that every pixel is a square of one size
-            sides = f'width="{width * factor}" height="{height * factor}"'
-            kind = "" if width <= _LARGEST_WHOLE else ' class="large"'
-            image = f'<img src="{uri}" {sides}{kind} alt="{alt}">'
-        grids.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+        shown = _samples(found, beside, _text(f"samples of {variant.label}"))
+        grids.append(f"<figure>{shown}<figcaption>{caption}</figcaption></figure>")
     return f'<h2>Newest samples of the first seed</h2>\n<div class="grids">{"".join(grids)}</div>'
+
+
+def _shown_of(grid: Grid, beside: Beside) -> list[str]:
+    """What a page holds of them: a text stands for the picture of it."""
+    shown = [beside.sound, grid.uri] if beside.text is None else [beside.text]
+    return [one for one in shown if one is not None]
+
+
+def _samples(grid: Grid, beside: Beside, told: str) -> str:
+    """Samples as HTML; ``told`` is what they are, escaped."""
+    if beside.text is not None:
+        return f'<pre tabindex="0" aria-label="{told}">{escaped(beside.text)}</pre>'
+    if grid.uri is None:
+        return ""
+    factor = max(1, _GRID_WIDTH // grid.width)  # a whole one, so that every pixel is a square of one size
+    sides = f'width="{grid.width * factor}" height="{grid.height * factor}"'
+    kind = "" if grid.width <= _LARGEST_WHOLE else ' class="large"'
+    image = f'<img src="{grid.uri}" {sides}{kind} alt="{told}">'
+    if beside.sound is None:
+        return image
+    return f'{image}<audio controls preload="metadata" src="{beside.sound}" aria-label="{told}"></audio>'
 
 
 def _charts(result: Comparison, notes: list[str], room: _Room) -> str:

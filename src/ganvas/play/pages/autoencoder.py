@@ -1,4 +1,4 @@
-"""The page of a VQ-VAE: images through their codes, codes painted and swapped by hand."""
+"""The page of a VQ-VAE: samples through their codes, codes painted and swapped by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganvas.play.pages.parts import Figure, Latest, Work, card, told
 from ganvas.play.pages.side import Side
 from ganvas.play.work.autoencoder import Autoencoder
 from ganvas.play.work.codes import Cell, Level, Region, swap
-from ganvas.play.work.uri import uri_of_sample
+from ganvas.play.work.shown_samples import see
 
 _TOOLS = {"pick": "Pick a code", "paint": "Paint", "region": "Mark a region"}
 _KEYS = {"p": "pick", "b": "paint", "r": "region"}
@@ -22,7 +22,7 @@ _HELP = (
 
 
 class AutoencoderPage:
-    """Two images, A and B, under one set of tools.
+    """Two samples, A and B, under one set of tools.
 
     Args:
         desk: the run's codes.
@@ -42,9 +42,12 @@ class AutoencoderPage:
         self._swapping()
 
     async def start(self) -> None:
-        """Loads the first two images of the test split, or says why it cannot."""
+        """Loads the first two samples of the test split, or of one that has some; or says why it cannot."""
+        split = "test"
+        with told():
+            split = await self.work(self.desk.source.first_split)
         for number, side in enumerate(self.sides):
-            await side.take("test", number)
+            await side.take(split, number)
 
     # ---- tools ----
 
@@ -57,7 +60,8 @@ class AutoencoderPage:
             self._code_box = ui.number("Code", value=0, min=0, precision=0, on_change=self._code_typed)
             self._code_box.classes("w-24").props("data-mark=code")
             self._code_box.max = self.level.size - 1
-            self._sample = Figure("at every place", small=True).mark("everywhere")
+            small = not desk.is_played_or_read
+            self._sample = Figure("at every place", small=small).mark("everywhere")
             if len(desk.levels) > 1:
                 names = {one.number: one.told for one in desk.levels}
                 box = ui.select(names, value=1, label="Codes shown", on_change=self._level_chosen)
@@ -100,14 +104,14 @@ class AutoencoderPage:
         self._code_box.value = code
 
     async def show_everywhere(self) -> None:
-        """What the code decodes to at every place, beside the other levels of image A."""
+        """What the code decodes to at every place, beside the other levels of sample A."""
         maps = self.sides[0].maps
         if maps is None:
             return
 
         async def wish() -> None:
             x = await self.work(self.desk.everywhere, maps, self.level, self.code)
-            self._sample.show(uri_of_sample(x))
+            self._sample.show_sample(see(self.desk.kind, x[None])[0])
 
         await self._everywhere.run(wish)
 
@@ -160,7 +164,8 @@ class AutoencoderPage:
             tuple(pick(pair) for pair in zip(*self.region, strict=True)) for pick in (min, max)
         )
         rows, columns = f"{top + 1} to {bottom + 1}", f"{left + 1} to {right + 1}"
-        self._region_told.text = f"Region: rows {rows}, columns {columns} of the codes shown."
+        place = f"rows {rows}, columns {columns}" if self.level.is_grid else f"places {columns}"
+        self._region_told.text = f"Region: {place} of the codes shown."
 
     async def _swap_region(self) -> None:
         with told():

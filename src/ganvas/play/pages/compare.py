@@ -36,6 +36,7 @@ class ComparePage:
 
     def __init__(self, words: Sequence[str], output_dir: Path, work: Work) -> None:
         self.output_dir, self.work = output_dir, work
+        self._comparing = Latest()  # two at once would mix their sections
         with card():
             with ui.row().classes("items-end tools"):
                 self._runs = ui.input("Runs, globs or folders", value=shlex.join(words)).classes("grow")
@@ -51,6 +52,9 @@ class ComparePage:
 
     async def compare(self) -> None:
         """Reads the runs, and shows what they say; what is refused leaves the page as it is."""
+        await self._comparing.run(self._compare)
+
+    async def _compare(self) -> None:
         with told():
             words = split_words(self._runs.value)
             by, protocol = self._by.value.strip() or None, split_words(self._protocol.value)
@@ -176,9 +180,15 @@ class _Section:
     def _grid(self, one: Shown) -> None:
         label = one_line(self.result.variants[one.index].label, 500)
         with ui.element("figure"):
-            if one.grid.uri is not None:
+            if one.beside.text is not None:
+                with ui.element("pre").props("tabindex=0 data-mark=text"):
+                    ui.label(one.beside.text)  # which is text, whatever is in it
+            elif one.grid.uri is not None:
                 image = ui.element("img").classes("pixels")
                 image.props["src"], image.props["alt"] = one.grid.uri, f"samples of {label}"
+            if one.beside.sound is not None:
+                sound = ui.element("audio").props("controls data-mark=sound")
+                sound.props["src"], sound.props["aria-label"] = one.beside.sound, f"samples of {label}"
             seen = one.grid.told if one.examples is None else f"{one.examples:,} examples"
             why = "" if one.grid.uri is not None or one.examples is None else f": {one.grid.told}"
             with ui.element("figcaption"):

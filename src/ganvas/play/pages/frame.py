@@ -41,7 +41,7 @@ body { background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, san
 def pages_of(abilities: set[str]) -> list[str]:
     """The pages that a run has, the first one first."""
     is_prior = SAMPLES in abilities and LATENTS not in abilities
-    able = abilities | ({"prior", RECONSTRUCTS} if is_prior else set())
+    able = abilities | ({"prior"} if is_prior else set())
     return [page for page, (_, need) in OF_A_RUN.items() if need is None or need in able]
 
 

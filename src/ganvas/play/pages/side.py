@@ -1,30 +1,31 @@
-"""One image on the page of a VQ-VAE: where it is from, what is made of it, its codes."""
+"""One sample on the page of a VQ-VAE: where it is from, what is made of it, its codes."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, Protocol
 
 from nicegui import events, ui
 
 from ganvas.play.pages.cells import Cells
-from ganvas.play.pages.parts import Figure, Latest, Work, card, told
-from ganvas.play.work.autoencoder import SPLITS, Autoencoder, Bits, Picture, Quality
+from ganvas.play.pages.parts import Figure, Latest, Work, card, tallness, told, upload_of
+from ganvas.play.work.autoencoder import Autoencoder, Bits
 from ganvas.play.work.codes import Cell, Level, Maps, cells_of, most_used, moved, paint
-from ganvas.play.work.pictures import MAX_UPLOAD, error_map
-from ganvas.play.work.uri import uri_of, uri_of_sample
+from ganvas.play.work.said import said_bits, said_quality
+from ganvas.play.work.shown_samples import Seen, see, see_difference
+from ganvas.play.work.source import SPLITS, Original
+from ganvas.play.work.uri import uri_of
 
 _PALETTE = 12  # codes to choose from
 _MOST_UNDONE = 200
 
 
 class Made(NamedTuple):
-    """What is shown of an image."""
+    """What is shown of a sample; ``told`` is how to read the difference."""
 
-    decoded: str
-    error: str
-    largest: float
-    quality: Quality
+    decoded: Seen
+    difference: Seen
+    told: str
+    quality: dict[str, float]
     bits: Bits
 
 
@@ -52,7 +53,7 @@ class Bench(Protocol):
         ...
 
     async def show_everywhere(self) -> None:
-        """Shows the first image with the picked code at every place."""
+        """Shows the first sample with the picked code at every place."""
         ...
 
     async def use(self, side: Side, cell: Cell) -> None:
@@ -65,49 +66,41 @@ class Bench(Protocol):
 
 
 class Side:
-    """An image and its codes, edited.
+    """A sample and its codes, edited.
 
     Attributes:
-        maps: its codes as they stand; None before there is an image.
+        maps: its codes as they stand; None before there is a sample.
         cells: the map that is shown.
     """
 
     def __init__(self, page: Bench, name: str) -> None:
         self.page, self.name = page, name
-        self.picture: Picture | None = None
+        self.original: Original | None = None
         self.maps: Maps | None = None
         self._first: Maps | None = None
         self._undone: list[Maps] = []
         self._latest, self._asking = Latest(), True
-        mark = name.lower()
+        mark, kind, along = name.lower(), page.desk.kind, page.desk.is_played_or_read
         with card():
             with ui.row().classes("items-end tools"):
-                ui.label(f"Image {name}").classes("heading")
+                ui.label(f"{kind.name.capitalize()} {name}").classes("heading")
                 self._split = ui.select(list(SPLITS), value="test", label="Split", on_change=self._asked)
                 self._split.classes("w-24").props(f"data-mark=split-{mark}")
                 self._number = ui.number("Number", value=0, min=0, precision=0, on_change=self._asked)
                 self._number.classes("w-28").props(f"debounce=300 data-mark=number-{mark}")
-                upload = ui.upload(
-                    label="or your own image",
-                    auto_upload=True,
-                    max_files=1,
-                    max_file_size=MAX_UPLOAD,
-                    on_upload=self._uploaded,
-                    on_rejected=self._rejected,
-                )
-                upload.classes("upload").props(f"data-mark=upload-{mark}")
-                self._upload = upload
-            with ui.element("div").classes("figures"):
+                self._upload = upload_of(page.desk.source, self._uploaded, f"upload-{mark}")
+            with ui.element("div").classes("figures along" if along else "figures"):
                 self._original = Figure("original").mark(f"original-{mark}")
                 self._decoded = Figure("what the codes decode to").mark(f"decoded-{mark}")
                 self._error = Figure("error").mark(f"error-{mark}")
-                with ui.element("figure"):
+                with ui.element("figure").classes("whole"):
                     self.cells = Cells(
-                        f"codes of image {name}", self._used, on_key=self._key, on_move=self._at
+                        f"codes of {kind.name} {name}", self._used, on_key=self._key, on_move=self._at
                     )
                     self.cells.image.props(f"data-mark=codes-{mark}")
                     with ui.element("figcaption"):
                         self._at_told = ui.label("codes")
+                self._levels = Figure("", wide=True).mark(f"levels-{mark}")
             self._told = ui.label().classes("numbers").props(f"data-mark=told-{mark}")
             with ui.row().classes("items-center tools"):
                 ui.button("Undo", on_click=self.undo).props("outline").props(f"data-mark=undo-{mark}")
@@ -119,12 +112,12 @@ class Side:
     # ---- where it is from ----
 
     async def take(self, split: str, number: int) -> None:
-        """An image of a split, which the controls then name."""
+        """A sample of a split, which the controls then name."""
         self._asking = False
         self._split.value, self._number.value = split, number
         self._asking = True
         with told():
-            await self._load(await self.page.work(self.page.desk.take, split, number))
+            await self._load(await self.page.work(self.page.desk.source.take, split, number))
 
     async def _asked(self) -> None:
         if self._asking and self._number.value is not None:
@@ -133,26 +126,24 @@ class Side:
     async def _uploaded(self, event: events.UploadEventArguments) -> None:
         with told():
             content = await event.file.read()
-            await self._load(await self.page.work(self.page.desk.upload, event.file.name, content))
+            await self._load(await self.page.work(self.page.desk.source.upload, event.file.name, content))
         self._upload.reset()
 
-    def _rejected(self) -> None:
-        ui.notify(f"upload: one image of at most {MAX_UPLOAD // 1_000_000} MB", type="negative")
-
-    async def _load(self, picture: Picture) -> None:
-        maps = await self.page.work(self.page.desk.encode, picture.x)
-        self.picture, self.maps, self._first, self._undone = picture, maps, maps, []
-        self._original.show(uri_of_sample(picture.x), self._named(picture))
+    async def _load(self, original: Original) -> None:
+        maps = await self.page.work(self.page.desk.encode, original.x)
+        self.original, self.maps, self._first, self._undone = original, maps, maps, []
+        (seen,) = await self.page.work(see, self.page.desk.kind, original.own[None])
+        self._original.show_sample(seen, self._named(original))
         await self.refresh()
         if self is self.page.sides[0]:
             await self.page.show_everywhere()
 
-    def _named(self, picture: Picture) -> str:
-        names = self.page.desk.class_names
-        if picture.label is None:
-            return picture.told
-        label = names[picture.label] if picture.label < len(names) else f"class {picture.label}"
-        return f"{picture.told}: {label}"
+    def _named(self, original: Original) -> str:
+        names = self.page.desk.source.class_names
+        if original.label is None:
+            return original.told
+        label = names[original.label] if original.label < len(names) else f"class {original.label}"
+        return f"{original.told}: {label}"
 
     # ---- its codes ----
 
@@ -193,53 +184,58 @@ class Side:
     def _at(self, cell: Cell) -> None:
         if self.maps is not None:
             row, column = cell
-            self._at_told.text = f"row {row + 1}, column {column + 1}: code {self.code_at(cell)}"
+            level = self.page.level
+            place = f"row {row + 1}, column {column + 1}" if level.is_grid else f"place {column + 1}"
+            self._at_told.text = f"{place}: code {self.code_at(cell)}"
 
     # ---- what is shown ----
 
     async def refresh(self) -> None:
         """Shows the codes at once, and what they decode to as soon as it is made."""
-        if self.maps is None or self.picture is None:
+        if self.maps is None or self.original is None:
             return
         page, level = self.page, self.page.level
-        self.cells.show(uri_of(page.desk.colours(self.maps, level)), level.rows, level.columns)
+        tall = tallness(level.columns) if page.desk.is_played_or_read and not level.is_grid else 1
+        colours = page.desk.colours(self.maps, level).repeat_interleave(tall, 1)
+        self.cells.show(uri_of(colours), level.rows, level.columns, (tall, 1))
+        every = page.desk.all_colours(self.maps) if page.desk.is_played_or_read else None
+        if every is not None and len(page.desk.levels) > 1:
+            self._levels.show(
+                uri_of(every.repeat_interleave(tall, 1)), "codes of all levels, the first above"
+            )
         self._at(self.cells.cursor)
         self.show_palette()
         await self._latest.run(self._decode)
 
     async def _decode(self) -> None:
         assert self.maps is not None
-        assert self.picture is not None
+        assert self.original is not None
         with told():
-            made = await self.page.work(self._make, self.picture, self.maps, self.page.cut)
-            self._decoded.show(made.decoded)
-            self._error.show(made.error, f"error: white is {made.largest:.0%} of the range")
+            made = await self.page.work(self._make, self.original, self.maps, self.page.cut)
+            self._decoded.show_sample(made.decoded)
+            self._error.show_sample(made.difference, made.told)
             self._told.text = self._say(made)
 
-    def _make(self, picture: Picture, maps: Maps, cut: int) -> Made:
+    def _make(self, original: Original, maps: Maps, cut: int) -> Made:
         desk = self.page.desk
-        x = desk.decode(maps, cut)
-        heat, largest = error_map(picture.x, x)
-        quality, bits = desk.quality(picture.x, x), desk.bits(maps, picture.label)
-        return Made(uri_of_sample(x), uri_of(heat), largest, quality, bits)
+        own = original.own
+        x = desk.decode(maps, cut)[..., : original.length]
+        is_whole = original.length == original.x.shape[-1]
+        bits = desk.bits(maps, original.label, original.x if is_whole else None, cut)
+        (seen,), (difference, told) = see(desk.kind, x[None]), see_difference(desk.kind, own, x)
+        return Made(seen, difference, told, desk.quality(own, x), bits)
 
     def _say(self, made: Made) -> str:
         assert self.maps is not None
         assert self._first is not None
-        psnr = "no error" if math.isinf(made.quality.psnr) else f"PSNR {made.quality.psnr:.2f} dB"
-        words = [psnr]
-        if not math.isnan(made.quality.ssim):
-            words.append(f"SSIM {made.quality.ssim:.3f}")
-        words.append(f"{made.bits.fixed:,.0f} bits")
-        if made.bits.prior is not None:
-            bound = "at most " if made.bits.is_bound else ""
-            words.append(f"{bound}{made.bits.prior:,.1f} bits under the prior")
-        count = sum(moved(self._first, self.maps, level) for level in self.page.desk.levels)
+        desk = self.page.desk
+        words = [*said_quality(made.quality), *said_bits(made.bits, desk.kind.units(desk.source.shape))]
+        count = sum(moved(self._first, self.maps, level) for level in desk.levels)
         words.append(f"{count} code{'' if count == 1 else 's'} changed" if count else "codes as encoded")
         return "  ·  ".join(words)
 
     def show_palette(self) -> None:
-        """The codes that this image uses most, to be taken up."""
+        """The codes that this sample uses most, to be taken up."""
         if self.maps is None:
             return
         page = self.page

@@ -20,6 +20,11 @@ figcaption {{ color: var(--soft); font-size: .85rem; line-height: 1.3; overflow-
 figure.small > img {{ height: 48px; width: 48px; }} figure.wide {{ margin-top: .8rem; }}
 figure.wide > img {{ max-width: 720px; }} .pixels, .cells img {{ image-rendering: pixelated; }}
 
+.figures.along {{ grid-template-columns: repeat(3, minmax(0, 1fr)); max-width: none; }}
+.along > .whole, .along > .wide {{ grid-column: 1 / -1; margin: 0; order: 1; }}
+.along > .wide > img {{ max-height: 9rem; max-width: none; }}
+@media (max-width: 700px) {{ .figures.along {{ grid-template-columns: minmax(0, 1fr); }} }}
+.tools > figure {{ max-width: 16rem; }} .tools > figure > pre {{ max-height: 6rem; }}
 .gallery {{ grid-template-columns: repeat(auto-fill, minmax(min(220px, 100%), 1fr)); max-width: none; }}
 @media (max-width: 700px) {{ .figures.gallery {{ grid-template-columns: minmax(0, 1fr); }} }}
 figure > audio {{ display: block; height: 36px; margin-top: .3rem; max-width: 100%; width: 100%; }}

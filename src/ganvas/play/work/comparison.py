@@ -14,7 +14,7 @@ from ganvas.compare.find import find_runs
 from ganvas.compare.protocol import parse_filters
 from ganvas.compare.rows import RunMetrics, read_metrics
 from ganvas.compare.sets import compare
-from ganvas.compare.show.images import Grid, grids_of, read_grid
+from ganvas.compare.show.images import NOTHING, Beside, Grid, grids_of, read_beside, read_grid
 from ganvas.compare.show.svg import Line, panel
 from ganvas.compare.show.table import against_above, examples, heading, mean_and_half
 from ganvas.files.text import one_line
@@ -144,12 +144,14 @@ class Shown:
         run: its name.
         examples: that it had seen.
         grid: the image, or why there is none.
+        beside: what is heard or read of the same samples.
     """
 
     index: int
     run: str
     examples: int | None
     grid: Grid
+    beside: Beside = NOTHING
 
 
 class Samples:
@@ -176,7 +178,9 @@ class Samples:
                 found.append(Shown(index, run.name, None, Grid(None, 0, 0, "no samples")))
                 continue
             nearest = min(grids, key=lambda one: (abs(one - examples), one))
-            found.append(Shown(index, run.name, nearest, read_grid(run.folder.path, grids[nearest])))
+            folder = run.folder.path
+            grid = read_grid(folder, grids[nearest])
+            found.append(Shown(index, run.name, nearest, grid, read_beside(folder, grid)))
         return found
 
 

@@ -1,4 +1,4 @@
-"""A prior as a user tries it: samples by its options, completions of a masked image, each step on the way."""
+"""A prior as a user tries it: samples by its options, completions of a masked one, each step on the way."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,58 +15,18 @@ from torch import Tensor
 from ganvas.errors import OptionError, require
 from ganvas.functional.code_places import half, share_known
 from ganvas.functional.next_code import Drawing
-from ganvas.modality.image import veil
 from ganvas.model.code_model import CodeModel
+from ganvas.play.work.asked import Asked, Progress
 from ganvas.play.work.codes import Cell, sides
 from ganvas.play.work.mask import coarsest, first_codes, half_of_cells, known_of, until
+from ganvas.play.work.shown_samples import Seen, is_played_or_read, own_ending, see_part, under
+from ganvas.play.work.source import Original, Source
 from ganvas.run.folder.usable import NEEDS
 
 HALVES = ("upper", "lower", "left", "right")
+ENDS = ("first", "second")  # halves of what runs on
 MOST = 256  # samples at once
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a user asks a prior for; None is as the run has it.
-
-    Attributes:
-        num: samples, or completions.
-        seed: of what is drawn.
-        label: a class, ``each`` for all of them in turn, None for any.
-        raw: the trained weights instead of their average.
-    """
-
-    num: int = 16
-    seed: int = 1
-    label: int | str | None = None
-    raw: bool = False
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    guidance: float | None = None
-    steps: int | None = None
-
-    @property
-    def drawing(self) -> dict[str, float | int]:
-        """What is asked of the drawing."""
-        own = {name: getattr(self, name) for name in ("temperature", "top_k", "top_p", "guidance", "steps")}
-        return {name: value for name, value in own.items() if value is not None}
-
-
-class Progress(NamedTuple):
-    """What stands after a step.
-
-    Attributes:
-        x: float [num, C, H, W] in [-1, 1] on the CPU, under grey where codes are hidden.
-        step: from 1.
-        steps: how many there are.
-        hidden: codes of an image that are hidden still.
-    """
-
-    x: Tensor
-    step: int
-    steps: int
-    hidden: int
+MOST_PLAYED = 64  # of those that a page holds one by one, with their sounds
 
 
 class PriorDesk:
@@ -79,24 +38,28 @@ class PriorDesk:
         place: the run's folder, as a command names it.
 
     Attributes:
+        source: of samples to be completed.
         layout: of its codes.
         classes: names or numbers of its classes; empty without.
         takes_any_mask: whether any codes may be given; else the first ones alone.
         can_guide: whether guidance does something.
         cells: rows and columns of the grid that a mask is drawn on.
+        runs_on: whether codes have their places along the length of a sample.
 
     Raises:
-        OptionError: ``RUN``: it is no prior, or one of codes of other than images.
+        OptionError: ``RUN``: it is no prior, or one of codes of samples that a page cannot show.
     """
 
     def __init__(self, model: Any, data: Any, place: object) -> None:
         if not isinstance(model, CodeModel):
             raise OptionError("RUN", place, NEEDS["pictures"].reason)
-        shape = model.tokenizer.sample_shape
-        rule = f"its samples have shape {list(shape)}; the page shows images"
-        require(len(shape) == 3, "RUN", place, rule)
         self.model, self.data, self.place = model, data, place
-        self.layout, self.shape = model.tokenizer.layout, shape
+        self.layout, self.shape = model.tokenizer.layout, model.tokenizer.sample_shape
+        self.source = Source(model.tokenizer.data, self.shape, place)
+        self.kind = self.source.kind
+        self.is_played_or_read = is_played_or_read(self.kind, self.shape)
+        self.most = MOST_PLAYED if self.is_played_or_read else MOST
+        self.runs_on = self.kind.sides == 1 and all(len(at) == 1 for at in self.layout.positions)
         self.takes_any_mask = not model.causal
         self.can_guide = model.num_classes is not None and model.label_dropout > 0
         self.has_average = model.ema is not None
@@ -124,7 +87,8 @@ class PriorDesk:
 
     def drawing(self, asked: Asked) -> Drawing:
         """Raises OptionError (the option's name) for what the run cannot do."""
-        require(1 <= asked.num <= MOST, "num", asked.num, f"must be from 1 to {MOST} images")
+        rule = f"must be from 1 to {self.most} {self.kind.plural}"
+        require(1 <= asked.num <= self.most, "num", asked.num, rule)
         fits = type(asked.seed) is int and 0 <= asked.seed < 2**63
         require(fits, "seed", asked.seed, "must be a whole number from 0")
         found = dataclasses.replace(self.own, **asked.drawing)  # type: ignore[arg-type]
@@ -203,7 +167,10 @@ class PriorDesk:
         for number, step in enumerate(made, 1):
             if number < count and time.monotonic() - shown < every:
                 continue
-            yield Progress(self.picture(step.codes, step.guess), number, count, self._hidden(step.codes))
+            x, share = self._decoded(step.codes, step.guess)
+            hidden = self._hidden(step.codes)
+            seen = see_part(self.kind, x, share, heard=not hidden) if self.is_played_or_read else []
+            yield Progress(self._under(x, share), seen, number, count, hidden)
             shown = time.monotonic()
 
     def steps_of(self, known: Tensor, drawing: Drawing) -> int:
@@ -215,12 +182,40 @@ class PriorDesk:
     def _hidden(self, codes: Tensor) -> int:
         return int((codes[0] == self.layout.vocabulary).sum())
 
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """A sample [...] to its codes int64 [N], on the CPU.
+
+        Raises:
+            OptionError: ``RUN``: its encoder makes numbers that are not finite.
+        """
+        try:
+            codes: Tensor = self.model.tokenizer.to(self.model.device).encode(x[None])[0].cpu()
+        except OptionError:
+            raise
+        except ValueError as error:
+            reason = "its encoder makes numbers that are not finite, which have no codes; take another run"
+            raise OptionError("RUN", self.place, reason) from error
+        return codes
+
+    def see(self, codes: Tensor) -> list[Seen]:
+        """Codes int64 [B, N], hidden ones ``vocabulary``, each sample as it is shown."""
+        return see_part(self.kind, *self._decoded(codes))
+
     def picture(self, codes: Tensor, guess: Tensor | None = None) -> Tensor:
-        """Codes int64 [B, N] as images [B, C, H, W]; those that are hidden, ``vocabulary``, under grey."""
+        """Codes int64 [B, N] as samples [B, ...]; those that are hidden, ``vocabulary``, under grey."""
+        return self._under(*self._decoded(codes, guess))
+
+    def _decoded(self, codes: Tensor, guess: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Samples [B, ...] on the CPU, and how much of each place is known [B, 1, *sides]."""
         hidden = codes == self.layout.vocabulary
         whole = codes.masked_fill(hidden, 0) if guess is None else guess
-        x = self.model.tokenizer.decode(whole.clone()).float().cpu()
-        return veil(x, share_known(self.layout, ~hidden.cpu(), *self.shape[1:]))
+        x = self.model.tokenizer.decode(whole.clone()).cpu()
+        share = share_known(self.layout, ~hidden.cpu(), *self.shape[-self.kind.sides :])
+        return (x if self.kind.is_discrete else x.float()), share
+
+    def _under(self, x: Tensor, share: Tensor) -> Tensor:
+        return x if self.kind.is_discrete else under(self.kind, x, share)
 
     def columns(self, asked: Asked) -> int:
         """Images in a row: of each class in turn a row a class, else about a square."""
@@ -228,14 +223,16 @@ class PriorDesk:
             return -(-asked.num // min(len(self.classes), asked.num))
         return max(1, round(math.sqrt(asked.num)))
 
-    def command(self, asked: Asked, out: str = "samples.png") -> str:
+    def command(self, asked: Asked, out: str | None = None) -> str:
         """The command line that makes the same samples."""
+        out = out or f"samples{own_ending(self.kind)}"
         words = ["ganvas", "sample", str(self.place), "--num", str(asked.num), "--seed", str(asked.seed)]
         if asked.label == "each":
             classes = min(len(self.classes), asked.num)
             words += ["--label", ",".join(map(str, range(classes)))]
         elif asked.label is not None:
-            words += ["--label", str(asked.label), "--columns", str(self.columns(asked))]
+            words += ["--label", str(asked.label)]
+            words += [] if self.is_played_or_read else ["--columns", str(self.columns(asked))]
         return shlex.join([*words, *self._drawing_words(asked), "--out", out])
 
     def completion_command(
@@ -275,20 +272,32 @@ class PriorDesk:
         Args:
             cells: bool [rows, columns], of the cells of the coarsest map; of a prior that takes first codes
                 alone those of the first map.
-            which: the half of the image that it is, if it is one.
+            which: the half of the sample that it is, if it is one.
         """
-        if which is not None:
+        if which is not None and not self.runs_on:
             return half(self.layout, which)
         if self.takes_any_mask:
             return known_of(self.layout, cells)
         return first_codes(self.layout, int(cells.sum()) * len(self.layout.sizes[0]))
 
+    def known_of(self, original: Original) -> Tensor:
+        """The cells bool [rows, columns] whose codes are of what is the sample's own, for what was typed."""
+        rows, columns = self.cells
+        own = columns * original.length // original.x.shape[-1]
+        return (torch.arange(columns) < own).expand(rows, columns).clone()
+
     def half_of_cells(self, which: str) -> Tensor:
         """bool [rows, columns]: the cells of a half."""
-        return half_of_cells(*self.cells, which)
+        if not self.runs_on:
+            return half_of_cells(*self.cells, which)
+        columns = self.cells[1]
+        first = torch.arange(columns) < columns // 2
+        return (first if which == ENDS[0] else ~first)[None]
 
     def halves(self) -> list[str]:
-        """The halves of an image that may be given."""
+        """The halves of a sample that may be given."""
+        if self.runs_on:
+            return list(ENDS if self.takes_any_mask else ENDS[:1]) if self.cells[1] > 1 else []
         found = []
         for which in HALVES:
             try:

@@ -11,9 +11,13 @@ from torch import Tensor
 
 from ganvas.callback.drawing.shown import as_wav
 from ganvas.errors import require
+from ganvas.functional.images import to_float
 from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.modality.interface import SHEETS, Modality
+from ganvas.play.work.pictures import error_map
 from ganvas.play.work.uri import uri_of
+
+HIDDEN, RIGHT = "\u2592", "\u00b7"  # what stands for a symbol that is hidden, or as it was
 
 
 class Seen(NamedTuple):
@@ -42,17 +46,71 @@ def is_played_or_read(kind: Modality, shape: tuple[int, ...]) -> bool:
     return bool(kind.clips(example)) or bool(kind.readings(example))
 
 
-def see(kind: Modality, x: Tensor) -> list[Seen]:
-    """Samples [N, ...], each as it is shown."""
+def see(kind: Modality, x: Tensor, *, heard: bool = True) -> list[Seen]:
+    """Samples [N, ...], each as it is shown.
+
+    Args:
+        heard: whether sounds are there to be played.
+    """
     texts = kind.readings(x)
     if texts:
         return [Seen(None, None, text) for text in texts]
     pictures = [uri_of(one) for one in kind.pictures(x)]
-    clips = kind.clips(x)
+    clips = kind.clips(x) if heard else ()
     if not clips:
         return [Seen(picture) for picture in pictures]
     sounds = [_sound_uri(as_wav(clip)) for clip in clips]
     return [Seen(picture, sound) for picture, sound in zip(pictures, sounds, strict=True)]
+
+
+def see_part(kind: Modality, x: Tensor, share: Tensor, *, heard: bool = True) -> list[Seen]:
+    """Samples [N, ...] of which not all is known: images under grey, sounds in silence, texts with signs.
+
+    Args:
+        share: how much of each place is known, [N, 1, *sides] in [0, 1] (see
+            :func:`ganvas.functional.code_places.share_known`); a symbol is known where all of it is.
+        heard: whether sounds are there to be played.
+    """
+    if kind.readings(x):
+        return [
+            Seen(None, None, _with_signs(kind, *one)) for one in zip(x, share.flatten(1) == 1, strict=True)
+        ]
+    return see(kind, under(kind, x, share), heard=heard)
+
+
+def under(kind: Modality, x: Tensor, share: Tensor) -> Tensor:
+    """Samples float [N, ...] times the share of each place that is known: grey, or silence, where none is."""
+    return x * share.view(len(x), *[1] * (x.ndim - 1 - kind.sides), *share.shape[2:])
+
+
+def see_difference(kind: Modality, original: Tensor, other: Tensor) -> tuple[Seen, str]:
+    """Where a sample is off its original, and a caption that says how to read it.
+
+    Of a text its symbols, with a sign for those that are right; of a sound what must be added to the other;
+    of an image the error of each pixel, see :func:`ganvas.play.work.pictures.error_map`.
+    """
+    if kind.readings(other[None]):
+        right = original == other
+        wrong = int((~right).sum())
+        seen = Seen(None, None, _with_signs(kind, other, ~right, RIGHT))
+        return seen, f"{wrong} of {len(right)} symbols are wrong; {RIGHT} is right"
+    if kind.clips(other[None]):
+        return see(kind, (original - other)[None])[0], "what is lost: the original less what is decoded"
+    pictures = [to_float(kind.pictures(one[None])[0]) for one in (original, other)]
+    heat, largest = error_map(*pictures)
+    return Seen(uri_of(heat)), f"error: white is {largest:.0%} of the range"
+
+
+def _with_signs(kind: Modality, x: Tensor, shown: Tensor, sign: str = HIDDEN) -> str:
+    """A text int64 [T] in which a sign stands for every symbol that is not shown, bool [T]."""
+    parts, start = [], 0
+    for end in range(1, len(x) + 1):
+        if end < len(x) and shown[end] == shown[start]:
+            continue
+        is_shown, run = bool(shown[start]), x[start:end]  # symbols in a row make letters together
+        parts.append(kind.readings(run[None])[0] if is_shown else sign * len(run))
+        start = end
+    return "".join(parts)
 
 
 def own_ending(kind: Modality) -> str:
