@@ -58,6 +58,8 @@ class Modality(ABC):
         reads: more endings of files that can be read.
         sheets: of files that show several samples at once, the usual one first.
         is_discrete: whether values are numbers of symbols (int64), of which no difference can be taken.
+        has_pixels: whether a stored sample is an image uint8 [C, H, W], a value a pixel: what ``--scale``,
+            files of images and lossless codes of them ask for.
         has_pictures: whether each sample can be drawn by itself.
         together: whether many samples are shown in one drawing, rather than a few side by side.
         compared_as: what values are compared as, for protocols.
@@ -71,6 +73,7 @@ class Modality(ABC):
     reads: ClassVar[tuple[str, ...]] = ()
     sheets: ClassVar[tuple[str, ...]] = SHEETS
     is_discrete: ClassVar[bool] = False
+    has_pixels: ClassVar[bool] = False
     has_pictures: ClassVar[bool] = True
     together: ClassVar[bool] = False
     compared_as: ClassVar[str] = "as given"
@@ -112,7 +115,11 @@ class Modality(ABC):
 
     def arrays(self, x: Tensor) -> Tensor:
         """Samples [..., *shape] as a .npz holds them."""
-        return self.to_stored(x).cpu()
+        return self.stored_arrays(self.to_stored(x).cpu())
+
+    def stored_arrays(self, stored: Tensor) -> Tensor:
+        """Stored samples [..., *shape] as a .npz holds them."""
+        return stored
 
     def write(self, file: BinaryIO, ending: str, stored: Tensor) -> None:
         """Writes one stored sample to a file that is open for it, in the format of one of ``endings``."""
