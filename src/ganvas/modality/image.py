@@ -27,6 +27,7 @@ class Image(Modality):
     name, plural = "image", "images"
     endings = IMAGES
     compared_as = "[0, 1], clamped, not rounded to 8 bits"
+    normalization = "samples are in [-1, 1]; images are channels first, x / 127.5 - 1 of bytes x"
     has_pixels = True
     has_psnr = True
     reports = {

@@ -63,6 +63,7 @@ class Modality(ABC):
         has_pictures: whether each sample can be drawn by itself.
         together: whether many samples are shown in one drawing, rather than a few side by side.
         compared_as: what values are compared as, for protocols.
+        normalization: what networks take of a sample, in words for those who get exported programs.
         has_psnr: whether the squared error is told as a peak signal-to-noise ratio too, of the range [0, 1].
         reports: the metrics that reconstructions may get by it, each with its better way (None: neither).
     """
@@ -77,6 +78,7 @@ class Modality(ABC):
     has_pictures: ClassVar[bool] = True
     together: ClassVar[bool] = False
     compared_as: ClassVar[str] = "as given"
+    normalization: ClassVar[str] = "samples are in [-1, 1]"
     has_psnr: ClassVar[bool] = False
     reports: ClassVar[Mapping[str, str | None]] = {}
 
