@@ -48,7 +48,7 @@ def test_programs_of_texts(name: str, programs: set[str], form: str, runs: Path,
         assert contract["prior"]["decoded_by"] is None
 
 
-_SOUND = (
+_SOUND: tuple[str, ...] = (
     "model=sound_vqvae",
     "model/reconstruction_loss=l1",
     "model.encoder.strides=[2,4]",
