@@ -93,7 +93,8 @@ FURTHER = {
     ],
     # Two networks on sounds.
     "wavegan": [
-        *("model=wavegan", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=4096"),
+        *("model=wavegan", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=512"),
+        *("model.generator.strides=[4,4]", "model.discriminator.strides=[4,4]"),
         *("model.generator.base_channels=1", "model.discriminator.base_channels=1", "model.latent_dim=8"),
         *("model.d_steps_per_g_step=2", "callback.preview.every_examples=704"),
     ],
