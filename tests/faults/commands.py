@@ -47,6 +47,7 @@ class Command:
 
 
 A, _B, _V = "outputs/train/gan-a", "outputs/train/gan-b", "outputs/train/vqvae"
+_T, _TEXTS = "outputs/train/bytes", "texts"
 _CODED = "outputs/coded.gvq"
 _OLD = b"an older file\n"
 
@@ -84,6 +85,13 @@ COMMANDS = {
     "plot": _drawn("plot", A, out="new.png"),
     "plot-svg": _drawn("plot", A, out="new.svg"),
     "export": _drawn("export", A, out="new.safetensors"),
+    "export-folder": Command(
+        ("export", A, "--format", "folder", "--out", "made"), "made", done="is not empty"
+    ),
+    "sample-txt": _drawn("sample", _T, "--num", "4", out="new.txt"),
+    "encode-txt": Command(
+        ("encode", _T, f"{_TEXTS}/0.txt", "--out", "new.gvq", "--overwrite"), "new.gvq", _OLD
+    ),
     "shards": Command(
         ("shards", "data=digits", "--out", "made", "--images-per-shard", "400"), "made", done="a new folder"
     ),
@@ -103,10 +111,16 @@ def make(base: Path) -> None:
         return
     base.mkdir(parents=True)
     quantized = ["model=mlp_vqvae", *_SMALL]
+    (base / _TEXTS).mkdir()
+    for number in range(3):
+        (base / _TEXTS / f"{number}.txt").write_text("a line of a text\n" * (200 + number))
+    bytes_ = ["model=autoregressive", "model.prior.width=16", "model.prior.heads=2", "model.prior.depth=1"]
+    bytes_ += [*_SMALL, "data=text_files", f"data.root={_TEXTS}", "data.crop_length=32"]
     for words in (
         [*_GAN, _SHORT, "seed=1", f"paths.run_dir={A}"],
         [*_GAN, _SHORT, "seed=2", f"paths.run_dir={_B}"],
         [*quantized, _SHORT, f"paths.run_dir={_V}"],
+        [*bytes_, _SHORT, f"paths.run_dir={_T}"],
     ):
         _demand(run(["train", *words], base))
     _demand(run(["encode", _V, "--split", "test", "--num", "12", "--out", _CODED], base))

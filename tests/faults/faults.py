@@ -245,7 +245,7 @@ POINTS: dict[str, Callable[[Action], None]] = {
     "between-d-and-g": _step("post", "discriminator"),
     "before-step": _step("pre", "discriminator", "encoder"),
     "in-g": _backward("generator", "decoder"),
-    "after-g-step": _step("post", "generator", "encoder"),
+    "after-g-step": _step("post", "generator", "encoder", "prior"),
     "in-ema": _average,
     "in-codebook": _codebook,
     "validation": _hook("validation_step"),

@@ -13,7 +13,8 @@ from compare import difference, torn
 
 TITLE = "SIGKILL at named points"
 MINIMUM = 60
-NEEDS = [(recipe, 0) for recipe in RECIPES]
+_FURTHER = ("sound_vqvae", "bytes", "latents")
+NEEDS = [(recipe, 0) for recipe in (*RECIPES, *_FURTHER)]
 
 _GANS = ("mlp_gan", "dcgan")
 _ALL = tuple(RECIPES)
@@ -43,6 +44,7 @@ _POINTS: dict[str, tuple[tuple[str, ...], int, int]] = {
     "prune-after": (_ALL, _LATEST, 2),
     "event-torn": (_ALL, _LATEST, 12),
 }
+_OF_ALL = ("after-g-step", "validation", "evaluation", "checkpoint-before-replace", "row-torn")  # sounds too
 # file: pattern, the largest occurrence, and where it is torn (a share of a checkpoint, or bytes)
 _WRITES: dict[str, tuple[str, int, float | Callable[[str], int]]] = {
     "checkpoint-0": (faults.CHECKPOINT, 3, 0.0),
@@ -61,7 +63,8 @@ def tries(plan: Plan) -> Iterator[Try]:
     number = 0
     for again in range(6 if plan.nightly else 1):
         for point, (recipes, latest, most) in points:
-            for recipe in recipes:
+            further = _FURTHER if point in _OF_ALL else ()
+            for recipe in (*recipes, *further):
                 draw = plan.random(point, recipe, again)
                 # Every fifth run is broken where it is young, the others go on from a checkpoint first.
                 begin, occurrence = (0 if number % 5 == 0 else draw.randint(1, latest)), draw.randint(1, most)

@@ -16,7 +16,7 @@ from compare import difference, load, newest, states
 
 TITLE = "numbers that are not finite"
 MINIMUM = 8
-NEEDS = [(recipe, 0) for recipe in RECIPES]
+NEEDS = [(recipe, 0) for recipe in (*RECIPES, "sound_vqvae", "bytes")]
 
 _AT = 12  # the batch that breaks, from 1
 _TRAINING = ("state_dict", "optimizer_states", "ganvas_clock", "global_step", "epoch")
@@ -29,7 +29,10 @@ _CASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("dcgan", "gradient-of-g"): ("generator",),
     ("vqvae", "data"): ("encoder", "quantizer", "decoder"),
     ("vqvae", "gradient"): ("encoder", "quantizer", "decoder"),
+    ("sound_vqvae", "data"): ("encoder", "quantizer", "decoder"),
+    ("bytes", "gradient-of-prior"): ("prior",),
 }
+_ONE_STEP = ("vqvae", "sound_vqvae", "bytes")  # recipes of one optimizer
 
 
 def tries(plan: Plan) -> Iterator[Try]:
@@ -84,7 +87,7 @@ def put_in(place: str, batch: int, until: int) -> None:
             part.register_forward_hook(lambda m, _, y: y * torch.nan if due(m) else None)
         if place.startswith("gradient"):
             own = {"gradient-of-d": "discriminator", "gradient-of-g": "generator", "gradient": "encoder"}
-            parameter = faults.first_parameter(model, own[place])
+            parameter = faults.first_parameter(model, own.get(place, "prior"))
             parameter.register_hook(lambda gradient: gradient * torch.nan if due() else None)
 
     faults.on_model(change)
@@ -126,14 +129,16 @@ def _skipped(straight: Path, run: Path, ended: Ended, recipe: str, held: tuple[s
         if key.startswith(held) and not torch.equal(value, before[key]):
             return f"{key} was touched by a step that was to be skipped"
     if (
-        all(torch.equal(value, before[key]) for key, value in after.items())
+        recipe not in _ONE_STEP
+        and all(torch.equal(value, before[key]) for key, value in after.items())
         and len(held) == 1
         and _AT % 2 == 0
     ):
         other = {"generator": "discriminator", "discriminator": "generator"}[held[0]]
         return f"the step of the {other} was left out too"
     skipped = sum(load(newest(run))["ganvas_guard"]["skipped"].values())
-    return None if skipped == len({"vqvae": ["all"]}.get(recipe, held)) else f"{skipped} steps were counted"
+    steps = 1 if recipe in _ONE_STEP else len(held)
+    return None if skipped == steps else f"{skipped} steps were counted"
 
 
 def _rolled_back(straight: Path, run: Path, ended: Ended, recipe: str, held: tuple[str, ...]) -> str | None:

@@ -91,6 +91,24 @@ FURTHER = {
         *("model.num_embeddings=16", "model.quantizer.levels=2", "model/reconstruction_loss=l1"),
         "callback.preview.every_examples=704",
     ],
+    # Two networks on sounds.
+    "wavegan": [
+        *("model=wavegan", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=512"),
+        *("model.generator.strides=[4,4]", "model.discriminator.strides=[4,4]"),
+        *("model.generator.base_channels=1", "model.discriminator.base_channels=1", "model.latent_dim=8"),
+        *("model.d_steps_per_g_step=2", "callback.preview.every_examples=704"),
+    ],
+    # Latents of another run in the place of samples.
+    "latents": [
+        *("model=mlp_gan", "data=latents", "data.channels=4", "data.image_size=2", "model.latent_dim=8"),
+        *("model.generator.hidden_dim=16", "model.discriminator.hidden_dim=16"),
+        *("callback.preview.every_examples=352", "trainer.val_every_examples=704"),
+    ],
+    # A model of bytes: symbols that are codes of themselves.
+    "bytes": [
+        *("model=autoregressive", "data=text_files", "data.crop_length=16", *_PRIOR[2:]),
+        "model.prior.dropout=0.1",
+    ],
     # Crops at drawn places of texts, as bytes; logits of each.
     "text_vqvae": [
         *("model=text_vqvae", "data=text_files", "data.crop_length=16", "model.encoder.width=8"),
@@ -98,7 +116,8 @@ FURTHER = {
         *("model.num_embeddings=16", "callback.preview.every_examples=704"),
     ],
 }
-_TOKENIZER = ["model=mlp_vqvae", "model.num_embeddings=16", "trainer.max_examples=256", "callback=none"]
+_TOKENIZER = [*RECIPES["vqvae"][:-2], "trainer.max_examples=256", "callback=none"]
+_FROM_CODES = ("data=codes", "data=latents")
 _place: list[Path] = []  # where the tokenizer of the priors is
 _OWN_FILES = {"sound_folder": "sounds", "text_files": "texts"}
 _files: list[Path] = []  # where these folders are
@@ -107,7 +126,7 @@ _files: list[Path] = []  # where these folders are
 def train_words(recipe: str, workers: int = 0, *more: str) -> list[str]:
     """``ganvas train`` into ./run."""
     own = [*(RECIPES | FURTHER)[recipe], f"data.num_workers={workers}"]
-    if "data=codes" in own:
+    if any(word in own for word in _FROM_CODES):
         own.append(f"data.tokenizer={_place[-1] / 'run'}")
     for data, name in _OWN_FILES.items():
         if f"data={data}" in own:
@@ -153,7 +172,7 @@ class Plan:
         """Tries that make the uninterrupted runs which are not there yet."""
         tries = []
         for recipe, workers in cases:
-            if "data=codes" in FURTHER.get(recipe, ()) and not _place:
+            if any(word in FURTHER.get(recipe, ()) for word in _FROM_CODES) and not _place:
                 _place.append(self.work / "tokenizer")
                 _place[0].mkdir(parents=True)
                 ended = ganvas(["train", "paths.run_dir=run", *_TOKENIZER, "logger=none"], _place[0])

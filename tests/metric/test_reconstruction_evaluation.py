@@ -33,6 +33,8 @@ class Halver(nn.Module):
 
 
 class Data:
+    is_cut_up = False
+
     def __init__(self, x: Tensor) -> None:
         self.x = x
 

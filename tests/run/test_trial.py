@@ -59,6 +59,10 @@ def test_the_budget_in_batches(words: list[str], batches: int | None) -> None:
     assert trial(*words).batches == batches
 
 
+def test_epochs_of_one_batch_are_timed() -> None:
+    assert 0 < trial("data.batch_size=1000").seconds_per_batch < 10
+
+
 def test_one_process_share_of_two() -> None:
     seen = try_out(compose(["accelerator=ddp_cpu", "data.batch_size=48"]).config)
     assert (seen.batch_size, seen.batches) == (24, -(-200_000 // 48))

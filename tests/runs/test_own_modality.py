@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pytest
 from run_files import only_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -50,6 +51,9 @@ class Series(Modality):
         for one in stored:
             self.write(file, ending, one)
             file.write(b"\\n")
+
+    def read(self, path):
+        return torch.tensor([int(one) for one in path.read_text().split(",")], dtype=torch.int16)
 
     def units(self, shape):
         return {"bits_per_step": shape[0]}
@@ -123,6 +127,82 @@ def test_every_command_takes_them(ganvas, tmp_path: Path) -> None:
     assert np.array_equal(np.array(written, int), arrays["series"])
     assert 0 < error < 2
     ganvas("codes", str(run), *own, "--out", "codes.png")
+
+    refused = ganvas("reconstruct", str(run), *own, "--num", "4", "--scale", "2", code=2)
+    assert refused.stderr.startswith("--scale=2: is of images")
+    _code_files(ganvas, str(run), own)
+    _draw_rates(ganvas, str(run), own, metrics)
+
+
+def _code_files(ganvas, run: str, own: tuple[str, ...]) -> None:
+    """A file of one and a half lengths, and how it is told."""
+    pytest.importorskip("constriction", reason="the extra ganvas[codec] is not installed")
+    series = (np.sin(np.arange(24) / 3) * 20000).astype(np.int16)
+    Path("long.csv").write_text(",".join(str(one) for one in series))
+    said = ganvas("encode", run, "long.csv", *own, "--out", "long.gvq").stdout
+    size = 8 * Path("long.gvq").stat().st_size
+    assert "1 series of 24 samples" in said
+    assert f"{size:.2f} bits a series" in said
+    assert f"{size / 24:.4g} bits per step" in said
+    assert "largest_error" in said
+    refused = ganvas("encode", run, "long.csv", *own, "--lossless", "--out", "x.gvq", code=2)
+    assert refused.stderr.startswith("--lossless=True: is of pictures, and the run's samples are series")
+    ganvas("decode", "long.gvq", run, *own, "--out", "made")
+    made = [int(one) for one in Path("made", "000000.csv").read_text().split(",")]
+    assert len(made) == 24
+    ganvas("decode", "long.gvq", run, *own, "--out", "made.npz")
+    assert np.load("made.npz")["series"].tolist() == [made]
+
+
+def _draw_rates(ganvas, run: str, own: tuple[str, ...], metrics: dict[str, float]) -> None:
+    """By the kind's first unit against its measures; no format of files is beside it."""
+    pytest.importorskip("matplotlib", reason="the extra ganvas[plot] is not installed")
+    ganvas("plot", "--rate-distortion", run, *own, "--out", "rates.png", "--table", "rates.json")
+    points = json.loads(Path("rates.json").read_text())["points"]
+    assert {point["kind"] for point in points} == {"run"}
+    assert points[-1]["bits_per_step"] == metrics["bits_per_step"]
+    assert abs(points[-1]["largest_error"] - metrics["largest_error"]) < 1e-3
+    assert Path("rates.png").stat().st_size > 5000
+
+
+_MAPS = """
+from ganvas.data.digits import Digits
+from ganvas.modality.image import Image
+
+
+class Map(Image):
+    name, plural = "map", "maps"
+    reports = {"psnr": "max", "ssim": "max", "bits_per_map": None, "bits_per_pixel": None}
+
+
+class Maps(Digits):
+    @property
+    def modality(self):
+        return Map()
+"""
+_MAPS_YAML = """
+    defaults: [digits, _self_]
+    _target_: maps.Maps
+"""
+
+
+def test_a_kind_with_pixels_is_coded_without_loss(ganvas, tmp_path: Path) -> None:
+    """A user's own kind of images, by another name."""
+    pytest.importorskip("constriction", reason="the extra ganvas[codec] is not installed")
+    folder = tmp_path / "conf" / "data"
+    folder.mkdir(parents=True)
+    (folder / "maps.py").write_text(_MAPS)
+    (folder / "maps.yaml").write_text(textwrap.dedent(_MAPS_YAML))
+    own = ("--config-dir", "conf")
+    ganvas("train", *own, "data=maps", "model=mlp_vqvae", *"trainer=smoke callback=none logger=none".split())
+    run = str(only_run(tmp_path))
+    ganvas("encode", run, *own, "--split", "test", "--num", "3", "--lossless", "--out", "x.gvq")
+    ganvas("decode", "x.gvq", run, *own, "--out", "made.npz")
+    ganvas("reconstruct", run, *own, "--num", "3", "--out", "pairs.npz")
+    originals = np.load("pairs.npz")["originals"]
+    assert originals.shape == (3, 8, 8, 1)
+    assert np.array_equal(np.load("made.npz")["maps"], originals)
+    ganvas("reconstruct", run, *own, "--num", "3", "--scale", "2", "--out", "pairs.png")
 
 
 def test_samples_are_files_of_their_own(ganvas, tmp_path: Path) -> None:

@@ -90,6 +90,17 @@ def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
     assert decoded.read_bytes() == content
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_no_floor_is_known_of_texts(
+    case: str, ganvas: Callable[..., Any], train: Callable[..., Path]
+) -> None:
+    run = train("run", *CASES[case], "trainer.max_examples=32")
+    before = (run / "evaluations.jsonl").read_text()
+    told = ganvas("evaluate", str(run), "--floor", "--num", "4", code=2).stderr
+    assert told == "--floor=True: is of features, and none are known of texts; leave it out\n"
+    assert (run / "evaluations.jsonl").read_text() == before
+
+
 @pytest.mark.slow  # two runs
 def test_a_prior_over_codes_of_texts(ganvas: Callable[..., Any], train: Callable[..., Path]) -> None:
     train("codes", *_VQVAE, "trainer.max_examples=128")

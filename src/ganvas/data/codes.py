@@ -127,7 +127,7 @@ class Codes(TensorDataModule):
     @property
     def is_cut_up(self) -> bool:
         """Whether the samples are parts of wholes."""
-        return bool(getattr(self.source, "is_cut_up", False))
+        return self.source.is_cut_up
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

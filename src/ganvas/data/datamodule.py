@@ -34,7 +34,6 @@ from ganvas.functional.batch import Batch, DataFacts, StoredBatch
 from ganvas.modality.guess import modality_of_split
 from ganvas.modality.image import Image
 from ganvas.modality.interface import Modality
-from ganvas.modality.points import Values
 
 log = logging.getLogger("ganvas.data")
 
@@ -96,12 +95,8 @@ class TensorDataModule(LightningDataModule):
         super().__init__()
         require(self.batch_size > 0, "batch_size", self.batch_size, "must be positive; 64 is usual")
         require(self.root != "", "root", "", "is empty; name a folder")
-        require(
-            0 <= self.num_workers <= _MAX_WORKERS,
-            "num_workers",
-            self.num_workers,
-            f"must be from 0 to {_MAX_WORKERS} processes; 0 is fastest in memory",
-        )
+        rule = f"must be from 0 to {_MAX_WORKERS} processes; 0 is fastest in memory"
+        require(0 <= self.num_workers <= _MAX_WORKERS, "num_workers", self.num_workers, rule)
         require_positive("channels", self.channels, "1 grey, 3 colour")
         require_positive("image_size", self.image_size, "64 pixels are usual")
         require_positive("num_classes", self.num_classes, "null takes what is there")
@@ -185,8 +180,7 @@ class TensorDataModule(LightningDataModule):
         return self.split("train").rows(rows)
 
     def _check(self, splits: dict[str, Stored]) -> None:
-        if isinstance(self.modality, Image | Values):
-            check_channels(self.channels, splits["train"].x)
+        check_channels(self.channels, splits["train"].x)
         classes = self.count_classes(splits)
         check_labels(splits, declared=self.num_classes, classes=classes)
         self.check_counts(classes, len(splits["train"]))
@@ -228,6 +222,11 @@ class TensorDataModule(LightningDataModule):
             x = self.split("train").x  # which prepares
             self._guess = self._guess or modality_of_split(x)
         return self._guess
+
+    @property
+    def is_cut_up(self) -> bool:
+        """Whether samples are parts of wholes of other sizes, which :meth:`wholes` hands out."""
+        return False
 
     @property
     def declared_shape(self) -> tuple[int, ...] | None:

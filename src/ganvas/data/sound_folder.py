@@ -61,7 +61,6 @@ class SoundFolder(OwnFolder):
 
     file_kind = SOUNDS
     modality_kind = Sound
-    is_cut_up = True  # the wholes are files
     rate: int | None = None
     channels: int | None = 1
     mix_channels: bool = False
@@ -91,6 +90,11 @@ class SoundFolder(OwnFolder):
         assert self.rate is not None
         assert self.channels is not None
         return Sound(self.rate, self.channels)
+
+    @property
+    def is_cut_up(self) -> bool:
+        """The wholes are files."""
+        return True
 
     @property
     def declared_shape(self) -> tuple[int, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from ganvas.exporting.programs import Program, Tensors, Value
 
 TOLERANCE = 1e-5  # of the range of an output
 BATCHES = (1, 5)  # none of them is the one that programs are made with
+FRAMES = (2, 7)  # codes of samples that are shorter and longer, where a program takes any length
 
 Runner = Callable[[Tensors], Tensors]  # an exported program, loaded by the tool that is to run it
 
@@ -29,13 +31,15 @@ def check_program(program: Program, run: Runner, tool: str) -> dict[str, Any]:
     """
     errors: dict[str, float] = {}
     kinds = {"random": program.random, "real": program.real}
+    lengths = {f"random, {frames} frames of": partial(program.random, frames=frames) for frames in FRAMES}
+    kinds |= lengths if program.takes_lengths else {}
     done, left_out = [], {}
     for kind, make in kinds.items():
         for batch in BATCHES:
             try:
                 given = make(batch)
             except (OptionError, OSError) as error:
-                if kind == "random":
+                if kind != "real":
                     raise
                 left_out[kind] = str(error)
                 break
@@ -56,12 +60,13 @@ def check_program(program: Program, run: Runner, tool: str) -> dict[str, Any]:
                     )
                 errors[value.name] = max(errors.get(value.name, 0.0), error_here)
         else:
-            done.append(kind)
+            done += [] if kind in lengths else [kind]
     return {
         "by": tool,
         "inputs": done,
         **({"left_out": left_out} if left_out else {}),
         "batches": list(BATCHES),
+        **({"frames": list(FRAMES)} if program.takes_lengths else {}),
         "tolerance": TOLERANCE,
         "max_error": errors,
     }

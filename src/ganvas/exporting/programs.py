@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ class Value:
         dtype: ``float32`` or ``int64``.
         about: what it is.
         low, high: smallest and largest number that it may be; None: any.
+        step: of what the last side may be any multiple, from twice it; None: it is as ``shape`` says.
     """
 
     name: str
@@ -37,11 +38,18 @@ class Value:
     about: str
     low: float | None = None
     high: float | None = None
+    step: int | None = None
 
-    def random(self, batch: int, seed: int) -> Tensor:
-        """Numbers of its kind, a function of the seed: all codes and classes alike, N(0, 1), or uniform."""
+    def random(self, batch: int, seed: int, frames: int | None = None) -> Tensor:
+        """Numbers of its kind, a function of the seed: all codes and classes alike, N(0, 1), or uniform.
+
+        Args:
+            frames: steps that the last side has, where it has some; None: as ``shape`` says.
+        """
         generator = torch.Generator().manual_seed(hash64(seed, self.name, batch))
         shape = () if self.shape is None else (batch, *self.shape)
+        if frames is not None and self.step is not None:
+            shape = (*shape[:-1], frames * self.step)
         if self.dtype == "int64":
             low, high = int(self.low or 0), int(self.high or 0)  # codes and classes have both
             return torch.randint(low, high + 1, shape, generator=generator)
@@ -69,9 +77,22 @@ class Program:
     real: Callable[[int], Tensors]
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def random(self, batch: int) -> Tensors:
-        """Inputs that no data are needed for."""
-        return tuple(value.random(batch, hash64("export", self.name)) for value in self.inputs)
+    @property
+    def takes_lengths(self) -> bool:
+        """Whether samples may be longer and shorter than those of the run's data."""
+        return any(value.step is not None for value in self.inputs)
+
+    def of_one_length(self) -> Program:
+        """The same for samples as long as those of the run's data."""
+        inputs, outputs = (
+            tuple(replace(value, step=None) for value in side) for side in (self.inputs, self.outputs)
+        )
+        return replace(self, inputs=inputs, outputs=outputs)
+
+    def random(self, batch: int, frames: int | None = None) -> Tensors:
+        """Inputs that no data are needed for; see :meth:`Value.random`."""
+        seed = hash64("export", self.name)
+        return tuple(value.random(batch, seed, frames) for value in self.inputs)
 
 
 def programs_of(model: Any, data: Any, *, raw: bool) -> list[Program]:
@@ -173,12 +194,14 @@ def _of_autoencoder(recipe: Any, data: Any, prefix: str, layout: Any) -> Iterato
     else:
         names, sizes = ["codes"], [max(size for own in layout.sizes for size in own)]
         about = "codes as one sequence: map after map, row by row, at each position its levels"
+    step = _step(recipe, data.modality, shape, codes) if layout is None else None
+    places = None if step is None else 1
     values = tuple(
-        Value(name, tuple(one.shape[1:]), "int64", about, 0, size - 1)
+        Value(name, tuple(one.shape[1:]), "int64", about, 0, size - 1, places)
         for name, one, size in zip(names, codes, sizes, strict=True)
     )
     symbols = data.modality.vocabulary if data.modality.is_discrete else None
-    sample = _value_of_samples("x", shape, symbols)
+    sample = _value_of_samples("x", shape, symbols, step)
     each = [list(own) for own in layout.sizes] if layout is not None else list(recipe.codebook_sizes)
     notes = {"codes_of_each_level": each}
 
@@ -194,12 +217,28 @@ def _of_autoencoder(recipe: Any, data: Any, prefix: str, layout: Any) -> Iterato
         f"{prefix}decode",
         Decode(recipe, layout, symbols=symbols is not None).eval(),
         values,
-        (_value_of_samples("samples", tuple(decoded(*codes)[0].shape[1:]), symbols),),
+        (_value_of_samples("samples", tuple(decoded(*codes)[0].shape[1:]), symbols, step),),
         decoded,
         lambda batch: both(samples(data, batch)),
         notes,
     )
     yield decode
+
+
+def _step(recipe: Any, modality: Any, shape: tuple[int, ...], codes: Tensors) -> int | None:
+    """Samples that a code stands for, where a longer sample has as many more codes; None where it has not."""
+    places = codes[0].shape[2] if len(codes) == 1 and codes[0].ndim == 3 else 0
+    if places < 2 or shape[-1] % places:
+        return None
+    step, more = shape[-1] // places, 2 * places + 1
+    longer = modality.example((*shape[:-1], more * step))
+    try:
+        found = recipe.encode(longer)
+        fits = found.shape == (*codes[0].shape[:2], more)
+        made = recipe.decode(found)
+        return step if fits and made.shape[-1] == more * step else None
+    except (ValueError, IndexError, RuntimeError):  # its networks take one length
+        return None
 
 
 def _map_sizes(recipe: Any, codes: Tensors) -> list[int]:
@@ -280,11 +319,13 @@ def _samples(name: str, made: Tensor) -> Value:
     return Value(name, tuple(made.shape[1:]), "float32", "samples", -1, 1)
 
 
-def _value_of_samples(name: str, shape: tuple[int, ...], symbols: int | None) -> Value:
+def _value_of_samples(
+    name: str, shape: tuple[int, ...], symbols: int | None, step: int | None = None
+) -> Value:
     """Samples, or numbers of so many symbols."""
     if symbols is not None:
-        return Value(name, shape, "int64", "numbers of symbols", 0, symbols - 1)
-    return Value(name, shape, "float32", "samples", -1, 1)
+        return Value(name, shape, "int64", "numbers of symbols", 0, symbols - 1, step)
+    return Value(name, shape, "float32", "samples", -1, 1, step)
 
 
 def _sample_shape(data: Any) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from torch.export import Dim
 
 from ganvas.errors import OptionError
 from ganvas.exporting.check import Runner
-from ganvas.exporting.programs import Program, Tensors
+from ganvas.exporting.programs import Program, Tensors, Value
 from ganvas.functional.quiet import quiet_exporters
 
 EXAMPLES = 3  # samples of the batch that a program is made with
@@ -45,7 +45,7 @@ def to_onnx(program: Program) -> tuple[bytes, Runner]:
                 program.random(EXAMPLES),
                 dynamo=True,
                 opset_version=OPSET,
-                dynamic_shapes=_shapes(program, Dim("batch")),
+                dynamic_shapes=shapes_of(program, Dim("batch")),
                 input_names=names,
                 output_names=[value.name for value in program.outputs],
                 verbose=False,
@@ -67,7 +67,7 @@ def to_torch(program: Program) -> tuple[bytes, Runner]:
     try:
         with quiet_exporters(), torch.no_grad():
             made = torch.export.export(
-                program.module, program.random(EXAMPLES), dynamic_shapes=_shapes(program, Dim.DYNAMIC)
+                program.module, program.random(EXAMPLES), dynamic_shapes=shapes_of(program, Dim.DYNAMIC)
             )
             file = io.BytesIO()
             torch.export.save(made, file)
@@ -84,14 +84,25 @@ def to_torch(program: Program) -> tuple[bytes, Runner]:
     return content, run
 
 
-def _shapes(program: Program, batch: Any) -> tuple[Any, ...]:
-    """Which sizes of the inputs are dynamic, in the form of the module's arguments: the batch alone."""
-    each = [None if value.shape is None else {0: batch} for value in program.inputs]
+def shapes_of(program: Program, batch: Any) -> tuple[Any, ...]:
+    """Which sizes of the inputs are dynamic, in the form of the module's arguments: the batch, and the
+    last side of what may have any length."""
+    each = [_dynamic(value, batch) for value in program.inputs]
     own = list(inspect.signature(program.module.forward).parameters.values())
     if own and own[-1].kind is inspect.Parameter.VAR_POSITIONAL:
         first = len(own) - 1
         return (*each[:first], *([tuple(each[first:])] if each[first:] else []))
     return tuple(each)
+
+
+def _dynamic(value: Value, batch: Any) -> dict[int, Any] | None:
+    if value.shape is None:
+        return None
+    sizes = {0: batch}
+    if value.step is not None:
+        frames: Any = Dim("frames", min=2)  # torch.export makes a program of its own of a side of 1
+        sizes[len(value.shape)] = frames if value.step == 1 else value.step * frames
+    return sizes
 
 
 def _refused(tool: str, program: Program, error: Exception) -> OptionError:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.exporting.check import Runner, check_program
 from ganvas.exporting.programs import Program, Value, programs_of
 from ganvas.exporting.tools import OPSET, require_onnx, to_onnx, to_torch
 from ganvas.files.write import new_folder
+from ganvas.modality.interface import Modality
+from ganvas.modality.points import Values
 from ganvas.version import __version__
 
 CONTRACT = "contract.json"
@@ -41,9 +43,8 @@ def write_programs(out: Path, form: str, model: Any, data: Any, record: dict[str
     programs = programs_of(model, data, raw=raw)
     require(bool(programs), "--format", form, "holds nothing of this run; choose another format")
     files, entries = {}, {}
-    for program in programs:
-        content, run = make(program)
-        checked = check_program(program, run, tool)
+    for wanted in programs:
+        program, content, checked = _made(wanted, make, tool)
         files[f"{program.name}{suffix}"] = content
         entries[program.name] = {
             "file": f"{program.name}{suffix}",
@@ -76,11 +77,34 @@ def describe(model: Any, data: Any, record: dict[str, Any]) -> dict[str, Any]:
         "data": {"name": type(source).__name__, **(facts if isinstance(facts, dict) else {})},
         "num_classes": getattr(source, "num_classes", None),
         "class_names": None if names is None else [str(name) for name in names],
-        "normalization": "samples are in [-1, 1]; images are channels first, x / 127.5 - 1 of bytes x",
+        "normalization": _kind(source).normalization,
     }
+
+
+def _made(program: Program, make: _Make, tool: str) -> tuple[Program, bytes, dict[str, Any]]:
+    """A checked program: for samples of any length, or of one where the tool cannot hold the former."""
+    try:
+        content, run = make(program)
+        return program, content, check_program(program, run, tool)
+    except OptionError:
+        if not program.takes_lengths:
+            raise
+    return _made(program.of_one_length(), make, tool)
+
+
+def _kind(data: Any) -> Modality | type[Modality]:
+    """What the data's samples are, also where the data are not there."""
+    if data.modality_kind is not None:
+        return data.modality_kind  # type: ignore[no-any-return]
+    try:
+        return data.modality  # type: ignore[no-any-return]
+    except (OptionError, OSError):
+        return Values
 
 
 def _described(value: Value) -> dict[str, Any]:
     ranged = {} if value.low is None else {"range": [value.low, value.high]}
     shape: list[Any] = [] if value.shape is None else ["batch", *value.shape]
+    if value.step is not None:
+        shape[-1] = "frames" if value.step == 1 else f"{value.step} * frames"
     return {"name": value.name, "dtype": value.dtype, "shape": shape, **ranged, "about": value.about}

@@ -56,6 +56,9 @@ class EvaluatedData(Protocol):
     """What is asked of a data module (``ganvas.data.datamodule.TensorDataModule`` in full)."""
 
     @property
+    def is_cut_up(self) -> bool: ...
+
+    @property
     def modality(self) -> Modality: ...
 
     def facts(self) -> DataFacts: ...

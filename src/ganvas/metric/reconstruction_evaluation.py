@@ -169,9 +169,9 @@ class ReconstructionEvaluation:
                 left += symbols.rest_nats(original, symbols.encode(original)).to(left).sum()
             elif self.perceptual is not None:
                 self.perceptual.update(original=original, reconstruction=made.x)
-            if distance is not None and not is_cut_up(data):
+            if distance is not None and not data.is_cut_up:
                 self._show_features(distance, original, made.x)
-        if distance is not None and is_cut_up(data):  # features are of samples of one size
+        if distance is not None and data.is_cut_up:  # features are of samples of one size
             for number, batch in enumerate(data.batches(self.split, self.batch_size, self.limit)):
                 if is_mine(number):
                     original = batch.x.to(device)
@@ -214,11 +214,6 @@ class ReconstructionEvaluation:
             "weights": "raw",
             "metrics": metrics,
         }
-
-
-def is_cut_up(data: object) -> bool:
-    """Whether the samples of :meth:`EvaluatedData.batches` are parts of wholes of other sizes."""
-    return bool(getattr(data, "is_cut_up", False))
 
 
 def _bits(reconstructor: Reconstructor, first: Tensor) -> float:

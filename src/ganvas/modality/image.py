@@ -28,6 +28,8 @@ class Image(Modality):
     endings = IMAGES
     sides = 2
     compared_as = "[0, 1], clamped, not rounded to 8 bits"
+    normalization = "samples are in [-1, 1]; images are channels first, x / 127.5 - 1 of bytes x"
+    has_pixels = True
     has_psnr = True
     reports = {
         **{"psnr": "max", "ssim": "max", "ms_ssim": "max"},
@@ -56,9 +58,9 @@ class Image(Modality):
         # no colours to show: a grey mean
         return to_uint8(x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True))
 
-    def arrays(self, x: Tensor) -> Tensor:
-        """[..., C, H, W] as uint8 [..., H, W, C]."""
-        return to_uint8(x).movedim(-3, -1).cpu()
+    def stored_arrays(self, stored: Tensor) -> Tensor:
+        """[..., C, H, W] as [..., H, W, C]."""
+        return stored.movedim(-3, -1)
 
     def write(self, file: BinaryIO, ending: str, stored: Tensor) -> None:
         """An image uint8 [1 or 3, H, W]."""

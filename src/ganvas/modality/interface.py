@@ -59,9 +59,12 @@ class Modality(ABC):
         sheets: of files that show several samples at once, the usual one first.
         sides: how many last sides of a sample places lie along: 1 of what runs on, 2 of images.
         is_discrete: whether values are numbers of symbols (int64), of which no difference can be taken.
+        has_pixels: whether a stored sample is an image uint8 [C, H, W], a value a pixel: what ``--scale``,
+            files of images and lossless codes of them ask for.
         has_pictures: whether each sample can be drawn by itself.
         together: whether many samples are shown in one drawing, rather than a few side by side.
         compared_as: what values are compared as, for protocols.
+        normalization: what networks take of a sample, in words for those who get exported programs.
         has_psnr: whether the squared error is told as a peak signal-to-noise ratio too, of the range [0, 1].
         reports: the metrics that reconstructions may get by it, each with its better way (None: neither).
     """
@@ -73,9 +76,11 @@ class Modality(ABC):
     sheets: ClassVar[tuple[str, ...]] = SHEETS
     sides: ClassVar[int] = 1
     is_discrete: ClassVar[bool] = False
+    has_pixels: ClassVar[bool] = False
     has_pictures: ClassVar[bool] = True
     together: ClassVar[bool] = False
     compared_as: ClassVar[str] = "as given"
+    normalization: ClassVar[str] = "samples are in [-1, 1]"
     has_psnr: ClassVar[bool] = False
     reports: ClassVar[Mapping[str, str | None]] = {}
 
@@ -114,7 +119,11 @@ class Modality(ABC):
 
     def arrays(self, x: Tensor) -> Tensor:
         """Samples [..., *shape] as a .npz holds them."""
-        return self.to_stored(x).cpu()
+        return self.stored_arrays(self.to_stored(x).cpu())
+
+    def stored_arrays(self, stored: Tensor) -> Tensor:
+        """Stored samples [..., *shape] as a .npz holds them."""
+        return stored
 
     def write(self, file: BinaryIO, ending: str, stored: Tensor) -> None:
         """Writes one stored sample to a file that is open for it, in the format of one of ``endings``."""

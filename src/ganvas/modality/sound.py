@@ -47,6 +47,7 @@ class Sound(Modality):
     reads = (".ogg", ".opus", ".mp3")
     sheets = (*SHEETS, ".wav")
     compared_as = "[-1, 1], as given"
+    normalization = "samples are in [-1, 1]: numbers of 16 bits / 32768, channels first, at the data's rate"
     reports = {
         **{"si_sdr_db": "max", "log_mel_distance_db": "min", "multi_resolution_stft_distance": "min"},
         **{"bits_per_sound": None, "kilobits_per_second": None},

@@ -57,7 +57,8 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: soundfile without libsndfile
-        raise OptionError("sound", name, "needs an extra; pip install 'ganvas[sound]'") from error
+        reason = f"needs {name}, not installed here; pip install 'ganvas[sound]'"
+        raise OptionError("EXTRA", "sound", reason) from error
 
 
 def versions() -> list[str]:

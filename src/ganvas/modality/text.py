@@ -44,6 +44,7 @@ class Text(Modality):
     endings = (".txt",)
     sheets = (".txt", *SHEETS)
     is_discrete = True
+    normalization = "samples are numbers of symbols: bytes, or ids of the data's tokenizer"
     reports = {
         "accuracy": "max",
         "bits_per_text": "min",

@@ -146,6 +146,7 @@ class _Watch(pl.Callback):
         self.most_kept = 0
         self._kept: dict[int, tuple[int, int]] = {}  # address of a storage -> users, bytes
         self._now = 0  # bytes of all of them
+        self._batch = 0  # since the beginning: an epoch of few batches begins again and again
         self._times: list[float] = []
         self._hooks = ExitStack()
 
@@ -155,7 +156,7 @@ class _Watch(pl.Callback):
         return statistics.mean(times[-self.counted :]) if self.counted > 1 else statistics.median(times)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        if batch_idx < self.counted:
+        if self._batch < self.counted:
             own = {value.untyped_storage().data_ptr() for value in pl_module.parameters()}
             self._hooks.enter_context(saved_tensors_hooks(lambda tensor: self._pack(tensor, own), _unpack))
         self._began = time.perf_counter()
@@ -163,8 +164,9 @@ class _Watch(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if batch_idx >= self.counted:
+        if self._batch >= self.counted:
             self._times.append(time.perf_counter() - self._began)
+        self._batch += 1
         self._hooks.close()
         self.report |= {tag: float(value) for tag, value in pl_module.report.items()}
 

@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError("RUN", folder.path, NEEDS["pictures"].reason)
     shape, modality = list(model.tokenizer.sample_shape), data.modality
     rule = f"its samples have shape {shape}, and pictures are of images; ganvas sample takes any run"
-    require(modality.name == "image", "RUN", folder.path, rule)
+    require(modality.has_pixels, "RUN", folder.path, rule)
     drawing = drawing_of(arguments, model)
     if kind == "temperatures":
         sheet = of_temperatures(model, data, arguments, drawing, num, temperatures)

@@ -1,5 +1,5 @@
-"""``ganvas plot --rate-distortion RUN ...``: bits an image against PSNR, beside image files; for sounds
-:mod:`ganvas.cli.pictures.sound_rates`."""
+"""``ganvas plot --rate-distortion RUN ...``: bits an image against PSNR, beside image files; of what
+has no pixels :mod:`ganvas.cli.pictures.clip_rates`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganvas.cli.arguments import check_num, check_out, check_split, writing
 from ganvas.cli.compose.folders import check_config_dir, make_importable, user_modules
-from ganvas.cli.pictures.sound_rates import SoundCurve, curve_of, formats_of, sounds_of, tell
+from ganvas.cli.pictures.clip_rates import ClipCurve, curve_of, formats_of, tell, unit_of, wholes_of
 from ganvas.cli.terminal import print_table
 from ganvas.errors import OptionError, require
 from ganvas.files.text import as_csv, one_line, say
@@ -59,7 +59,7 @@ def plot_rates(arguments: argparse.Namespace) -> int:
     images: Tensor | None = None
     seen: tuple[str, dict[str, Any]] | None = None
     curves = []
-    of_sounds = _Sounds()
+    of_clips = _Clips()
     for found in folders:
         folder = replace(found, allows_places=arguments.allow_places)
         model, data = _load(folder, allow, split, num)
@@ -70,15 +70,15 @@ def plot_rates(arguments: argparse.Namespace) -> int:
             )
             raise OptionError("RUN", folder.path, rule)
         seen = seen or (folder.path.name, described)
-        if data.modality.name == "sound":
-            of_sounds.add(model, data, folder, split, num)
+        if not data.modality.has_pixels:
+            of_clips.add(model, data, folder, split, num)
             continue
         if images is None:
             images = _images(data, split, num)
         curves.append(_Curve(_name(folder), "run", _points(model, data, split, num, folder)))
     assert seen is not None
     if images is None:
-        of_sounds.tell(split, seen[1], table, out)
+        of_clips.tell(split, seen[1], table, out)
         return 0
     curves += _formats(images)
     height, width = images.shape[2:]
@@ -107,23 +107,24 @@ def _places(arguments: argparse.Namespace) -> tuple[Path | None, Path | None]:
     return table, out
 
 
-class _Sounds:
-    """Curves of runs on the same sounds."""
+class _Clips:
+    """Curves of runs on the same samples without pixels."""
 
     def __init__(self) -> None:
-        self.sounds: list[Tensor] = []
-        self.curves: list[SoundCurve] = []
+        self.clips: list[Tensor] = []
+        self.curves: list[ClipCurve] = []
         self.modality: Any = None
 
     def add(self, model: Any, data: Any, folder: RunFolder, split: str, num: int | None) -> None:
-        self.sounds = self.sounds or sounds_of(data, split, num)
+        self.clips = self.clips or wholes_of(data, split, num)
         self.modality = data.modality
-        self.curves.append(curve_of(model, data, folder.path, _name(folder), self.sounds))
+        self.curves.append(curve_of(model, data, folder.path, _name(folder), self.clips))
 
     def tell(self, split: str, about: dict[str, Any], table: Path | None, out: Path | None) -> None:
-        curves = [*self.curves, *formats_of(self.modality, self.sounds)]
-        title = f"{len(self.sounds):,} {split} sounds of {about['name']}, {self.modality.rate:,} Hz"
-        tell(curves, table, out, title=title, data=about)
+        curves = [*self.curves, *formats_of(self.modality, self.clips)]
+        unit, _ = unit_of(self.modality, self.clips)
+        title = f"{len(self.clips):,} {split} {self.modality.plural} of {about['name']}"
+        tell(curves, table, out, unit=unit, title=title, data=about)
 
 
 def _load(folder: RunFolder, allow: Sequence[str], split: str, num: int | None) -> tuple[Any, Any]:
@@ -144,10 +145,12 @@ def _load(folder: RunFolder, allow: Sequence[str], split: str, num: int | None) 
     if num is not None and num > there:
         raise OptionError("--num", num, f"the {split} split holds {there}; ask for fewer")
     shape = list(data.sample_shape)
-    if data.modality.name == "sound":
+    if not data.modality.has_pixels:
+        rule = f"of {data.modality.plural} {shape} no distance is known; take another run"
+        require(bool(data.modality.measures(shape)), "RUN", folder.path, rule)
         return model, data
     rule = f"its samples have shape {shape}, and files of images have 1 or 3 channels; take another run"
-    require(data.modality.name == "image" and shape[0] in (1, 3), "RUN", folder.path, rule)
+    require(shape[0] in (1, 3), "RUN", folder.path, rule)
     count = num or there
     require_memory("--num", count, 4 * count * math.prod(shape), f"{count:,} images of {shape}")
     return model, data

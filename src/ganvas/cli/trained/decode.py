@@ -108,7 +108,7 @@ def decode(arguments: argparse.Namespace, out: Path | None) -> Read:
         require(len(found.sizes) == 1, "--out", out, rule)
         rule = f"must end in {', '.join(kind.endings)} or .npz, or be a folder"
         require(out.suffix in kind.endings, "--out", out, rule)
-    made = _pictures if kind.name == "image" else _clips
+    made = _pictures if kind.has_pixels else _clips
     return Read(made(model, file, found, arguments.batch_size), kind, found.label)
 
 
@@ -229,10 +229,10 @@ def _write_folder(out: Path, found: Read) -> None:
 
 def _write_arrays(out: Path, found: Read) -> None:
     import numpy as np
+    import torch
 
     kind = found.modality
-    stored = np.stack([sample.numpy() for sample in found.samples])
-    arrays = {kind.plural: stored.transpose(0, 2, 3, 1) if kind.name == "image" else stored}
+    arrays = {kind.plural: kind.stored_arrays(torch.stack(list(found.samples))).numpy()}
     if found.label is not None:
         arrays["labels"] = found.label.numpy()
     with writing(out), WholeFile(out) as file:

@@ -40,8 +40,9 @@ def run(argv: Sequence[str]) -> int:
     say(f"{said}, {found['header']} of header")
     units = [f"{found[f'bits_per_{name}']:.2f} bits {'an' if name[0] in 'aeiou' else 'a'} {name} ({parts})"]
     units += [f"{found['bits_per_dim']:.4f} bits/dim"]
-    if "kilobits_per_second" in found:
-        units.append(f"{found['kilobits_per_second']:.4g} kbit/s")
+    for unit in found["units"]:
+        told = "kbit/s" if unit == "kilobits_per_second" else unit.replace("_", " ")
+        units.append(f"{found[unit]:.4g} {told}")
     say(", ".join(units))
     if "psnr" in found:
         psnr = "without limit" if found["psnr"] == math.inf else f"{found['psnr']:.2f} dB"
@@ -76,8 +77,9 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
     Returns:
         ``modality``, ``images`` (or ``sounds`` ...: how many), ``sizes`` (height and width of each; a sound
         or a text has height 1), ``bytes`` of the file, of these ``header``, ``codes`` and ``residual``,
-        ``bits_per_image`` (or of what there is), ``bits_per_dim``, of sounds ``kilobits_per_second``; and of
-        what the codes decode to ``psnr``, infinite where that is the original, or ``measures``.
+        ``bits_per_image`` (or of what there is), ``bits_per_dim``, and by each of the modality's ``units``
+        that are named, of sounds ``kilobits_per_second``; of what the codes decode to ``psnr``, infinite
+        where that is the original, or ``measures``.
     """
     _check(arguments)
     folder, allow = named_run(arguments)
@@ -93,10 +95,10 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
         require(Path(word).exists(), "FILES", word, "is no file and no folder; name some")
     recipe, data, _ = load_run(folder, allow=allow)
     model = CodedModel(recipe, data, folder.path)
-    is_image = model.modality.name == "image"
+    has_pixels = model.modality.has_pixels
     rule = f"is of pictures, and the run's samples are {model.modality.plural}; leave it out"
-    require(is_image or not arguments.lossless, "--lossless", True, rule)
-    paths = find_pictures(arguments.files) if is_image else find_clips(arguments.files, model.modality)
+    require(has_pixels or not arguments.lossless, "--lossless", True, rule)
+    paths = find_pictures(arguments.files) if has_pixels else find_clips(arguments.files, model.modality)
     levels = _levels(arguments.level, model)
     _require_prior(model)
     if model.is_by_class and not arguments.labels:
@@ -123,7 +125,7 @@ def _coded(
     from ganvas.cli.trained.coded.pictures import code_pictures, pictures_of, read_pictures
 
     split, batch_size = arguments.split, arguments.batch_size
-    if model.modality.name != "image":
+    if not model.modality.has_pixels:
         clips = read_clips(paths, model.modality) if split is None else clips_of(model.data, split, num)
         return code_clips(model, clips, levels=levels, batch_size=batch_size)
     channels = model.channels
@@ -236,10 +238,11 @@ def _figures(file: Container, coded: Coded | CodedClips, model: CodedModel) -> d
     }
     if hasattr(coded, "squared_error"):
         mean = coded.squared_error / spent.dimensions
-        return found | {"psnr": 10 * math.log10(255**2 / mean) if mean else math.inf}
+        return found | {"units": [], "psnr": 10 * math.log10(255**2 / mean) if mean else math.inf}
     length = sum(width for _, width in coded.sizes)
-    found |= {name: bits / whole for name, whole in kind.units([*model.shape[:-1], length]).items()}
-    return found | {"measures": coded.means()}
+    units = kind.units([*model.shape[:-1], length])
+    found |= {name: bits / whole for name, whole in units.items()}
+    return found | {"units": list(units), "measures": coded.means()}
 
 
 def _sizes(sizes: Sequence[Any]) -> str:

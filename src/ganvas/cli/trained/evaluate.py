@@ -193,6 +193,8 @@ def _evaluate(
         folder.path.name,
         "the run has no averaged weights (model/ema=none); leave the option out",
     )
+    rule = f"is of features, and none are known of {data.modality.plural}; leave it out"
+    require(not arguments.floor or not data.modality.is_discrete, "--floor", True, rule)
     if isinstance(model, DrawsCodes) and data.modality.is_discrete:  # of which no features are known
         likelihood = LikelihoodEvaluation(limit=arguments.num_real, ema=not arguments.raw, **shared)
         return likelihood(model, data)  # type: ignore[arg-type]  # a module too

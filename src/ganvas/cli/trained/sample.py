@@ -80,7 +80,7 @@ def run(argv: Sequence[str]) -> int:
     if labels is None and isinstance(model, FromLatents | DrawsCodes):
         labels = model.sample_labels(num, arguments.seed)
     check_samples(target, first[0].shape[1:], labels, kind, num=num, columns=columns, scale=scale)
-    channels = first[0].shape[1] if kind.name == "image" else 1
+    channels = first[0].shape[1] if kind.has_pixels else 1
     if is_grid and channels not in (1, 3):
         say(f"{channels} channels are drawn as their mean, grey; --out F.npz keeps them", error=True)
     with writing(target.path), open_samples(target, num, kind, columns=columns, scale=scale) as file:

@@ -67,27 +67,28 @@ def draw_rates(curves: Sequence[RateCurve], out: Path, *, pixels: int, title: st
 
 
 class DistanceCurve(NamedTuple):
-    """Points of one codec or run on sounds.
+    """Points of one codec or run on clips of any length.
 
     Attributes:
         name: for the legend.
         is_run: runs are drawn in strong lines.
-        kilobits: a second, above 0.
+        bits: in one unit for all curves, above 0.
         distances: by name, as many.
     """
 
     name: str
     is_run: bool
-    kilobits: Sequence[float]
+    bits: Sequence[float]
     distances: dict[str, Sequence[float]]
 
 
-def draw_distances(curves: Sequence[DistanceCurve], out: Path, *, title: str) -> None:
-    """Writes the image: a panel for each distance, against kbit/s on a logarithmic scale.
+def draw_distances(curves: Sequence[DistanceCurve], out: Path, *, unit: str, title: str) -> None:
+    """Writes the image: a panel for each distance, against bits on a logarithmic scale.
 
     Args:
         curves: at least one, of at least one point each, all with the same distances.
         out: .png, .pdf or .svg.
+        unit: of the bits.
         title: what was measured.
 
     Raises:
@@ -101,14 +102,14 @@ def draw_distances(curves: Sequence[DistanceCurve], out: Path, *, title: str) ->
             for number, curve in enumerate(curves):
                 look = style(number) | ({} if curve.is_run else {"linewidth": 0.9, "alpha": 0.75})
                 axis.plot(
-                    *(curve.kilobits, curve.distances[name]),
+                    *(curve.bits, curve.distances[name]),
                     **look,
                     marker=_MARKERS[number % len(_MARKERS)],
                     markersize=8 if curve.is_run else 4,
                     label=legible(curve.name) if name == names[0] else None,
                 )
             axis.set_xscale("log")
-            axis.set_xlabel("kbit/s")
+            axis.set_xlabel(unit)
             axis.set_ylabel(name.replace("_", " "))
             axis.grid(alpha=0.3, which="both")
             axis.xaxis.set_major_formatter(_number)

@@ -119,9 +119,14 @@ def check_labels(splits: dict[str, Stored], *, declared: int | None, classes: in
 
 
 def check_channels(declared: int | None, train: Tensor) -> None:
-    """Raises OptionError where the training samples have other channels than declared; null: no images."""
-    held = train.shape[1] if train.dim() == 4 else None
-    rule = f"the images have {held}; channels={held}" if held else "the samples are no images; channels=null"
+    """Raises OptionError where the training samples [N, C, ...] have other channels than declared.
+
+    Those of images are declared; of other samples they may be, null: not.
+    """
+    are_images = train.dim() == 4
+    held = train.shape[1] if are_images or (train.dim() > 2 and declared is not None) else None
+    what = "images" if are_images else "samples"
+    rule = f"the {what} have {held}; channels={held}" if held else "the samples are no images; channels=null"
     require(declared == held, "channels", declared, rule)
 
 

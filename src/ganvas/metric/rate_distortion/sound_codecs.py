@@ -35,21 +35,21 @@ CODECS = (
 )
 
 
-class SoundPoint(NamedTuple):
-    """What a setting takes, and what it makes of the sounds.
+class ClipPoint(NamedTuple):
+    """What a setting takes, and what it makes of the clips.
 
     Attributes:
         setting: for people.
-        kilobits: a second.
-        distances: the modality's measures by name, means weighted by the sounds' lengths.
+        bits: in a unit of the modality's, of sounds kilobits a second.
+        distances: the modality's measures by name, means weighted by the clips' lengths.
     """
 
     setting: str
-    kilobits: float
+    bits: float
     distances: dict[str, float]
 
 
-def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: float) -> SoundPoint:
+def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: float) -> ClipPoint:
     """Writes each sound and reads it again.
 
     Args:
@@ -80,7 +80,7 @@ def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: f
         add_distances(sums, modality, sound, torch.from_numpy(made.T.copy()))
         length += count
     means = {name: value / length for name, value in sums.items()}
-    return SoundPoint(f"level {level:g}", 8 * size / 1000 / (length / modality.rate), means)
+    return ClipPoint(f"level {level:g}", 8 * size / 1000 / (length / modality.rate), means)
 
 
 def add_distances(sums: dict[str, float], modality: Modality, original: Tensor, made: Tensor) -> None:

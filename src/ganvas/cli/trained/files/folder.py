@@ -16,7 +16,6 @@ from ganvas.errors import OptionError, require
 from ganvas.files.write import Workshop
 from ganvas.functional.images import enlarge
 from ganvas.modality.drawing.files import check_size
-from ganvas.modality.image import Image
 from ganvas.modality.interface import Modality
 
 _DIGITS, _CLASS_DIGITS = 6, 3  # at least; names sort as their numbers do
@@ -38,7 +37,7 @@ def check_folder(
         shape: of a sample.
         labels: classes int64 [num] of all samples, where they have some.
     """
-    is_image = isinstance(modality, Image)
+    is_image = modality.has_pixels
     if not modality.endings or (is_image and shape[0] not in (1, 3)):
         rule = "images have 1 or 3 channels [C, H, W]" if is_image else "they have no files of their own"
         told = f"these samples have shape {list(shape)}, and {rule}; --out F.npz writes any samples"

@@ -64,7 +64,7 @@ def check_scalable(scale: int | None, modality: Modality, shape: Sequence[int], 
     if scale is None:
         return
     rule = f"is of images, and these samples have shape {list(shape)}; leave it out"
-    require(modality.name == "image", "--scale", scale, rule)
+    require(modality.has_pixels, "--scale", scale, rule)
     pixels = count * shape[1] * shape[2] * scale**2
     rule = f"makes {pixels:,} pixels, drawn at once, of at most {_MOST_PIXELS:,}; take a smaller one"
     require(pixels <= _MOST_PIXELS, "--scale", scale, rule)
@@ -169,7 +169,7 @@ def samples_in(folder: Path, modality: Modality) -> Iterator[Path]:
 
     if not folder.is_dir():
         return
-    known = KNOWN if modality.name == "image" else modality.endings
+    known = KNOWN if modality.has_pixels else modality.endings
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue

@@ -1,4 +1,7 @@
-"""``ganvas plot --rate-distortion`` of runs on sounds: kbit/s against distances, beside Opus and Vorbis."""
+"""``ganvas plot --rate-distortion`` of runs on samples without pixels: bits against the modality's distances.
+
+Bits are told by the modality's first unit, of sounds kbit/s, and sounds lie beside Opus and Vorbis.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ from ganvas.files.write import write_text
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganvas.metric.rate_distortion.sound_codecs import SoundPoint
+    from ganvas.metric.rate_distortion.sound_codecs import ClipPoint
+    from ganvas.modality.interface import Modality
 
 _BATCH = 64
 
 
-class SoundCurve(NamedTuple):
+class ClipCurve(NamedTuple):
     """Points of a run or a format.
 
     Attributes:
@@ -32,15 +36,15 @@ class SoundCurve(NamedTuple):
 
     name: str
     kind: str
-    points: Sequence[SoundPoint]
+    points: Sequence[ClipPoint]
 
 
-def sounds_of(data: Any, split: str, num: int | None) -> list[Tensor]:
-    """The first files of a split, whole, int16 [C, T] each."""
+def wholes_of(data: Any, split: str, num: int | None) -> list[Tensor]:
+    """The first of a split, whole, as they are stored, [..., T] each."""
     return [data.modality.to_stored(batch.x)[0] for batch in data.wholes(split, 1, num)]
 
 
-def curve_of(recipe: Any, data: Any, place: Path, name: str, sounds: Sequence[Tensor]) -> SoundCurve:
+def curve_of(recipe: Any, data: Any, place: Path, name: str, clips: Sequence[Tensor]) -> ClipCurve:
     """A run's points: for each number of first levels its codes at fixed length; of a prior also under it.
 
     The recipe's networks become float64 ones, in place.
@@ -50,46 +54,67 @@ def curve_of(recipe: Any, data: Any, place: Path, name: str, sounds: Sequence[Te
     from ganvas.cli.trained.coded.clips import code_clips
     from ganvas.cli.trained.coded.model import CodedModel
     from ganvas.metric.rate_distortion.codes import FIXED
-    from ganvas.metric.rate_distortion.sound_codecs import SoundPoint
+    from ganvas.metric.rate_distortion.sound_codecs import ClipPoint
 
     model, points = CodedModel(recipe, data, place), []
-    seconds = sum(one.shape[-1] for one in sounds) / data.modality.rate
+    _, whole = unit_of(model.modality, clips)
     for levels in [model.num_levels] if model.has_prior else range(1, model.num_levels + 1):
-        coded = code_clips(model, sounds, levels=levels, batch_size=_BATCH)
+        coded = code_clips(model, clips, levels=levels, batch_size=_BATCH)
         if model.has_prior:
             bits = 0.0
             for start in range(0, len(coded.codes), _BATCH):
                 part = coded.codes[start : start + _BATCH].to(recipe.device)
                 with torch.no_grad():
                     bits += math.fsum(recipe.bits(part, None, start=start).tolist())
-            points.append(SoundPoint("under the prior", bits / 1000 / seconds, coded.means()))
+            points.append(ClipPoint("under the prior", bits / whole, coded.means()))
         fixed = len(coded.codes) * model.layouts[levels - 1].bits
         setting = FIXED if model.num_levels == 1 or model.has_prior else f"levels={levels}"
-        points.append(SoundPoint(setting, fixed / 1000 / seconds, coded.means()))
-    return SoundCurve(name, "run", points)
+        points.append(ClipPoint(setting, fixed / whole, coded.means()))
+    return ClipCurve(name, "run", points)
 
 
-def formats_of(modality: Any, sounds: Sequence[Tensor]) -> list[SoundCurve]:
-    """The formats that take sounds of this rate; the others are told."""
+def unit_of(modality: Modality, clips: Sequence[Tensor]) -> tuple[str, float]:
+    """The name of the unit that bits are told by, and how many of it all clips are."""
+    length = sum(one.shape[-1] for one in clips)
+    units = modality.units([*clips[0].shape[:-1], length])
+    return next(iter(units.items()), (f"bits_per_{modality.name}", float(len(clips))))
+
+
+def formats_of(modality: Modality, clips: Sequence[Tensor]) -> list[ClipCurve]:
+    """Of sounds the formats that take this rate, the others are told; of other kinds none."""
     from ganvas.metric.rate_distortion.sound_codecs import CODECS, measure
+    from ganvas.modality.sound import Sound
 
-    curves = []
+    curves: list[ClipCurve] = []
+    if not isinstance(modality, Sound):
+        return curves
     for codec in CODECS:
         if codec.rates is not None and modality.rate not in codec.rates:
             say(f"{codec.name}: takes no sounds of {modality.rate:,} Hz; left out", error=True)
             continue
-        points = [measure(sounds, modality, codec, level) for level in codec.levels]
-        curves.append(SoundCurve(codec.name, "format", points))
+        points = [measure(clips, modality, codec, level) for level in codec.levels]
+        curves.append(ClipCurve(codec.name, "format", points))
     return curves
 
 
 def tell(
-    curves: Sequence[SoundCurve], table: Path | None, out: Path | None, *, title: str, data: dict[str, Any]
+    curves: Sequence[ClipCurve],
+    table: Path | None,
+    out: Path | None,
+    *,
+    unit: str,
+    title: str,
+    data: dict[str, Any],
 ) -> None:
-    """Prints the points, and writes the table's file and the picture."""
+    """Prints the points, and writes the table's file and the picture.
+
+    Args:
+        unit: of the points' bits, e.g. ``kilobits_per_second``.
+    """
     names = list(curves[0].points[0].distances)
+    told = "kbit/s" if unit == "kilobits_per_second" else unit.replace("_", " ")
     rows = [
-        (curve.name, curve.kind, point.setting, point.kilobits, *(point.distances[one] for one in names))
+        (curve.name, curve.kind, point.setting, point.bits, *(point.distances[one] for one in names))
         for curve in curves
         for point in curve.points
     ]
@@ -97,15 +122,15 @@ def tell(
         [
             curve.name,
             point.setting,
-            f"{point.kilobits:.3f}",
+            f"{point.bits:.3f}",
             *(f"{point.distances[one]:.3f}" for one in names),
         ]
         for curve in curves
         for point in curve.points
     ]
-    print_table(("", "setting", "kbit/s", *names), shown, fold=True)
+    print_table(("", "setting", told, *names), shown, fold=True)
     if table is not None:
-        columns = ("curve", "kind", "setting", "kilobits_per_second", *names)
+        columns = ("curve", "kind", "setting", unit, *names)
         if table.suffix == ".csv":
             text = as_csv(columns, rows)
         else:
@@ -122,11 +147,11 @@ def tell(
             DistanceCurve(
                 curve.name,
                 curve.kind == "run",
-                [point.kilobits for point in curve.points],
+                [point.bits for point in curve.points],
                 {name: [point.distances[name] for point in curve.points] for name in names},
             )
             for curve in curves
         ]
         with writing(out):
-            draw_distances(lines, out, title=title)
+            draw_distances(lines, out, unit=told, title=title)
         say(out)
