@@ -69,7 +69,7 @@ def test_a_vqvae_of_texts_shows_and_counts(ganvas: Callable[..., Any], train: Ca
     parts = found["code_bits_per_byte"] + found["decoder_bits_per_byte"]
     assert found["bits_per_byte"] == pytest.approx(parts, rel=1e-9)
     assert found["bits_per_text"] == pytest.approx(16 * parts, rel=1e-9)
-    assert 0 < found["code_bits_per_byte"] <= np.log2(16) / 4 + 0.1  # a code of 4 bits for four bytes
+    assert found["code_bits_per_byte"] == pytest.approx(np.log2(16) / 2, rel=1e-9)  # 4 bits for two bytes
 
 
 def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
