@@ -13,6 +13,8 @@ from run_files import newest_checkpoint
 from same_run import KEYS, equal
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from ganvas.cli.compose.experiment import compose
+
 _QUICK = ["trainer.log_every_examples=32", "logger=none", "accelerator=cpu", "callback=minimal"]
 _DATA = ["data=text_files", "data.root=texts", "data.crop_length=16", "data.batch_size=8"]
 _VQVAE = [
@@ -88,6 +90,11 @@ def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
     ganvas("decode", "a.gvq", str(run), "--out", "decoded")
     (decoded,) = Path("decoded").iterdir()
     assert decoded.read_bytes() == content
+
+
+def test_codes_of_texts_forget_sooner_than_those_of_images() -> None:
+    decays = [compose([word])["model"]["quantizer"]["decay"] for word in ("model=text_vqvae", "model=vqvae")]
+    assert decays == [0.9, 0.99]
 
 
 @pytest.mark.slow  # two runs
