@@ -93,7 +93,9 @@ def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
 
 
 def test_codes_of_texts_forget_sooner_than_those_of_images() -> None:
-    decays = [compose([word])["model"]["quantizer"]["decay"] for word in ("model=text_vqvae", "model=vqvae")]
+    decays = [
+        compose([word]).config["model"]["quantizer"]["decay"] for word in ("model=text_vqvae", "model=vqvae")
+    ]
     assert decays == [0.9, 0.99]
 
 
