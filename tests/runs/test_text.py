@@ -13,6 +13,8 @@ from run_files import newest_checkpoint
 from same_run import KEYS, equal
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from ganvas.cli.compose.experiment import compose
+
 _QUICK = ["trainer.log_every_examples=32", "logger=none", "accelerator=cpu", "callback=minimal"]
 _DATA = ["data=text_files", "data.root=texts", "data.crop_length=16", "data.batch_size=8"]
 _VQVAE = [
@@ -69,7 +71,7 @@ def test_a_vqvae_of_texts_shows_and_counts(ganvas: Callable[..., Any], train: Ca
     parts = found["code_bits_per_byte"] + found["decoder_bits_per_byte"]
     assert found["bits_per_byte"] == pytest.approx(parts, rel=1e-9)
     assert found["bits_per_text"] == pytest.approx(16 * parts, rel=1e-9)
-    assert 0 < found["code_bits_per_byte"] <= np.log2(16) / 4 + 0.1  # a code of 4 bits for four bytes
+    assert found["code_bits_per_byte"] == pytest.approx(np.log2(16) / 2, rel=1e-9)  # 4 bits for two bytes
 
 
 def test_a_model_of_bytes_counts_samples_and_codes_without_loss(
@@ -99,6 +101,13 @@ def test_no_floor_is_known_of_texts(
     told = ganvas("evaluate", str(run), "--floor", "--num", "4", code=2).stderr
     assert told == "--floor=True: is of features, and none are known of texts; leave it out\n"
     assert (run / "evaluations.jsonl").read_text() == before
+
+
+def test_codes_of_texts_forget_sooner_than_those_of_images() -> None:
+    decays = [
+        compose([word]).config["model"]["quantizer"]["decay"] for word in ("model=text_vqvae", "model=vqvae")
+    ]
+    assert decays == [0.9, 0.99]
 
 
 @pytest.mark.slow  # two runs

@@ -144,6 +144,16 @@ def test_two_ranks_are_one_process_on_the_joint_batch(two_ranks: Callable[[str],
             torch.testing.assert_close(result["metrics"][name], output.metrics[name])
 
 
+@pytest.mark.parametrize(("decay", "least", "most"), [(0.9, 24, 32), (0.99, 1, 8)])
+def test_codes_that_forget_soon_follow_an_encoder_that_moves(decay: float, least: int, most: int) -> None:
+    """Of 32; vectors drift for 30 batches, as those of an encoder do that has just begun, and then rest."""
+    torch.manual_seed(0)
+    quantizer = EMAVectorQuantizer(32, 2, decay=decay)
+    for batch in range(60):
+        output = quantizer(torch.randn(256, 2) + 0.2 * min(batch, 30))
+    assert least <= len(output.indices.unique()) <= most
+
+
 def test_restarts_make_up_for_a_bad_start() -> None:
     def train(restart_threshold: float) -> tuple[float, float]:
         torch.manual_seed(0)

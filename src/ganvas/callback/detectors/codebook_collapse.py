@@ -28,8 +28,8 @@ class CodebookCollapse(Detector):
 
     advice = (
         "model.quantizer.restart_after=50 (vq) or model.quantizer.restart_threshold=0.1 (vq_ema), "
-        "model.quantizer.entropy_cost (higher: vq, lfq, bsq, ibq), model.num_embeddings (fewer), "
-        "model/quantizer=fsq"
+        "model.quantizer.decay (lower: vq_ema), model.quantizer.entropy_cost (higher: vq, lfq, bsq, ibq), "
+        "model.num_embeddings (fewer), model/quantizer=fsq"
     )
 
     def __init__(self, *, probes: int, used: float, perplexity: float) -> None:

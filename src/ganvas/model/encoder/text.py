@@ -34,7 +34,7 @@ class TextEncoder(nn.Module):
         vocabulary: int,
         embedding_dim: int,
         width: int = 128,
-        downsamplings: int = 2,
+        downsamplings: int = 1,
         depth: int = 2,
         heads: int = 4,
     ) -> None:
