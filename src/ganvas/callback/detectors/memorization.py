@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganvas.callback.detectors.evidence.history import History
-from ganvas.callback.detectors.evidence.probe import Probe, distances, small
+from ganvas.callback.detectors.evidence.probe import Probe, distances
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
 
 _TAG = "health/novelty"
@@ -38,7 +38,7 @@ class Memorization(Detector):
         usual = probe.reference.held_out_nearest
         if usual is None:
             return {}
-        nearest = distances(small(probe.generated), probe.reference.neighbours).amin(1)
+        nearest = distances(probe.reference.small(probe.generated), probe.reference.neighbours).amin(1)
         return {_TAG: float(nearest.median() / usual.median().clamp(min=1e-12))}
 
     def look(self, history: History) -> Symptom | None:
