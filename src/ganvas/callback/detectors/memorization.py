@@ -14,7 +14,8 @@ class Memorization(Detector):
     """Samples lie closer to training samples than held-out ones do.
 
     The value is the median distance of a sample to its nearest training sample over the same of held-out
-    ones, in pixels (images averaged down to 16 x 16): 1 where samples are as new as these, 0 for copies.
+    ones, in pixels (images averaged down to 16 x 16; others as their modality sums them up): 1 where samples
+    are as new as these, 0 for copies.
     Points of the plane are left out.
 
     Args:
