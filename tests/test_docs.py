@@ -44,6 +44,7 @@ CONFIGS = [
         "model=mlp_vqvae model/quantizer=vq",
         "model=dcgan model/augment=ada",
         "metric/perceptual=lpips",
+        "model=sound_vqvae data=sound_folder metric/perceptual=stoi",
         "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
         "model.gradient_penalty.gamma.first=1",
         "model/regularizer=[lecam,cr,bcr,zcr,top_k]",

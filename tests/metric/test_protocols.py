@@ -57,7 +57,7 @@ def begun(metric: SampleMetric) -> dict[str, object]:
 def test_the_walk_finds_them_all() -> None:
     assert {"fid", "kid", "classifier_score", "mode_coverage", "memorization", "diversity"} <= set(SAMPLES)
     assert {"pixels", "classifier", "inception", "toy", "efficientnet_lite0"} <= set(FEATURES)
-    assert set(PERCEPTUAL) == {"lpips"}
+    assert set(PERCEPTUAL) == {"lpips", "stoi"}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -136,6 +136,14 @@ def test_lpips_names_its_network_and_files() -> None:
     protocols = [cls(network=network).protocol for network in ("alex", "vgg")]
     assert {key for key in protocols[0] if protocols[0][key] != protocols[1][key]} == {"network"}
     assert {"value_range", "resizer", "grey", "dtype", "mean"} <= set(protocols[0])
+
+
+@pytest.mark.parametrize("name", PERCEPTUAL)
+def test_options_of_perceptual_distances_are_in_their_protocols(name: str) -> None:
+    protocol = PERCEPTUAL[name]().protocol
+    files = {"weights", "heads"}  # by their hashes, once they are read
+    assert set(options(PERCEPTUAL[name])) - files <= set(protocol)
+    assert {"value_range", "dtype", "mean"} <= set(protocol)
 
 
 def test_reconstructions_say_for_each_metric_how_it_was_taken() -> None:

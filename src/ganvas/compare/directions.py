@@ -15,6 +15,7 @@ BETTER = {
     "kid": "min",
     "rfid": "min",
     "lpips": "min",
+    "stoi": "max",
     "psnr": "max",
     "ms_ssim": "max",
     "ssim": "max",

@@ -272,6 +272,7 @@ class TensorDataModule(LightningDataModule):
             name=type(self).__name__,
             overrides=overrides_of(self),
             train_fraction=self.train_fraction,
+            modality=self.modality,
         )
 
     def describe_split(self, name: str, limit: int | None = None) -> dict[str, object]:

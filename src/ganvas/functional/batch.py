@@ -45,6 +45,7 @@ class DataFacts(NamedTuple):
         parts: of data that are put together from images of other data, channel by channel: the facts of
             those.
         train_fraction: share of the training samples that is trained on.
+        modality: what the samples are (``ganvas.modality.interface.Modality``); None: as their shape says.
     """
 
     sample_shape: list[int]
@@ -54,3 +55,4 @@ class DataFacts(NamedTuple):
     overrides: str = "data=..."
     parts: DataFacts | None = None
     train_fraction: float = 1.0
+    modality: object | None = None

@@ -23,7 +23,6 @@ from ganvas.version import __version__
 BETTER = {
     "mse": "min",
     "nmse": "min",
-    "lpips": "min",
     "rfid": "min",
     "perplexity": "max",
     "codes_used": "max",
@@ -130,7 +129,8 @@ class ReconstructionEvaluation:
                 metrics |= bits_of_a_sample(bits, kind, shape)
             if distance is not None:
                 metrics["rfid"] = float(distance.compute()["fid"]) if count else math.nan
-        better = {name: way for name, way in (BETTER | quality.better).items() if name in metrics}
+        ways = BETTER | quality.better | (perceptual.better if perceptual is not None else {})
+        better = {name: way for name, way in ways.items() if name in metrics}
         return EvaluationResult(metrics, self._protocol(data, quality, usage, distance), better)
 
     def _distance(self, first: Tensor, home: torch.device) -> FID | None:
@@ -204,7 +204,7 @@ class ReconstructionEvaluation:
             **({"lossless": MEANS, "units": dict(kind.units(shape))} if kind.is_discrete else {}),
         }
         if self.perceptual is not None and not kind.is_discrete:
-            metrics["perceptual"] = self.perceptual.protocol | {"metrics": ["lpips"]}
+            metrics["perceptual"] = self.perceptual.protocol | {"metrics": list(self.perceptual.better)}
         if distance is not None and self.features is not None:
             features = {"features": dict(self.features.protocol)}
             metrics["rfid"] = distance.protocol | features | {"metrics": ["rfid"]}

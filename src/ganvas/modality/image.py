@@ -7,12 +7,13 @@ from typing import BinaryIO
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from ganvas.errors import require
 from ganvas.functional.images import to_float, to_uint8
 from ganvas.functional.ssim import K1, K2, SCALES, SMALLEST_MULTISCALE, ms_ssim, ssim, window_for
 from ganvas.modality.drawing.files import IMAGES, save_into, to_image
-from ganvas.modality.interface import Measure, Modality
+from ganvas.modality.interface import Measure, Modality, values_protocol
 
 
 class Image(Modality):
@@ -68,6 +69,14 @@ class Image(Modality):
 
     def compared(self, x: Tensor) -> Tensor:
         return (x * 0.5 + 0.5).clamp(0, 1)
+
+    def summary(self, x: Tensor, side: int) -> Tensor:
+        """Averaged down to at most ``side`` x ``side`` pixels; smaller images are not enlarged."""
+        height, width = (min(one, side) for one in x.shape[2:])
+        return adaptive_avg_pool2d(x.float(), (height, width)).flatten(1)  # [B, C h w]
+
+    def summary_protocol(self, shape: Sequence[int], side: int) -> dict[str, object]:
+        return values_protocol(side)
 
     def units(self, shape: Sequence[int]) -> Mapping[str, float]:
         return {"bits_per_pixel": shape[1] * shape[2]}

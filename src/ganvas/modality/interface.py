@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import BinaryIO, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool1d
 
 from ganvas.errors import OptionError
 from ganvas.modality.drawing import sheets
 from ganvas.modality.drawing.files import IMAGES
 
+SMALLEST_VARIANCE = 1e-12  # below which a deviation has no gradient: its slope is endless at 0
 SHEETS = IMAGES  # endings of files that show samples as one image
 
 
@@ -84,6 +87,13 @@ class Modality(ABC):
     has_psnr: ClassVar[bool] = False
     reports: ClassVar[Mapping[str, str | None]] = {}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether samples of both are treated alike."""
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     @abstractmethod
     def wrong_with(self, stored: Tensor) -> str | None:
         """Why a split [N, ...] cannot be samples of this kind as they are stored; None where it can."""
@@ -151,6 +161,29 @@ class Modality(ABC):
         """Samples as values that are compared, see ``compared_as``."""
         return x
 
+    def summary(self, x: Tensor, side: int) -> Tensor:
+        """Samples [B, ...] as few numbers float32 [B, F], by which sets are compared without a network.
+
+        Here the values themselves where these are at most (2 side)^2; of more, mean and standard deviation of
+        each of 2 side^2 equal parts, in order.
+
+        Args:
+            side: of images, the largest side in pixels; others are as coarse.
+        """
+        values = x.float().flatten(1)
+        if values.shape[1] <= 4 * side**2:
+            return values
+        parts = 2 * side**2
+        mean, square = (adaptive_avg_pool1d(one[:, None], parts)[:, 0] for one in (values, values.square()))
+        return torch.cat([mean, (square - mean.square()).clamp(min=SMALLEST_VARIANCE).sqrt()], 1)
+
+    def summary_protocol(self, shape: Sequence[int], side: int) -> dict[str, object]:
+        """What names :meth:`summary` of samples of this shape completely, as plain values."""
+        if math.prod(shape) <= 4 * side**2:
+            return values_protocol(side)
+        kept = f"mean and standard deviation of {2 * side**2} equal parts"
+        return {"name": "parts", "kept": kept, "size": side, "value_range": "as given", "dtype": "float32"}
+
     def units(self, shape: Sequence[int]) -> Mapping[str, float]:
         """By what bits of a sample of this shape are told beside ``bits_per_<name>``: name to divisor."""
         return {}
@@ -212,3 +245,14 @@ class Modality(ABC):
         """Samples [N, ...] in a column, and right of each its neighbours [N, k, ...]."""
         near = self.pictures(neighbours.flatten(0, 1)).unflatten(0, tuple(neighbours.shape[:2]))
         return sheets.draw_neighbours(self.pictures(x), near, scale=scale)
+
+
+def values_protocol(side: int) -> dict[str, object]:
+    """Of a :meth:`Modality.summary` that is the values themselves, of images averaged down."""
+    return {
+        "name": "pixels",
+        "resizer": "area average, not enlarged",
+        "size": side,
+        "value_range": "[-1, 1], not clamped",
+        "dtype": "float32",
+    }

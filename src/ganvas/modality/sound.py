@@ -16,16 +16,18 @@ from ganvas.functional.spectra import (
     FLOOR,
     LIMIT,
     RESOLUTIONS,
+    log_mel,
     log_mel_distance,
     mel_window,
     multi_resolution_stft_distance,
     si_sdr,
 )
-from ganvas.modality.interface import SHEETS, Clip, Measure, Modality
+from ganvas.modality.interface import SHEETS, SMALLEST_VARIANCE, Clip, Measure, Modality
 from ganvas.modality.sound_file import RATES, read_sound, why, write_sound
 
 _WIDTH, _WAVE, _BINS = 256, 32, 128  # of a picture, pixels: columns, rows of the wave, rows of the spectrum
 _RANGE = 80  # dB below a full-scale sine that are still seen
+_SUMMARY_BANDS = 32
 _MULTI_FLOOR = 1e-5  # least magnitude of the multi-resolution distance
 MAX_SECONDS = 7200.0  # of a file that is read
 
@@ -111,22 +113,33 @@ class Sound(Modality):
             raise ValueError(why(error)) from error
         return torch.from_numpy(found.samples).T.contiguous()
 
+    def summary(self, x: Tensor, side: int) -> Tensor:
+        """Mean and standard deviation over time of each of 32 mel bands' level, dB: 64 numbers a channel.
+
+        Two waves that sound alike may have no value in common, and a second has thousands of them.
+        """
+        window = mel_window(self.rate)
+        bands = min(_SUMMARY_BANDS, window // 8)  # of low rates no more than there are frequencies for
+        level = log_mel(x.float(), self.rate, window, max(1, window // 4), bands)  # [B, C, bands, frames]
+        deviation = level.var(3, correction=0).clamp(min=SMALLEST_VARIANCE).sqrt()
+        return torch.cat([level.mean(3), deviation], 2).flatten(1)
+
+    def summary_protocol(self, shape: Sequence[int], side: int) -> dict[str, object]:
+        window = mel_window(self.rate)
+        return {
+            "name": "log_mel",
+            "kept": "mean and standard deviation over time of each band's dB",
+            "value_range": "[-1, 1], not clamped",
+            "dtype": "float32",
+            **self._mel(window, min(_SUMMARY_BANDS, window // 8)),
+        }
+
     def units(self, shape: Sequence[int]) -> Mapping[str, float]:
         """Bits of a clip / (1000 seconds) are kilobits a second."""
         return {"kilobits_per_second": 1000 * shape[-1] / self.rate}
 
     def measures(self, shape: Sequence[int]) -> Sequence[Measure]:
-        window = mel_window(self.rate)
-        mel = {
-            "rate": self.rate,
-            "window": window,
-            "hop": max(1, window // 4),
-            "bands": BANDS,
-            "low_hz": 0.0,
-            "high_hz": self.rate / 2,
-            "scale": "HTK",
-            "floor": FLOOR,
-        }
+        mel = self._mel(mel_window(self.rate), BANDS)
         stft = {
             "windows": list(RESOLUTIONS),
             "hops": [one // 4 for one in RESOLUTIONS],
@@ -139,6 +152,19 @@ class Sound(Modality):
             Measure("log_mel_distance_db", "min", mel, lambda x, y: log_mel_distance(y, x, self.rate)),
             Measure("multi_resolution_stft_distance", "min", stft, _multi_resolution),
         )
+
+    def _mel(self, window: int, bands: int) -> dict[str, object]:
+        """What names the mel bands."""
+        return {
+            "rate": self.rate,
+            "window": window,
+            "hop": max(1, window // 4),
+            "bands": bands,
+            "low_hz": 0.0,
+            "high_hz": self.rate / 2,
+            "scale": "HTK",
+            "floor": FLOOR,
+        }
 
 
 def _multi_resolution(x: Tensor, y: Tensor) -> Tensor:

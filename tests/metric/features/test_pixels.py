@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from ganvas.errors import OptionError
+from ganvas.functional.batch import DataFacts
 from ganvas.metric.features.pixels import Pixels
+from ganvas.modality.sound import Sound
 
 
 def test_blocks_are_averaged() -> None:
@@ -27,6 +29,19 @@ def test_the_protocol_names_the_size() -> None:
         "area average, not enlarged",
         5,
     )
+
+
+def test_other_samples_are_taken_as_their_modality_says() -> None:
+    kind, pixels = Sound(8000, 2), Pixels(size=8)
+    usual = pixels.protocol
+    pixels.check(DataFacts([2, 8000], None, "", "Sounds", modality=kind))
+    x = torch.rand(3, 2, 8000, generator=torch.Generator().manual_seed(1)) - 0.5
+    assert torch.equal(pixels(x).features, kind.summary(x, 8))
+    assert pixels(x).features.shape == (3, 128)
+    assert pixels.protocol == kind.summary_protocol([2, 8000], 8) != usual
+    for shape in ([1, 8, 8], [2]):
+        pixels.check(DataFacts(shape, None, "", "Data"))
+        assert pixels.protocol == usual
 
 
 def test_a_size_below_one_is_refused() -> None:

@@ -7,6 +7,7 @@ import torch
 from observed import metrics, normal, show, side
 
 from ganvas.errors import OptionError
+from ganvas.functional import memory
 from ganvas.functional.frechet import frechet_distance
 from ganvas.metric.samples.fid import FID
 
@@ -33,6 +34,14 @@ def test_the_protocol_says_when_the_rank_is_deficient() -> None:
         assert "rank_deficient" not in metric.protocol
         metrics(metric, real=side(normal(0, real, 6)), generated=side(normal(1, generated, 6)))
         assert metric.protocol["rank_deficient"] is deficient
+
+
+def test_matrices_that_no_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 6 * 10**9)
+    with pytest.raises(OptionError, match=r"features=8,192 numbers: covariances .* need 6\.98 GB"):
+        FID().begin(8192, None)
+    monkeypatch.setattr(memory, "free_memory", lambda: 13 * 8 * 36)
+    FID().begin(6, None)
 
 
 def test_forgetting_the_generated_side_keeps_the_real_one() -> None:

@@ -67,6 +67,7 @@ def test_directions() -> None:
     assert metrics["rfid"] == "min"
     assert "lpips" not in metrics
     assert "lpips" in reported_metrics(config("model=mlp_vqvae", "metric/perceptual=lpips"))[0]
+    assert reported_metrics(config("model=mlp_vqvae", "metric/perceptual=stoi"))[0]["stoi"] == "max"
     assert reported_metrics(config("callback=none")) == ({}, True)
 
 

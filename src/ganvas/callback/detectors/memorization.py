@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganvas.callback.detectors.evidence.history import History
-from ganvas.callback.detectors.evidence.probe import Probe, distances, small
+from ganvas.callback.detectors.evidence.probe import Probe, distances
 from ganvas.callback.detectors.interface import Detector, Symptom, require_share, require_window
 
 _TAG = "health/novelty"
@@ -14,7 +14,8 @@ class Memorization(Detector):
     """Samples lie closer to training samples than held-out ones do.
 
     The value is the median distance of a sample to its nearest training sample over the same of held-out
-    ones, in pixels (images averaged down to 16 x 16): 1 where samples are as new as these, 0 for copies.
+    ones, in pixels (images averaged down to 16 x 16; others as their modality sums them up): 1 where samples
+    are as new as these, 0 for copies.
     Points of the plane are left out.
 
     Args:
@@ -38,7 +39,7 @@ class Memorization(Detector):
         usual = probe.reference.held_out_nearest
         if usual is None:
             return {}
-        nearest = distances(small(probe.generated), probe.reference.neighbours).amin(1)
+        nearest = distances(probe.reference.small(probe.generated), probe.reference.neighbours).amin(1)
         return {_TAG: float(nearest.median() / usual.median().clamp(min=1e-12))}
 
     def look(self, history: History) -> Symptom | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torchmetrics
@@ -83,6 +83,7 @@ class LPIPS(torchmetrics.Metric):
     is_differentiable = False
     full_state_update = False
     higher_is_better = False
+    better: ClassVar[dict[str, str]] = {"lpips": "min"}
 
     total: Tensor
     count: Tensor

@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 
 from ganvas.functional.frechet import frechet_distance
+from ganvas.functional.memory import require_memory
 from ganvas.functional.moments import mean_and_covariance
 from ganvas.metric.interface import Observation, SampleMetric
 
 # Of whole sets: what a Frechet distance's moments rest on.
 MOMENTS: dict[str, object] = {"ddof": 1, "dtype": "float64", "moments": "of all samples at once"}
+
+_MATRICES = 13  # of F x F in float64 that are held at most: 6.9 GB for 8,192 features
 
 
 class FID(SampleMetric):
@@ -34,7 +37,10 @@ class FID(SampleMetric):
         return facts
 
     def begin(self, num_features: int, num_logits: int | None) -> None:
+        """Raises OptionError (``features``) where matrices of so many features do not fit into the memory."""
         del num_logits
+        what = f"covariances of {num_features:,} features"
+        require_memory("features", f"{num_features:,} numbers", _MATRICES * 8 * num_features**2, what)
         for side in self.sides:
             self.keep_sum(f"{side}_count", dtype=torch.int64)
             self.keep_sum(f"{side}_sum", num_features)

@@ -109,9 +109,9 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
         elif kind is not Evaluation:
             complete = complete and str(_target(node)).startswith("ganvas.")
         elif hasattr(recipe, "reconstruct"):
-            absent = {"lpips"} if not _target(node.get("perceptual")) else set()
-            absent |= {"rfid"} if not _target(node.get("features")) else set()
+            absent = {"rfid"} if not _target(node.get("features")) else set()
             found |= {metric: way for metric, way in BETTER.items() if metric not in absent}
+            found |= getattr(_class_of(node.get("perceptual")), "better", {})
             found |= _of_modality(_class_of(config.get("data")))
         elif hasattr(recipe, "sample") and _target(node.get("features")):
             metrics = node.get("metrics")  # what is wrong with others, a run says

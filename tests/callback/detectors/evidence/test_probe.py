@@ -13,12 +13,13 @@ from ganvas.callback.detectors.codebook_collapse import CodebookCollapse, reacha
 from ganvas.callback.detectors.dead_encoder import DeadEncoder
 from ganvas.callback.detectors.discriminator_collapse import DiscriminatorCollapse
 from ganvas.callback.detectors.discriminator_overfitting import DiscriminatorOverfitting
-from ganvas.callback.detectors.evidence.probe import Probe, Reference, distances, nearest_others, small
+from ganvas.callback.detectors.evidence.probe import Probe, Reference, distances, nearest_others
 from ganvas.callback.detectors.lagging_average import LaggingAverage
 from ganvas.callback.detectors.memorization import Memorization
 from ganvas.callback.detectors.mode_collapse import ModeCollapse
 from ganvas.callback.detectors.spectral_norm import SpectralNorm, spectral_norm
 from ganvas.modality.image import Image
+from ganvas.modality.sound import Sound
 from ganvas.model.interface import Reconstruction
 
 
@@ -99,10 +100,24 @@ def test_real_samples_come_from_all_over_the_split() -> None:
 
 def test_large_images_are_averaged() -> None:
     x = torch.randn(2, 3, 32, 48)
+    small = reference().small
     rows = small(x).view(2, 3, 16, 16)
     assert torch.allclose(rows[1, 2, 3, 5], x[1, 2, 6:8, 15:18].mean(), atol=1e-6)
     assert torch.equal(small(x[:, :, :16, :16]), x[:, :, :16, :16].flatten(1))
-    assert torch.equal(small(torch.ones(4, 2)), torch.ones(4, 2))
+
+
+def test_other_samples_are_told_apart_by_their_modality() -> None:
+    data = Data((1, 600))
+    for part in data.parts.values():
+        part.x = (part.x.int() * 200 - 25000).short()
+    data.modality = Sound(8000, 1)
+    chosen = reference(data=data, max_train=40)
+    assert chosen.neighbours.shape == (40, 64)  # not 600
+    want = Sound(8000, 1).summary(data.parts["train"].x / 32768, 16)
+    torch.testing.assert_close(chosen.neighbours, want)
+    found = Probe(Maker(data.parts["train"].x[:16] / 32768), chosen, num=16, seed=0)
+    assert found.generated_distances is not None
+    torch.testing.assert_close(found.generated_distances, distances(want[:16], want[:16]))
 
 
 @pytest.mark.parametrize("count", [10, 40])

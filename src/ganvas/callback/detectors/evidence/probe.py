@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ganvas.functional.precision import widened
 from ganvas.model.interface import Reconstructs, Samples
 
 _SIDE = 16  # pixels: images are compared at most at this size
+_AT_A_TIME = 1024  # samples that are made small
 
 
 class Real(NamedTuple):
@@ -47,26 +47,38 @@ class Reference:
 
     @cached_property
     def neighbours(self) -> Tensor:
-        """Training samples among which the nearest is looked for: float32 [M, F] (see :func:`small`)."""
-        return small(self._spread("train", self._max_train).x)
+        """Training samples among which the nearest is looked for: float32 [M, F] (see :meth:`small`)."""
+        rows, modality = self._rows("train", self._max_train), self._data.modality
+        stored = self._data.split("train").x
+        chunks = rows.split(_AT_A_TIME)  # all samples at once may be many times the rows
+        return torch.cat([self.small(modality.to_model(stored[some].to(self._device))) for some in chunks])
 
     @cached_property
     def train_distances(self) -> Tensor:
         """Of the training samples from each other [N, N]."""
-        return distances(small(self.train.x), small(self.train.x))
+        rows = self.small(self.train.x)
+        return distances(rows, rows)
 
     @cached_property
     def held_out_nearest(self) -> Tensor | None:
         """Distance of each held-out sample to its nearest training sample [N]."""
         if self.held_out is None:
             return None
-        return distances(small(self.held_out.x), self.neighbours).amin(1)
+        return distances(self.small(self.held_out.x), self.neighbours).amin(1)
+
+    def small(self, x: Tensor) -> Tensor:
+        """Samples [B, ...] as float32 rows [B, F], by their modality; images of 16 x 16 pixels at most."""
+        rows: Tensor = self._data.modality.summary(x, _SIDE)
+        return rows
+
+    def _rows(self, name: str, num: int) -> Tensor:
+        """Numbers of samples at even steps through a split, whose order may go by class."""
+        there = len(self._data.split(name).x)
+        count = min(num, there)
+        return torch.arange(count) * there // count
 
     def _spread(self, name: str, num: int) -> Real:
-        """Samples at even steps through a split, whose order may go by class."""
-        split = self._data.split(name)
-        count = min(num, len(split.x))
-        rows = torch.arange(count) * len(split.x) // count
+        split, rows = self._data.split(name), self._rows(name, num)
         x = split.x[rows].to(self._device)
         label = None if split.label is None else split.label[rows].to(self._device)
         return Real(self._data.modality.to_model(x), label)
@@ -114,7 +126,8 @@ class Probe:
         """Of the samples from each other [N, N]."""
         if self.generated is None:
             return None
-        return distances(small(self.generated), small(self.generated))
+        rows = self.reference.small(self.generated)
+        return distances(rows, rows)
 
     @cached_property
     def energy(self) -> dict[str, float]:
@@ -132,10 +145,11 @@ class Probe:
         """The same of the averaged weights: ``health/energy_averaged``; empty without an average."""
         if self.averaged is None:
             return {}
-        rows = small(self.averaged)
+        rows = self.reference.small(self.averaged)
         return {"health/energy_averaged": self._energy(self.averaged, distances(rows, rows))}
 
     def _energy(self, samples: Tensor, among_themselves: Tensor) -> float:
+        small = self.reference.small
         across = float(widened(distances(small(samples), small(self.reference.train.x))).mean())
         real, made = mean_pairwise(self.reference.train_distances), mean_pairwise(among_themselves)
         return (2 * across - real - made) / max(real, 1e-12)
@@ -151,13 +165,6 @@ class Probe:
             return None
         x, indices = self.recipe.reconstruct(self.reference.train.x)
         return x, indices
-
-
-def small(x: Tensor) -> Tensor:
-    """Samples [B, ...] as float32 rows [B, F]; images averaged down to at most 16 x 16 pixels."""
-    if x.ndim == 4 and max(x.shape[2:]) > _SIDE:
-        x = F.adaptive_avg_pool2d(x.float(), (min(x.shape[2], _SIDE), min(x.shape[3], _SIDE)))
-    return x.float().flatten(1)
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
