@@ -32,8 +32,9 @@ FIRST = ("dcgan", "vqvae")  # recipes that a part is tried in before the others:
 class Inputs(NamedTuple):
     """What parts take, all of one batch."""
 
-    x: Tensor  # samples [B, C, H, W] in [-1, 1]
+    x: Tensor  # samples [B, C, H, W] in [-1, 1], or sounds [B, C, T]; or int64 [B, T] where they are symbols
     other: Tensor  # likewise
+    made: Tensor  # what a decoder makes of samples: like x, or logits [B, V, T] of symbols
     z: Tensor  # latents [B, latent_dim]
     grid: Tensor  # what the encoder makes of x, [B, D, *positions]
     label: Tensor  # int64 [B]
@@ -88,18 +89,25 @@ def _guarded(bench: Bench, name: str | None, work: Callable[..., dict[str, Any]]
 
 
 def _part(bench: Bench, group: str, option: str) -> dict[str, Any]:
-    words, config = _recipe_with(bench, group, option)
-    if group not in _DRIVERS:
-        train(words, bench.folder / f"part-{group}-{option}", steps=2)
-        return {"trained": words[0]}
-    torch.manual_seed(0)
-    part = _DRIVERS[group](config["model"])
-    if part is None:
-        return {"nothing": "the option is null"}
-    inputs = _inputs(config)
-    with torch.no_grad():
-        # A first pass: what starts from data (codes) has started, by the CPU's random numbers.
-        nn.Module.__call__(copy.deepcopy(part), inputs)
+    error: Exception | None = None
+    for words, config in _recipes_with(bench, group, option):
+        if group not in _DRIVERS:
+            train(words, bench.folder / f"part-{group}-{option}", steps=2)
+            return {"trained": words[0]}
+        torch.manual_seed(0)
+        part = _DRIVERS[group](config["model"])
+        if part is None:
+            return {"nothing": "the option is null"}
+        inputs = _inputs(config)
+        try:
+            with torch.no_grad():
+                # A first pass: what starts from data (codes) has started, by the CPU's random numbers.
+                nn.Module.__call__(copy.deepcopy(part), inputs)
+            break
+        except ValueError as refused:  # a part of sounds or texts, shown images
+            error = refused
+    else:
+        raise error or LookupError("no recipe takes it")
     if group == "quantizer":
         part(inputs)
     reference, found = _run(part, inputs, "cpu"), _run(part, inputs, bench.device)
@@ -112,16 +120,20 @@ def _part(bench: Bench, group: str, option: str) -> dict[str, Any]:
     return result
 
 
-def _recipe_with(bench: Bench, group: str, option: str) -> tuple[list[str], dict[str, Any]]:
-    """The words and the config of the first recipe in which the option can be built."""
+def _recipes_with(bench: Bench, group: str, option: str) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """The words and the config of each recipe in which the option can be built; of one at least."""
+    found = False
     names = sorted(path.stem for path in (packaged_conf() / "model").glob("*.yaml"))
     names.sort(key=lambda name: name not in FIRST)
     error: Exception | None = None
     for name in names:
         words = bench.words(name)
         keys = [key for key in _choices(tuple(words)) if key.partition("@")[0] == f"model/{group}"]
+        if not keys and compose(words).config["model"].get(group):  # a list of options is no choice
+            keys = [f"model/{group}"]
         if not keys:
             continue
+        keys = [f"model/{group}"] if f"model/{group}" in keys else keys  # not the parts of a sum
         try:
             words = bench.words(name, *(f"{key}={option}" for key in keys))
             config = compose(words).config
@@ -131,10 +143,13 @@ def _recipe_with(bench: Bench, group: str, option: str) -> tuple[list[str], dict
             if group not in _DRIVERS:  # it will be trained
                 samples = torch.zeros(2, *config["data"]["sample_shape"])
                 build(config["model"], "model").check_sample(samples)
-            return words, config
         except Exception as refused:
             error = refused
-    raise error or LookupError(f"no recipe has the group model/{group}")
+            continue
+        found = True
+        yield words, config
+    if not found:
+        raise error or LookupError(f"no recipe has the group model/{group}")
 
 
 @cache
@@ -145,7 +160,12 @@ def _choices(words: tuple[str, ...]) -> dict[str, str]:
 def _inputs(config: dict[str, Any]) -> Inputs:
     generator = torch.Generator().manual_seed(1)
     shape = (BATCH, *config["data"]["sample_shape"])
-    x, other = (torch.randn(shape, generator=generator).tanh() for _ in range(2))
+    vocabulary = config["data"].get("vocabulary")
+    if vocabulary is None:
+        x, other, made = (torch.randn(shape, generator=generator).tanh() for _ in range(3))
+    else:
+        x, other = (torch.randint(vocabulary, shape, generator=generator) for _ in range(2))
+        made = torch.randn(BATCH, vocabulary, *shape[1:], generator=generator)
     grid = torch.zeros(())
     if "encoder" in config["model"]:
         with torch.no_grad():
@@ -154,6 +174,7 @@ def _inputs(config: dict[str, Any]) -> Inputs:
     return Inputs(
         x=x,
         other=other,
+        made=made,
         grid=grid,
         z=torch.randn(BATCH, config["model"].get("latent_dim") or 1, generator=generator),
         label=torch.arange(BATCH) % NUM_CLASSES,
@@ -305,7 +326,7 @@ _DRIVERS: dict[str, Callable[[dict[str, Any]], _Driven | None]] = {
     "adversarial_loss": _called("adversarial_loss", _adversarial_loss),
     "reconstruction_loss": _called(
         "reconstruction_loss",
-        lambda driven, i: {"loss": driven.part(reconstruction=i.x, target=i.other.detach())},
+        lambda driven, i: {"loss": driven.part(reconstruction=i.made, target=i.other.detach())},
     ),
     "gradient_penalty": _gradient_penalty,
     "augment": _called("augment", _augmented),

@@ -27,6 +27,18 @@ _SMALL = {
     "style": ["model.generator.channel_max=16", "model.discriminator.channel_max=16"],
     "vqvae": ["model.encoder.hidden_channels=16", "model.decoder.hidden_channels=16"],
 }
+# Recipes of other data, which are composed alone: no file is opened.
+_SOUNDS = ["data=sound_folder", "data.root=sounds", "data.rate=8000", f"data.num_classes={NUM_CLASSES}"]
+_OTHER_DATA = {
+    "sound_vqvae": [*_SOUNDS, "data.crop_length=2560"],
+    "sound_vqgan": [*_SOUNDS, "data.crop_length=2560"],
+    "text_vqvae": ["data=text_files", "data.root=texts", "data.crop_length=64"],
+    "wavegan": [
+        *(*_SOUNDS, "data.crop_length=1024", "model.generator.strides=[4,4,4]"),
+        *("model.discriminator.strides=[4,4,4]", "model.generator.base_channels=8"),
+        "model.discriminator.base_channels=8",
+    ],
+}
 
 
 @dataclass
@@ -76,7 +88,7 @@ class Bench:
         own = any(word.startswith(("model/encoder=", "model/decoder=")) for word in more)  # other sizes
         return [
             f"model={model}",
-            *self.data(),
+            *(_OTHER_DATA[model] if model in _OTHER_DATA else self.data()),
             f"data.batch_size={self.batch_size}",
             f"accelerator={'gpu' if self.on_gpu else 'cpu'}",
             "logger=none",

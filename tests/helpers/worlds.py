@@ -88,7 +88,7 @@ def fork(count: int, work: Callable[[int], None]) -> int:
     context = multiprocessing.get_context("fork")
 
     def run(number: int) -> None:
-        faulthandler.dump_traceback_later(900, exit=True)  # where it hangs, if it does; a busy machine needs 300
+        faulthandler.dump_traceback_later(900, exit=True)  # where it hangs; a busy machine needs 300
         work(number)
         sys.stdout.flush()
         os._exit(0)  # past the ends of threads that nobody needs any more
