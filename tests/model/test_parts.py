@@ -134,7 +134,7 @@ SHAPES = {
     "encoder/conv1d": (1, 160),
     "decoder/conv1d": (64, 16),
     "encoder/text": (160,),
-    "decoder/text": (64, 40),
+    "decoder/text": (64, 80),
     "encoder/vocos": (1, 160),
     "decoder/vocos": (64, 10),
 }

@@ -11,6 +11,7 @@ import torch
 from broken_recipes import QUANTIZERS, Faults, changed, everything, fit, make_gan, make_vqvae
 from torch import nn
 
+from ganvas.model.adversarial_loss.least_squares import LeastSquares
 from ganvas.model.adversarial_loss.rpgan import RpGAN
 from ganvas.model.adversarial_loss.wasserstein import Wasserstein
 from ganvas.model.augment.ada import ADA
@@ -88,10 +89,10 @@ CASES = {
     "ADA, R1": lambda: gan(
         augment=ADA("bgcfnc", p=0.4, interval=2, adapt_examples=300),
         gradient_penalty=R1(0.5),
-        adversarial_loss=RpGAN(),
+        adversarial_loss=LeastSquares(),
     ),
     "DiffAugment": lambda: gan(augment=DiffAugment(), d_steps_per_g_step=2, adversarial_loss=RpGAN()),
-    "APA": lambda: gan(augment=APA(p=0.4, interval=1, adapt_examples=300), adversarial_loss=RpGAN()),
+    "APA": lambda: gan(augment=APA(p=0.4, interval=1, adapt_examples=300), adversarial_loss=LeastSquares()),
     "patches, R1": lambda: gan(discriminator=patches(), gradient_penalty=R1(1.0)),
     "vqvae": lambda: make_vqvae(
         Faults(), FSQ(levels=[3, 4, 5], embedding_dim=3), optimizer=SGD, grad_clip=0.5

@@ -78,7 +78,7 @@ def test_a_text_counts_what_the_decoder_leaves(texts: Tokenizer) -> None:
     assert bench.quality(x, y) == {"accuracy": (x == y).double().mean().item()}
     bits = bench.bits(maps, of=x)
     nats = texts.recipe.rest_nats(x[None], maps[0][None])
-    assert (bits.fixed, bits.prior) == (16 * 4, None)
+    assert (bits.fixed, bits.prior) == (32 * 4, None)
     assert bits.rest == pytest.approx(float(nats) / math.log(2))
     assert bits.whole == bits.fixed + bits.rest
     painted = paint(maps, bench.levels[0], [(0, 3)], (int(maps[0][0, 3]) + 1) % 16)
@@ -130,6 +130,6 @@ def test_sounds_of_a_prior_are_silent_where_codes_are_hidden_and_heard_at_last(s
 
 def test_a_beginning_that_is_typed_gives_the_codes_that_it_fills(texts: Tokenizer) -> None:
     desk = PriorDesk(prior_over(texts), texts.data, "RUN")
-    assert desk.known_of(desk.source.typed("abcdefghijk")).sum() == 2  # a code is four symbols
-    assert desk.known_of(desk.source.typed("abc")).sum() == 0
+    assert desk.known_of(desk.source.typed("abcdefghijk")).sum() == 5  # a code is two symbols
+    assert desk.known_of(desk.source.typed("a")).sum() == 0
     assert desk.command(Asked(num=2)).endswith("--out samples.txt")
