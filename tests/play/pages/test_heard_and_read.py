@@ -117,7 +117,7 @@ def test_a_prior_s_sounds_are_those_of_its_command(other: Any, tmp_path: Path) -
         plays(other.at(f"{name}-sound"))
     expect(other.page.get_by_text("16 of 32 codes given")).to_be_visible()
     other.cell("mask", 0, 11, 1, 16)
-    expect(other.page.get_by_text("24 of 32 codes given")).to_be_visible()
+    expect(other.page.get_by_text("25 of 32 codes given")).to_be_visible()
     other.click("half-first")
     other.type("completions", "2")
     other.click("complete")
@@ -131,7 +131,7 @@ def test_a_prior_s_sounds_are_those_of_its_command(other: Any, tmp_path: Path) -
 def test_texts_of_a_vqvae_are_text(other: Any) -> None:
     other.open("phrases", "Codes")
     other.says("original-a-text", "<script>")
-    told = re.compile(r"accuracy .*64 bits.*bits that the decoder leaves.*in all .* bits per byte")
+    told = re.compile(r"accuracy .*128 bits.*bits that the decoder leaves.*in all .* bits per byte")
     other.says("told-a", told)
     expect(
         other.page.get_by_text(re.compile(r"of 64 symbols are wrong; \u00b7 is right")).first
@@ -183,12 +183,12 @@ def test_bytes_are_drawn_as_text_and_go_on_from_what_is_typed(other: Any, tmp_pa
 
 def test_texts_are_drawn_from_codes(other: Any) -> None:
     other.open("written", "Prior")
-    other.says("samples-told", "6 samples: step 16 of 16")
+    other.says("samples-told", "6 samples: step 32 of 32")
     other.at("typed").fill("the cat sat")
     other.click("take-typed")
-    expect(other.page.get_by_text("2 of 16 codes given")).to_be_visible()
+    expect(other.page.get_by_text("5 of 32 codes given")).to_be_visible()
     other.click("complete")
-    other.says("completed-told", "5 completions: step 16 of 16")
+    other.says("completed-told", "5 completions: step 32 of 32")
     expect(other.at("completed").locator("pre")).to_have_count(5)
     has_no_script(other)
     other.check()
@@ -205,7 +205,7 @@ def test_a_comparison_plays_sounds_and_shows_texts(
     other.says("command", "--no-rank")
     sound, text = other.at("sound"), other.at("text")
     expect(sound).to_have_count(1)  # all runs were compared before
-    plays(sound, 8 * (CLIP / RATE + 0.25))  # four pairs, and silence behind each
+    plays(sound, 4 * (CLIP / RATE + 0.25))  # two pairs, and silence behind each
     expect(text).to_contain_text("--- 0, original")
     expect(text).to_contain_text("<script>")
     has_no_script(other)
@@ -213,7 +213,7 @@ def test_a_comparison_plays_sounds_and_shows_texts(
     assert main(["compare", *runs, "--no-rank", "--html", str(tmp_path / "x.html")]) == 0
     other.page.goto(f"file://{tmp_path}/x.html")
     other.wrong.clear()  # that is no page of the server
-    plays(other.page.locator("audio"), 8 * (CLIP / RATE + 0.25))
+    plays(other.page.locator("audio"), 4 * (CLIP / RATE + 0.25))
     expect(other.page.locator("pre")).to_contain_text("<script>")
     assert other.page.locator("script").count() == 0
     other.check()
