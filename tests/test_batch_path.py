@@ -62,7 +62,7 @@ def files(calls: Counter[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("overrides", "most_files", "most_calls"),
-    [(["model=mlp_gan"], 17, 64), (["model=mlp_vqvae"], 25, 83)],
+    [(["model=mlp_gan"], 16, 60), (["model=mlp_vqvae"], 24, 80)],
 )
 def test_a_batch_is_short(overrides: list[str], most_files: int, most_calls: int, tmp_path: Path) -> None:
     calls = calls_of_a_batch(overrides, tmp_path)

@@ -20,10 +20,15 @@ def test_to_uint8_rounds_to_the_nearest_and_clamps():
 
 
 def test_the_input_is_left_alone():
-    x = torch.tensor([0.3])
+    x, levels = torch.tensor([0.3]), torch.tensor([7], dtype=torch.uint8)
     to_uint8(x)
-    to_float(x)
-    assert x.item() == torch.tensor(0.3).item()
+    to_float(levels)
+    assert (x.item(), levels.item()) == (torch.tensor(0.3).item(), 7)
+
+
+def test_floats_are_samples_already():
+    x = torch.tensor([-1.0, 0.25, 200.0], dtype=torch.float64)
+    assert to_float(x) is x
 
 
 def test_enlarged_pixels_are_squares():

@@ -7,6 +7,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 from weakref import WeakSet
 
@@ -114,6 +115,7 @@ class TensorDataModule(LightningDataModule):
         self.class_names: list[str] | None = list(self.names_of_classes) or None
         self._splits: dict[str, Stored] | None = None
         self._guess: Modality | None = None
+        self._to_model: Callable[[Tensor], Tensor] | None = None
         self._sha256_of: dict[tuple[str, int | None], str] = {}
         self._whole_sha256: str | None = None  # of all training samples, where a share of them is left
         self._loaders: WeakSet[TensorLoader] = WeakSet()  # weak: they hold this module (loader.Order)
@@ -319,7 +321,7 @@ class TensorDataModule(LightningDataModule):
             seed=self.seed,
             training=training,
             num_workers=self.num_workers,
-            position=self._position if training else from_the_start,
+            position=partial(position_of, self) if training else from_the_start,
         )
         self._loaders.add(loader)
         return loader
@@ -332,18 +334,17 @@ class TensorDataModule(LightningDataModule):
         for loader in self._loaders:
             loader.close()
 
-    def _position(self) -> tuple[int, int]:
-        return position_of(self.trainer)
-
     def on_after_batch_transfer(self, batch: StoredBatch | Batch, dataloader_idx: int) -> Batch:
         """Stored rows to what a recipe gets, by the modality. A Batch is left alone."""
         x = batch.x
         if isinstance(batch, Batch):
             return batch
         if x.dtype == torch.uint8 and self.trainer is not None and self.trainer.training:
-            epoch, _ = self._position()
+            epoch, _ = position_of(self)
             if self.horizontal_flip:
                 x = flip(x, index=batch.row, seed=self.seed, epoch=epoch)
             if self.random_shift:
                 x = shift(x, index=batch.row, seed=self.seed, epoch=epoch, pixels=self.random_shift)
-        return Batch(x=self.modality.to_model(x), label=batch.label)
+        if self._to_model is None:
+            self._to_model = self.modality.to_model  # looked up once, not for each batch
+        return Batch(x=self._to_model(x), label=batch.label)

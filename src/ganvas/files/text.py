@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -21,6 +22,16 @@ _LONGEST = 20_000  # letters of a line
 def one_line(text: str, longest: int = 200) -> str:
     """The text without what moves a terminal's cursor, cut off."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
+def with_article(name: str) -> str:
+    """``an image``, ``a sound``."""
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def data_uri(media: str, content: bytes) -> str:
+    """A file's content in a data URI, e.g. of ``image/png``."""
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
 def hidden_letter(text: str) -> str | None:

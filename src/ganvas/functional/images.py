@@ -9,9 +9,12 @@ GAP = 2  # pixels between the images of a grid
 GAP_LEVEL = 96  # a dark grey, which neither black nor white images melt into
 
 
-def to_float(x: Tensor) -> Tensor:
-    """uint8 in [0, 255] to float32 in [-1, 1], any shape: x / 127.5 - 1; the ends are exact."""
-    return x.to(torch.float32).div(127.5).sub_(1)
+def to_float(stored: Tensor) -> Tensor:
+    """uint8 in [0, 255] to float32 in [-1, 1], any shape: x / 127.5 - 1; the ends are exact.
+
+    Floats are such already, and are left alone.
+    """
+    return stored if stored.is_floating_point() else stored.to(torch.float32).div(127.5).sub_(1)
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -48,8 +48,7 @@ class Image(Modality):
             )
         return None
 
-    def to_model(self, stored: Tensor) -> Tensor:
-        return stored if stored.is_floating_point() else to_float(stored)
+    to_model = staticmethod(to_float)
 
     def to_stored(self, x: Tensor) -> Tensor:
         return to_uint8(x)

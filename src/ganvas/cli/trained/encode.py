@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.cli.arguments import Parser, check_num, check_out, check_split, named_run, run_parser, writing
 from ganvas.errors import OptionError, require
-from ganvas.files.text import say
+from ganvas.files.text import say, with_article
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     parts = ", ".join(f"{part} {8 * size / count:.2f}" for part, size in each.items())
     said = f"{count:,} {plural}{_sizes(found['sizes'])} in {found['bytes']:,} bytes"
     say(f"{said}, {found['header']} of header")
-    units = [f"{found[f'bits_per_{name}']:.2f} bits {'an' if name[0] in 'aeiou' else 'a'} {name} ({parts})"]
+    units = [f"{found[f'bits_per_{name}']:.2f} bits {with_article(name)} ({parts})"]
     units += [f"{found['bits_per_dim']:.4f} bits/dim"]
     for unit in found["units"]:
         told = "kbit/s" if unit == "kilobits_per_second" else unit.replace("_", " ")

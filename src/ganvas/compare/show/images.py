@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 import warnings
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganvas.files.read import TooLargeError, read_bytes
+from ganvas.files.text import data_uri
 
 MAX_BYTES = 4_000_000  # of one file
 MAX_SOUND = 64_000_000  # of one sound, of which the beginning is kept
@@ -81,7 +81,7 @@ def read_grid(folder: Path, path: Path) -> Grid:
     size = _size(data)
     if size is None:
         return _none(f"{path.name} is no whole PNG and is left out")
-    return Grid(f"data:image/png;base64,{base64.b64encode(data).decode()}", *size, path.name)
+    return Grid(data_uri("image/png", data), *size, path.name)
 
 
 def read_beside(folder: Path, grid: Grid) -> Beside:
@@ -118,7 +118,7 @@ def _wav(data: bytes) -> str | None:
         return None
     found = file.getvalue()
     fits = len(frames) > 0 and len(found) <= MAX_BYTES
-    return f"data:audio/wav;base64,{base64.b64encode(found).decode()}" if fits else None
+    return data_uri("audio/wav", found) if fits else None
 
 
 def _text(data: bytes) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from ganvas.data.loading.loader import Order, Rows, TensorLoader
 from ganvas.data.loading.stored import Stored
@@ -55,7 +55,7 @@ class CropLoader(TensorLoader):
     def __init__(self, stored: Stored, *, source: Cropped, **options: Any) -> None:
         super().__init__(stored, **options)
         own = self.order
-        self.source = source
+        self.gather = partial(_cut, stored, source)
         self.order = _CropOrder(
             count=own.count,
             batch_size=own.batch_size,
@@ -64,22 +64,6 @@ class CropLoader(TensorLoader):
             position=own.position,
         )
         self.order.source = source
-
-    def gather(self, rows: Rows) -> StoredBatch:
-        return _cut(self.stored, self.source, rows)
-
-    def samples(self) -> Dataset[StoredBatch]:
-        return _Crops(self.stored, self.source)
-
-
-class _Crops(Dataset[StoredBatch]):
-    """Crops that torch's DataLoader asks for a whole batch at a time."""
-
-    def __init__(self, stored: Stored, source: Cropped) -> None:
-        self.stored, self.source = stored, source
-
-    def __getitems__(self, places: Rows) -> StoredBatch:
-        return _cut(self.stored, self.source, places)
 
 
 def _cut(stored: Stored, source: Cropped, places: Rows) -> StoredBatch:

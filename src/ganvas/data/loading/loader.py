@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ganvas.functional.random import hash64
 
 Position = Callable[[], tuple[int, int]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+Gather = Callable[[Rows], StoredBatch]  # the samples of a batch of the order
 
 
 def permutation(count: int, *, seed: int, epoch: int) -> Tensor:
@@ -35,15 +37,18 @@ def from_the_start() -> tuple[int, int]:
     return 0, 0
 
 
-def position_of(trainer: Any) -> tuple[int, int]:
-    """(epoch, batches already taken in it), by the recipe's own clock where it has one; None: the start.
+def position_of(data: Any) -> tuple[int, int]:
+    """(epoch, batches already taken in it) of the trainer that a data module has; without one: the start.
+
+    It goes by the recipe's own clock where it has one.
 
     Lightning counts an epoch that the budget cut short as a whole one, so that a resumed run would skip the
     rest of it. After a rollback the epoch goes by another number: the same samples come in another order,
     augmented otherwise, so that the run does not meet the same batch again.
     """
+    trainer = data.trainer
     if trainer is None:
-        return 0, 0
+        return from_the_start()
     batches_seen = getattr(trainer.lightning_module, "batches_seen", None)
     if batches_seen is None:
         return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.ready
@@ -121,6 +126,7 @@ class TensorLoader:
         position: Position = from_the_start,
     ) -> None:
         self.stored, self.num_workers = stored, num_workers
+        self.gather: Gather = partial(gather, stored)
         self.order = Order(
             count=len(stored), batch_size=batch_size, seed=seed, training=training, position=position
         )
@@ -154,13 +160,9 @@ class TensorLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         pass
 
-    def gather(self, rows: Rows) -> StoredBatch:
-        """The samples of a batch of the order, in this process."""
-        return gather(self.stored, rows)
-
     def samples(self) -> Dataset[StoredBatch]:
         """What the worker processes ask."""
-        return _Samples(self.stored)
+        return _Samples(self.gather)
 
     def _make_workers(self) -> DataLoader[StoredBatch]:
         return DataLoader(
@@ -211,8 +213,8 @@ def _identity(batch: StoredBatch) -> StoredBatch:
 class _Samples(Dataset[StoredBatch]):
     """A split that torch's DataLoader asks for a whole batch at a time."""
 
-    def __init__(self, stored: Stored) -> None:
-        self.stored = stored
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
 
     def __getitems__(self, rows: Rows) -> StoredBatch:
-        return gather(self.stored, rows)
+        return self.gather(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torchmetrics
@@ -48,7 +48,6 @@ class STOI(torchmetrics.Metric):
         super().__init__()
         self.extended = extended
         self._rate: int | None = None
-        self._pystoi: Any = None
         self._without: int | None = None
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         for name in ("count", "without"):
@@ -83,7 +82,7 @@ class STOI(torchmetrics.Metric):
         reason = f"takes sounds of {low:,} to {high:,} samples a second, and these have {kind.rate:,}; {_NO}"
         require(low <= kind.rate <= high, "perceptual", "stoi", reason)
         try:
-            self._pystoi = importlib.import_module("pystoi")
+            importlib.import_module("pystoi")
         except ImportError as error:
             reason = f"needs pystoi; pip install 'ganvas[sound]', or {_NO}"
             raise OptionError("perceptual", "stoi", reason) from error
@@ -91,12 +90,20 @@ class STOI(torchmetrics.Metric):
 
     @torch.no_grad()
     def update(self, *, original: Tensor, reconstruction: Tensor) -> None:
-        """Adds sounds [B, C, T] in [-1, 1] and their reconstructions."""
-        if original.shape != reconstruction.shape:
+        """Adds sounds [B, C, T] in [-1, 1] and their reconstructions.
+
+        Raises:
+            ValueError: other shapes, or :meth:`check` has not told the rate.
+        """
+        if original.shape != reconstruction.shape or original.ndim != 3:
             raise unlike(original=original, reconstruction=reconstruction)
+        if self._rate is None:
+            raise ValueError("the rate of the sounds is not known; call check(facts) first")
         pairs = zip(*(one.detach().cpu().double().clamp(-1, 1) for one in (original, reconstruction)))
         for x, y in pairs:
-            values = [value for own in zip(x, y) if (value := self._of_sound(*own)) is not None]
+            values = [
+                value for own in zip(x, y) if (value := self._of_sound(*own, rate=self._rate)) is not None
+            ]
             if values:
                 self.total = self.total + sum(values) / len(values)
             self.count = self.count + bool(values)
@@ -107,19 +114,19 @@ class STOI(torchmetrics.Metric):
         self._without = int(self.without)
         return {"stoi": self.total / self.count}
 
-    def _of_sound(self, x: Tensor, y: Tensor) -> float | None:
+    def _of_sound(self, x: Tensor, y: Tensor, *, rate: int) -> float | None:
         """Of one channel [T]; None where it has no value."""
-        assert self._rate is not None, "check comes first"
-        pieces = max(1, math.ceil(len(x) / (_PIECE * self._rate)))
+        pieces = max(1, math.ceil(len(x) / (_PIECE * rate)))
         pairs = zip(x.tensor_split(pieces), y.tensor_split(pieces))
-        values = [value for pair in pairs if (value := self._of_piece(*pair)) is not None]
+        values = [value for pair in pairs if (value := self._of_piece(*pair, rate=rate)) is not None]
         return sum(values) / len(values) if values else None
 
-    def _of_piece(self, x: Tensor, y: Tensor) -> float | None:
-        assert self._rate is not None
-        if len(x) < _SHORTEST * self._rate or not bool(x.any()):
+    def _of_piece(self, x: Tensor, y: Tensor, *, rate: int) -> float | None:
+        import pystoi
+
+        if len(x) < _SHORTEST * rate or not bool(x.any()):
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # it warns of what is told apart below
-            value = float(self._pystoi.stoi(x.numpy(), y.numpy(), self._rate, extended=self.extended))
+            value = float(pystoi.stoi(x.numpy(), y.numpy(), rate, extended=self.extended))
         return None if value == _TOO_SHORT else value

@@ -57,30 +57,31 @@ def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: f
         modality: a :class:`ganvas.modality.sound.Sound`.
         level: one of the codec's.
     """
-    import soundfile
-
     size = length = 0
     sums: dict[str, float] = {}
     for sound in sounds:
-        file, count = io.BytesIO(), sound.shape[1]
-        soundfile.write(
-            file,
-            sound.T.numpy(),
-            modality.rate,
-            format="OGG",
-            subtype=codec.subtype,
-            compression_level=level,
-        )
-        size += len(file.getvalue())
-        file.seek(0)
-        found, rate = soundfile.read(file, dtype="int16", always_2d=True)
-        assert rate == modality.rate, (codec.name, rate)
-        made = np.zeros((count, sound.shape[0]), np.int16)  # a decoder may end a little sooner or later
-        made[: len(found)] = found[:count]
-        add_distances(sums, modality, sound, torch.from_numpy(made.T.copy()))
-        length += count
+        made, taken = coded_again(sound, modality.rate, codec, level)
+        size += taken
+        add_distances(sums, modality, sound, made)
+        length += sound.shape[1]
     means = {name: value / length for name, value in sums.items()}
     return ClipPoint(f"level {level:g}", 8 * size / 1000 / (length / modality.rate), means)
+
+
+def coded_again(sound: Tensor, rate: int, codec: SoundCodec, level: float) -> tuple[Tensor, int]:
+    """A sound int16 [C, T] as the codec's file gives it back, of the same shape, and the file's bytes."""
+    import soundfile
+
+    file, count = io.BytesIO(), sound.shape[1]
+    options = {"format": "OGG", "subtype": codec.subtype, "compression_level": level}
+    soundfile.write(file, sound.T.numpy(), rate, **options)
+    size = len(file.getvalue())
+    file.seek(0)
+    found, read_rate = soundfile.read(file, dtype="int16", always_2d=True)
+    assert read_rate == rate, (codec.name, read_rate)
+    made = np.zeros((count, sound.shape[0]), np.int16)  # a decoder may end a little sooner or later
+    made[: len(found)] = found[:count]
+    return torch.from_numpy(made.T.copy()), size
 
 
 def add_distances(sums: dict[str, float], modality: Modality, original: Tensor, made: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from nicegui import events, ui
 
 from ganvas.errors import OptionError
+from ganvas.files.text import with_article
 from ganvas.play.pages.cells import Cells
 from ganvas.play.pages.parts import (
     Figure,
@@ -84,7 +85,7 @@ class Completion:
         desk = self.desk
         with card():
             with ui.row().classes("items-end tools"):
-                ui.label(f"Complete {_a(desk.kind.name)}").classes("heading")
+                ui.label(f"Complete {with_article(desk.kind.name)}").classes("heading")
                 self._split = ui.select(
                     list(SPLITS), value="test", label="Split", on_change=self._image_asked
                 )
@@ -230,10 +231,6 @@ class Completion:
                 self._codes, known, asked, of=self._held.label, start=start, every=self.page.every
             )
             await self.page.watch(steps, show, self._complete_bar)
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _help(desk: PriorDesk) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ganvas.callback.drawing.shown import as_wav
 from ganvas.errors import require
+from ganvas.files.text import data_uri
 from ganvas.functional.images import to_float
 from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.modality.interface import SHEETS, Modality
@@ -59,7 +59,7 @@ def see(kind: Modality, x: Tensor, *, heard: bool = True) -> list[Seen]:
     clips = kind.clips(x) if heard else ()
     if not clips:
         return [Seen(picture) for picture in pictures]
-    sounds = [_sound_uri(as_wav(clip)) for clip in clips]
+    sounds = [data_uri("audio/wav", as_wav(clip)) for clip in clips]
     return [Seen(picture, sound) for picture, sound in zip(pictures, sounds, strict=True)]
 
 
@@ -139,7 +139,3 @@ def as_file(
     else:
         kind.write_several(file, ending, kind.to_stored(x).cpu())
     return file.getvalue()
-
-
-def _sound_uri(wav: bytes) -> str:
-    return f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 from torch import Tensor
 
+from ganvas.files.text import data_uri
 from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.modality.image import Image
 
@@ -17,7 +17,7 @@ def uri_of(pixels: Tensor) -> str:
     """An image uint8 [1 or 3, H, W] as a PNG in a data URI."""
     file = io.BytesIO()
     save_into(file, ".png", to_image(pixels))
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_uri("image/png", file.getvalue())
 
 
 def uri_of_sample(x: Tensor) -> str:
