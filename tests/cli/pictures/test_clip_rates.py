@@ -24,14 +24,14 @@ def speech(count: int, pitch: float) -> np.ndarray:
     return (0.4 * np.sin(2 * np.pi * pitch * t) * (1 + np.sin(2 * np.pi * 3 * t))).astype(np.float32)
 
 
-def test_a_point_is_what_its_files_take() -> None:
+def test_a_point_is_what_its_files_take(tmp_path: Path) -> None:
     kind = Sound(8000, 1)
     sounds = [kind.to_stored(torch.from_numpy(speech(count, 220))[None]) for count in (4000, 12000)]
     few, many = (measure(sounds, kind, CODECS[0], level) for level in (1.0, 0.92))
-    sizes = []
+    sizes, file = [], tmp_path / "x.ogg"
     for sound in sounds:
-        soundfile.write("x.ogg", sound[0].numpy(), 8000, format="OGG", subtype="OPUS", compression_level=1.0)
-        sizes.append(Path("x.ogg").stat().st_size)
+        soundfile.write(file, sound[0].numpy(), 8000, format="OGG", subtype="OPUS", compression_level=1.0)
+        sizes.append(file.stat().st_size)
     assert few.bits == pytest.approx(8 * sum(sizes) / 1000 / 2, rel=1e-6)
     assert few.bits < many.bits
     assert few.distances["log_mel_distance_db"] > many.distances["log_mel_distance_db"]
