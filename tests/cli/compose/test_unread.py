@@ -101,27 +101,38 @@ def others(value: Any) -> list[Any]:
     return [7, "multiple_of_96", "other"]
 
 
-def acts(tree: dict[str, Any], key: str) -> bool:
-    """Whether another value of the key changes what any constructor or typed option is given."""
-    if key in reached(tree):
-        return True
-    before = reached(resolved(tree))
-    for value in others(at(tree, key)):
-        changed = copy.deepcopy(tree)
-        head, _, last = key.rpartition(".")
-        (at(changed, head) if head else changed)[last] = value
-        try:
-            after = reached(resolved(changed))
-        except (OmegaConfBaseException, TypeError, ValueError):
-            continue  # it does not fit: something read it, but perhaps what is shared alone
-        if after != before:
+class Effects:
+    """What keys of one composed config change of that which constructors and typed options are given."""
+
+    def __init__(self, tree: dict[str, Any]) -> None:
+        self.config = OmegaConf.create(copy.deepcopy(tree))
+        given = reached(tree)
+        self.given = given.keys()
+        self.derived = [path for path, value in given.items() if "${" in str(value)]  # all that another changes
+        self.before = self.resolved()
+
+    def resolved(self) -> list[Any]:
+        found = (OmegaConf.select(self.config, path, throw_on_missing=True) for path in self.derived)
+        return [OmegaConf.to_container(one, resolve=True) if OmegaConf.is_config(one) else one for one in found]
+
+    def acts(self, key: str) -> bool:
+        """Whether another value of the key changes something."""
+        if key in self.given:
             return True
-    return False
-
-
-def resolved(tree: dict[str, Any]) -> dict[str, Any]:
-    plain: Any = OmegaConf.to_container(OmegaConf.create(tree), resolve=True)
-    return plain
+        head, _, last = key.rpartition(".")
+        parent = OmegaConf.select(self.config, head) if head else self.config
+        was = OmegaConf.to_container(parent)[last]
+        for value in others(was):
+            parent[last] = value
+            try:
+                after = self.resolved()
+            except (OmegaConfBaseException, TypeError, ValueError):
+                continue  # it does not fit: something read it, but perhaps what is shared alone
+            finally:
+                parent[last] = was
+            if after != self.before:
+                return True
+        return False
 
 
 FEW = [[], ["model=mlp_vqvae", "model/quantizer=fsq"], ["model=mlp_vqvae"], ["data=toy"], ["logger=none"]]
@@ -145,9 +156,10 @@ def test_every_key_of_every_composed_config_acts_or_is_refused(chosen: list[list
                 key for key in keys if key.rpartition(".")[2] not in ("_target_", "_shared_", "_partial_")
             }
             left_out = {key for key in keys if key not in shared and looked >= {key}}
+            effects = Effects(tree)
             for key in sorted(keys - left_out):
                 is_refused = bool(unread(tree, [key]))
-                assert acts(tree, key) != is_refused, (words, key)
+                assert effects.acts(key) != is_refused, (words, key)
                 refused |= {f"{' '.join(words)} {key}"} if is_refused else set()
             looked |= keys
     assert "model=mlp_vqvae model/quantizer=fsq model.num_embeddings" in refused
