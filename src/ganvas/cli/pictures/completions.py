@@ -14,6 +14,7 @@ from ganvas.cli.pictures.sheet import Sheet
 from ganvas.cli.pictures.task import Task, named, part_of
 from ganvas.cli.trained.options.labels import labels_asked_for
 from ganvas.errors import OptionError, require
+from ganvas.files.text import with_article
 from ganvas.functional.code_places import ENDS, HALVES, beginning, half
 from ganvas.model.interface import CompletesCodes
 
@@ -69,8 +70,8 @@ def complete(task: Task) -> Sheet:
             samples["reconstructions"] = made
         columns.insert(0, _Column(given.x, whole, "original", f"the {kind.name}"))
         samples["originals"] = given.x
-    rows = f"{num} {split} {kind.plural}" if begins is None else "1"
-    told = f"rows: {rows}; columns: {', '.join(one.told for one in columns)}, {each} completions"
+    rows = "a row: " if begins is not None else f"rows: {num} {split} {kind.plural}; columns: "
+    told = f"{rows}{', '.join(one.told for one in columns)}, {each} completions"
     columns += [_Column(completions[:, one], whole, f"completion {one}", "") for one in range(each)]
     heads = ["beginning"] if begins is not None else [f"{split} {row}" for row in range(num)]
     return Sheet(
@@ -86,12 +87,12 @@ def complete(task: Task) -> Sheet:
 def _half_of(task: Task, split: str) -> _Given:
     """A half of samples of a split."""
     kind, num, size = task.kind, task.num, task.arguments.batch_size
-    there = check_split(task.data, split, num)
-    require(num <= there, "--num", num, f"the {split} split holds {there}; ask for fewer")
     halves, others = (HALVES, ENDS) if kind.sides == 2 else (ENDS, HALVES)
     given = task.arguments.given or halves[0]
-    rule = f"is of samples of other sides; {kind.plural} have halves {', '.join(halves)}; take one of them"
+    rule = f"{kind.plural} have no such half; take {', '.join(halves[:-1])} or {halves[-1]}"
     require(given not in others, "--given", given, rule)
+    there = check_split(task.data, split, num)
+    require(num <= there, "--num", num, f"the {split} split holds {there}; ask for fewer")
     try:
         known = half(task.layout, given)
     except ValueError as error:
@@ -110,16 +111,19 @@ def _begun(task: Task, words: str, each: int) -> _Given:
     kind, layout, whole = task.kind, task.layout, task.shape[-1]
     stored = _read(task, words)
     length = stored.shape[-1]
-    rule = f"holds {list(stored.shape)}, and a {kind.name} is {list(task.shape)}; give a shorter one"
+    rule = f"holds {list(stored.shape)}, and {with_article(kind.name)} is {list(task.shape)}; give less"
     fits = stored.shape[:-1] == task.shape[:-1] and length < whole
     require(fits, "--beginning", words, rule)
+    full = pad(stored, (0, whole - length))[None]
+    wrong = kind.wrong_with(full)
+    require(wrong is None, "--beginning", words, f"{wrong}; give another")
     try:
         known = beginning(layout, length, whole)
     except ValueError as error:
         raise _without_places(task, error) from error
     rule = f"fills no code: {layout.length} stand for {whole} values; give a longer one"
     require(bool(known.any()), "--beginning", words, rule)
-    x = kind.to_model(pad(stored, (0, whole - length))[None])
+    x = kind.to_model(full)
     label = labels_asked_for(task.arguments.label, each, task.model, task.data, "completions")
     try:
         codes = task.model.tokenizer.to(task.model.device).encode(x).cpu()
@@ -146,7 +150,8 @@ def _read(task: Task, words: str) -> Tensor:
     try:
         return kind.read(Path(words))
     except (OSError, ValueError) as error:
-        reason = f"cannot be read as a {kind.name} ({error}); name a file of one ({', '.join(readable)})"
+        known = ", ".join(readable)
+        reason = f"cannot be read as {with_article(kind.name)} ({error}); name a file of one ({known})"
         raise OptionError("--beginning", words, reason) from error
 
 
