@@ -47,11 +47,11 @@ def test_a_point_is_what_its_files_take(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A codec of sounds of a second, of which one is held out."""
+    """A codec of sounds of 0.64 seconds, of which one is held out."""
     folder = tmp_path_factory.mktemp("codec")
     (folder / "sounds").mkdir()
     for number in range(10):
-        soundfile.write(folder / "sounds" / f"{number}.wav", speech(8000, 150 + 30 * number), 8000)
+        soundfile.write(folder / "sounds" / f"{number}.wav", speech(5120, 150 + 30 * number), 8000)
     codec = "model=sound_vqvae model/reconstruction_loss=l1 model.quantizer.levels=2 model.num_embeddings=8"
     small = "model.embedding_dim=4 model.encoder.base_channels=4 model.decoder.base_channels=4"
     data = f"data=sound_folder data.root={folder}/sounds data.rate=8000 data.crop_length=1280"
@@ -65,8 +65,8 @@ def test_levels_of_a_codec_beside_formats(run: str, ganvas: Ganvas, tmp_path: Pa
     assert (tmp_path / "rates.png").stat().st_size > 10_000
     found = json.loads((tmp_path / "rates.json").read_text())
     own = {one["setting"]: one for one in found["points"] if one["curve"] == "run"}
-    # 8,000 samples are 7 clips of 4 places, each of 3 bits a level
-    assert own["levels=1"]["kilobits_per_second"] == pytest.approx(7 * 4 * 3 / 1000)
+    # 5,120 samples are 4 clips of 4 places, each of 3 bits a level
+    assert own["levels=1"]["kilobits_per_second"] == pytest.approx(4 * 4 * 3 / 1000 / 0.64)
     assert own["levels=2"]["kilobits_per_second"] == 2 * own["levels=1"]["kilobits_per_second"]
     assert {one["curve"] for one in found["points"]} == {"run", "Opus", "Vorbis"}
     assert "log_mel_distance_db" in said
