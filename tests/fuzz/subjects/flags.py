@@ -20,7 +20,7 @@ _COMMANDS = [
 _FLAGS = """--num --seed --columns --scale --truncation --out --batch-size --num-real --split --metrics
         --features --tags --output-dir --config-dir --config-name --allow-imports --json --html --csv
         --save --steps --swap --level --lossless --labels --overwrite --sort --most --rows --frames
-        --layout --images-per-shard --nosuch --kind --temperatures --given --completions --table
+        --layout --images-per-shard --nosuch --kind --temperatures --given --beginning --completions --table --stoi
         -x""".split()
 # Numbers that are absurd, or small: what lies between them is asked for and computed.
 _FLAG_VALUES = [

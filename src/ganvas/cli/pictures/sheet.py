@@ -20,6 +20,7 @@ from ganvas.files.write import WholeFile, new_folder
 from ganvas.modality.drawing.files import check_format, check_size
 from ganvas.modality.interface import SHEETS, Modality
 from ganvas.modality.partial import readings_of, veiled
+from ganvas.run.folder.run_folder import check_name_fits
 
 _READ = ".txt"  # ending of files for people who read
 _DIGITS = 6  # of the names of files in a folder
@@ -68,6 +69,7 @@ def read_out(text: str | None, scale: int | None) -> Path | None:
         check_scale(scale, "")
         return None
     out = Path(text)
+    check_name_fits(out, "--out")
     if is_folder(out) or text.endswith(("/", os.sep)):
         check_new_folder(out)
         rule = "is of a sheet, and --out is a folder of files; leave it out"
