@@ -10,7 +10,8 @@ import numpy
 import pytest
 import torch
 
-from ganvas.cli.arguments import check_num, check_out, named_run, run_parser
+from ganvas.cli.arguments import Parser, check_num, check_out, named_run, parser_of, run_parser
+from ganvas.cli.commands import module_of
 from ganvas.cli.trained.files.save import save_samples
 from ganvas.errors import OptionError, OutputError
 from ganvas.modality.image import Image
@@ -78,3 +79,39 @@ def test_own_modules_beside_the_config_folder_are_allowed(outputs: Path, tmp_pat
     folder, allow = named_run(arguments)
     assert folder.path == outputs / "train" / "a_gan"
     assert allow == ["other", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("encode RUN --config-dir conf --num 3 A B --out x.gvq", {"run": "RUN", "files": ["A", "B"]}),
+        ("encode RUN A --num 3 B --out x.gvq", {"run": "RUN", "files": ["A", "B"]}),
+        ("encode RUN --split test --out x.gvq", {"run": "RUN", "files": []}),
+        ("encode --out x.gvq -- RUN -a.png", {"run": "RUN", "files": ["-a.png"]}),
+        ("encode RUN --out x.gvq -- -a.png B", {"run": "RUN", "files": ["-a.png", "B"]}),
+        ("decode F --batch-size 2 RUN --out x", {"file": Path("F"), "run": "RUN"}),
+        ("decode F --out x", {"file": Path("F"), "run": None}),
+        ("evaluate RUN --num 3 metric=none", {"run": "RUN", "overrides": ["metric=none"]}),
+        ("compare A --output-dir o B", {"run": ["A", "B"]}),
+        ("plot A --num 3 B --seeds C", {"run": ["A", "B", "C"]}),
+        ("runs ls A --json B", {"run": ["A", "B"]}),
+        ("runs rm A --yes B", {"run": ["A", "B"]}),
+        ("play A --port 0 B", {"run": ["A", "B"]}),
+        ("play --port 0", {"run": []}),
+        ("options model --config-dir conf data", {"group": ["model", "data"]}),
+        ("check model=dcgan --config-dir conf data=digits", {"overrides": ["model=dcgan", "data=digits"]}),
+    ],
+)
+def test_options_may_stand_among_arguments(line: str, found: dict[str, object]) -> None:
+    command, *words = line.split()
+    head = [words.pop(0)] if command == "runs" else []
+    parser = parser_of(module_of(command), head)
+    assert isinstance(parser, Parser)
+    assert vars(parser.parse_args(words)).items() >= found.items()
+
+
+def test_one_argument_too_many_is_refused_wherever_options_stand() -> None:
+    parser = run_parser("sample", None)
+    for words in (["A", "B"], ["A", "--output-dir", "o", "B"], ["--", "A", "B"]):
+        with pytest.raises(OptionError, match="B=: is one argument too many"):
+            parser.parse_args(words)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganvas.functional.code_layout import CodeLayout
-from ganvas.functional.code_places import half, share_known
+from ganvas.functional.code_places import ENDS, beginning, half, share_known
 
 # Two levels on a grid of 3 x 4, then one on a grid of 2 x 2.
 LAYOUT = CodeLayout(sizes=((4, 8), (16,)), positions=((3, 4), (2, 2)))
@@ -25,9 +25,33 @@ def test_a_half_is_told_by_the_centres_of_positions_in_every_map_and_level(which
     assert half(LAYOUT, which).tolist() == expected
 
 
-def test_codes_of_a_row_are_in_no_half() -> None:
-    with pytest.raises(ValueError, match="codes of a grid alone"):
+def test_codes_of_a_row_are_in_no_half_of_an_image_and_those_of_a_grid_in_none_of_a_sound() -> None:
+    with pytest.raises(ValueError, match="the upper half holds codes of a grid alone"):
         half(CodeLayout(sizes=((4,),), positions=((6,),)), "upper")
+    for which in ENDS:
+        with pytest.raises(ValueError, match=f"the {which} half holds codes of a row alone"):
+            half(LAYOUT, which)
+    with pytest.raises(ValueError, match="a beginning holds codes of a row alone"):
+        beginning(LAYOUT, 1, 2)
+
+
+# Two levels at 5 places, then one at 2.
+ROWS = CodeLayout(sizes=((4, 8), (16,)), positions=((5,), (2,)))
+
+
+def test_halves_of_what_runs_on_lie_one_behind_the_other() -> None:
+    assert half(ROWS, "first").tolist() == [True] * 4 + [False] * 6 + [True, False]
+    assert half(ROWS, "second").tolist() == [False] * 6 + [True] * 4 + [False, True]  # the middle is in none
+
+
+@pytest.mark.parametrize(
+    ("length", "of_five", "of_two"),
+    [(0, 0, 0), (199, 0, 0), (200, 1, 0), (500, 2, 1), (999, 4, 1), (1000, 5, 2)],
+)
+def test_a_beginning_gives_the_codes_that_it_fills(length: int, of_five: int, of_two: int) -> None:
+    found = beginning(ROWS, length, 1000)
+    own = [True] * 2 * of_five + [False] * 2 * (5 - of_five) + [True] * of_two + [False] * (2 - of_two)
+    assert found.tolist() == own
 
 
 def test_a_pixel_shows_the_share_of_the_codes_over_it() -> None:

@@ -101,3 +101,16 @@ def test_accuracy():
     (found,) = Text().measures((4,))
     x, y = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]]), torch.tensor([[1, 2, 3, 9], [8, 7, 6, 5]])
     assert (found.name, found.of(x, y).tolist()) == ("accuracy", [0.75, 0.0])
+
+
+def test_what_is_typed_is_its_bytes_or_ids():
+    typed = Text().typed("\u00e9a")
+    assert (typed.dtype, typed.tolist()) == (torch.uint8, [0xC3, 0xA9, 0x61])
+    assert Text().typed("\ud800").tolist() == [63]  # half of a pair, which UTF-8 cannot hold
+    assert Text().typed("").shape == (0,)
+    typed = Text(26, Letters()).typed("cab")
+    assert (typed.dtype, typed.tolist()) == (torch.int32, [2, 0, 1])
+
+
+def test_nothing_is_drawn_as_a_space():
+    assert (Text().blank, Text(26, Letters()).blank, Text(20).blank) == (32, 0, 0)

@@ -131,7 +131,33 @@ def test_every_command_takes_them(ganvas, tmp_path: Path) -> None:
     refused = ganvas("reconstruct", str(run), *own, "--num", "4", "--scale", "2", code=2)
     assert refused.stderr.startswith("--scale=2: is of images")
     _code_files(ganvas, str(run), own)
+    _complete(ganvas, str(run), own)
     _draw_rates(ganvas, str(run), own, metrics)
+
+
+def _complete(ganvas, run: str, own: tuple[str, ...]) -> None:
+    """A prior over their codes: a half, and a beginning from a file, are completed."""
+    prior = "model.prior.width=16 model.prior.depth=1 model.prior.heads=2"
+    short = "trainer.max_examples=40 callback=none logger=none accelerator=cpu paths.run_dir=prior"
+    words = f"model=autoregressive data=codes data.tokenizer={run} {prior} {short}"
+    ganvas("train", *own, *words.split())
+    complete = ("pictures", "prior", *own, "--kind", "complete", "--completions", "3")
+    ganvas(*complete, "--num", "2", "--out", "halves.npz")
+    arrays = np.load("halves.npz")
+    assert arrays["series"].shape == (2, 3, 16)
+    assert arrays["known"].tolist() == [True] * 4 + [False] * 4
+    ganvas(*complete, "--num", "2", "--out", "halves.csv")
+    rows = [[int(one) for one in row.split(",")] for row in Path("halves.csv").read_text().splitlines()]
+    cells = np.array(rows).reshape(2, 6, 16)
+    assert np.array_equal(cells[:, 0], arrays["originals"])
+    assert not cells[:, 2, 8:].any()
+    assert np.array_equal(cells[:, 3:], arrays["series"])
+    Path("short.csv").write_text("1,2000,3,-4000,5")  # of sixteen, and a code stands for two
+    ganvas(*complete, "--beginning", "short.csv", "--out", "begun.npz")
+    assert np.load("begun.npz")["known"].tolist() == [True] * 2 + [False] * 6
+    ganvas("pictures", "prior", *own, "--num", "2", "--out", "warm/")
+    assert len(list(Path("warm").iterdir())) == 2 * 5
+    assert (Path("warm") / "000000-temperature-0.5-sample-0.csv").exists()
 
 
 def _code_files(ganvas, run: str, own: tuple[str, ...]) -> None:

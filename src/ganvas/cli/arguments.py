@@ -8,8 +8,9 @@ import importlib
 import math
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,14 @@ class Parser(argparse.ArgumentParser):
         group = self.add_mutually_exclusive_group()
         for name, text in flags.items():
             self.arguments.append(group.add_argument(f"--{name}", action="store_true", help=text))
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but that options may stand among the arguments: ``RUN --num 3 FILE``."""
+        words = sys.argv[1:] if args is None else list(args)
+        if "--" in words:  # what argparse parses intermixed loses it where all arguments stand behind it
+            with suppress(OptionError):
+                return super().parse_args(words, namespace)
+        return self.parse_intermixed_args(words, namespace)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if _building:

@@ -10,7 +10,7 @@ COMMANDS = {
     "sample": "samples of a GAN as an image or an array",
     "reconstruct": "originals and reconstructions of a VQ-VAE",
     "codes": "what each code of a VQ-VAE decodes to, by use; codes swapped between images",
-    "pictures": "how a prior draws: temperatures, the order of codes, images completed from a half",
+    "pictures": "how a prior draws: temperatures, the order of codes, samples completed from a half",
     "encode": "pictures as a file of codes (.gvq), by a VQ-VAE and a prior; --lossless keeps every bit",
     "decode": "the pictures of a file of codes",
     "interpolate": "rows of samples from one latent to another",

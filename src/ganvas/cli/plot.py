@@ -141,6 +141,11 @@ def _parser() -> Parser:
         type=int,
         help="of --rate-distortion: images, the first ones (all); of --modes: samples (2000)",
     )
+    parser.add_argument(
+        "--stoi",
+        action="store_true",
+        help="of --rate-distortion of speech: how well it is understood, too (STOI; needs pystoi)",
+    )
     parser.add_argument("--table", metavar="FILE", help="of --rate-distortion: its numbers, a .csv or .json")
     add_own_code(parser)
     add_places(parser)
@@ -166,7 +171,7 @@ _OF_WEIGHTS = ({"rate_distortion", "modes"}, "is of --rate-distortion and --mode
 # Option -> what reads it, and what to say to who gives it to another.
 _READ_BY: dict[str, tuple[set[str], str]] = {
     **dict.fromkeys(("tags", "against", "seeds"), _OF_CURVES),
-    **dict.fromkeys(("split", "table"), _OF_RATES),
+    **dict.fromkeys(("split", "table", "stoi"), _OF_RATES),
     **dict.fromkeys(("num", "config_dir", "allow_imports", "allow_places"), _OF_WEIGHTS),
 }
 

@@ -45,7 +45,7 @@ _TIME = re.compile(r"[-+]?\d+(:[0-5]?\d)+(\.\d*)?")  # a number to the base 60
 def run(argv: Sequence[str]) -> int:
     parser = run_parser("resume", __doc__)
     parser.add_argument("overrides", nargs="*", help="keys to change, e.g. trainer.max_examples=2000000")
-    arguments = parser.parse_intermixed_args(list(argv))
+    arguments = parser.parse_args(list(argv))
     arguments.allow_imports, more = modules_and_overrides(arguments.allow_imports)
     pipeline = pipeline_there(arguments.run, Path(arguments.output_dir))
     if pipeline is not None:

@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--images-per-shard", type=int, default=10_000, help="(10000)")
     add_own_code(parser)
-    arguments = parser.parse_intermixed_args(list(argv))
+    arguments = parser.parse_args(list(argv))
     modules, more = modules_and_overrides(arguments.allow_imports)
     check_new_folder(arguments.out)
 

@@ -8,27 +8,47 @@ from torch.nn.functional import interpolate
 
 from ganvas.functional.code_layout import CodeLayout
 
+HALVES = ("upper", "lower", "left", "right")  # of what lies on a grid
+ENDS = ("first", "second")  # halves of what runs on
+
 
 def half(layout: CodeLayout, which: str) -> Tensor:
-    """The codes bool [N] whose positions lie in a half of the image, of every map and level.
+    """The codes bool [N] whose positions lie in a half of the sample, of every map and level.
 
     A position whose centre lies on the border is in neither half: of 7 rows the upper half has 3.
 
     Args:
-        which: ``upper``, ``lower``, ``left`` or ``right``.
+        which: ``upper``, ``lower``, ``left`` or ``right`` of codes on a grid, ``first`` or ``second`` of
+            codes along a length.
 
     Raises:
-        ValueError: a map of codes that is no grid, so that they have no place in the image.
+        ValueError: a map of codes without such a half: they have no place in the sample, or another one.
     """
     found = []
     for sizes, at in zip(layout.sizes, layout.positions, strict=True):
-        if len(at) != 2:
-            raise ValueError(f"codes at positions {at}: a half of the image holds codes of a grid alone")
-        along = at[0] if which in ("upper", "lower") else at[1]
+        sides, what = (1, "a row") if which in ENDS else (2, "a grid")
+        if len(at) != sides:
+            raise ValueError(f"codes at positions {at}: the {which} half holds codes of {what} alone")
+        along = at[1] if which in ("left", "right") else at[0]
         twice = 2 * torch.arange(along) + 1  # the centres, in halves of a position
-        within = twice < along if which in ("upper", "left") else twice > along
+        within = twice < along if which in ("upper", "left", "first") else twice > along
         cells = within[:, None].expand(at) if which in ("upper", "lower") else within.expand(at)
         found.append(cells.flatten().repeat_interleave(len(sizes)))
+    return torch.cat(found)
+
+
+def beginning(layout: CodeLayout, length: int, whole: int) -> Tensor:
+    """The codes bool [N] that the first ``length`` of ``whole`` places fill, of every map and level.
+
+    Raises:
+        ValueError: a map of codes that do not lie along a length.
+    """
+    found = []
+    for sizes, at in zip(layout.sizes, layout.positions, strict=True):
+        if len(at) != 1:
+            raise ValueError(f"codes at positions {at}: a beginning holds codes of a row alone")
+        own = torch.arange(at[0]) < at[0] * length // whole
+        found.append(own.repeat_interleave(len(sizes)))
     return torch.cat(found)
 
 

@@ -104,8 +104,3 @@ class Image(Modality):
             }
             found.append(Measure("ms_ssim", "max", window | scales, ms_ssim))
         return found
-
-
-def veil(x: Tensor, shown: Tensor) -> Tensor:
-    """Images [B, C, H, W] in [-1, 1] under grey, where ``shown`` [B, 1, H, W] is below 1 as much of it."""
-    return x * shown  # the grey is 0, in the middle of the range

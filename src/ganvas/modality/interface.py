@@ -94,6 +94,11 @@ class Modality(ABC):
     def __hash__(self) -> int:
         return hash(type(self))
 
+    @property
+    def blank(self) -> int:
+        """Of symbols the one that is drawn where none is to be seen."""
+        return 0
+
     @abstractmethod
     def wrong_with(self, stored: Tensor) -> str | None:
         """Why a split [N, ...] cannot be samples of this kind as they are stored; None where it can."""
@@ -156,6 +161,10 @@ class Modality(ABC):
             ValueError: what is wrong with the file.
         """
         raise ValueError(f"{self.plural} have no files of their own")
+
+    def typed(self, words: str) -> Tensor | None:
+        """A stored sample of any size of what was typed; None where samples are not typed."""
+        return None
 
     def compared(self, x: Tensor) -> Tensor:
         """Samples as values that are compared, see ``compared_as``."""

@@ -17,6 +17,7 @@ from ganvas.functional.random import hash_index
 from ganvas.modality.interface import SHEETS, Measure, Modality
 
 _BYTES = 256
+_SPACE = 32
 _MOST = 1 << 30  # bytes of a file of one text
 _SHOWN = 64  # texts in one Markdown
 
@@ -62,6 +63,11 @@ class Text(Modality):
     def dtype(self) -> torch.dtype:
         """Of stored symbols."""
         return torch.uint8 if self.ids is None and self.vocabulary <= _BYTES else torch.int32
+
+    @property
+    def blank(self) -> int:
+        """The space where symbols are bytes; of ids the first."""
+        return _SPACE if self.ids is None and self.vocabulary > _SPACE else 0
 
     def wrong_with(self, stored: Tensor) -> str | None:
         if stored.dtype is not self.dtype or stored.ndim != 2 or stored.shape[1] < 1:
@@ -133,12 +139,19 @@ class Text(Modality):
         """A file's bytes uint8 [T], or its ids int32 [T]."""
         content = read_bytes(path, _MOST)
         if self.ids is None:
-            return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else _NOTHING
+            return _bytes(content)
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"byte {error.start} is no UTF-8, which the tokenizer takes") from error
         return torch.tensor(self.ids.encode(text), dtype=torch.int32)
+
+    def typed(self, words: str) -> Tensor:
+        """Its bytes in UTF-8, uint8 [T], or its ids int32 [T]; what is no letter becomes a question mark."""
+        content = words.encode("utf-8", "replace")
+        if self.ids is None:
+            return _bytes(content)
+        return torch.tensor(self.ids.encode(content.decode("utf-8")), dtype=torch.int32)
 
     def units(self, shape: Sequence[int]) -> Mapping[str, float]:
         """``bits_per_byte``; of ids by the mean number of bytes of the training texts' symbols."""
@@ -159,7 +172,11 @@ class Text(Modality):
         return (64 + numbers % 192).to(torch.uint8)
 
 
-_NOTHING = torch.zeros(0, dtype=torch.uint8)
+def _bytes(content: bytes) -> Tensor:
+    """uint8 [T]; torch takes no empty buffer."""
+    if not content:
+        return torch.zeros(0, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
 def _accuracy(original: Tensor, reconstruction: Tensor) -> Tensor:

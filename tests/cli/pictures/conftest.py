@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from heard_and_read import recipes
 
 from ganvas.cli.main import main
 
@@ -31,4 +32,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory, outputs: Path) -> Path:
         "larger": ["model=mlp_vqvae", "data.image_size=16"],
     }.items():
         assert main(["train", *words, *_SHORT, f"paths.run_dir={folder}/{name}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heard_and_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs of 16 examples on sounds and texts.
+
+    Priors over the codes of a codec, ``speech`` and ``filled`` (masked), and of a VQ-VAE of texts,
+    ``written`` and ``patched`` (masked); ``bytes``, of the symbols themselves.
+    """
+    folder = tmp_path_factory.mktemp("heard_and_read")
+    found = recipes(folder)
+    for name, over in {"filled": "speech", "patched": "written"}.items():
+        found[name] = ["model=masked", *found[over][1:]]
+    for name, words in found.items():
+        short = [*_SHORT, "trainer.max_examples=16"]
+        assert main(["train", *words, *short, f"paths.run_dir={folder}/{name}"]) == 0
     return folder

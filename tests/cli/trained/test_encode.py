@@ -214,3 +214,22 @@ def test_processes_of_other_threads_read_each_others_files(
     for path in sorted((tmp_path / "pictures1").iterdir()):
         assert path.read_bytes() == (tmp_path / "pictures2" / path.name).read_bytes()
     assert len(list((tmp_path / "pictures1").iterdir())) == 6
+
+
+def test_options_may_stand_between_the_run_and_its_files(ganvas: Ganvas, coded: Path, there: Path) -> None:
+    (there / "conf").mkdir()
+    run = f"{coded}/train/grey"
+    ganvas(
+        "encode",
+        run,
+        "--config-dir",
+        "conf",
+        "flat/0.png",
+        "--batch-size",
+        "7",
+        "flat/1.png",
+        "--out",
+        "x.gvq",
+    )
+    ganvas("encode", run, "flat/0.png", "flat/1.png", "--out", "y.gvq")
+    assert Path("x.gvq").read_bytes() == Path("y.gvq").read_bytes()

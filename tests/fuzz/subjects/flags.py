@@ -20,8 +20,8 @@ _COMMANDS = [
 _FLAGS = """--num --seed --columns --scale --truncation --out --batch-size --num-real --split --metrics
         --features --tags --output-dir --config-dir --config-name --allow-imports --json --html --csv
         --save --steps --swap --level --lossless --labels --overwrite --sort --most --rows --frames
-        --layout --images-per-shard --nosuch --kind --temperatures --given --completions --table
-        -x""".split()
+        --layout --images-per-shard --nosuch --kind --temperatures --given --beginning --completions --table
+        --stoi -x""".split()
 # Numbers that are absurd, or small: what lies between them is asked for and computed.
 _FLAG_VALUES = [
     *"0 -1 1 2 1.5 1e400 nan inf x ١ 0x10 1_0 nosuch/x.png /proc/x.png x.exe * [ run train fid - --".split(),

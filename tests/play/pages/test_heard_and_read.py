@@ -124,7 +124,8 @@ def test_a_prior_s_sounds_are_those_of_its_command(other: Any, tmp_path: Path) -
     other.says("completed-told", "2 completions: step 32 of 32")
     expect(other.at("completed").locator("audio")).to_have_count(2)
     plays(other.at("completed").locator("audio").first)
-    other.says("complete-command", "No command completes sounds; this page does.")
+    line = "--given first --completions 2 --seed 7 --out completions.wav   # its last row"
+    other.says("complete-command", line)
     other.check()
 
 
@@ -174,6 +175,11 @@ def test_bytes_are_drawn_as_text_and_go_on_from_what_is_typed(other: Any, tmp_pa
     other.says("completed-told", f"3 completions: step {LETTERS} of {LETTERS}")
     for text in other.at("completed").locator("pre").all():
         assert text.inner_text().startswith(SCRIPT)
+    line = shlex.split(other.at("complete-command").inner_text())
+    assert main([*line[1:-1], str(tmp_path / line[-1])]) == 0
+    parts = (tmp_path / "completions.txt").read_text().split("--- beginning, ")
+    shown = other.at("completed").locator("pre").evaluate_all("all => all.map(one => one.textContent)")
+    assert parts[2:] == [f"completion {number}\n{text}\n" for number, text in enumerate(shown)]
     other.at("typed").fill("")
     other.click("take-typed")
     other.refuses("is empty; type one")

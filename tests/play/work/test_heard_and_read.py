@@ -12,13 +12,13 @@ from ganvas.errors import OptionError
 from ganvas.functional.code_places import share_known
 from ganvas.functional.colours import code_colours
 from ganvas.functional.spectra import log_mel_distance, si_sdr
+from ganvas.modality.partial import HIDDEN
 from ganvas.model.symbols import Symbols
 from ganvas.model.tokenizer import Tokenizer
 from ganvas.play.work.asked import Asked
 from ganvas.play.work.autoencoder import Autoencoder
 from ganvas.play.work.codes import Region, cells_of, paint, swap
 from ganvas.play.work.prior import PriorDesk
-from ganvas.play.work.shown_samples import HIDDEN
 
 
 @pytest.fixture(scope="module")

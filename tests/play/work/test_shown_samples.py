@@ -12,11 +12,11 @@ import torch
 
 from ganvas.errors import OptionError
 from ganvas.modality.image import Image
+from ganvas.modality.partial import HIDDEN
 from ganvas.modality.points import Points
 from ganvas.modality.sound import Sound
 from ganvas.modality.text import Text
 from ganvas.play.work.shown_samples import (
-    HIDDEN,
     RIGHT,
     as_file,
     is_played_or_read,
@@ -25,7 +25,6 @@ from ganvas.play.work.shown_samples import (
     see,
     see_difference,
     see_part,
-    under,
 )
 
 
@@ -70,18 +69,14 @@ def test_samples_that_lie_in_one_plot_are_refused() -> None:
         require_shown(Points(), (2,), "RUN")
 
 
-def test_what_is_hidden_is_a_sign_silence_or_grey() -> None:
+def test_what_is_hidden_is_a_sign_or_not_heard() -> None:
     share = torch.ones(2, 1, 7)
     share[0, 0, :2], share[1, 0, 3:] = 0.5, 0  # of several levels half are known: the symbol is not
     x = torch.tensor([list("h\u00e9llo!".encode()), list(b"<b>abc ")])
     shown = [one.text for one in see_part(Text(), x, share)]
     assert shown == [HIDDEN * 2 + "\\xa9llo!", "<b>" + HIDDEN * 4]
     sounds = torch.full((2, 1, 7), 0.5)
-    assert torch.equal(under(Sound(8000, 1), sounds, share), 0.5 * share)
     assert [one.sound is None for one in see_part(Sound(8000, 1), sounds, share, heard=False)] == [True] * 2
-    images = torch.full((1, 3, 2, 2), 0.5)
-    grey = torch.tensor([[0.0, 1], [0.5, 1]])
-    assert torch.equal(under(Image(), images, grey[None, None])[0, 1], 0.5 * grey)
 
 
 def test_a_difference_is_wrong_symbols_what_is_lost_or_an_error_map() -> None:

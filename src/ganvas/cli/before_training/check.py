@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     thorough = "ask a quantizer also what takes long: torch.compile, torch.export, ONNX, two processes"
     parser.add_argument("--thorough", action="store_true", help=thorough)
     add_own_code(parser)
-    arguments = parser.parse_intermixed_args(list(argv))
+    arguments = parser.parse_args(list(argv))
     allow, more = modules_and_overrides(arguments.allow_imports)
     words = [*arguments.overrides, *more]
     code = {"config_dir": arguments.config_dir, "config_name": arguments.config_name}

@@ -9,16 +9,18 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ganvas.cli.arguments import writing
 from ganvas.cli.terminal import print_table
+from ganvas.errors import OptionError, require
 from ganvas.files.text import as_csv, say
 from ganvas.files.write import write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganvas.functional.batch import DataFacts
     from ganvas.metric.rate_distortion.sound_codecs import ClipPoint
     from ganvas.modality.interface import Modality
 
@@ -44,10 +46,47 @@ def wholes_of(data: Any, split: str, num: int | None) -> list[Tensor]:
     return [data.modality.to_stored(batch.x)[0] for batch in data.wholes(split, 1, num)]
 
 
-def curve_of(recipe: Any, data: Any, place: Path, name: str, clips: Sequence[Tensor]) -> ClipCurve:
+class Understood:
+    """STOI of whole sounds beside what else is measured; a mean over sounds, those without a value left out.
+
+    Args:
+        facts: of the data.
+
+    Raises:
+        OptionError: ``--stoi``: these samples have none, or pystoi is missing.
+    """
+
+    def __init__(self, facts: DataFacts) -> None:
+        from ganvas.metric.perceptual.stoi import STOI
+
+        self._metric, self._modality = STOI(), cast("Modality", facts.modality)
+        try:
+            self._metric.check(facts)
+        except OptionError as error:
+            reason = error.reason.replace("metric/perceptual=none leaves it out", "leave it out")
+            raise OptionError("--stoi", True, reason) from error
+
+    def take(self, clip: Tensor, made: Tensor) -> None:
+        """A sound int16 [C, T], and what became of it."""
+        x, y = (self._modality.to_model(side[None].cpu()) for side in (clip, made))
+        self._metric.update(original=x, reconstruction=y)
+
+    def values(self) -> dict[str, float]:
+        value = float(self._metric.compute()["stoi"])
+        rule = "is of speech, and none of these sounds holds 0.4 seconds of it; leave it out"
+        require(not math.isnan(value), "--stoi", True, rule)
+        return {"stoi": value}
+
+
+def curve_of(
+    recipe: Any, data: Any, place: Path, name: str, clips: Sequence[Tensor], *, stoi: bool = False
+) -> ClipCurve:
     """A run's points: for each number of first levels its codes at fixed length; of a prior also under it.
 
     The recipe's networks become float64 ones, in place.
+
+    Args:
+        stoi: measures it too.
     """
     import torch
 
@@ -59,17 +98,20 @@ def curve_of(recipe: Any, data: Any, place: Path, name: str, clips: Sequence[Ten
     model, points = CodedModel(recipe, data, place), []
     _, whole = unit_of(model.modality, clips)
     for levels in [model.num_levels] if model.has_prior else range(1, model.num_levels + 1):
-        coded = code_clips(model, clips, levels=levels, batch_size=_BATCH)
+        understood = Understood(data.facts()) if stoi else None
+        also = None if understood is None else understood.take
+        coded = code_clips(model, clips, levels=levels, batch_size=_BATCH, also=also)
+        distances = coded.means() | ({} if understood is None else understood.values())
         if model.has_prior:
             bits = 0.0
             for start in range(0, len(coded.codes), _BATCH):
                 part = coded.codes[start : start + _BATCH].to(recipe.device)
                 with torch.no_grad():
                     bits += math.fsum(recipe.bits(part, None, start=start).tolist())
-            points.append(ClipPoint("under the prior", bits / whole, coded.means()))
+            points.append(ClipPoint("under the prior", bits / whole, distances))
         fixed = len(coded.codes) * model.layouts[levels - 1].bits
         setting = FIXED if model.num_levels == 1 or model.has_prior else f"levels={levels}"
-        points.append(ClipPoint(setting, fixed / whole, coded.means()))
+        points.append(ClipPoint(setting, fixed / whole, distances))
     return ClipCurve(name, "run", points)
 
 
@@ -80,19 +122,29 @@ def unit_of(modality: Modality, clips: Sequence[Tensor]) -> tuple[str, float]:
     return next(iter(units.items()), (f"bits_per_{modality.name}", float(len(clips))))
 
 
-def formats_of(modality: Modality, clips: Sequence[Tensor]) -> list[ClipCurve]:
-    """Of sounds the formats that take this rate, the others are told; of other kinds none."""
+def formats_of(facts: DataFacts, clips: Sequence[Tensor], *, stoi: bool = False) -> list[ClipCurve]:
+    """Of sounds the formats that take this rate, the others are told; of other kinds none.
+
+    Args:
+        facts: of the data.
+        stoi: measures it too.
+    """
     from ganvas.metric.rate_distortion.sound_codecs import CODECS, measure
     from ganvas.modality.sound import Sound
 
-    curves: list[ClipCurve] = []
+    modality, curves = facts.modality, list[ClipCurve]()
     if not isinstance(modality, Sound):
         return curves
     for codec in CODECS:
         if codec.rates is not None and modality.rate not in codec.rates:
             say(f"{codec.name}: takes no sounds of {modality.rate:,} Hz; left out", error=True)
             continue
-        points = [measure(clips, modality, codec, level) for level in codec.levels]
+        points = []
+        for level in codec.levels:
+            understood = Understood(facts) if stoi else None
+            point = measure(clips, modality, codec, level, None if understood is None else understood.take)
+            more = {} if understood is None else understood.values()
+            points.append(point._replace(distances=point.distances | more))
         curves.append(ClipCurve(codec.name, "format", points))
     return curves
 
@@ -134,7 +186,8 @@ def tell(
         if table.suffix == ".csv":
             text = as_csv(columns, rows)
         else:
-            how = "means over whole files, weighted by length; formats: a file each, every byte counted"
+            how = "means over whole files, weighted by length (stoi: each file once); formats: a file each, "
+            how += "every byte counted"
             points = [dict(zip(columns, row, strict=True)) for row in rows]
             text = json.dumps({"data": data, "distances": how, "points": points}, indent=1) + "\n"
         with writing(table, "--table"):

@@ -59,7 +59,7 @@ def plot_rates(arguments: argparse.Namespace) -> int:
     images: Tensor | None = None
     seen: tuple[str, dict[str, Any]] | None = None
     curves = []
-    of_clips = _Clips()
+    of_clips = _Clips(arguments.stoi)
     for found in folders:
         folder = replace(found, allows_places=arguments.allow_places)
         model, data = _load(folder, allow, split, num)
@@ -73,6 +73,8 @@ def plot_rates(arguments: argparse.Namespace) -> int:
         if not data.modality.has_pixels:
             of_clips.add(model, data, folder, split, num)
             continue
+        rule = f"is of speech, and {folder.path.name} has {data.modality.plural}; leave it out"
+        require(not arguments.stoi, "--stoi", True, rule)
         if images is None:
             images = _images(data, split, num)
         curves.append(_Curve(_name(folder), "run", _points(model, data, split, num, folder)))
@@ -110,20 +112,23 @@ def _places(arguments: argparse.Namespace) -> tuple[Path | None, Path | None]:
 class _Clips:
     """Curves of runs on the same samples without pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, stoi: bool) -> None:
+        self.stoi = stoi
         self.clips: list[Tensor] = []
         self.curves: list[ClipCurve] = []
-        self.modality: Any = None
+        self.facts: Any = None
 
     def add(self, model: Any, data: Any, folder: RunFolder, split: str, num: int | None) -> None:
         self.clips = self.clips or wholes_of(data, split, num)
-        self.modality = data.modality
-        self.curves.append(curve_of(model, data, folder.path, _name(folder), self.clips))
+        self.facts = data.facts()
+        curve = curve_of(model, data, folder.path, _name(folder), self.clips, stoi=self.stoi)
+        self.curves.append(curve)
 
     def tell(self, split: str, about: dict[str, Any], table: Path | None, out: Path | None) -> None:
-        curves = [*self.curves, *formats_of(self.modality, self.clips)]
-        unit, _ = unit_of(self.modality, self.clips)
-        title = f"{len(self.clips):,} {split} {self.modality.plural} of {about['name']}"
+        curves = [*self.curves, *formats_of(self.facts, self.clips, stoi=self.stoi)]
+        modality = self.facts.modality
+        unit, _ = unit_of(modality, self.clips)
+        title = f"{len(self.clips):,} {split} {modality.plural} of {about['name']}"
         tell(curves, table, out, unit=unit, title=title, data=about)
 
 

@@ -38,7 +38,7 @@ def check_command(stage: Stage, models: Mapping[str, Any]) -> None:
     parser = parser_of(module_of(command))
     assert parser is not None
     try:
-        arguments = parser.parse_intermixed_args(words)
+        arguments = parser.parse_args(words)
     except OptionError as error:
         raise OptionError(stage.name, told, f"{error.option}: {error.reason}") from error
     except SystemExit:  # --help

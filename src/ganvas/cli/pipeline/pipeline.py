@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--config-name", "-cn", default="train", help="of the primary config")
     add_own_code(parser)
     add_places(parser)
-    arguments = parser.parse_intermixed_args(list(argv))
+    arguments = parser.parse_args(list(argv))
     arguments.allow_imports, more = modules_and_overrides(arguments.allow_imports)
     words = [*arguments.overrides, *more]
     if arguments.resume is not None:

@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
             not flags, "ganvas sweep", " ".join(flags), f"is not understood; ganvas sweep {command} --help"
         )
         return _run(others, arguments) if command == "run" else _plan(others, arguments)
-    arguments = parser.parse_intermixed_args(rest)
+    arguments = parser.parse_args(rest)
     if command in ("resume", "retry"):
         arguments.overrides += more_overrides(arguments)
     return int(globals()[f"_{command}"](arguments) or 0)

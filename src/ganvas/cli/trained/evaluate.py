@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
 
     Of several runs one that cannot be evaluated is told in a line, and the others go on.
     """
-    arguments = evaluate_parser().parse_intermixed_args(list(argv))
+    arguments = evaluate_parser().parse_args(list(argv))
     names = [arguments.run, *(word for word in arguments.overrides if "=" not in word)]
     arguments.overrides = [word for word in arguments.overrides if "=" in word]
     folders = find_runs(names, Path(arguments.output_dir), need=NEEDS["evaluate"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,13 +49,20 @@ class ClipPoint(NamedTuple):
     distances: dict[str, float]
 
 
-def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: float) -> ClipPoint:
+def measure(
+    sounds: Iterable[Tensor],
+    modality: Any,
+    codec: SoundCodec,
+    level: float,
+    also: Callable[[Tensor, Tensor], None] | None = None,
+) -> ClipPoint:
     """Writes each sound and reads it again.
 
     Args:
         sounds: int16 [C, T] each, at least one.
         modality: a :class:`ganvas.modality.sound.Sound`.
         level: one of the codec's.
+        also: takes each sound and what is read of it.
     """
     size = length = 0
     sums: dict[str, float] = {}
@@ -63,6 +70,8 @@ def measure(sounds: Iterable[Tensor], modality: Any, codec: SoundCodec, level: f
         made, taken = coded_again(sound, modality.rate, codec, level)
         size += taken
         add_distances(sums, modality, sound, made)
+        if also is not None:
+            also(sound, made)
         length += sound.shape[1]
     means = {name: value / length for name, value in sums.items()}
     return ClipPoint(f"level {level:g}", 8 * size / 1000 / (length / modality.rate), means)

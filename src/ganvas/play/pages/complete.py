@@ -81,6 +81,7 @@ class Completion:
         self._taken: tuple[str, int] | None = None  # split and number; None of what is of no split
         self._given = torch.zeros(page.desk.cells, dtype=torch.bool)
         self._half: str | None = None  # which half the mask is
+        self._beginning: str | None = None  # what was typed, where that is the mask
         self._masking = Latest()
         desk = self.desk
         with card():
@@ -154,14 +155,16 @@ class Completion:
     async def _typed(self) -> None:
         """All that was typed is given, and the rest to be drawn."""
         with told():
-            original = await self.work(self.source.typed, self._typed_box.value or "")
+            words = self._typed_box.value or ""
+            original = await self.work(self.source.typed, words)
             self._taken = None
             await self._load(original, self.desk.known_of(original))
+            self._beginning = words
 
     async def _load(self, original: Original, given: torch.Tensor | None = None) -> None:
         """Takes it; of the mask that is given, or the one there is, or the first half where that is empty."""
         self._codes = await self.work(self.desk.encode, original.x)
-        self._held = original
+        self._held, self._beginning = original, None
         (seen,) = await self.work(see, self.desk.kind, original.own[None])
         self._original.show_sample(seen, original.told)
         if given is not None:
@@ -186,7 +189,7 @@ class Completion:
         await self._changed(torch.zeros_like(self._given))
 
     async def _changed(self, given: torch.Tensor, which: str | None = None) -> None:
-        self._given, self._half = given, which
+        self._given, self._half, self._beginning = given, which, None
         await self._show_mask()
 
     async def _show_mask(self) -> None:
@@ -220,7 +223,7 @@ class Completion:
             known, which, taken = desk.known(self._given, self._half), self._half, self._taken
             desk.model.check_known(known)
             start = 0 if taken is None else taken[1] * asked.num
-            self._complete_command.text = _completion_command(desk, asked, taken, which)
+            self._complete_command.text = _completion_command(desk, asked, taken, which, self._beginning)
 
             def show(step: Progress) -> None:
                 left = f", {step.hidden} codes to come" if step.hidden else ""
@@ -240,16 +243,19 @@ def _help(desk: PriorDesk) -> str:
 
 
 def _completion_command(
-    desk: PriorDesk, asked: Asked, source: tuple[str, int] | None, which: str | None
+    desk: PriorDesk, asked: Asked, source: tuple[str, int] | None, which: str | None, beginning: str | None
 ) -> str:
     """The command that makes the same, or why there is none."""
-    if desk.is_played_or_read:
-        return f"No command completes {desk.kind.plural}; this page does."
-    if source is None:
+    if beginning is not None:
+        return desk.beginning_command(asked, beginning)
+    if source is None and desk.kind.has_pixels:
         return "No command completes a file of your own; data=image_folder holds images that can be."
+    name = desk.kind.name
+    if source is None:
+        return "No command completes a part of what is of no split; --beginning takes the whole of it."
     if which is None:
-        return "No command takes a mask that is drawn by hand; a half of the image has one."
+        return f"No command takes a mask that is drawn by hand; a half of the {name} has one."
     line = desk.completion_command(asked, split=source[0], number=source[1], given=which)
     if line is None:
-        return "The command completes an image by its own class: leave the class at any."
+        return f"The command completes {with_article(name)} by its own class: leave the class at any."
     return f"{line}   # its last row"

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganvas.functional.code_layout import CodeLayout
-from ganvas.functional.code_places import half
+from ganvas.functional.code_places import ENDS, half
 from ganvas.play.work.codes import Cell, sides
 
 
@@ -41,4 +41,5 @@ def until(cells: Tensor, cell: Cell) -> Tensor:
 
 def half_of_cells(rows: int, columns: int, which: str) -> Tensor:
     """bool [rows, columns]: the cells of a half, as :func:`ganvas.functional.code_places.half` has it."""
-    return half(CodeLayout(((2,),), ((rows, columns),)), which).view(rows, columns)
+    at = (columns,) if which in ENDS else (rows, columns)
+    return half(CodeLayout(((2,),), (at,)), which).view(rows, columns)

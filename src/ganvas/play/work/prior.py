@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import OptionError, require
-from ganvas.functional.code_places import half, share_known
+from ganvas.functional.code_layout import CodeLayout
+from ganvas.functional.code_places import ENDS, HALVES, beginning, half, share_known
 from ganvas.functional.next_code import Drawing
+from ganvas.modality.partial import veiled
 from ganvas.model.code_model import CodeModel
 from ganvas.play.work.asked import Asked, Progress
 from ganvas.play.work.codes import Cell, sides
 from ganvas.play.work.mask import coarsest, first_codes, half_of_cells, known_of, until
-from ganvas.play.work.shown_samples import Seen, is_played_or_read, own_ending, see_part, under
+from ganvas.play.work.shown_samples import Seen, is_played_or_read, own_ending, see_part
 from ganvas.play.work.source import Original, Source
 from ganvas.run.folder.usable import NEEDS
 
-HALVES = ("upper", "lower", "left", "right")
-ENDS = ("first", "second")  # halves of what runs on
 MOST = 256  # samples at once
 MOST_PLAYED = 64  # of those that a page holds one by one, with their sounds
 
@@ -170,7 +170,7 @@ class PriorDesk:
             x, share = self._decoded(step.codes, step.guess)
             hidden = self._hidden(step.codes)
             seen = see_part(self.kind, x, share, heard=not hidden) if self.is_played_or_read else []
-            yield Progress(self._under(x, share), seen, number, count, hidden)
+            yield Progress(veiled(self.kind, x, share), seen, number, count, hidden)
             shown = time.monotonic()
 
     def steps_of(self, known: Tensor, drawing: Drawing) -> int:
@@ -204,7 +204,7 @@ class PriorDesk:
 
     def picture(self, codes: Tensor, guess: Tensor | None = None) -> Tensor:
         """Codes int64 [B, N] as samples [B, ...]; those that are hidden, ``vocabulary``, under grey."""
-        return self._under(*self._decoded(codes, guess))
+        return veiled(self.kind, *self._decoded(codes, guess))
 
     def _decoded(self, codes: Tensor, guess: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Samples [B, ...] on the CPU, and how much of each place is known [B, 1, *sides]."""
@@ -213,9 +213,6 @@ class PriorDesk:
         x = self.model.tokenizer.decode(whole.clone()).cpu()
         share = share_known(self.layout, ~hidden.cpu(), *self.shape[-self.kind.sides :])
         return (x if self.kind.is_discrete else x.float()), share
-
-    def _under(self, x: Tensor, share: Tensor) -> Tensor:
-        return x if self.kind.is_discrete else under(self.kind, x, share)
 
     def columns(self, asked: Asked) -> int:
         """Images in a row: of each class in turn a row a class, else about a square."""
@@ -227,27 +224,37 @@ class PriorDesk:
         """The command line that makes the same samples."""
         out = out or f"samples{own_ending(self.kind)}"
         words = ["ganvas", "sample", str(self.place), "--num", str(asked.num), "--seed", str(asked.seed)]
-        if asked.label == "each":
-            classes = min(len(self.classes), asked.num)
-            words += ["--label", ",".join(map(str, range(classes)))]
-        elif asked.label is not None:
-            words += ["--label", str(asked.label)]
-            words += [] if self.is_played_or_read else ["--columns", str(self.columns(asked))]
+        words += self._label_words(asked)
+        if isinstance(asked.label, int) and not self.is_played_or_read:
+            words += ["--columns", str(self.columns(asked))]
         return shlex.join([*words, *self._drawing_words(asked), "--out", out])
 
-    def completion_command(
-        self, asked: Asked, *, split: str, number: int, given: str, out: str = "completions.png"
-    ) -> str | None:
-        """The command line whose last row holds the same completions of image ``number`` of a split.
+    def completion_command(self, asked: Asked, *, split: str, number: int, given: str) -> str | None:
+        """The command line whose last row holds the same completions of sample ``number`` of a split.
 
-        None where a class is asked for: the command takes that of the image.
+        None where a class is asked for: the command takes that of the sample.
         """
         if asked.label is not None:
             return None
-        words = ["ganvas", "pictures", str(self.place), "--kind", "complete", "--split", split]
-        words += ["--num", str(number + 1), "--completions", str(asked.num), "--given", given]
-        words += ["--seed", str(asked.seed)]
-        return shlex.join([*words, *self._drawing_words(asked), "--out", out])
+        words = ["--split", split, "--num", str(number + 1), "--given", given]
+        return self._completion_line(words, asked)
+
+    def beginning_command(self, asked: Asked, typed: str) -> str:
+        """The command line that makes the same completions of what was typed."""
+        return self._completion_line([f"--beginning={typed}", *self._label_words(asked)], asked)
+
+    def _completion_line(self, words: list[str], asked: Asked) -> str:
+        begin = ["ganvas", "pictures", str(self.place), "--kind", "complete"]
+        words = [*begin, *words, "--completions", str(asked.num), "--seed", str(asked.seed)]
+        words += self._drawing_words(asked)
+        return shlex.join([*words, "--out", f"completions{own_ending(self.kind)}"])
+
+    def _label_words(self, asked: Asked) -> list[str]:
+        if asked.label is None:
+            return []
+        if asked.label != "each":
+            return ["--label", str(asked.label)]
+        return ["--label", ",".join(map(str, range(min(len(self.classes), asked.num))))]
 
     def _drawing_words(self, asked: Asked) -> list[str]:
         words = ["--raw"] if asked.raw else []
@@ -274,7 +281,7 @@ class PriorDesk:
                 alone those of the first map.
             which: the half of the sample that it is, if it is one.
         """
-        if which is not None and not self.runs_on:
+        if which is not None:
             return half(self.layout, which)
         if self.takes_any_mask:
             return known_of(self.layout, cells)
@@ -283,23 +290,17 @@ class PriorDesk:
     def known_of(self, original: Original) -> Tensor:
         """The cells bool [rows, columns] whose codes are of what is the sample's own, for what was typed."""
         rows, columns = self.cells
-        own = columns * original.length // original.x.shape[-1]
-        return (torch.arange(columns) < own).expand(rows, columns).clone()
+        own = beginning(CodeLayout(((2,),), ((columns,),)), original.length, original.x.shape[-1])
+        return own.expand(rows, columns).clone()
 
     def half_of_cells(self, which: str) -> Tensor:
         """bool [rows, columns]: the cells of a half."""
-        if not self.runs_on:
-            return half_of_cells(*self.cells, which)
-        columns = self.cells[1]
-        first = torch.arange(columns) < columns // 2
-        return (first if which == ENDS[0] else ~first)[None]
+        return half_of_cells(*self.cells, which)
 
     def halves(self) -> list[str]:
         """The halves of a sample that may be given."""
-        if self.runs_on:
-            return list(ENDS if self.takes_any_mask else ENDS[:1]) if self.cells[1] > 1 else []
         found = []
-        for which in HALVES:
+        for which in ENDS if self.runs_on else HALVES:
             try:
                 known = half(self.layout, which)
                 self.model.check_known(known)

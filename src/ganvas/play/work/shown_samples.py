@@ -14,10 +14,11 @@ from ganvas.files.text import data_uri
 from ganvas.functional.images import to_float
 from ganvas.modality.drawing.files import save_into, to_image
 from ganvas.modality.interface import SHEETS, Modality
+from ganvas.modality.partial import readings_of, veiled, with_signs
 from ganvas.play.work.pictures import error_map
 from ganvas.play.work.uri import uri_of
 
-HIDDEN, RIGHT = "\u2592", "\u00b7"  # what stands for a symbol that is hidden, or as it was
+RIGHT = "\u00b7"  # what stands for a symbol that is as it was
 
 
 class Seen(NamedTuple):
@@ -71,16 +72,10 @@ def see_part(kind: Modality, x: Tensor, share: Tensor, *, heard: bool = True) ->
             :func:`ganvas.functional.code_places.share_known`); a symbol is known where all of it is.
         heard: whether sounds are there to be played.
     """
-    if kind.readings(x):
-        return [
-            Seen(None, None, _with_signs(kind, *one)) for one in zip(x, share.flatten(1) == 1, strict=True)
-        ]
-    return see(kind, under(kind, x, share), heard=heard)
-
-
-def under(kind: Modality, x: Tensor, share: Tensor) -> Tensor:
-    """Samples float [N, ...] times the share of each place that is known: grey, or silence, where none is."""
-    return x * share.view(len(x), *[1] * (x.ndim - 1 - kind.sides), *share.shape[2:])
+    texts = readings_of(kind, x, share)
+    if texts:
+        return [Seen(None, None, text) for text in texts]
+    return see(kind, veiled(kind, x, share), heard=heard)
 
 
 def see_difference(kind: Modality, original: Tensor, other: Tensor) -> tuple[Seen, str]:
@@ -92,25 +87,13 @@ def see_difference(kind: Modality, original: Tensor, other: Tensor) -> tuple[See
     if kind.readings(other[None]):
         right = original == other
         wrong = int((~right).sum())
-        seen = Seen(None, None, _with_signs(kind, other, ~right, RIGHT))
+        seen = Seen(None, None, with_signs(kind, other, ~right, RIGHT))
         return seen, f"{wrong} of {len(right)} symbols are wrong; {RIGHT} is right"
     if kind.clips(other[None]):
         return see(kind, (original - other)[None])[0], "what is lost: the original less what is decoded"
     pictures = [to_float(kind.pictures(one[None])[0]) for one in (original, other)]
     heat, largest = error_map(*pictures)
     return Seen(uri_of(heat)), f"error: white is {largest:.0%} of the range"
-
-
-def _with_signs(kind: Modality, x: Tensor, shown: Tensor, sign: str = HIDDEN) -> str:
-    """A text int64 [T] in which a sign stands for every symbol that is not shown, bool [T]."""
-    parts, start = [], 0
-    for end in range(1, len(x) + 1):
-        if end < len(x) and shown[end] == shown[start]:
-            continue
-        is_shown, run = bool(shown[start]), x[start:end]  # symbols in a row make letters together
-        parts.append(kind.readings(run[None])[0] if is_shown else sign * len(run))
-        start = end
-    return "".join(parts)
 
 
 def own_ending(kind: Modality) -> str:

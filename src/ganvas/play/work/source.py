@@ -69,7 +69,7 @@ class Source:
     @property
     def takes_typing(self) -> bool:
         """Whether a sample can be typed."""
-        return bool(self.kind.endings) and bool(self.kind.readings(self.kind.example(self.shape)))
+        return self.kind.typed("a") is not None
 
     def count(self, split: str) -> int:
         """Samples of a split; it reads the data when it is first asked."""
@@ -118,8 +118,13 @@ class Source:
             OptionError: ``text``: there is none.
         """
         require(bool(text), "text", text, "is empty; type one")
-        content = text.encode("utf-8", "replace")
-        return self._fitted(self._read(f"typed{self.kind.endings[0]}", content), "typed")
+        rule = f"has {len(text):,} letters, of at most {MAX_UPLOAD:,}; type fewer"
+        require(len(text) <= MAX_UPLOAD, "text", f"{text[:20]}...", rule)
+        stored = self.kind.typed(text)
+        fits = stored is not None and stored.shape[-1] > 0
+        require(fits, "text", text, f"makes no {self.kind.name}; type another")
+        assert stored is not None
+        return self._fitted(stored, "typed")
 
     def _read(self, name: str, content: bytes) -> Tensor:
         """A stored sample of any length."""

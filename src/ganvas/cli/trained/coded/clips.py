@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,20 @@ def clips_of(data: Any, split: str, num: int) -> Iterator[Tensor]:
         yield from data.modality.to_stored(batch.x)
 
 
-def code_clips(model: CodedModel, clips: Iterable[Tensor], *, levels: int, batch_size: int) -> CodedClips:
+def code_clips(
+    model: CodedModel,
+    clips: Iterable[Tensor],
+    *,
+    levels: int,
+    batch_size: int,
+    also: Callable[[Tensor, Tensor], None] | None = None,
+) -> CodedClips:
     """Encodes clips, and measures what is decoded; in memory are one clip and a batch of pieces.
 
     Args:
         levels: of the codes, the first ones.
         batch_size: pieces at a time.
+        also: takes each clip and what is decoded of it, both as they are stored.
     """
     sizes: list[tuple[int, int]] = []
     codes: list[Tensor] = []
@@ -101,6 +109,8 @@ def code_clips(model: CodedModel, clips: Iterable[Tensor], *, levels: int, batch
         sizes.append((1, length))
         codes.append(encode_clip(model, clip, levels=levels, batch_size=batch_size))
         made = decode_clip(model, codes[-1], length, batch_size=batch_size)
+        if also is not None:
+            also(clip, made)
         for start in range(0, length, _MEASURED):
             pair = [model.modality.to_model(x[None, ..., start : start + _MEASURED]) for x in (clip, made)]
             x, y = (side.double() if side.is_floating_point() else side for side in pair)
