@@ -19,6 +19,7 @@ from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
+from ganvas.run.config.announced import announce
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
@@ -59,6 +60,7 @@ def train(
     resume: RunFolder | None = None,
     overrides: Sequence[str] = (),
     listener: int | None = None,
+    quiet: bool = False,
 ) -> Outcome:
     """Trains what ``run["config"]`` describes, in a new folder or from the newest checkpoint of ``resume``.
 
@@ -70,6 +72,7 @@ def train(
         resume: the run to continue, in its own folder.
         overrides: what its resumption changes, for the record; they are in ``config`` already.
         listener: see :class:`ganvas.run.distributed.group.Group`.
+        quiet: whether nothing is said of what is about to be trained.
 
     Raises:
         OptionError: before anything is written.
@@ -84,7 +87,7 @@ def train(
         run, resume = group.agree(run, resume)
         check_targets(run["config"], run["config"].get("allow_imports") or ())
         check_optimized(run["config"])
-        return _train(run, resume, overrides, group)
+        return _train(run, resume, overrides, group, quiet=quiet)
 
 
 def _timeout(accelerator: dict[str, Any]) -> float:
@@ -93,7 +96,9 @@ def _timeout(accelerator: dict[str, Any]) -> float:
     return float(value) if isinstance(value, int | float) and value > 0 else TIMEOUT
 
 
-def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group) -> Outcome:
+def _train(
+    run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group, *, quiet: bool
+) -> Outcome:
     """Builds the parts, opens the run's folder, and trains until no rollback asks for another beginning."""
     config = run["config"]
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
@@ -121,6 +126,9 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
                 metrics = folder.read_status().get("metrics") or {}
                 note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
+        if first_rank and not quiet:
+            choices = run["ganvas"].get("choices") or {}
+            announce(config, choices, seen=0 if resume_plan is None else resume_plan.examples_seen)
         while True:
             try:
                 return _train_once(parts, run, folder, resume_plan, group)
