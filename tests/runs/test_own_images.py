@@ -35,7 +35,8 @@ def test_files_are_said_once_on_the_terminal_and_in_the_log(ganvas, there: Path)
     )
     assert cache == f"classes: decoded once into {there / '.classes.ganvas'} (data.cache_dir)"
     assert damage.startswith("classes: 1 of 11 images cannot be read and are left out: b/9.png (the file is")
-    assert rest[1].startswith("folder: ") and "finished: " in rest[2]
+    assert rest[1].startswith("folder: ")
+    assert "finished: " in rest[2]
     log = (only_run(there) / "train.log").read_text()
     for line in (files, cache, damage):
         assert log.count(line) == 1
