@@ -240,7 +240,7 @@ class Lifecycle(pl.LightningModule):
         return {}
 
     @classmethod
-    def reported_with(cls, parts: Mapping[str, type | None]) -> tuple[str, ...]:
+    def reported_with(cls, parts: Mapping[str, type | None]) -> tuple[str, ...]:  # noqa: ARG003  # hook
         """``reports`` without what never comes of parts of these classes.
 
         Args:

@@ -17,6 +17,7 @@ from ganvas.modality.interface import Modality
 from ganvas.modality.points import Points, Values
 from ganvas.modality.sound import Sound
 from ganvas.modality.text import Text
+from ganvas.model.training.lifecycle import Lifecycle
 from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
 from ganvas.run.config.optimized import objectives
@@ -137,7 +138,7 @@ def _of_modality(data: type | None, *more: type[Modality]) -> Mapping[str, str |
     """What reconstructions get by what the samples are; of data that do not say it before they are read, by
     any of what they may be: of codes also ``more``."""
     declared: type[Modality] | None = getattr(data, "modality_kind", None)
-    kinds = (declared,) if declared else (Image, Points, Values, *more)
+    kinds: tuple[type[Modality], ...] = (declared,) if declared else (Image, Points, Values, *more)
     return {metric: way for kind in kinds for metric, way in kind.reports.items()}
 
 
@@ -155,7 +156,7 @@ def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     targets = [str(node.get("_target_")) for _, node in _callbacks(config)]
     if not said or any(not target.startswith("ganvas.") for target in targets):
         return None
-    if hasattr(recipe, "reported_with"):
+    if recipe is not None and issubclass(recipe, Lifecycle):
         said = recipe.reported_with(_parts(config.get("model") or {}))
     quantizer = _class_of((config.get("model") or {}).get("quantizer"))
     if quantizer is not None:
