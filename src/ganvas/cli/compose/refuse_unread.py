@@ -52,7 +52,7 @@ def check_experiment(
 
 
 def _check_metrics(config: dict[str, Any]) -> None:
-    """Raises OptionError at a metric that is optimized or watched and never reported by a run of the config."""
+    """Raises OptionError at a metric that is optimized or watched and that a run never reports."""
     monitor = ((config.get("callback") or {}).get("checkpoint") or {}).get("monitor")
     if config.get("optimized_metric") is None and not isinstance(monitor, str):
         return
