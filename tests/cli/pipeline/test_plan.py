@@ -36,7 +36,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "conf/pipeline").mkdir(parents=True)
     (folder / "conf/pipeline/mine.yaml").write_text(_STAGES)
     made = plan_pipeline("mine", [f"paths.run_dir={folder}/p"], config_dir=str(folder / "conf"))
-    assert made.later == ["prior: whether it fits the run of tokenizer is told once that is there"]
+    assert made.later == ["prior: what rests on the trained run of tokenizer is told once that is there"]
     assert not (folder / "p").exists()
     made.pipeline.write()
     return folder
