@@ -19,7 +19,7 @@ from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
-from ganvas.run.config.announced import announce
+from ganvas.run.config.announced import Announcement
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
@@ -126,12 +126,10 @@ def _train(
                 metrics = folder.read_status().get("metrics") or {}
                 note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
-        if first_rank and not quiet:
-            choices = run["ganvas"].get("choices") or {}
-            announce(config, choices, seen=0 if resume_plan is None else resume_plan.examples_seen)
+        says = [] if quiet or not first_rank else [Announcement(config, run["ganvas"].get("choices") or {})]
         while True:
             try:
-                return _train_once(parts, run, folder, resume_plan, group)
+                return _train_once(parts, run, folder, resume_plan, group, says)
             except RollbackError as error:
                 parts, resume_plan = _roll_back(parts, error, folder, group)
 
@@ -226,7 +224,12 @@ def _roll_back(
 
 
 def _train_once(
-    parts: Parts, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+    parts: Parts,
+    run: dict[str, Any],
+    folder: RunFolder,
+    resume_plan: ResumePlan | None,
+    group: Group,
+    says: Sequence[pl.Callback],
 ) -> Outcome:
     """Trains to the end, a stop or a failure.
 
@@ -245,7 +248,7 @@ def _train_once(
     stop = StopOnSignal(folder, deferred, max_seconds=options.max_seconds, is_handed_on=not group.is_alone)
     is_unfinished = resume_plan is not None and not resume_plan.finished
     ours = [ResumeAtEnd(is_unfinished=is_unfinished), stop, StatusWriter(folder), Journal(folder.path)]
-    callbacks = [*ours, *parts.callbacks, deferred]
+    callbacks = [*says, *ours, *parts.callbacks, deferred]
     give_state(callbacks, state)
     is_saved = True
     restore_handlers = stop.handle_signals()

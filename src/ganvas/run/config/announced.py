@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytorch_lightning as pl
+
 from ganvas.files.text import say
+
+
+class Announcement(pl.Callback):
+    """Says it once, as training begins: until then a callback of Lightning's may refuse its options.
+
+    Args:
+        config: of the run.
+        choices: group -> option.
+    """
+
+    def __init__(self, config: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+        self.config, self.choices, self.is_said = config, choices, False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if not self.is_said:
+            announce(self.config, self.choices, seen=pl_module.examples_seen)
+        self.is_said = True
 
 
 def announce(config: Mapping[str, Any], choices: Mapping[str, Any], *, seen: int = 0) -> None:
