@@ -65,6 +65,18 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
         raise OptionError(option, value, reason)
 
 
+def missing_extra(extra: str, package: str, of: tuple[str, object] | None = None) -> OptionError:
+    """The error that a package is not installed.
+
+    Args:
+        extra: of ganvas, that has it.
+        package: what is missing.
+        of: option and value that ask for it; None: nobody's option does, a program of the user's own, say.
+    """
+    option, value = of or ("EXTRA", extra)
+    return OptionError(option, value, f"needs {package}, not installed here; pip install 'ganvas[{extra}]'")
+
+
 class OutputError(OSError):
     """A file or folder that was asked for cannot be written: a full disk, say; what stood there is as it was.
 

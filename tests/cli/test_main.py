@@ -67,6 +67,15 @@ def test_cfg_prints_the_composed_config(ganvas, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_printed_config_is_what_a_run_would_have(ganvas) -> None:
+    """dropout is the residual quantizer's, for which the recipe sets it."""
+    words = ["model=sound_vqvae", "data=sound_folder", "data.root=."]
+    for flags in (["--cfg", "job"], ["--cfg", "job", "--resolve"]):
+        for order in ([*flags, *words, "model/quantizer=fsq"], [*words, "model/quantizer=fsq", *flags]):
+            assert "dropout" not in yaml.safe_load(ganvas("train", *order).stdout)["model"]["quantizer"]
+        assert yaml.safe_load(ganvas("train", *words, *flags).stdout)["model"]["quantizer"]["dropout"] == 0.5
+
+
 def test_an_interrupt_before_training_is_no_traceback(ganvas, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(words: list[str]) -> int:
         raise KeyboardInterrupt

@@ -27,6 +27,9 @@ def test_an_estimate_says_what_it_rests_on() -> None:
 def test_usual_metrics_come_first_and_absent_values_are_left_out() -> None:
     assert format_metrics({"a": 1.0, "fid": 12.34567, "psnr": None}) == "fid 12.35"
     assert format_metrics({"a": 1.0, "b": 2.0, "c": 3.0}) == "a 1, b 2"
+    prior = {"fid": 12.5, "psnr": 20.0, "bits_per_byte": 2.75}
+    assert format_metrics(prior, main="bits_per_byte") == "bits_per_byte 2.75, fid 12.5, psnr 20"
+    assert format_metrics(prior, main="absent") == "fid 12.5, psnr 20"
 
 
 def test_a_table_whose_reader_is_gone_is_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,7 +236,7 @@ def test_a_prior_that_is_not_finite_is_refused() -> None:
 
 def test_without_constriction_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "constriction", None)
-    with pytest.raises(OptionError, match=r"pip install 'ganvas\[codec\]'"):
+    with pytest.raises(OptionError, match=r"^EXTRA=codec: .*; pip install 'ganvas\[codec\]'"):
         encode_codes(codes_of(GRID, 2, 0), layout=GRID, model=MODEL, sizes=[(8, 8)])
 
 

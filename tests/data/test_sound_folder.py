@@ -441,7 +441,7 @@ def test_the_extra_is_named_where_it_is_missing(root, monkeypatch):
     write(root / "a.wav", steps(8))
     sound_file._library.cache_clear()
     monkeypatch.setattr(sound_file.importlib, "import_module", missing)
-    assert refused(root) == "EXTRA=sound: needs soundfile, not installed here; pip install 'ganvas[sound]'"
+    assert refused(root) == f"root={root}: needs soundfile, not installed here; pip install 'ganvas[sound]'"
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ SPOILED: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "run_yaml_no_yaml": (_run_yaml(b"a: ["), ["run.yaml cannot be read"]),
     "run_yaml_no_text": (_run_yaml(b"\xff\xfe"), ["run.yaml cannot be read"]),
     "run_yaml_of_something_else": (_run_yaml(b"config: {a: 1}"), ["its run.yaml has no section"]),
-    "run_yaml_gone": (lambda run: (run / "run.yaml").unlink(), ["no run's name begins so; "]),
+    "run_yaml_gone": (lambda run: (run / "run.yaml").unlink(), ["holds no run.yaml; "]),
 }
 
 

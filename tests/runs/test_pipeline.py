@@ -51,15 +51,15 @@ def times(run: Path) -> dict[str, int]:
 def test_a_failed_stage_is_mended_and_the_whole_is_what_plain_commands_make(
     mine: tuple[str, ...], ganvas: Callable[..., Any]
 ) -> None:
-    done = ganvas(*mine, "paths.run_dir=p", "prior.model.prior.heads=3", code=2, fresh=True)
+    done = ganvas(*mine, "paths.run_dir=p", "prior.metric/features=classifier", code=2, fresh=True)
     assert "stage 2 of 3, prior: ganvas train model=autoregressive" in done.stdout
     assert done.stdout.endswith("go on with: ganvas resume p --config-dir conf\n")
-    assert done.stderr.splitlines()[-2].startswith("model.prior.heads=3: must divide the width")
+    assert done.stderr.splitlines()[-2].startswith("metric.features=classifier: no classifier of")
     assert done.stderr.endswith("prior: failed with exit code 2\n")
     assert states("p") == [("finished", 0), ("failed", 2), ("waiting", None)]
     before = times(Path("p/1_tokenizer"))
     Path("p").rename("q")  # a pipeline is moved as a run is
-    ganvas("resume", "q", "prior.model.prior.heads=2", "prior.model.prior.mlp_ratio=2", fresh=True)
+    ganvas("resume", "q", "prior.metric/features=pixels", "prior.model.prior.mlp_ratio=2", fresh=True)
     assert states("q") == [("finished", 0)] * 3
     assert times(Path("q/1_tokenizer")) == before  # neither trained again nor evaluated
     assert np.load("q/samples.npz")["images"].shape == (4, 8, 8, 1)

@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     from ganvas.run.folder.usable import NEEDS
 
     folders = find_runs(arguments.run, Path(arguments.output_dir), need=NEEDS["plot"])
-    require_matplotlib()
+    require_matplotlib(("command", "plot"))
     variants, labels = group([folder.read_run() for folder in folders])
     runs, notes = [], []
     for folder, variant in zip(folders, variants, strict=True):

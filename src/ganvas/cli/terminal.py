@@ -78,14 +78,18 @@ def print_wrapped(text: str, longest: int = 500) -> None:
     console().print(printable(text, longest))
 
 
-def format_metrics(metrics: dict[str, Any], protocols: Mapping[str, str] | None = None) -> str:
+def format_metrics(
+    metrics: dict[str, Any], protocols: Mapping[str, str] | None = None, main: str | None = None
+) -> str:
     """The metrics that a table has room for; the others are in status.json and evaluations.jsonl.
 
     Args:
         protocols: metric -> its protocol in short (see ganvas.run.folder.short_protocol).
+        main: what the run is judged by, which comes first.
     """
     metrics = {name: value for name, value in metrics.items() if value is not None}
-    shown = [name for name in ("fid", "bits_per_dim", "psnr", "perplexity", "codes_used") if name in metrics]
+    usual = dict.fromkeys([main, "fid", "bits_per_dim", "psnr", "perplexity", "codes_used"])
+    shown = [name for name in usual if name is not None and name in metrics]
     said = protocols or {}
     return ", ".join(
         format_metric(name, metrics[name], said.get(name)) for name in shown or list(metrics)[:2]

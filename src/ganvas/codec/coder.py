@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ganvas.errors import OptionError
+from ganvas.errors import missing_extra
 
 Integers = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # whole numbers
@@ -107,15 +107,15 @@ def decode(decoder: Decoder, source: Source, batch: int, length: int) -> Integer
     return known
 
 
-def require_constriction() -> None:
-    """Raises OptionError where the extra is not installed."""
-    _constriction()
+def require_constriction(of: tuple[str, object] | None = None) -> None:
+    """Raises OptionError where the extra is not installed; under the option and value ``of`` that need it."""
+    _constriction(of)
 
 
-def _constriction() -> tuple[Any, Any]:
+def _constriction(of: tuple[str, object] | None = None) -> tuple[Any, Any]:
     """A family of categorical distributions, and the module of its range coder."""
     try:
         stream = importlib.import_module("constriction").stream
     except ImportError as error:
-        raise OptionError("codec", "constriction", "needs an extra; pip install 'ganvas[codec]'") from error
+        raise missing_extra("codec", "constriction", of) from error
     return stream.model.Categorical(perfect=False), stream.queue

@@ -103,7 +103,7 @@ class SoundFolder(OwnFolder):
     def prepare(self) -> None:
         if self._splits is not None:
             return
-        require_sound()
+        require_sound(("root", str(self.root)))
         splits = self.load()
         classes = self.count_classes(splits)
         check_labels(splits, declared=self.num_classes, classes=classes)

@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, missing_extra
 from ganvas.files.read import NotRegularError, open_regular
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
@@ -46,10 +46,13 @@ class Sounding(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def require_sound() -> None:
-    """Raises OptionError where the extra is not installed."""
-    _library("soundfile")
-    _library("soxr")
+def require_sound(of: tuple[str, object] | None = None) -> None:
+    """Raises OptionError where the extra is not installed; under the option and value ``of`` that need it."""
+    for name in ("soundfile", "soxr"):
+        try:
+            _library(name)
+        except OptionError as error:
+            raise missing_extra("sound", name, of) from error
 
 
 @functools.cache
@@ -57,8 +60,7 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: soundfile without libsndfile
-        reason = f"needs {name}, not installed here; pip install 'ganvas[sound]'"
-        raise OptionError("EXTRA", "sound", reason) from error
+        raise missing_extra("sound", name) from error
 
 
 def versions() -> list[str]:

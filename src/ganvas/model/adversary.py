@@ -24,6 +24,14 @@ from ganvas.model.head.interface import Head
 from ganvas.model.regularizer.interface import Regularizer
 from ganvas.model.training.recipe import Recipe
 
+# What is reported of a part, and of a loss that has a boundary.
+_TAGS = {
+    "gradient_penalty": "loss/gradient_penalty",
+    "regularizer": "loss/regularizer/",
+    "augment": "augment/",
+}
+_OF_BOUNDARY = {"accuracy/real", "accuracy/fake", "validation/real_accuracy"}
+
 
 class Judged(NamedTuple):
     """Samples [B, ...] as the discriminator was shown them in its step, and what it said of them."""
@@ -41,6 +49,15 @@ class Adversary(Recipe, Scheduled):
     """
 
     instance_noise: float
+
+    @classmethod
+    def reported_with(cls, parts: Mapping[str, type | None]) -> tuple[str, ...]:
+        """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
+        left_out = {part for part, kind in parts.items() if kind is None}
+        absent = {tag for part, tag in _TAGS.items() if part in left_out}
+        if getattr(parts.get("adversarial_loss"), "boundary", 0.0) is None:
+            absent |= _OF_BOUNDARY
+        return tuple(tag for tag in super().reported_with(parts) if tag not in absent)
 
     def set_adversary(
         self,

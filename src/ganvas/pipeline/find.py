@@ -44,7 +44,8 @@ def find_pipeline(name: str, output_dir: Path) -> Path:
     found = all_pipelines(output_dir)
     made = "ganvas pipeline NAME makes one"
     require(not os.path.isdir(name) or name == "latest", "PIPELINE", name, f"holds no {FILE}; {made}")
-    require(bool(found), "PIPELINE", name, f"there is no pipeline under {output_dir}; {made}")
+    none = "there is no pipeline" if name == "latest" else "is no folder of a pipeline, and there is none"
+    require(bool(found), "PIPELINE", name, f"{none} under {output_dir}; {made}")
     if name == "latest":
         return found[-1]
     fitting = [path for path in found if name and path.name.startswith(name)]

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ganvas.errors import OptionError
+from ganvas.errors import OptionError, missing_extra
 from ganvas.files.text import say
 from ganvas.play.catalogue import Catalogue
 from ganvas.play.guard import Guard
@@ -30,8 +30,7 @@ def require_nicegui() -> None:
     try:
         import nicegui  # noqa: F401
     except ImportError as error:
-        reason = "needs NiceGUI, which is not installed; pip install 'ganvas[play]'"
-        raise OptionError("play", "", reason) from error
+        raise missing_extra("play", "NiceGUI", ("command", "play")) from error
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from ganvas.errors import require
 from ganvas.model.training.recipe import Recipe
 from ganvas.run.config.build import build
 from ganvas.run.config.reported import check_reported
-from ganvas.run.prepare import error_prefix, prepare
+from ganvas.run.prepare import construct, error_prefix, prepare
 from ganvas.run.trainer import AcceleratorOptions, TrainerOptions
 
 
@@ -40,23 +41,37 @@ def build_parts(config: dict[str, Any]) -> Parts:
         OptionError: whatever is wrong with the config.
     """
     data, model, options, machine = prepare(config)
-    callbacks = _build_group(config, "callback")
+    callbacks = _callbacks_of(config)
     for callback in callbacks:
         if isinstance(callback, Evaluation):
             with error_prefix("callback.evaluation"):
                 callback.check(data, model)
-        if isinstance(callback, EarlyStopping):
-            option = "callback.early_stopping.monitor"
-            require(
-                bool(callback.monitor),
-                option,
-                "null",
-                f"is no scalar to watch; give {option}=validation/psnr or the like",
-            )
-            check_reported(config, callback.monitor, option)
     # A checkpoint comes after everything else that its batch brings, and a stop after what it looks at.
     callbacks.sort(key=lambda one: (isinstance(one, Checkpoint), isinstance(one, EarlyStopping)))
     return Parts(config, data, model, options, machine, callbacks, _build_group(config, "logger"))
+
+
+def construct_parts(config: dict[str, Any], given: Mapping[str, Any]) -> tuple[Any, Recipe]:
+    """Data and model of a run whose data may not be there yet: see :func:`ganvas.run.prepare.construct`.
+
+    Raises:
+        OptionError: what is wrong with the options of any part, callback or logger.
+    """
+    data, model = construct(config, given)
+    _callbacks_of(config)
+    _build_group(config, "logger")
+    return data, model
+
+
+def _callbacks_of(config: dict[str, Any]) -> list[Any]:
+    callbacks = _build_group(config, "callback")
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            option = "callback.early_stopping.monitor"
+            reason = f"is no scalar to watch; give {option}=validation/psnr or the like"
+            require(bool(callback.monitor), option, "null", reason)
+            check_reported(config, callback.monitor, option)
+    return callbacks
 
 
 def _build_group(config: dict[str, Any], group: str) -> list[Any]:

@@ -36,37 +36,16 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
         config["seed"],
         "must be a whole number in [0, 2^63)",
     )
-    options = _section(TrainerOptions, config["trainer"], "trainer")
-    machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
-    check_machine(machine)
+    options, machine = _options_of(config)
     torch.set_float32_matmul_precision(machine.matmul_precision)
     given = tokenizer_of(config, config.get("allow_imports") or ())
-    data = build(config["data"] | given, "data")
-    require(
-        isinstance(data, pl.LightningDataModule),
-        "data._target_",
-        config["data"].get("_target_"),
-        "is no data; choose data=digits",
-    )
+    data = _data_of(config, given)
     with error_prefix("data"):
         data.prepare()
     model = build_model(config, data, given)
     world = processes(machine)
-    require(
-        data.batch_size % world == 0,
-        "data.batch_size",
-        data.batch_size,
-        f"is global and must be a multiple of the {world} processes",
-    )
+    passed = _check_shares(model, data, options, world)
     share = data.batch_size // world
-    require(
-        share % options.micro_batches == 0,
-        "trainer.micro_batches",
-        options.micro_batches,
-        f"must divide the {share} samples that each process takes of a batch",
-    )
-    passed = share // options.micro_batches
-    _check_groups(model, data.batch_size, passed, passed * world)
     if config["model"].get("init_from") is None:  # else codes are those of another run
         with error_prefix("model"):
             model.check_first_batch(_two_samples(data), passed * world)
@@ -92,6 +71,49 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     )
     check_all_move(model, find_budget(options, batch_size=data.batch_size, train_samples=train))
     return data, model, options, machine
+
+
+def construct(config: dict[str, Any], given: Mapping[str, Any]) -> tuple[Any, Recipe]:
+    """Data and model of a config whose data may not be there yet, with whatever is wrong with their options.
+
+    No data are read, so what their samples say of the model is not known.
+
+    Args:
+        given: ``tokenizer`` for both, where they rest on one; its weights may be any.
+    """
+    options, machine = _options_of(config)
+    data = _data_of(config, given)
+    model = _model_of(config, data, given)
+    with error_prefix("model"):
+        model.configure_optimizers()
+    _check_shares(model, data, options, processes(machine))
+    return data, model
+
+
+def _options_of(config: dict[str, Any]) -> tuple[TrainerOptions, AcceleratorOptions]:
+    options = _section(TrainerOptions, config["trainer"], "trainer")
+    machine = _section(AcceleratorOptions, config["accelerator"], "accelerator")
+    check_machine(machine)
+    return options, machine
+
+
+def _data_of(config: dict[str, Any], given: Mapping[str, Any]) -> Any:
+    data = build(config["data"] | given, "data")
+    name, rule = config["data"].get("_target_"), "is no data; choose data=digits"
+    require(isinstance(data, pl.LightningDataModule), "data._target_", name, rule)
+    return data
+
+
+def _check_shares(model: Recipe, data: Any, options: TrainerOptions, world: int) -> int:
+    """Samples in one forward pass; raises OptionError where a batch cannot be divided so."""
+    rule = f"is global and must be a multiple of the {world} processes"
+    require(data.batch_size % world == 0, "data.batch_size", data.batch_size, rule)
+    share, parts = data.batch_size // world, options.micro_batches
+    rule = f"must divide the {share} samples that each process takes of a batch"
+    require(share % parts == 0, "trainer.micro_batches", parts, rule)
+    passed = int(share // parts)
+    _check_groups(model, data.batch_size, passed, passed * world)
+    return passed
 
 
 def _check_groups(model: Recipe, batch_size: int, passed: int, joint: int) -> None:
@@ -166,18 +188,7 @@ def build_model(config: dict[str, Any], data: Any, given: Mapping[str, Any] | No
         given: objects for its constructor that no config describes.
     """
     _check_classes(config["model"], "model", getattr(data, "num_classes", None))
-    torch.manual_seed(hash64(config["seed"], "init"))
-    try:
-        model = model_of(config, data, dict(given or {}))
-    except RuntimeError as error:  # torch has no class of its own for it on a CPU
-        if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
-            raise
-        reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
-        raise OptionError("model._target_", config["model"]["_target_"], reason) from error
-    if not isinstance(model, Recipe):
-        reason = "is no ganvas.model.training.recipe.Recipe; choose model=mlp_gan, or give it that base"
-        raise OptionError("model._target_", config["model"]["_target_"], reason)
-    check_hooks(model, Recipe)
+    model = _model_of(config, data, given or {})
     sample = _two_samples(data)
     with error_prefix("model"):
         try:
@@ -196,6 +207,23 @@ def build_model(config: dict[str, Any], data: Any, given: Mapping[str, Any] | No
             ) from error
         model.configure_optimizers()
         model.check_data(lambda: data.facts())
+    return model
+
+
+def _model_of(config: dict[str, Any], data: Any, given: Mapping[str, Any]) -> Recipe:
+    """The recipe with its initial weights, a function of the seed."""
+    torch.manual_seed(hash64(config["seed"], "init"))
+    try:
+        model = model_of(config, data, dict(given))
+    except RuntimeError as error:  # torch has no class of its own for it on a CPU
+        if not re.search("allocate memory|out of memory|size calculation overflowed", str(error)):
+            raise
+        reason = f"its networks do not fit into memory ({str(error).splitlines()[0]}); choose smaller sizes"
+        raise OptionError("model._target_", config["model"]["_target_"], reason) from error
+    if not isinstance(model, Recipe):
+        reason = "is no ganvas.model.training.recipe.Recipe; choose model=mlp_gan, or give it that base"
+        raise OptionError("model._target_", config["model"]["_target_"], reason)
+    check_hooks(model, Recipe)
     return model
 
 

@@ -11,7 +11,13 @@ from ganvas.run.folder.run_folder import RunFolder
 from ganvas.run.outcome import Outcome
 
 
-def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Sequence[str] = ()) -> Outcome:
+def train(
+    run: dict[str, Any],
+    *,
+    resume: RunFolder | None = None,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+) -> Outcome:
     """As :func:`ganvas.run.train_run.train`, whatever the number of ranks and whoever starts them.
 
     Raises:
@@ -23,7 +29,7 @@ def train(run: dict[str, Any], *, resume: RunFolder | None = None, overrides: Se
     if find_rank().launcher is None:
         count, nodes = local_ranks(accelerator), accelerator.get("num_nodes")
         if count and type(nodes) is int and nodes >= 1 and count * nodes > 1:
-            return launch(run, count=count, resume=resume, overrides=overrides)
+            return launch(run, count=count, resume=resume, overrides=overrides, quiet=quiet)
     from ganvas.run.train_run import train as live  # imports torch
 
-    return live(run, resume=resume, overrides=overrides)
+    return live(run, resume=resume, overrides=overrides, quiet=quiet)

@@ -19,6 +19,7 @@ from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
+from ganvas.run.config.announced import Announcement
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
@@ -59,6 +60,7 @@ def train(
     resume: RunFolder | None = None,
     overrides: Sequence[str] = (),
     listener: int | None = None,
+    quiet: bool = False,
 ) -> Outcome:
     """Trains what ``run["config"]`` describes, in a new folder or from the newest checkpoint of ``resume``.
 
@@ -70,6 +72,7 @@ def train(
         resume: the run to continue, in its own folder.
         overrides: what its resumption changes, for the record; they are in ``config`` already.
         listener: see :class:`ganvas.run.distributed.group.Group`.
+        quiet: whether nothing is said of what is about to be trained.
 
     Raises:
         OptionError: before anything is written.
@@ -84,7 +87,7 @@ def train(
         run, resume = group.agree(run, resume)
         check_targets(run["config"], run["config"].get("allow_imports") or ())
         check_optimized(run["config"])
-        return _train(run, resume, overrides, group)
+        return _train(run, resume, overrides, group, quiet=quiet)
 
 
 def _timeout(accelerator: dict[str, Any]) -> float:
@@ -93,7 +96,9 @@ def _timeout(accelerator: dict[str, Any]) -> float:
     return float(value) if isinstance(value, int | float) and value > 0 else TIMEOUT
 
 
-def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group) -> Outcome:
+def _train(
+    run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[str], group: Group, *, quiet: bool
+) -> Outcome:
     """Builds the parts, opens the run's folder, and trains until no rollback asks for another beginning."""
     config = run["config"]
     folder, first_rank = RunFolder(Path(config["paths"]["run_dir"])), group.info.is_first
@@ -121,9 +126,10 @@ def _train(run: dict[str, Any], resume: RunFolder | None, overrides: Sequence[st
                 metrics = folder.read_status().get("metrics") or {}
                 note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
+        says = [] if quiet or not first_rank else [Announcement(config, run["ganvas"].get("choices") or {})]
         while True:
             try:
-                return _train_once(parts, run, folder, resume_plan, group)
+                return _train_once(parts, run, folder, resume_plan, group, says)
             except RollbackError as error:
                 parts, resume_plan = _roll_back(parts, error, folder, group)
 
@@ -218,7 +224,12 @@ def _roll_back(
 
 
 def _train_once(
-    parts: Parts, run: dict[str, Any], folder: RunFolder, resume_plan: ResumePlan | None, group: Group
+    parts: Parts,
+    run: dict[str, Any],
+    folder: RunFolder,
+    resume_plan: ResumePlan | None,
+    group: Group,
+    says: Sequence[pl.Callback],
 ) -> Outcome:
     """Trains to the end, a stop or a failure.
 
@@ -237,7 +248,7 @@ def _train_once(
     stop = StopOnSignal(folder, deferred, max_seconds=options.max_seconds, is_handed_on=not group.is_alone)
     is_unfinished = resume_plan is not None and not resume_plan.finished
     ours = [ResumeAtEnd(is_unfinished=is_unfinished), stop, StatusWriter(folder), Journal(folder.path)]
-    callbacks = [*ours, *parts.callbacks, deferred]
+    callbacks = [*says, *ours, *parts.callbacks, deferred]
     give_state(callbacks, state)
     is_saved = True
     restore_handlers = stop.handle_signals()

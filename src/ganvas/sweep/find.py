@@ -40,7 +40,8 @@ def find_sweep(name: str, output_dir: Path) -> Path:
     if (Path(name) / FILE).exists():
         return Path(name)
     sweeps = all_sweeps(output_dir)
-    require(bool(sweeps), "SWEEP", name, f"there is no sweep under {output_dir}; ganvas train -m makes one")
+    none = "there is no sweep" if name == "latest" else "is no folder of a sweep, and there is none"
+    require(bool(sweeps), "SWEEP", name, f"{none} under {output_dir}; ganvas train -m makes one")
     if name == "latest":
         return sweeps[-1]
     fitting = [path for path in sweeps if path.name == name]

@@ -14,7 +14,8 @@ pytest.importorskip("nicegui", reason="needs the extra ganvas[play]")
 @pytest.mark.parametrize(
     ("words", "key", "part"),
     [
-        (["nothing"], "RUN", "there is no run under outputs"),
+        (["nothing"], "RUN", "=nothing: there is no such folder, and no run under outputs; "),
+        (["no/where"], "RUN", "=no/where: there is no such folder, and no run under outputs"),
         (["--port", "-1"], "--port", "must be from 0"),
         (["--port", "99999"], "--port", "must be from 0 (any free one) to 65535"),
         (["--host", "nowhere.example"], "--host", "is no address of this machine"),

@@ -130,6 +130,6 @@ def test_without_matplotlib_the_numbers_are_still_there(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     words = [*_PLOT, str(runs / "residual"), "--num", "4"]
-    refused(ganvas, tmp_path, words, "plot", "=matplotlib: needs an extra", "pip install 'ganvas[plot]'")
+    refused(ganvas, tmp_path, words, "command", "=plot: needs matplotlib", "pip install 'ganvas[plot]'")
     ganvas(*words, "--table", "x.csv")
     assert rows("x.csv")

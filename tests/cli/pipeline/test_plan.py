@@ -36,7 +36,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "conf/pipeline").mkdir(parents=True)
     (folder / "conf/pipeline/mine.yaml").write_text(_STAGES)
     made = plan_pipeline("mine", [f"paths.run_dir={folder}/p"], config_dir=str(folder / "conf"))
-    assert made.later == ["prior: whether it fits the run of tokenizer is told once that is there"]
+    assert made.later == ["prior: what rests on the trained run of tokenizer is told once that is there"]
     assert not (folder / "p").exists()
     made.pipeline.write()
     return folder
@@ -85,6 +85,7 @@ def test_a_secret_of_the_environment_reaches_its_stage_and_no_file(
     Path("conf/pipeline/mine.yaml").write_text(chosen)
     monkeypatch.setenv("MY_TOKEN", "abcdefghijk")
     monkeypatch.setattr("ganvas.cli.pipeline.plan.check_experiment", lambda composed, **_: composed.config)
+    monkeypatch.setattr("ganvas.cli.pipeline.plan.rehearse", lambda *_, **__: None)  # nothing takes the token
     made = plan_pipeline("mine", ["paths.run_dir=q"], config_dir="conf")
     assert made.secrets == {0: {"callback.asks.api_token": "abcdefghijk"}}
     made.pipeline.write()

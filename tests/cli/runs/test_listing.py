@@ -17,9 +17,22 @@ def test_json_is_a_list_of_runs_oldest_first(ganvas, outputs: Path) -> None:
         "model": "mlp_gan",
         "data": "digits",
         "metrics": {},
+        "main_metric": "fid",
         "protocols": {},
     }
     assert (second["run"], second["model"]) == ("b_vqvae", "mlp_vqvae")
+
+
+def test_a_prior_is_told_by_its_own_metric_first(ganvas, outputs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "outputs" / "train" / "b_vqvae"
+    shutil.copytree(outputs / "train" / "b_vqvae", run)
+    status = json.loads((run / "status.json").read_text())
+    assert status["main_metric"] == "psnr"
+    metrics = {"fid": 3.5, "bits_per_byte": 2.25, "psnr": 20.0}
+    (run / "status.json").write_text(
+        json.dumps(status | {"main_metric": "bits_per_byte", "metrics": metrics})
+    )
+    assert "bits_per_byte 2.25, fid 3.5, psnr 20" in ganvas("runs", "ls").stdout
 
 
 def test_runs_of_a_glob_alone(ganvas, outputs: Path) -> None:

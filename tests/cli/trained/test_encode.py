@@ -160,7 +160,8 @@ def test_without_constriction_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "constriction", None)
     line = ["encode", f"{coded}/train/grey", "flat", "--out", "x.gvq"]
-    refused(ganvas, there, line, "codec", "=constriction: needs an extra; pip install 'ganvas[codec]'")
+    part = "=encode: needs constriction, not installed here; pip install 'ganvas[codec]'"
+    refused(ganvas, there, line, "command", part)
 
 
 def test_a_prior_that_knows_classes_alone_says_so(ganvas: Ganvas, coded: Path) -> None:

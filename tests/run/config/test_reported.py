@@ -69,6 +69,12 @@ def test_directions() -> None:
     assert "lpips" in reported_metrics(config("model=mlp_vqvae", "metric/perceptual=lpips"))[0]
     assert reported_metrics(config("model=mlp_vqvae", "metric/perceptual=stoi"))[0]["stoi"] == "max"
     assert reported_metrics(config("callback=none")) == ({}, True)
+    of_texts, _ = reported_metrics(config("model=autoregressive", "data=text_files", "data.root=."))
+    assert of_texts["bits_per_byte"] == of_texts["bits_per_text"] == of_texts["bits_per_dim"] == "min"
+    assert of_texts["code_bits_per_byte"] is None
+    assert "bits_per_image" not in of_texts
+    of_codes, _ = reported_metrics(config("model=autoregressive", "data=codes"))
+    assert {of_codes[name] for name in ("bits_per_image", "bits_per_byte", "kilobits_per_second")} == {"min"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +91,11 @@ def test_directions() -> None:
         (["callback=[evaluation]"], "loss/generator", "there are: evaluation/fid"),
         (["callback=none"], "evaluation/fid", "there are: none"),
         (["model=classifier"], "loss/generator", "loss/cross_entropy"),
+        (["model/adversarial_loss=wasserstein"], "validation/real_accuracy", "validation/real_logits"),
+        (["model/adversarial_loss=rpgan"], "accuracy/real", "accuracy/pairs"),
+        (["model=vqgan", "model/adversarial_loss=rpgan"], "accuracy/fake", "accuracy/pairs"),
+        ([], "loss/gradient_penalty", "loss/generator"),
+        ([], "augment/p", "loss/generator"),
     ],
 )
 def test_an_unknown_scalar_is_refused_with_those_that_there_are(words: list, metric: str, line: str) -> None:

@@ -176,6 +176,11 @@ def test_runs_are_found_by_folder_prefix_and_latest(tmp_path: Path, monkeypatch:
         find_run("20260101_gna", tmp_path)
     with pytest.raises(OptionError, match=r"^RUN=zzz: .*ganvas runs ls"):
         find_run("zzz", tmp_path)
+    for name, why in (("latest", "there is no run"), ("x", "there is no such folder, and no run")):
+        with pytest.raises(OptionError, match=f"^RUN={name}: {why} under {tmp_path}/none; ganvas train"):
+            find_run(name, tmp_path / "none")
+    with pytest.raises(OptionError, match=f"^RUN={tmp_path}: holds no run.yaml, and no run under"):
+        find_run(str(tmp_path), tmp_path / "none")
     with pytest.raises(OptionError, match=r"^RUN=latest: there is no run under"):
         find_run("latest", tmp_path / "nowhere")
 

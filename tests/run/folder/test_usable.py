@@ -96,8 +96,7 @@ def test_newer_runs_that_are_passed_over_are_said(outputs: Path, capsys: pytest.
         (
             "reconstruct",
             "0_old",
-            "RUN=outputs/train/0_old: reconstructs nothing; ganvas sample takes GANs and priors, "
-            "whose folder tokenizer is a VQ-VAE's run",
+            "RUN=outputs/train/0_old: reconstructs nothing; ganvas sample takes GANs and priors",
         ),
         ("codes", "0_old", "RUN=outputs/train/0_old: has no codes; it must be the run of a VQ-VAE"),
         ("evaluate", "4_", "RUN=outputs/train/4_classes: neither samples nor reconstructs; there is"),
@@ -128,3 +127,15 @@ def test_torch_is_not_imported_for_it(outputs: Path) -> None:
     source = "import sys; from ganvas.cli.main import main; code = main(['sample', '2_vq'])\n"
     source += "sys.exit(9 if 'torch' in sys.modules else code)"
     assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["reconstruct", "codes"])
+def test_the_tokenizer_of_a_prior_is_named(command: str, tmp_path: Path) -> None:
+    prior = tmp_path / "prior"
+    for folder, able in ((prior, ["samples"]), (prior / "tokenizer", ["reconstructs"])):
+        folder.mkdir()
+        (folder / "run.yaml").write_text("{}")
+        (folder / "status.json").write_text(json.dumps({"abilities": able}))
+    with pytest.raises(OptionError, match=f"^RUN={prior}: .*; its tokenizer's run is {prior}/tokenizer$"):
+        find_usable(str(prior), tmp_path, NEEDS[command])
+    assert find_usable(f"{prior}/tokenizer", tmp_path, NEEDS[command]).path == prior / "tokenizer"

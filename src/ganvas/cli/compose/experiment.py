@@ -117,18 +117,12 @@ def composed(
     Raises:
         OptionError: what cannot be resolved, or is of another shape than its readers take.
     """
-    choices = {
-        key: str(value)
-        for key, value in config.hydra.runtime.choices.items()
-        if not key.startswith("hydra/") and not (value is None and key.startswith("model/schedule@"))
-    }
+    choices, written = _choices(config), values_written(overrides)
     with open_dict(config):
-        del config["hydra"]
-        written = values_written(overrides)
-        for key, value in recipes_own(choices).items():
+        for key in of_other_parts(config, overrides):
             section, _, name = key.rpartition(".")
-            if key not in written and OmegaConf.select(config, key) == value:
-                del OmegaConf.select(config, section)[name]
+            del OmegaConf.select(config, section)[name]
+        del config["hydra"]
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
     _check_groups(unresolved_config, choices, written)
     check_lists(unresolved_config, written)
@@ -166,6 +160,22 @@ def composed(
     except RecursionError as error:
         raise OptionError("config", "", "its interpolations form a cycle; break it") from error
     return Composed(plain, choices, list(overrides), origins, unresolved_config)
+
+
+def _choices(config: Any) -> dict[str, str]:
+    """Group -> chosen option of Hydra's config."""
+    return {
+        key: str(value)
+        for key, value in config.hydra.runtime.choices.items()
+        if not key.startswith("hydra/") and not (value is None and key.startswith("model/schedule@"))
+    }
+
+
+def of_other_parts(config: Any, overrides: Sequence[str]) -> list[str]:
+    """Keys of Hydra's config that the recipe sets for another part than the chosen one; they go with that."""
+    written, own = values_written(overrides), recipes_own(_choices(config))
+    there = {key: OmegaConf.select(config, key) for key in own if key not in written}
+    return [key for key, value in there.items() if value == own[key]]
 
 
 def _settle_runs(plain: dict[str, Any], *, is_job: bool, awaited: Collection[str]) -> None:

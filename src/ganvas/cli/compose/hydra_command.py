@@ -12,7 +12,7 @@ import hydra
 from hydra.errors import HydraException
 
 from ganvas.cli.arguments import named
-from ganvas.cli.compose.experiment import compose
+from ganvas.cli.compose.experiment import compose, of_other_parts
 from ganvas.cli.compose.explain import composition_errors, known_keys
 from ganvas.cli.compose.folders import make_importable
 from ganvas.cli.compose.hydra_internals import command_line_flags, command_line_parser, compose_config
@@ -29,11 +29,13 @@ def hydra_command(argv: Sequence[str]) -> int:
         OptionError: a flag that neither ganvas nor Hydra has, or a config that does not compose.
     """
     _check_flags(argv)
-    _check_composes(argv)
+    overrides, left_out = _check_composes(argv)
     register_resolvers()
     if "--config-dir" in argv:
         make_importable(Path(argv[list(argv).index("--config-dir") + 1]).resolve())
-    sys.argv = ["ganvas", *argv]
+    # Behind the last override: argparse takes those that stand together.
+    behind = max((place for place, word in enumerate(argv, 1) if word in overrides), default=0)
+    sys.argv = ["ganvas", *argv[:behind], *(f"~{key}" for key in left_out), *argv[behind:]]
 
     def nothing(_config: Any) -> None:
         raise OptionError(" ".join(argv), "", "is not understood; ganvas train --help lists what is")
@@ -42,8 +44,12 @@ def hydra_command(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check_composes(argv: Sequence[str]) -> None:
-    """Raises OptionError where what is to be printed does not compose: Hydra would end with its own words."""
+def _check_composes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides, and keys of a config to be printed that no run would have (:func:`of_other_parts`).
+
+    Raises:
+        OptionError: it does not compose; Hydra would end with its own words.
+    """
     parser = command_line_parser()
 
     def refuse(message: str) -> NoReturn:
@@ -56,12 +62,13 @@ def _check_composes(argv: Sequence[str]) -> None:
     if arguments.multirun:  # Hydra would run the sweep itself
         raise OptionError("--multirun", "", "has no one config to print; leave out -m, or what prints")
     if not (arguments.cfg or arguments.info):
-        return
+        return [], []
     name, overrides = arguments.config_name or "train", arguments.overrides
     with hydra_session(arguments.config_dir) as session, composition_errors(session, overrides):
-        compose_config(session, name, overrides)
+        left_out = of_other_parts(compose_config(session, name, overrides), overrides)
     if arguments.resolve:
         compose(overrides, config_dir=arguments.config_dir, config_name=name)
+    return overrides, left_out if arguments.cfg == "job" else []
 
 
 def _check_flags(argv: Sequence[str]) -> None:

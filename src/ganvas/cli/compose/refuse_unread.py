@@ -28,7 +28,9 @@ _OF_EVERY = re.compile(r"hydra\.searchpath$")
 def check_experiment(
     composed: Composed, *, config_dir: str | None, config_name: str, allow: Sequence[str] = ()
 ) -> None:
-    """What can be said against a composed experiment before torch is imported; sets its ``allow_imports``.
+    """What can be said against a composed experiment before it is built; sets its ``allow_imports``.
+
+    torch is imported only where a metric is named, which its classes must report.
 
     Args:
         composed: the experiment; its config is changed.
@@ -46,6 +48,21 @@ def check_experiment(
     config["allow_imports"] = [*dict.fromkeys([*composed.allow_imports, *allow]), *user_modules(config_dir)]
     check_targets(config, config["allow_imports"])
     check_read(composed, config_dir=config_dir, config_name=config_name)
+    _check_metrics(config)
+
+
+def _check_metrics(config: dict[str, Any]) -> None:
+    """Raises OptionError at a metric that is optimized or watched and that a run never reports."""
+    monitor = ((config.get("callback") or {}).get("checkpoint") or {}).get("monitor")
+    if config.get("optimized_metric") is None and not isinstance(monitor, str):
+        return
+    from ganvas.run.config.optimized import objectives
+    from ganvas.run.config.reported import check_reported  # torch, for seconds
+
+    for metric, _ in objectives(config):
+        check_reported(config, metric)
+    if isinstance(monitor, str):
+        check_reported(config, monitor, "callback.checkpoint.monitor")
 
 
 def check_read(composed: Composed, *, config_dir: str | None, config_name: str) -> None:

@@ -42,7 +42,7 @@ def plot_modes(arguments: argparse.Namespace) -> int:
 
     folders = find_runs(arguments.run, Path(arguments.output_dir), need=NEEDS["plot --modes"])
     require(len(folders) <= _MOST_RUNS, "RUN", len(folders), f"must be at most {_MOST_RUNS} runs")
-    require_matplotlib()
+    require_matplotlib(("command", "plot"))
     if arguments.config_dir is not None:
         make_importable(check_config_dir(arguments.config_dir))
     allow = [*arguments.allow_imports, *user_modules(arguments.config_dir)]

@@ -50,7 +50,7 @@ def plot_rates(arguments: argparse.Namespace) -> int:
     from ganvas.run.folder.usable import NEEDS
 
     if out is not None:
-        require_matplotlib()
+        require_matplotlib(("command", "plot"))
     need = NEEDS["plot --rate-distortion"]
     folders = find_runs(arguments.run, Path(arguments.output_dir), need=need)
     if arguments.config_dir is not None:

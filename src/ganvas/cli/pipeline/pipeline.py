@@ -52,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
         config_dir=arguments.config_dir,
         config_name=arguments.config_name,
         allow=arguments.allow_imports,
+        begins=not arguments.dry_run,
     )
     if arguments.dry_run:
         print_plan(planned)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ganvas.cli.compose.refuse_unread import check_experiment
 from ganvas.cli.compose.secrets import hidden_values
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.pipeline.commands import check_commands
+from ganvas.cli.pipeline.rehearse import rehearse
 from ganvas.cli.pipeline.routes import Routes
 from ganvas.errors import REDACTED, OptionError, require
 from ganvas.files.folders import expanded
@@ -54,13 +56,15 @@ def plan_pipeline(
     config_dir: str | None = None,
     config_name: str = "train",
     allow: Sequence[str] = (),
+    begins: bool = False,
 ) -> Planned:
-    """Composes every stage and checks it; writes nothing.
+    """Composes every stage, checks it and builds its parts as far as can be; writes nothing.
 
     Args:
         name: of a YAML in the folder ``pipeline`` of the packaged groups, or of the user's own.
         overrides: a word of one stage begins with its name and a dot; others are for all with such a key.
         config_dir, config_name, allow: as of ``ganvas.cli.train.train``.
+        begins: whether it is about to be run: then data are read, too.
 
     Raises:
         OptionError: ``NAME``, a key of a stage (under the stage's name), or a key that no stage has.
@@ -73,6 +77,16 @@ def plan_pipeline(
     first = next(made[stage.index] for stage in stages if stage.trains)
     planned.pipeline.folder = _folder(name, routes, first, overrides)
     planned.pipeline.about = new_about(name, overrides, config_name, provenance(first))
+
+    @contextmanager
+    def naming(stage: Stage) -> Iterator[None]:
+        with routes.named(stage):
+            try:
+                yield
+            except OptionError as error:
+                raise made[stage.index].named_as_written(error) from error
+
+    rehearse(stages, naming, begins=begins)
     return planned
 
 
@@ -181,7 +195,7 @@ def _check_runs(stages: Sequence[Stage]) -> list[str]:
             require(fits, f"{stage.name}.{option}", f"{{{earlier.name}}}", need.reason)
         if stage.trains and stage.rests_on():
             runs = " and ".join(stage.rests_on())
-            later.append(f"{stage.name}: whether it fits the run of {runs} is told once that is there")
+            later.append(f"{stage.name}: what rests on the trained run of {runs} is told once that is there")
     return later
 
 

@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
             row["run"],
             row["state"],
             str(row["examples_seen"]),
-            format_metrics(row["metrics"], row["protocols"]),
+            format_metrics(row["metrics"], row["protocols"], row["main_metric"]),
         )
         for row in rows
     )

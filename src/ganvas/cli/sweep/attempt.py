@@ -66,7 +66,7 @@ def attempt(frozen: Frozen, arguments: argparse.Namespace, *, says_how: bool = T
         _clear(folder.path)
     config["allow_imports"] = allow
     try:
-        outcome = train({"ganvas": frozen.provenance, "config": config})
+        outcome = train({"ganvas": frozen.provenance, "config": config}, quiet=True)
     except OptionError as error:
         from ganvas.cli.compose.experiment import Composed  # Hydra, for seconds
 

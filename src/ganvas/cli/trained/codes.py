@@ -79,7 +79,7 @@ def run(argv: Sequence[str]) -> int:
 
     model, data, _ = load_run(folder, allow=allow)
     if not has_codes(model):
-        raise OptionError("RUN", folder.path, NEEDS["codes"].reason)
+        raise NEEDS["codes"].refusal(folder)
     if pair is None:
         _write_sheet(model, data, arguments, out)
     else:

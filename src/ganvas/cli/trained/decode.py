@@ -97,7 +97,7 @@ def decode(arguments: argparse.Namespace, out: Path | None) -> Read:
     from ganvas.codec.coder import require_constriction
     from ganvas.codec.container import read_container
 
-    require_constriction()
+    require_constriction(("command", "decode"))
     file = read_container(arguments.file)
     _check_fits(file, out)
     model = _model(arguments, file)

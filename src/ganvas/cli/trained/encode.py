@@ -90,7 +90,7 @@ def encode(arguments: argparse.Namespace) -> dict[str, Any]:
     from ganvas.codec.coder import require_constriction
     from ganvas.run.load import load_run
 
-    require_constriction()
+    require_constriction(("command", "encode"))
     for word in arguments.files:
         require(Path(word).exists(), "FILES", word, "is no file and no folder; name some")
     recipe, data, _ = load_run(folder, allow=allow)

@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
 
     model, data, _ = load_run(folder, allow=allow)
     if not isinstance(model, Reconstructs):
-        raise OptionError("RUN", folder.path, NEEDS["reconstruct"].reason)
+        raise NEEDS["reconstruct"].refusal(folder)
     kind = data.modality
     if arguments.out is None:
         out = name.with_name(f"{name.name}{kind.sheets[0]}")

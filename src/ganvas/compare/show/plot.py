@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.compare.show.chart import BAND, DASHES, FAINT, FEW, ON_WHITE, WIDTH, Chart, count
-from ganvas.errors import OptionError
+from ganvas.errors import missing_extra
 from ganvas.files.text import one_line
 from ganvas.files.write import write_bytes
 from ganvas.functional.cache import cache_dir
@@ -21,14 +21,17 @@ _MOST_NUMBERS = 24
 _COLUMNS = 3
 
 
-def require_matplotlib() -> None:
-    """Raises OptionError where the extra is missing. Fonts found by it are kept in ganvas' cache folder."""
+def require_matplotlib(of: tuple[str, object] | None = None) -> None:
+    """Raises OptionError where the extra is missing, under the option and value ``of`` that need it.
+
+    Fonts found by it are kept in ganvas' cache folder.
+    """
     os.environ.setdefault("MPLCONFIGDIR", str(cache_dir() / "matplotlib"))
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # that it builds its list of fonts is no news
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise OptionError("plot", "matplotlib", "needs an extra; pip install 'ganvas[plot]'") from error
+        raise missing_extra("plot", "matplotlib", of) from error
 
 
 def draw(charts: Sequence[Chart], labels: Sequence[str], out: Path, numbers: Sequence[str] = ()) -> None:
@@ -41,7 +44,7 @@ def draw(charts: Sequence[Chart], labels: Sequence[str], out: Path, numbers: Seq
         numbers: lines of text below the panels, of what has one point.
 
     Raises:
-        OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
+        OptionError: matplotlib is missing; OSError where the file cannot be written.
     """
     columns = max(1, min(_COLUMNS, len(charts)))
     rows = -(-len(charts) // columns)
@@ -69,7 +72,7 @@ def save_figure(out: Path, inches: tuple[float, float], fill: Callable[[Any], No
     """Writes a figure of this size that ``fill`` draws.
 
     Raises:
-        OptionError: ``plot`` where matplotlib is missing; OSError where the file cannot be written.
+        OptionError: matplotlib is missing; OSError where the file cannot be written.
     """
     require_matplotlib()
     import matplotlib

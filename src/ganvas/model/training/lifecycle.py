@@ -239,6 +239,15 @@ class Lifecycle(pl.LightningModule):
         network; after :meth:`check_data`. A resumed run whose values differ is refused."""
         return {}
 
+    @classmethod
+    def reported_with(cls, parts: Mapping[str, type | None]) -> tuple[str, ...]:  # noqa: ARG003  # hook
+        """``reports`` without what never comes of parts of these classes.
+
+        Args:
+            parts: argument of the constructor -> class of what it is given; None where it is left out.
+        """
+        return cls.reports
+
     def validation_sums(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over a held-out batch's samples [B, ...], each of any shape, or sparse; networks in eval mode.
 

@@ -15,6 +15,9 @@ from ganvas.metric.reconstruction_evaluation import BETTER
 from ganvas.modality.image import Image
 from ganvas.modality.interface import Modality
 from ganvas.modality.points import Points, Values
+from ganvas.modality.sound import Sound
+from ganvas.modality.text import Text
+from ganvas.model.training.lifecycle import Lifecycle
 from ganvas.run.config.allowed import locate
 from ganvas.run.config.build import build
 from ganvas.run.config.optimized import objectives
@@ -118,17 +121,25 @@ def reported_metrics(config: Mapping[str, Any]) -> tuple[dict[str, str | None], 
             metrics = metrics if isinstance(metrics, dict) else {}
             found |= dict(_sample_metrics(metrics, f"callback.{name}.metrics"))
         if kind is Evaluation and hasattr(recipe, "bits"):
+            by_data = _of_modality(_class_of(config.get("data")), Sound, Text)
+            found |= {metric: way or _of_bits(metric) for metric, way in by_data.items()}
             found |= OF_LIKELIHOOD
         elif recipe is None:
             complete = False
     return found, complete
 
 
-def _of_modality(data: type | None) -> Mapping[str, str | None]:
+def _of_bits(metric: str) -> str | None:
+    """Fewer bits are better, but for those of the codes alone."""
+    return None if metric.startswith("code_") else "min"
+
+
+def _of_modality(data: type | None, *more: type[Modality]) -> Mapping[str, str | None]:
     """What reconstructions get by what the samples are; of data that do not say it before they are read, by
-    any of what they may be."""
+    any of what they may be: of codes also ``more``."""
     declared: type[Modality] | None = getattr(data, "modality_kind", None)
-    return declared.reports if declared else {**Image.reports, **Points.reports, **Values.reports}
+    kinds: tuple[type[Modality], ...] = (declared,) if declared else (Image, Points, Values, *more)
+    return {metric: way for kind in kinds for metric, way in kind.reports.items()}
 
 
 def _sample_metrics(metrics: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | None]]:
@@ -145,6 +156,8 @@ def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     targets = [str(node.get("_target_")) for _, node in _callbacks(config)]
     if not said or any(not target.startswith("ganvas.") for target in targets):
         return None
+    if recipe is not None and issubclass(recipe, Lifecycle):
+        said = recipe.reported_with(_parts(config.get("model") or {}))
     quantizer = _class_of((config.get("model") or {}).get("quantizer"))
     if quantizer is not None:
         losses = getattr(quantizer, "losses", None)  # of what it notes; None: it does not say
@@ -152,6 +165,17 @@ def _tags(config: Mapping[str, Any]) -> tuple[str, ...] | None:
         said = (*said, *own)
     records = any((kind := _class_of(node)) and issubclass(kind, Record) for _, node in _callbacks(config))
     return (*said, *_COMMON) if records else ("health/",)
+
+
+def _parts(model: Mapping[str, Any]) -> dict[str, type | None]:
+    """Section of the model -> the class of its part, None where it is left out; others are not there."""
+    sections = {name: node for name, node in model.items() if node is None or _is_section(node)}
+    kinds = {name: _class_of(node) for name, node in sections.items()}
+    return {name: kind for name, kind in kinds.items() if kind or _target(sections[name]) is None}
+
+
+def _is_section(node: Any) -> bool:
+    return isinstance(node, dict) and "_target_" in node
 
 
 def _callbacks(config: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

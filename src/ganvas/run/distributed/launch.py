@@ -209,7 +209,12 @@ class Ranks:
 
 
 def launch(
-    run: dict[str, Any], *, count: int, resume: RunFolder | None = None, overrides: Sequence[str] = ()
+    run: dict[str, Any],
+    *,
+    count: int,
+    resume: RunFolder | None = None,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Outcome:
     """Trains what ``run`` describes on ``count`` ranks of this machine; as run/train_run.py's ``train``.
 
@@ -225,6 +230,7 @@ def launch(
             "run": run,
             "resume": None if resume is None else str(resume.path),
             "overrides": list(overrides),
+            "quiet": quiet,
             "path": import_path(),
             "secrets": known_secrets(),
         }

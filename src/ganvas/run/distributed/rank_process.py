@@ -43,7 +43,8 @@ def main(handles: list[int]) -> int:
     resume = None if task["resume"] is None else RunFolder(_path(task["resume"]))
     listener = handles[1] if len(handles) > 1 else None
     try:
-        outcome = train(task["run"], resume=resume, overrides=task["overrides"], listener=listener)
+        options = {"overrides": task["overrides"], "quiet": task["quiet"]}
+        outcome = train(task["run"], resume=resume, listener=listener, **options)
     except OptionError as error:
         if os.environ.get(DEBUG) == "1":
             say_page(scrub(traceback.format_exc()), error=True, flush=True)

@@ -25,5 +25,6 @@ def describe(folder: RunFolder) -> dict[str, Any]:
         "model": choices.get("model"),
         "data": choices.get("data"),
         "metrics": status.get("metrics") or {},
+        "main_metric": main if isinstance(main := status.get("main_metric"), str) else None,
         "protocols": noted_protocols(status),
     }

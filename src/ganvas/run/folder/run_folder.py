@@ -54,6 +54,7 @@ EXPORTS = "export"  # folder in a run, of what was exported of it
 _MAX_CHECKPOINT = 1 << 36  # bytes
 
 _LONGEST_NAME = 255  # bytes, of a file's or a folder's
+_NO_NAME = "no run's name begins so"
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,7 @@ def create(
             listed |= {
                 "choices": dict(run.get("ganvas", {}).get("choices") or {}),
                 "run_yaml_bytes": (place.path / "run.yaml").stat().st_size,
+                "main_metric": _main_metric(run["config"]),
             }
             began = timestamp()
             RunFolder(place.path).write_status(
@@ -230,6 +232,13 @@ def create(
         reason = f"cannot be written ({error.strerror}); make room, or name another folder"
         raise OptionError("paths.output_dir", path.parent, reason) from error
     return RunFolder(path)
+
+
+def _main_metric(config: dict[str, Any]) -> str | None:
+    """What a run is judged by, as its ``metrics`` name it: what is optimized, or its recipe's own."""
+    asked = config.get("optimized_metric") or (config.get("model") or {}).get("main_metric")
+    one = asked[0] if isinstance(asked, list) else asked
+    return one.removeprefix("evaluation/") if isinstance(one, str) else None
 
 
 def _copy_weights(run: RunFolder, sha256: str, to: Path) -> None:
@@ -294,7 +303,8 @@ def find_run(name: str, output_dir: Path) -> RunFolder:
         return RunFolder(path)
     runs = all_runs(output_dir)
     if not runs:
-        raise OptionError("RUN", name, f"there is no run under {output_dir}; ganvas train makes one")
+        none = "there is no run" if name == "latest" else f"{no_run_at(name)}, and no run"
+        raise OptionError("RUN", name, f"{none} under {output_dir}; ganvas train makes one")
     if name == "latest":
         return runs[-1]
     fitting = [run for run in runs if run.path.name == name]
@@ -308,4 +318,11 @@ def find_run(name: str, output_dir: Path) -> RunFolder:
 
     close = difflib.get_close_matches(name, [run.path.name for run in runs], n=1, cutoff=0.3)
     hint = f"did you mean {close[0]}?" if close else f"see ganvas runs ls (folder {output_dir})"
-    raise OptionError("RUN", name, f"no run's name begins so; {hint}")
+    raise OptionError("RUN", name, f"{no_run_at(name) if os.sep in name else _NO_NAME}; {hint}")
+
+
+def no_run_at(name: str) -> str:
+    """Why the folder that a user named is none of a run."""
+    if not os.path.exists(name):
+        return "there is no such folder"
+    return "holds no run.yaml" if os.path.isdir(name) else "is a file, and a run is a folder"

@@ -11,7 +11,7 @@ from typing import Any
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say
 from ganvas.run.folder.lock import is_held
-from ganvas.run.folder.run_folder import RunFolder, all_runs, find_run
+from ganvas.run.folder.run_folder import TOKENIZER, RunFolder, all_runs, find_run
 
 # What a recipe can do. status.json notes it when a run begins; of older runs it is told by their parts.
 SAMPLES, LATENTS, RECONSTRUCTS = "samples", "latents", "reconstructs"
@@ -57,6 +57,13 @@ class Need:
         known = abilities(folder) if self.abilities else None
         return known is None or (not known.isdisjoint(self.abilities) and known.isdisjoint(self.without))
 
+    def refusal(self, folder: RunFolder) -> OptionError:
+        """That the run cannot do what is needed; where the tokenizer that it holds can, that one's place."""
+        own = folder.path / TOKENIZER
+        held = RECONSTRUCTS in self.abilities and (own / "run.yaml").is_file()
+        how = f"; its tokenizer's run is {own}" if held and self.is_able(RunFolder(own)) else ""
+        return OptionError("RUN", folder.path, f"{self.reason}{how}")
+
 
 ANY = Need()
 
@@ -80,12 +87,12 @@ NEEDS = {
     "neighbours": _of_a_gan("find neighbours of"),
     "reconstruct": Need(
         (RECONSTRUCTS,),
-        "reconstructs nothing; ganvas sample takes GANs and priors, whose folder tokenizer is a VQ-VAE's run",
+        "reconstructs nothing; ganvas sample takes GANs and priors",
         checkpoint=True,
     ),
     "codes": Need(
         (RECONSTRUCTS,),
-        "has no codes; it must be the run of a VQ-VAE (of a prior: its folder tokenizer)",
+        "has no codes; it must be the run of a VQ-VAE",
         checkpoint=True,
     ),
     "encode": _of_codes("has no codes; it must be the run of a VQ-VAE, or of a prior over its codes"),
@@ -152,7 +159,8 @@ def find_usable(name: str, output_dir: Path, need: Need = ANY) -> RunFolder:
         found = fitting[0]
     else:
         found = find_run(name, output_dir)
-    require(need.is_able(found), "RUN", found.path, need.reason)
+    if not need.is_able(found):
+        raise need.refusal(found)
     return found
 
 
@@ -206,7 +214,7 @@ def _newest(name: str, kind: str, output_dir: Path, need: Need) -> RunFolder:
         return fitting
     able = next((run for run in runs if need.is_able(run)), None)
     if able is None:
-        raise OptionError("RUN", runs[0].path, need.reason)
+        raise need.refusal(runs[0])
     return able  # what it lacks the command says better
 
 
