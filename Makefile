@@ -30,7 +30,7 @@ train: $(VENV)/.trains
 	@echo "watch:  $(BIN)/tensorboard --logdir $(OUT)/quickstart"
 	@echo "next:   source $(BIN)/activate    then: ganvas runs ls    ganvas train --help"
 
-PYTEST := $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist worksteal
 REST := slow or slurm or ray # marks of the tests that take long and that few changes break
 
 test: setup

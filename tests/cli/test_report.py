@@ -1,17 +1,51 @@
-"""What ``ganvas train`` says at the end: paths that are there alone."""
+"""What ``ganvas train`` says: before torch is imported, and at the end; paths that are there alone."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from refusal import SMOKE
 
 
 def paths_named(text: str) -> list[Path]:
     return [Path(word) for word in re.split(r"\s+", text) if "/" in word and not word.startswith("(")]
+
+
+def test_what_it_will_train_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+    source = "import sys, os, ganvas.cli.report as r; from ganvas.cli.main import main\n"
+    source += "class Out:\n"
+    source += "    def write(self, t):\n"
+    source += "        sys.__stderr__.write(t); sys.__stderr__.flush()\n"  # not by os._exit
+    source += "        if ', seed ' in t: os._exit(9 if 'torch' in sys.modules else 3)\n"
+    source += "    def flush(self): pass\n"
+    source += "sys.stdout = Out(); sys.exit(main(['train', 'trainer=smoke', 'seed=5', 'model=mlp_vqvae']))"
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.splitlines() == ["mlp_vqvae on digits: 640 examples, seed 5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trainer.max_examples=128"], "mlp_gan on digits: 128 examples, seed 1"),
+        (["trainer.max_examples=null", "trainer.max_steps=2"], "mlp_gan on digits: 2 batches, seed 1"),
+        (
+            ["trainer.max_examples=128", "trainer.max_epochs=1"],
+            "mlp_gan on digits: 128 examples or 1 epochs, seed 1",
+        ),
+        (["trainer.fast_dev_run=true"], "mlp_gan on digits: a trial of one batch, seed 1"),
+    ],
+)
+def test_what_it_is_about_to_do(words: list[str], said: str, ganvas) -> None:
+    assert ganvas(*SMOKE, *words).stdout.splitlines()[0] == said
 
 
 @pytest.mark.parametrize(

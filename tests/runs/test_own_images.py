@@ -28,15 +28,15 @@ def test_files_are_said_once_on_the_terminal_and_in_the_log(ganvas, there: Path)
     (there / "classes/a/notes.txt").write_text("no image")
     (there / "classes/b/9.png").touch()
     done = ganvas(*SMOKE, *WORDS, "data.on_damaged=skip")
-    files, cache, damage, *rest = done.stdout.splitlines()  # before what is about to be done
+    files, cache, damage, *rest = done.stdout.splitlines()[1:]  # behind what is about to be done
     assert files == (
         "classes: 11 images (11 .png), 2 classes; train 8, val 2 (held out), test 1 (held out); "
         "passed over: 1 .txt"
     )
     assert cache == f"classes: decoded once into {there / '.classes.ganvas'} (data.cache_dir)"
     assert damage.startswith("classes: 1 of 11 images cannot be read and are left out: b/9.png (the file is")
-    assert rest[1].startswith("folder: ")
-    assert "finished: " in rest[2]
+    assert rest[0].startswith("folder: ")
+    assert "finished: " in rest[1]
     log = (only_run(there) / "train.log").read_text()
     for line in (files, cache, damage):
         assert log.count(line) == 1
@@ -46,7 +46,7 @@ def test_shards_of_a_folder_say_what_is_in_it(ganvas, there: Path) -> None:
     done = ganvas("shards", *WORDS, "data.crop=pad", "--out", "shards")
     assert done.stdout.startswith("classes: 10 images (10 .png), 2 classes; train 7, val 2")
     done = ganvas(*SMOKE, *SHARDS)
-    assert done.stdout.splitlines()[0].startswith(
+    assert done.stdout.splitlines()[1].startswith(
         "shards: 10 images in 3 shards, 2 classes; train 7, val 2, test 1; passed over:"
     )
 

@@ -1,9 +1,9 @@
-"""What a command says once training is over."""
+"""What a command says before torch is imported, and once training is over."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,35 @@ from ganvas.cli.terminal import command_line, format_metric
 from ganvas.files.text import say
 from ganvas.run.distributed.rank_info import find_rank
 from ganvas.run.folder.short_protocol import noted_protocols
+
+
+def announce(config: Mapping[str, Any], choices: Mapping[str, Any], *, seen: int = 0) -> None:
+    """Says what is about to be trained, and how long; values are not checked yet.
+
+    Args:
+        config: of the run.
+        choices: group -> option.
+        seen: examples that the run has behind it.
+    """
+    if not find_rank().is_first:
+        return
+    what = f"{choices.get('model', 'a model')} on {choices.get('data', 'data')}"
+    goes_on = f", on from {seen:,}" if seen else ""
+    say(f"{what}: {_budget(config['trainer'])}{goes_on}, seed {config.get('seed')}", flush=True)
+
+
+def _budget(trainer: Mapping[str, Any]) -> str:
+    fast = trainer.get("fast_dev_run")
+    if fast:
+        return "a trial of one batch" if fast is True else f"a trial of {fast} batches"
+    counts = {"max_examples": "examples", "max_epochs": "epochs", "max_steps": "batches"}
+    budgets = [f"{_number(trainer.get(key))} {unit}" for key, unit in counts.items() if trainer.get(key)]
+    budgets += [str(trainer["max_time"])] if trainer.get("max_time") else []
+    return " or ".join(budgets) or "no budget"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def report(outcome: Any, own: Sequence[str] = (), *, says_how: bool = True) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from ganvas.cli.arguments import modules_and_overrides, named_run, own_code, run_parser
 from ganvas.cli.compose.secrets import fill_secrets, leaves, require_secrets
 from ganvas.cli.compose.unread import leaf_keys, unread
-from ganvas.cli.report import report
+from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError
 from ganvas.files.plain import parse_plain
 from ganvas.pipeline.find import pipeline_there
@@ -113,6 +113,9 @@ def continue_run(
         config = fill_secrets(config, dict(leaves(secrets)))
     require_secrets(config)
     config["allow_imports"] = list(allow)
+    if not quiet:
+        status = folder.read_status()
+        announce(config, folder.choices(status), seen=int(status.get("examples_seen", 0)))
     from ganvas.run.start import train
 
     whole = {"ganvas": run["ganvas"], "config": config}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.cli.arguments import Parser, add_own_code, add_places, modules_and_overrides, own_code
 from ganvas.cli.compose.describe import groups
 from ganvas.cli.compose.folders import user_modules
-from ganvas.cli.report import report
+from ganvas.cli.report import announce, report
 from ganvas.errors import OptionError, require
 from ganvas.files.text import say, say_page
 
@@ -153,6 +153,8 @@ def train_composed(
 
     try:
         check_experiment(composed, config_dir=config_dir, config_name=config_name, allow=allow)
+        if not quiet:
+            announce(composed.config, composed.choices)
         from ganvas.run.start import train as live
 
         return live({"ganvas": provenance(composed, command), "config": composed.config}, quiet=quiet)

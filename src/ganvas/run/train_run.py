@@ -19,7 +19,7 @@ from ganvas.callback.run_state import RunState, give_state
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
-from ganvas.run.config.announced import Announcement
+from ganvas.run.config.announced import SaysFolder
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized
@@ -72,7 +72,7 @@ def train(
         resume: the run to continue, in its own folder.
         overrides: what its resumption changes, for the record; they are in ``config`` already.
         listener: see :class:`ganvas.run.distributed.group.Group`.
-        quiet: whether nothing is said of what is about to be trained.
+        quiet: whether it is not said where the run lies.
 
     Raises:
         OptionError: before anything is written.
@@ -126,7 +126,7 @@ def _train(
                 metrics = folder.read_status().get("metrics") or {}
                 note = f"it was finished already; a larger {larger}=... would go on"
                 return Outcome(folder, "finished", 0, metrics, [note])
-        says = [] if quiet or not first_rank else [Announcement(config, run["ganvas"].get("choices") or {})]
+        says = [] if quiet or not first_rank else [SaysFolder(folder.path)]
         while True:
             try:
                 return _train_once(parts, run, folder, resume_plan, group, says)
