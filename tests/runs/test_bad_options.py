@@ -202,8 +202,9 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_train_refuses(case: str, ganvas, there: Path) -> None:
+def test_train_refuses(case: str, ganvas, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words, key, parts = CASES[case]
+    monkeypatch.setenv("GANVAS_CACHE", str(there / "empty"))  # no classifier of another test's
     refused(ganvas, there, [*SMOKE, *words], key, *parts)
 
 

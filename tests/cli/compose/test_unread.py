@@ -108,12 +108,16 @@ class Effects:
         self.config = OmegaConf.create(copy.deepcopy(tree))
         given = reached(tree)
         self.given = given.keys()
-        self.derived = [path for path, value in given.items() if "${" in str(value)]  # all that another changes
+        self.derived = [
+            path for path, value in given.items() if "${" in str(value)
+        ]  # all that another changes
         self.before = self.resolved()
 
     def resolved(self) -> list[Any]:
         found = (OmegaConf.select(self.config, path, throw_on_missing=True) for path in self.derived)
-        return [OmegaConf.to_container(one, resolve=True) if OmegaConf.is_config(one) else one for one in found]
+        return [
+            OmegaConf.to_container(one, resolve=True) if OmegaConf.is_config(one) else one for one in found
+        ]
 
     def acts(self, key: str) -> bool:
         """Whether another value of the key changes something."""

@@ -10,6 +10,7 @@ from ganvas.cli.compose.experiment import Composed, composed
 from ganvas.cli.compose.explain import composition_errors
 from ganvas.cli.compose.hydra_internals import (
     apply_overrides,
+    base,
     compose_config,
     is_group,
     parse_overrides,
@@ -61,5 +62,5 @@ class Composer:
         groups = tuple(overrides)
         if groups not in self._bases:
             with composition_errors(self.hydra, groups):
-                self._bases[groups] = compose_config(self.hydra, self.config_name, groups)
+                self._bases[groups] = base(self.hydra, self.config_name, groups)
         return self._bases[groups]

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.explain import composition_errors, unresolved, values_written
-from ganvas.cli.compose.hydra_internals import compose_config
+from ganvas.cli.compose.hydra_internals import compose_on_base
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session
 from ganvas.cli.compose.unread import check_lists, recipes_own, value_at
@@ -101,7 +101,7 @@ def compose(
     """
     with hydra_session(config_dir) as hydra:
         with composition_errors(hydra, overrides):
-            config = compose_config(hydra, config_name, overrides)
+            config = compose_on_base(hydra, config_name, overrides)
         return composed(config, overrides)
 
 

@@ -1,4 +1,4 @@
-"""Where a run lies, said as its training begins: until then something may be refused, and nothing is written."""
+"""Where a run lies, said as its training begins: until then it may be refused, and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ganvas.cli.compose.hydra_internals import base, compose_config, compose_on_base
+from ganvas.cli.compose.session import hydra_session
+
+WORDS = [
+    ["model=vqvae", "trainer.max_examples=3", "~callback.preview"],
+    ["experiment=r3gan", "+model.foo={a: ${seed}}", "name='a b'"],
+    ["data=toy", "~callback", "++trainer.x=[1,2]"],
+    ["model=mlp_vqvae", "model/quantizer=fsq", "hydra.job.chdir=true", "hydra/launcher=basic"],
+]
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_it_is_what_hydra_composes_and_a_change_of_one_changes_no_other(words: list[str]) -> None:
+    with hydra_session(None) as hydra:
+        plain = compose_config(hydra, "train", words)
+        for _ in range(2):
+            found = compose_on_base(hydra, "train", words)
+            for name in ("task", "hydra"):  # they list the choices alone
+                assert set(found.hydra.overrides[name]) <= set(plain.hydra.overrides[name])
+                found.hydra.overrides[name] = plain.hydra.overrides[name]
+            found.hydra.job.override_dirname = plain.hydra.job.override_dirname
+            assert found == plain
+            found.seed = 99
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(Path(__file__).parents[3] / "conf", conf)
+    with hydra_session(None, packaged=conf) as hydra:
+        first = base(hydra, "train", ["data=digits"])
+        assert base(hydra, "train", ["data=digits"]) is first
+        text = (conf / "data" / "digits.yaml").read_text().replace("batch_size: 64", "batch_size: 7")
+        (conf / "data" / "digits.yaml").write_text(text)
+        assert base(hydra, "train", ["data=digits"]).data.batch_size == 7
+        (conf / "data" / "other.yaml").write_text("a: 1\n")
+        os.utime(conf / "data" / "other.yaml", (1, 1))
+        assert base(hydra, "train", ["data=other"]).data == {"a": 1}
+        (conf / "data" / "other.yaml").write_text("a: 2\n")
+        assert base(hydra, "train", ["data=other"]).data == {"a": 2}
