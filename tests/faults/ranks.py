@@ -1,7 +1,7 @@
 """Two gloo ranks in processes of their own: kills and stops of either, no orphan, the same run in the end.
 
-A launcher is a fork of this process and its ranks are forks of it, so that a start costs no imports; where the
-start itself is broken, all three are real processes that import.
+A launcher is a fork of this process and its ranks are forks of it, so that a start costs no imports; where
+the start itself is broken, all three are real processes that import.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fork_here import Fork
 from forge import Try
+from fork_here import Fork
 from recipes import BATCH, Plan, checkpoint, checkpoints, resume_words, train_words
 
 from compare import difference, states

@@ -24,6 +24,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,8 +87,7 @@ def serve(listener: socket.socket, life: int) -> None:
             assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
             if (pid := os.fork()) == 0:
                 asked = json.loads(request)
-                address = asked["serve_children"]
-                become(asked, files, lambda: forked.serve_children(lambda: address))
+                become(asked, files, partial(_serve_children, asked["serve_children"]))
             status, *others = files
             for number in others:
                 os.close(number)
@@ -98,6 +98,10 @@ def serve(listener: socket.socket, life: int) -> None:
 def _tell(status: int, value: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
         os.write(status, f"{value}\n".encode())
+
+
+def _serve_children(address: str) -> None:
+    forked.serve_children(lambda: address)
 
 
 def become(asked: dict[str, Any], files: list[int], ready: Callable[[], None]) -> NoReturn:
