@@ -40,7 +40,7 @@ class Fork(subprocess.Popen):
 
 
 def _ready() -> None:
-    """In the child: what it starts is forked too. /proc shows no fork's environment: a rank's name has its number."""
+    """In the child: what it starts is forked too. /proc hides the environment of forks: a rank is named."""
     subprocess.Popen = Fork  # type: ignore[misc]
     if "LOCAL_RANK" in os.environ:
         Path("/proc/self/comm").write_text(f"rank {os.environ['LOCAL_RANK']}")
