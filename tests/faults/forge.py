@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+PARALLEL = (os.cpu_count() or 1) + 1  # tries at a time: one of them waits for a disk, a signal or a peer
 _SUBREAPER = 36  # prctl(2): orphans of a try come to the try, which ends them
 
 
@@ -192,7 +193,7 @@ class _Running:
 
 
 def run_tries(
-    tries: Iterable[Try], work: Path, *, parallel: int = 2, keep: bool = False, results: list[Result]
+    tries: Iterable[Try], work: Path, *, parallel: int = PARALLEL, keep: bool = False, results: list[Result]
 ) -> list[Result]:
     """Runs every try, ``parallel`` at a time, into ``results``; folders of tries that survived are removed.
 
