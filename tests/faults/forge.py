@@ -53,6 +53,12 @@ def import_all() -> None:
         "ganvas.cli.sweep.launchers",
         "omegaconf._impl",
         "tensorboard.compat.proto.event_pb2",
+        "tensorboard.plugins.hparams.api_pb2",
+        "tensorboard.plugins.hparams.metadata",
+        "torch.profiler._cupti_monitor",
+        "torch.utils.serialization.config",
+        "fsspec.implementations.chained",
+        "encodings.utf_8_sig",  # another user may not be able to read it
     ):
         importlib.import_module(name)
     importlib.import_module("PIL.Image").preinit()
