@@ -165,7 +165,8 @@ def _evaluate(stop: Stop, code: int, run: Path, folder: Path) -> str | None:
     if code == 0 or (stop.code is not None and code != stop.code):
         return f"exit {code}, not {stop.code}: {_said(folder)}"
     if stop.code is None:
-        return None
+        went_on = checkpoint(run, _STEPS).exists()
+        return "the ranks that were left trained on to the end" if went_on else None
     status = json.loads((run / "status.json").read_text())
     newest = int(max(checkpoints(run)).stem)
     if status["state"] != "interrupted" or (stop.times == 1 and status["examples_seen"] != newest):
