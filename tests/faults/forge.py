@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PARALLEL = (os.cpu_count() or 1) + 1  # tries at a time: one of them waits for a disk, a signal or a peer
+# Tries at a time: one of them waits for a disk, a signal or a peer.
+PARALLEL = min(len(os.sched_getaffinity(0)), 16) + 1
 _SUBREAPER = 36  # prctl(2): orphans of a try come to the try, which ends them
 
 
