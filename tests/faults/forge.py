@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# Tries at a time: one of them waits for a disk, a signal or a peer.
+PARALLEL = min(len(os.sched_getaffinity(0)), 16) + 1
 _SUBREAPER = 36  # prctl(2): orphans of a try come to the try, which ends them
 
 
@@ -52,6 +54,12 @@ def import_all() -> None:
         "ganvas.cli.sweep.launchers",
         "omegaconf._impl",
         "tensorboard.compat.proto.event_pb2",
+        "tensorboard.plugins.hparams.api_pb2",
+        "tensorboard.plugins.hparams.metadata",
+        "torch.profiler._cupti_monitor",
+        "torch.utils.serialization.config",
+        "fsspec.implementations.chained",
+        "encodings.utf_8_sig",  # another user may not be able to read it
     ):
         importlib.import_module(name)
     importlib.import_module("PIL.Image").preinit()
@@ -192,7 +200,7 @@ class _Running:
 
 
 def run_tries(
-    tries: Iterable[Try], work: Path, *, parallel: int = 2, keep: bool = False, results: list[Result]
+    tries: Iterable[Try], work: Path, *, parallel: int = PARALLEL, keep: bool = False, results: list[Result]
 ) -> list[Result]:
     """Runs every try, ``parallel`` at a time, into ``results``; folders of tries that survived are removed.
 

@@ -1,4 +1,8 @@
-"""Two gloo ranks in processes of their own: kills and stops of either, no orphan, the same run in the end."""
+"""Two gloo ranks in processes of their own: kills and stops of either, no orphan, the same run in the end.
+
+A launcher is a fork of this process and its ranks are forks of it, so that a start costs no imports; where
+the start itself is broken, all three are real processes that import.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forge import Try
+from fork_here import Fork
 from recipes import BATCH, Plan, checkpoint, checkpoints, resume_words, train_words
 
 from compare import difference, states
@@ -95,12 +100,16 @@ def _chain(folder: Path, recipe: str, stops: list[Stop]) -> tuple[str | None, in
     return difference(straight, run), len(stops)
 
 
-def _start(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+def _start(folder: Path, words: list[str], *, imports: bool = False) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    out = (folder / f"{len(list(folder.glob('*.log'))):02d}.log").open("wb")
-    return subprocess.Popen(
-        [sys.executable, "-m", "ganvas", *words], cwd=folder, stdout=out, stderr=out, start_new_session=True
-    )
+    with (folder / f"{len(list(folder.glob('*.log'))):02d}.log").open("wb") as out:
+        return (subprocess.Popen if imports else Fork)(
+            [sys.executable, "-m", "ganvas", *words],
+            cwd=folder,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
 
 
 def _said(folder: Path) -> str:
@@ -120,7 +129,7 @@ def _run_to_end(folder: Path, words: list[str]) -> str | None:
 def _stretch(folder: Path, words: list[str], stop: Stop) -> str | None:
     """One start and its stop; what was wrong with it."""
     run = folder / "run"
-    process = _start(folder, words)
+    process = _start(folder, words, imports=stop.while_starting)
     wanted = len(checkpoints(run)) + _NEW
     reached: Callable[[], bool] = lambda: len(checkpoints(run)) >= wanted  # noqa: E731
     if stop.while_starting:
@@ -156,7 +165,8 @@ def _evaluate(stop: Stop, code: int, run: Path, folder: Path) -> str | None:
     if code == 0 or (stop.code is not None and code != stop.code):
         return f"exit {code}, not {stop.code}: {_said(folder)}"
     if stop.code is None:
-        return None
+        went_on = checkpoint(run, _STEPS).exists()
+        return "the ranks that were left trained on to the end" if went_on else None
     status = json.loads((run / "status.json").read_text())
     newest = int(max(checkpoints(run)).stem)
     if status["state"] != "interrupted" or (stop.times == 1 and status["examples_seen"] != newest):
@@ -194,14 +204,18 @@ def _session(leader: int) -> list[int]:
 
 
 def _ranks(process: subprocess.Popen[bytes]) -> dict[int, int]:
-    """Rank to process number: each carries LOCAL_RANK; -1 is the launcher."""
+    """Rank to process number: each carries LOCAL_RANK, a fork in its name; -1 is the launcher."""
     found = {-1: process.pid}
     for pid in _session(process.pid):
         try:
+            name = Path(f"/proc/{pid}/comm").read_text()
             pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
             continue
+        rank = name.removeprefix("rank ").strip() if name.startswith("rank ") else None
         for pair in pairs:
-            if pair.startswith(b"LOCAL_RANK=") and pid != process.pid:
-                found[int(pair.partition(b"=")[2])] = pid
+            if pair.startswith(b"LOCAL_RANK="):
+                rank = pair.partition(b"=")[2].decode()
+        if rank is not None and pid != process.pid:
+            found[int(rank)] = pid
     return found

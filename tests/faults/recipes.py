@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from composed import compose_once
 from forge import Result, Try, ganvas
 
 STEPS = 30  # batches; an epoch of digits has 22 of 64, so that an epoch ends on the way
@@ -87,7 +88,7 @@ FURTHER = {
     # Clips at drawn places of files, from a cache beside the run; residual codes that are left out.
     "sound_vqvae": [
         *("model=sound_vqvae", "data=sound_folder", "data.cache_dir=cache", "data.crop_length=64"),
-        *("model.encoder.strides=[2,2]", "model.encoder.base_channels=4", "model.embedding_dim=4"),
+        *("model.encoder.strides=[4]", "model.encoder.base_channels=4", "model.embedding_dim=4"),
         *("model.num_embeddings=16", "model.quantizer.levels=2", "model/reconstruction_loss=l1"),
         "callback.preview.every_examples=704",
     ],
@@ -183,6 +184,7 @@ class Plan:
             name = f"straight-{recipe}-{workers}"
             if name not in self.made:
                 self.made.add(name)
+                compose_once(train_words(recipe, workers))
                 tries.append(Try(name, lambda folder, r=recipe, w=workers: self._make(r, w)))
         return tries
 

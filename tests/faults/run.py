@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
+
 import system_calls
 from forge import Result, import_all, run_tries
 from recipes import Plan

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from composed import compose_once
 from forge import Ended, Try, ganvas, start
 from recipes import BATCH, RECIPES, Plan, checkpoint, resume_words, train_words
 
@@ -41,6 +42,11 @@ _CASES: list[tuple[str, str, int, str, int | None]] = [
 ]
 # A second SIGINT at the same place: the run is left at once, with the checkpoint of batch 10.
 _TWICE = [("in-d", 14, "mlp_gan"), ("in-g", 7, "mlp_gan"), ("checkpoint-before-fsync", 2, "vqvae")]
+
+
+def prepare() -> None:
+    for recipe in RECIPES:
+        compose_once(_words(recipe))
 
 
 def tries(plan: Plan) -> Iterator[Try]:

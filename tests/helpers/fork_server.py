@@ -23,12 +23,15 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import forked
 from forked import MODULES, PACKET
 
+_TESTS = Path(__file__).parents[1]
 _HIGH = 500  # files of a child lie above this number until they are where they belong
 _IN_HAND = (
     "torch.utils.tensorboard",
@@ -83,7 +86,8 @@ def serve(listener: socket.socket, life: int) -> None:
             request, files, _, _ = socket.recv_fds(listener, PACKET, 64)
             assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
             if (pid := os.fork()) == 0:
-                _become(json.loads(request), files)
+                asked = json.loads(request)
+                become(asked, files, partial(_serve_children, asked["serve_children"]))
             status, *others = files
             for number in others:
                 os.close(number)
@@ -96,8 +100,15 @@ def _tell(status: int, value: int) -> None:
         os.write(status, f"{value}\n".encode())
 
 
-def _become(asked: dict[str, Any], files: list[int]) -> NoReturn:
-    """The child: puts everything as a new process finds it, runs the module, and ends as Python ends."""
+def _serve_children(address: str) -> None:
+    forked.serve_children(lambda: address)
+
+
+def become(asked: dict[str, Any], files: list[int], ready: Callable[[], None]) -> NoReturn:
+    """The child: puts everything as a new process finds it, runs the module, and ends as Python ends.
+
+    ``ready`` is called before the module is run; ``files`` is what the module's docstring lists.
+    """
     code = 1
     try:
         if asked["start_new_session"]:
@@ -105,7 +116,7 @@ def _become(asked: dict[str, Any], files: list[int]) -> NoReturn:
         elif asked["process_group"] is not None:
             os.setpgid(0, asked["process_group"])
         _place(dict(zip([0, 1, 2, *asked["pass_fds"]], files[1:], strict=True)))
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(asked["cwd"])
@@ -113,13 +124,12 @@ def _become(asked: dict[str, Any], files: list[int]) -> NoReturn:
         os.environ.update(asked["env"])
         _standard_streams()
         __import__("numpy").random.seed()  # else all children draw the same
-        sys.path.remove(str(Path(__file__).parent))
+        sys.path[:] = [entry for entry in sys.path if not Path(entry).is_relative_to(_TESTS)]
         own = asked["env"].get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [entry for entry in own if entry and entry not in sys.path]
         if asked["looks_here"]:
             sys.path.insert(0, asked["cwd"])
-        address = asked["serve_children"]
-        forked.serve_children(lambda: address)
+        ready()
         code = _run(asked["module"], asked["words"])
     except BaseException:
         traceback.print_exc()

@@ -35,15 +35,14 @@ class Forked(subprocess.Popen):
 
     def _execute_child(self, *given: Any) -> None:
         asked = inspect.signature(_REAL._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
-        request = _request(**asked)
+        request = request_of(**asked)
         self._status: int | None = None
         if request is None:
             super()._execute_child(*given)  # type: ignore[misc]
             return
         address = _address()
         request["serve_children"] = address
-        ends = [asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
-        standard = [number if end == -1 else end for number, end in enumerate((ends[0], ends[3], ends[5]))]
+        ends, standard = ends_of(asked)
         self._status, writing = os.pipe()
         self._text = b""
         try:
@@ -93,7 +92,13 @@ class Forked(subprocess.Popen):
         return code
 
 
-def _request(
+def ends_of(asked: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """The ends of the pipes of a Popen, and the files that are the child's standard streams."""
+    ends = [asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
+    return ends, [number if end == -1 else end for number, end in enumerate((ends[0], ends[3], ends[5]))]
+
+
+def request_of(
     args: Any,
     executable: Any,
     preexec_fn: Any,
