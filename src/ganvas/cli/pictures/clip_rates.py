@@ -144,7 +144,7 @@ def formats_of(facts: DataFacts, clips: Sequence[Tensor], *, stoi: bool = False)
             understood = Understood(facts) if stoi else None
             point = measure(clips, modality, codec, level, None if understood is None else understood.take)
             more = {} if understood is None else understood.values()
-            points.append(point._replace(distances=point.distances | more))
+            points.append(ClipPoint(point.setting, point.bits, point.distances | more))
         curves.append(ClipCurve(codec.name, "format", points))
     return curves
 
