@@ -129,7 +129,7 @@ def formats_of(facts: DataFacts, clips: Sequence[Tensor], *, stoi: bool = False)
         facts: of the data.
         stoi: measures it too.
     """
-    from ganvas.metric.rate_distortion.sound_codecs import CODECS, measure
+    from ganvas.metric.rate_distortion.sound_codecs import CODECS, ClipPoint, measure
     from ganvas.modality.sound import Sound
 
     modality, curves = facts.modality, list[ClipCurve]()
