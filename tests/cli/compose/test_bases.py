@@ -18,8 +18,12 @@ WORDS = [
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_it_is_what_hydra_composes_and_a_change_of_one_changes_no_other(words: list[str]) -> None:
+def test_it_is_what_hydra_composes_and_a_change_of_one_changes_no_other(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with hydra_session(None) as hydra:
+        compose_on_base(hydra, "train", words)
+        monkeypatch.chdir(tmp_path)
         plain = compose_config(hydra, "train", words)
         for _ in range(2):
             found = compose_on_base(hydra, "train", words)

@@ -143,6 +143,7 @@ def compose_on_base(hydra: Any, name: str, overrides: Sequence[str]) -> Any:
         return compose_config(hydra, name, overrides)  # which refuses it
     groups = [str(one.input_line) for one in parsed if is_group(hydra, one.key_or_group)]
     config = copy.deepcopy(base(hydra, name, groups))
+    config.hydra.runtime.cwd = os.getcwd()
     apply_overrides(config, [one for one in parsed if not is_group(hydra, one.key_or_group)])
     return config
 

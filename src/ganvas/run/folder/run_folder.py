@@ -236,7 +236,8 @@ def create(
 
 def _main_metric(config: dict[str, Any]) -> str | None:
     """What a run is judged by, as its ``metrics`` name it: what is optimized, or its recipe's own."""
-    asked = config.get("optimized_metric") or (config.get("model") or {}).get("main_metric")
+    model = config.get("model")
+    asked = config.get("optimized_metric") or (model.get("main_metric") if isinstance(model, dict) else None)
     one = asked[0] if isinstance(asked, list) else asked
     return one.removeprefix("evaluation/") if isinstance(one, str) else None
 
