@@ -184,5 +184,5 @@ def test_without_matplotlib(ganvas, runs: Path, tmp_path: Path, monkeypatch: pyt
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     refused(
-        ganvas, tmp_path, ["plot", "a1"], "plot", "=matplotlib: needs an extra", "pip install 'ganvas[plot]'"
+        ganvas, tmp_path, ["plot", "a1"], "command", "=plot: needs matplotlib", "pip install 'ganvas[plot]'"
     )
