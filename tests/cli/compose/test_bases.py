@@ -19,8 +19,12 @@ WORDS = [
 ]
 
 
-def as_written(config: Any) -> Any:
-    return OmegaConf.to_container(config, resolve=False)  # a time is another one a second later
+def as_written(config: Any) -> dict[str, Any]:
+    """Without interpolations resolved, as a time is another one a second later; without the lists of what
+    was overridden, where the choices stand alone."""
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    del plain["hydra"]["overrides"], plain["hydra"]["job"]["override_dirname"]
+    return plain
 
 
 @pytest.mark.parametrize("words", WORDS)
@@ -33,10 +37,6 @@ def test_it_is_what_hydra_composes_and_a_change_of_one_changes_no_other(
         plain = compose_config(hydra, "train", words)
         for _ in range(2):
             found = compose_on_base(hydra, "train", words)
-            for name in ("task", "hydra"):  # they list the choices alone
-                assert set(found.hydra.overrides[name]) <= set(plain.hydra.overrides[name])
-                found.hydra.overrides[name] = plain.hydra.overrides[name]
-            found.hydra.job.override_dirname = plain.hydra.job.override_dirname
             assert as_written(found) == as_written(plain)
             found.seed = 99
 
