@@ -101,7 +101,7 @@ CASES = [
     _address("export", "file:HERE"),
     _address("reconstruct", "s3://bucket/run"),
     _words("resume_of_an_address", "train", "resume='http://localhost/run'", says="is an address"),
-    _words("run_above", "sample", "../../run", says="there is no run"),
+    _words("run_above", "sample", "../../run", says="no run under"),
     _words("name_above", "train", "name=../canary", says="name=../canary"),
     _words("name_absolute", "train", "name=/canary", says="name=/canary"),
     _words(

@@ -49,8 +49,9 @@ def times(run: Path) -> dict[str, int]:
 
 
 def test_a_failed_stage_is_mended_and_the_whole_is_what_plain_commands_make(
-    mine: tuple[str, ...], ganvas: Callable[..., Any]
+    mine: tuple[str, ...], ganvas: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))  # no classifier of another test's
     done = ganvas(*mine, "paths.run_dir=p", "prior.metric/features=classifier", code=2, fresh=True)
     assert "stage 2 of 3, prior: ganvas train model=autoregressive" in done.stdout
     assert done.stdout.endswith("go on with: ganvas resume p --config-dir conf\n")

@@ -106,6 +106,11 @@ def test_a_metric_without_a_direction_is_refused(ganvas, tmp_path: Path) -> None
 
 
 def test_a_metric_that_never_comes_is_said_with_those_that_do(ganvas, tmp_path: Path) -> None:
-    done = ganvas("train", "optimized_metric=evaluation/kid", *SMOKE, "callback=[evaluation,record]")
+    words = ("train", "optimized_metric=evaluation/kid", *SMOKE, "callback=[evaluation,record]")
+    done = ganvas(*words, code=2)
+    assert done.stderr.startswith("optimized_metric=evaluation/kid: no run of this config reports it; did")
+    assert not (tmp_path / "outputs").exists()
+    # What a callback of somebody else's reports is not known before.
+    done = ganvas(*words, "+callback.other._target_=pytorch_lightning.callbacks.ModelSummary")
     assert "optimized_metric=evaluation/kid was never reported; there are: " in done.stdout + done.stderr
     assert "evaluation/fid" in done.stdout + done.stderr

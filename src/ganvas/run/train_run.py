@@ -248,7 +248,7 @@ def _train_once(
     stop = StopOnSignal(folder, deferred, max_seconds=options.max_seconds, is_handed_on=not group.is_alone)
     is_unfinished = resume_plan is not None and not resume_plan.finished
     ours = [ResumeAtEnd(is_unfinished=is_unfinished), stop, StatusWriter(folder), Journal(folder.path)]
-    callbacks = [*says, *ours, *parts.callbacks, deferred]
+    callbacks = [*ours, *parts.callbacks, *says, deferred]
     give_state(callbacks, state)
     is_saved = True
     restore_handlers = stop.handle_signals()
