@@ -58,11 +58,12 @@ def processes(*words: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
-    """One cluster for all tests: its start takes seconds. Home is a folder that must stay empty."""
+    """One cluster for all tests, the second one of this process. Home is a folder that must stay empty."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HOME", str(home))
         patched.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "helpers"))
+        Ray(StandIn(tmp_path_factory.mktemp("first")), RayOptions(num_cpus=0.25)).close()
         made = Ray(StandIn(tmp_path_factory.mktemp("sweep")), RayOptions(num_cpus=0.25))
         own = made._own
         assert own is not None

@@ -7,6 +7,7 @@ soon after its task's worker. The sweep's folder must lie where all machines see
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -30,6 +31,12 @@ from ganvas.sweep.interface import Job
 _LOOK = 0.2  # seconds between two looks of a task at its job
 # Set before Ray is imported: it reports nobody's use, and writes no token into the home folder.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@functools.cache
+def _token() -> str:
+    """Of this process's clusters, one after the other: Ray reads it once, and keeps it."""
+    return secrets.token_hex(32)
 
 
 def run_job(command: JobCommand, index: int, stop: Path, folder: str, given: Mapping[str, str]) -> int:
@@ -189,7 +196,7 @@ class Ray:
         address = self.options.address
         if address is None:
             # In the environment alone: Ray would write a token into the home folder.
-            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
             self._own = tempfile.mkdtemp(prefix="ganvas-ray-", dir="/tmp")  # its sockets' paths must be short
         import ray
 
