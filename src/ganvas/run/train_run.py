@@ -16,10 +16,10 @@ from ganvas.callback.agenda import Agenda
 from ganvas.callback.checkpoint import Checkpoint
 from ganvas.callback.early_stopping import EarlyStopping
 from ganvas.callback.run_state import RunState, give_state
+from ganvas.callback.says_folder import SaysFolder
 from ganvas.errors import NonFiniteError, OptionError, RollbackError
 from ganvas.run.checkpoint.drift import environment
 from ganvas.run.checkpoint.resume_plan import ResumePlan, check_seen_by_all
-from ganvas.run.config.announced import SaysFolder
 from ganvas.run.config.budget import beyond_budget
 from ganvas.run.config.build import check_targets
 from ganvas.run.config.optimized import check_optimized

@@ -45,8 +45,6 @@ BUILD: dict[str, Callable[[], Quantizer]] = {
     "vq_ema, k-means and rotation": lambda: EMAVectorQuantizer(11, 3, gradient="rotation", start="kmeans"),
 }
 POSITIONS: dict[str, tuple[int, ...]] = {"multiscale": (4, 4)}  # of one that takes maps of one size alone
-# Whose C++ is compiled, a search and a rounding, a quarter of a minute each; of all others the graphs alone.
-KERNELS = ("vq_ema", "fsq")
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
 
 
@@ -54,8 +52,4 @@ OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Makes new ones, of 3 dimensions."""
     name = request.param
-    return Subject(
-        BUILD[name],
-        positions=[POSITIONS[name]] if name in POSITIONS else ANY_POSITIONS,
-        backend="inductor" if name in KERNELS else "aot_eager",
-    )
+    return Subject(BUILD[name], positions=[POSITIONS[name]] if name in POSITIONS else ANY_POSITIONS)

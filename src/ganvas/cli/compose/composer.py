@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from ganvas.cli.compose.experiment import Composed, composed
 from ganvas.cli.compose.explain import composition_errors
-from ganvas.cli.compose.hydra_internals import (
-    apply_overrides,
-    base,
-    compose_config,
-    is_group,
-    parse_overrides,
-)
+from ganvas.cli.compose.hydra_internals import compose_config, is_group
+from ganvas.cli.compose.session import kept_base, on_base
 from ganvas.sweep.tree import RUN_DIR
 
 
@@ -42,10 +36,7 @@ class Composer:
         """
         overrides = [*overrides, f"paths.run_dir='{RUN_DIR}'"]
         with composition_errors(self.hydra, overrides):
-            parsed = parse_overrides(overrides)
-            groups = [str(one.input_line) for one in parsed if self.is_group(one.key_or_group)]
-            config = copy.deepcopy(self.base(groups))
-            apply_overrides(config, [one for one in parsed if not self.is_group(one.key_or_group)])
+            config = on_base(self.hydra, self.config_name, overrides, self.base)
             return composed(config, overrides[:-1], is_job=awaited is None, awaited=awaited or ())
 
     def hydra_section(self, overrides: Sequence[str]) -> Any:
@@ -62,5 +53,5 @@ class Composer:
         groups = tuple(overrides)
         if groups not in self._bases:
             with composition_errors(self.hydra, groups):
-                self._bases[groups] = base(self.hydra, self.config_name, groups)
+                self._bases[groups] = kept_base(self.hydra, self.config_name, groups)
         return self._bases[groups]

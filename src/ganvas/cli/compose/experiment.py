@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.explain import composition_errors, unresolved, values_written
-from ganvas.cli.compose.hydra_internals import compose_on_base
+from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
-from ganvas.cli.compose.session import hydra_session
+from ganvas.cli.compose.session import hydra_session, kept_base, on_base
 from ganvas.cli.compose.unread import check_lists, recipes_own, value_at
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import current_folder, expanded
@@ -28,6 +30,7 @@ from ganvas.run.folder.run_folder import check_name, new_folder_path
 from ganvas.run.folder.usable import NEEDS, Need, find_usable
 
 NEEDED = {"model.init_from": Need(checkpoint=True), "data.tokenizer": NEEDS["codes"]}
+_composed_before = itertools.count()  # how often this process has
 _MAX_NAME, _MAX_PATH = 200, 3000  # bytes; file systems take 255 and 4096, and a run's files are below
 
 
@@ -101,8 +104,14 @@ def compose(
     """
     with hydra_session(config_dir) as hydra:
         with composition_errors(hydra, overrides):
-            config = compose_on_base(hydra, config_name, overrides)
+            config = _composed_by_hydra(hydra, config_name, overrides)
         return composed(config, overrides)
+
+
+def _composed_by_hydra(hydra: Any, name: str, overrides: Sequence[str]) -> Any:
+    if not next(_composed_before):  # most processes compose once, and what is kept would serve nobody
+        return compose_config(hydra, name, overrides)
+    return on_base(hydra, name, overrides, partial(kept_base, hydra, name))
 
 
 def composed(

@@ -6,10 +6,7 @@ imports ``hydra._internal`` or ``hydra.core``, or reads an attribute that begins
 
 from __future__ import annotations
 
-import copy
-import os
 from argparse import ArgumentParser
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +30,7 @@ __all__ = [
 ]  # they tell what :func:`sweep_of` returns; Hydra exports them nowhere
 
 _LONGEST_WORD = 131_072  # letters; Linux takes no longer one
-_MOST_BASES = 256  # configs that are kept, of some hundred kilobytes each
 _LONGEST_KEY = 250  # letters; Hydra looks for a file of this name, and file systems take 255
-
-_bases: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
 
 @contextmanager
@@ -98,11 +92,6 @@ def check_words(overrides: Sequence[str]) -> None:
             raise OptionError(key, value, f"{error}; write a smaller value") from error
 
 
-def is_sweep(parsed: Any) -> bool:
-    """Whether an override has several values, which composing refuses."""
-    return bool(parsed.is_sweep_override())
-
-
 def sweep_of(parsed: Any) -> Any:
     """The IntervalSweep, RangeSweep or ChoiceSweep of an override; its public ``value()`` refuses sweeps."""
     return parsed._value
@@ -130,49 +119,3 @@ def command_line_parser() -> ArgumentParser:
 def command_line_flags() -> set[str]:
     """Every flag of Hydra's; argparse has no public list."""
     return {flag for action in get_args_parser()._actions for flag in action.option_strings}
-
-
-def compose_on_base(hydra: Any, name: str, overrides: Sequence[str]) -> Any:
-    """As :func:`compose_config`, but that its section ``hydra`` lists the choices alone.
-
-    Hydra walks the defaults list for most of its time, and a process may compose the same choices many times:
-    jobs of a sweep, a notebook, tests.
-    """
-    parsed = parse_overrides(overrides, hydra)
-    if any(is_sweep(one) for one in parsed):
-        return compose_config(hydra, name, overrides)  # which refuses it
-    groups = [str(one.input_line) for one in parsed if is_group(hydra, one.key_or_group)]
-    config = copy.deepcopy(base(hydra, name, groups))
-    config.hydra.runtime.cwd = os.getcwd()
-    apply_overrides(config, [one for one in parsed if not is_group(hydra, one.key_or_group)])
-    return config
-
-
-def base(hydra: Any, name: str, groups: Sequence[str]) -> Any:
-    """The config of these choices of options, kept while the packaged groups stay as they are; copy it before
-    a change."""
-    folders = config_folders(hydra)
-    if len(folders) > 1:  # a user's own, which may be of any size
-        return compose_config(hydra, name, groups)
-    key = (name, *groups, *_state_of(folders))
-    if key not in _bases:
-        _bases[key] = compose_config(hydra, name, groups)
-        if len(_bases) > _MOST_BASES:
-            _bases.popitem(last=False)
-    _bases.move_to_end(key)
-    return _bases[key]
-
-
-def _state_of(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Path, time of change and size of each file in them."""
-    found = []
-    waiting = [str(folder) for folder in folders]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    waiting.append(entry.path)
-                else:
-                    state = entry.stat()
-                    found.append((entry.path, state.st_mtime_ns, state.st_size))
-    return sorted(found)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,22 @@ from omegaconf import OmegaConf
 from omegaconf.resolvers import oc
 
 from ganvas.cli.compose.folders import check_config_dir, make_importable
-from ganvas.cli.compose.hydra_internals import open_hydra
+from ganvas.cli.compose.hydra_internals import (
+    apply_overrides,
+    compose_config,
+    config_folders,
+    is_group,
+    open_hydra,
+    parse_overrides,
+)
 from ganvas.errors import OptionError
 from ganvas.files.folders import packaged_conf
 from ganvas.files.plain import load_yaml
 from ganvas.functional.sides import growing_sides
 from ganvas.run.config.places import ALLOW
+
+_MOST_BASES = 64  # configs that are kept, of a quarter of a megabyte each
+_bases: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
 
 @contextmanager
@@ -41,6 +54,53 @@ def hydra_session(
         make_importable(users)
     with open_hydra(packaged or packaged_conf(), users) as hydra:
         yield hydra
+
+
+def on_base(hydra: Any, name: str, overrides: Sequence[str], base_of: Callable[[Sequence[str]], Any]) -> Any:
+    """A config of overrides, whose section ``hydra`` lists the choices of options alone.
+
+    Hydra walks the defaults list for most of its time: here only where ``base_of`` does, for other choices.
+
+    Args:
+        base_of: gives the config of the choices; it stays as it is.
+    """
+    parsed = parse_overrides(overrides, hydra)
+    if any(one.is_sweep_override() for one in parsed):
+        return compose_config(hydra, name, overrides)  # which refuses it
+    chosen = [is_group(hydra, one.key_or_group) for one in parsed]
+    config = copy.deepcopy(base_of([str(one.input_line) for one, is_one in zip(parsed, chosen) if is_one]))
+    apply_overrides(config, [one for one, is_one in zip(parsed, chosen) if not is_one])
+    return config
+
+
+def kept_base(hydra: Any, name: str, groups: Sequence[str]) -> Any:
+    """The config of these choices of options, kept while the packaged groups stay as they are, for a process
+    that composes many times (a notebook, tests); copy it before a change."""
+    folders = config_folders(hydra)
+    if len(folders) > 1:  # a user's own, which may be of any size
+        return compose_config(hydra, name, groups)
+    key = (name, *groups, *_state_of(folders))
+    if key not in _bases:
+        _bases[key] = compose_config(hydra, name, groups)
+        if len(_bases) > _MOST_BASES:
+            _bases.popitem(last=False)
+    _bases.move_to_end(key)
+    return _bases[key]
+
+
+def _state_of(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Path, time of change and size of each file in them."""
+    found = []
+    waiting = [str(folder) for folder in folders]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    waiting.append(entry.path)
+                else:
+                    state = entry.stat()
+                    found.append((entry.path, state.st_mtime_ns, state.st_size))
+    return sorted(found)
 
 
 @contextmanager

@@ -50,13 +50,16 @@ class Understood:
     """STOI of whole sounds beside what else is measured; a mean over sounds, those without a value left out.
 
     Args:
-        facts: of the data.
+        facts: of the data; None: nothing is measured.
 
     Raises:
         OptionError: ``--stoi``: these samples have none, or pystoi is missing.
     """
 
-    def __init__(self, facts: DataFacts) -> None:
+    def __init__(self, facts: DataFacts | None) -> None:
+        self._metric: Any = None
+        if facts is None:
+            return
         from ganvas.metric.perceptual.stoi import STOI
 
         self._metric, self._modality = STOI(), cast("Modality", facts.modality)
@@ -68,10 +71,14 @@ class Understood:
 
     def take(self, clip: Tensor, made: Tensor) -> None:
         """A sound int16 [C, T], and what became of it."""
+        if self._metric is None:
+            return
         x, y = (self._modality.to_model(side[None].cpu()) for side in (clip, made))
         self._metric.update(original=x, reconstruction=y)
 
     def values(self) -> dict[str, float]:
+        if self._metric is None:
+            return {}
         value = float(self._metric.compute()["stoi"])
         rule = "is of speech, and none of these sounds holds 0.4 seconds of it; leave it out"
         require(not math.isnan(value), "--stoi", True, rule)
@@ -98,10 +105,9 @@ def curve_of(
     model, points = CodedModel(recipe, data, place), []
     _, whole = unit_of(model.modality, clips)
     for levels in [model.num_levels] if model.has_prior else range(1, model.num_levels + 1):
-        understood = Understood(data.facts()) if stoi else None
-        also = None if understood is None else understood.take
-        coded = code_clips(model, clips, levels=levels, batch_size=_BATCH, also=also)
-        distances = coded.means() | ({} if understood is None else understood.values())
+        understood = Understood(data.facts() if stoi else None)
+        coded = code_clips(model, clips, levels=levels, batch_size=_BATCH, also=understood.take)
+        distances = coded.means() | understood.values()
         if model.has_prior:
             bits = 0.0
             for start in range(0, len(coded.codes), _BATCH):
@@ -141,10 +147,9 @@ def formats_of(facts: DataFacts, clips: Sequence[Tensor], *, stoi: bool = False)
             continue
         points = []
         for level in codec.levels:
-            understood = Understood(facts) if stoi else None
-            point = measure(clips, modality, codec, level, None if understood is None else understood.take)
-            more = {} if understood is None else understood.values()
-            points.append(ClipPoint(point.setting, point.bits, point.distances | more))
+            understood = Understood(facts if stoi else None)
+            point = measure(clips, modality, codec, level, understood.take)
+            points.append(ClipPoint(point.setting, point.bits, point.distances | understood.values()))
         curves.append(ClipCurve(codec.name, "format", points))
     return curves
 

@@ -24,7 +24,6 @@ class Subject:
         positions: shapes of positions that it is given, the usual one first; of a quantizer that takes maps
             of one size alone, this size.
         batch: samples of a batch; with ``positions`` enough vectors for its codes to start at.
-        backend: of torch.compile; ``aot_eager`` compiles no kernels, in a tenth of the time.
     """
 
     def __init__(
@@ -33,9 +32,8 @@ class Subject:
         *,
         positions: Sequence[tuple[int, ...]] = ANY_POSITIONS,
         batch: int = 8,
-        backend: str = "inductor",
     ) -> None:
-        self.build, self.positions, self.batch, self.backend = build, tuple(positions), batch, backend
+        self.build, self.positions, self.batch = build, tuple(positions), batch
 
     def fresh(self) -> Quantizer:
         """A new one, in training mode, that has seen nothing."""

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from ganvas.cli.compose.hydra_internals import base, compose_config, compose_on_base
-from ganvas.cli.compose.session import hydra_session
+from ganvas.cli.compose.hydra_internals import compose_config
+from ganvas.cli.compose.session import hydra_session, kept_base, on_base
 
 WORDS = [
     ["model=vqvae", "trainer.max_examples=3", "~callback.preview"],
@@ -20,10 +21,14 @@ WORDS = [
 
 
 def as_written(config: Any) -> dict[str, Any]:
-    """Without interpolations resolved, as a time is another one a second later; without the lists of what
-    was overridden, where the choices stand alone."""
+    """Without interpolations resolved, as a time is another one a second later; without the folder, and the
+    lists of what was overridden, where the choices stand alone: no run has Hydra's section."""
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    del plain["hydra"]["overrides"], plain["hydra"]["job"]["override_dirname"]
+    del (
+        plain["hydra"]["overrides"],
+        plain["hydra"]["job"]["override_dirname"],
+        plain["hydra"]["runtime"]["cwd"],
+    )
     return plain
 
 
@@ -32,11 +37,11 @@ def test_it_is_what_hydra_composes_and_a_change_of_one_changes_no_other(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hydra_session(None) as hydra:
-        compose_on_base(hydra, "train", words)
+        on_base(hydra, "train", words, partial(kept_base, hydra, "train"))
         monkeypatch.chdir(tmp_path)
         plain = compose_config(hydra, "train", words)
         for _ in range(2):
-            found = compose_on_base(hydra, "train", words)
+            found = on_base(hydra, "train", words, partial(kept_base, hydra, "train"))
             assert as_written(found) == as_written(plain)
             found.seed = 99
 
@@ -45,13 +50,13 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     conf = tmp_path / "conf"
     shutil.copytree(Path(__file__).parents[3] / "conf", conf)
     with hydra_session(None, packaged=conf) as hydra:
-        first = base(hydra, "train", ["data=digits"])
-        assert base(hydra, "train", ["data=digits"]) is first
+        first = kept_base(hydra, "train", ["data=digits"])
+        assert kept_base(hydra, "train", ["data=digits"]) is first
         text = (conf / "data" / "digits.yaml").read_text().replace("batch_size: 64", "batch_size: 7")
         (conf / "data" / "digits.yaml").write_text(text)
-        assert base(hydra, "train", ["data=digits"]).data.batch_size == 7
+        assert kept_base(hydra, "train", ["data=digits"]).data.batch_size == 7
         (conf / "data" / "other.yaml").write_text("a: 1\n")
         os.utime(conf / "data" / "other.yaml", (1, 1))
-        assert base(hydra, "train", ["data=other"]).data == {"a": 1}
+        assert kept_base(hydra, "train", ["data=other"]).data == {"a": 1}
         (conf / "data" / "other.yaml").write_text("a: 2\n")
-        assert base(hydra, "train", ["data=other"]).data == {"a": 2}
+        assert kept_base(hydra, "train", ["data=other"]).data == {"a": 2}
