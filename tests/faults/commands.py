@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from forge import Child, Ended
+from recipes import make_sounds
 
 _SMALL = [
     "accelerator=cpu",
@@ -48,7 +49,8 @@ class Command:
 
 A, _B, _V = "outputs/train/gan-a", "outputs/train/gan-b", "outputs/train/vqvae"
 _T, _TEXTS = "outputs/train/bytes", "texts"
-_CODED = "outputs/coded.gvq"
+_S, _W, _SOUNDS = "outputs/train/codec", "outputs/train/wavegan", "sounds"
+_CODED, _CODED_SOUND = "outputs/coded.gvq", "outputs/sound.gvq"
 _OLD = b"an older file\n"
 
 
@@ -88,10 +90,19 @@ COMMANDS = {
     "export-folder": Command(
         ("export", A, "--format", "folder", "--out", "made"), "made", done="is not empty"
     ),
+    "export-onnx": Command(("export", A, "--format", "onnx", "--out", "made"), "made", done="is not empty"),
+    "export-torch": Command(("export", A, "--format", "torch", "--out", "made"), "made", done="is not empty"),
     "sample-txt": _drawn("sample", _T, "--num", "4", out="new.txt"),
     "encode-txt": Command(
         ("encode", _T, f"{_TEXTS}/0.txt", "--out", "new.gvq", "--overwrite"), "new.gvq", _OLD
     ),
+    "pictures-txt": _drawn("pictures", _T, "--kind", "complete", "--num", "2", out="new.txt"),
+    "sample-wav": Command(("sample", _W, "--num", "6", "--out", "made/"), "made", done="holds"),
+    "reconstruct-wav": _drawn("reconstruct", _S, "--num", "4", out="new.wav"),
+    "encode-wav": Command(
+        ("encode", _S, f"{_SOUNDS}/00.wav", "--out", "new.gvq", "--overwrite"), "new.gvq", _OLD
+    ),
+    "decode-wav": Command(("decode", _CODED_SOUND, _S, "--out", "made"), "made", done="is not empty"),
     "shards": Command(
         ("shards", "data=digits", "--out", "made", "--images-per-shard", "400"), "made", done="a new folder"
     ),
@@ -116,14 +127,26 @@ def make(base: Path) -> None:
         (base / _TEXTS / f"{number}.txt").write_text("a line of a text\n" * (200 + number))
     bytes_ = ["model=autoregressive", "model.prior.width=16", "model.prior.heads=2", "model.prior.depth=1"]
     bytes_ += [*_SMALL, "data=text_files", f"data.root={_TEXTS}", "data.crop_length=32"]
+    make_sounds(base / _SOUNDS, 16)
+    sounds = [*_SMALL, "data=sound_folder", f"data.root={_SOUNDS}", "data.cache_dir=outputs/cache"]
+    codec = [*sounds, "model=sound_vqvae", "data.crop_length=64", "model.encoder.strides=[4]"]
+    codec += ["model.encoder.base_channels=4", "model.embedding_dim=4", "model.num_embeddings=16"]
+    codec += ["model.quantizer.levels=2", "model/reconstruction_loss=l1"]
+    wavegan = [*sounds, "model=wavegan", "data.crop_length=512", "model.latent_dim=8"]
+    wavegan += ["model.d_steps_per_g_step=1"]
+    for network in ("generator", "discriminator"):
+        wavegan += [f"model.{network}.strides=[4,4]", f"model.{network}.base_channels=1"]
     for words in (
         [*_GAN, _SHORT, "seed=1", f"paths.run_dir={A}"],
         [*_GAN, _SHORT, "seed=2", f"paths.run_dir={_B}"],
         [*quantized, _SHORT, f"paths.run_dir={_V}"],
         [*bytes_, _SHORT, f"paths.run_dir={_T}"],
+        [*codec, _SHORT, f"paths.run_dir={_S}"],
+        [*wavegan, _SHORT, f"paths.run_dir={_W}"],
     ):
         _demand(run(["train", *words], base))
     _demand(run(["encode", _V, "--split", "test", "--num", "12", "--out", _CODED], base))
+    _demand(run(["encode", _S, f"{_SOUNDS}/00.wav", "--out", _CODED_SOUND], base))
     sweep = ["-m", "seed=1,2", *_GAN, _SHORT, "hydra.sweep.dir=outputs/sweep"]
     _demand(run(["train", *sweep], base, before=fork_jobs))
 
@@ -259,7 +282,7 @@ def _digest(path: Path) -> str:
 
 @functools.cache
 def warm() -> None:
-    """What commands import when they draw."""
+    """What commands import when they draw and export."""
     import importlib
     import importlib.util
 
@@ -270,7 +293,14 @@ def warm() -> None:
             "matplotlib.figure",
         ):
             importlib.import_module(name)
-    for name in ("safetensors.torch", "PIL.GifImagePlugin", "sklearn.datasets"):
+    for name in (
+        "safetensors.torch",
+        "PIL.GifImagePlugin",
+        "sklearn.datasets",
+        "onnxscript",
+        "soundfile",
+        "xml.etree.ElementTree",
+    ):
         importlib.import_module(name)
     from ganvas.cli.compose.experiment import compose
 

@@ -16,6 +16,7 @@ import faults
 from compare import difference, newest
 
 _NEW_MOUNTS = 0x00020000  # unshare(2): mounts of this try alone, gone with its processes
+SOUNDS_AND_TEXTS = ("sound_vqvae", "wavegan", "text_vqvae", "bytes")
 
 
 def may_mount() -> bool:
@@ -53,6 +54,9 @@ def tries(plan: Plan) -> Iterator[Try]:
         yield Try(f"EROFS-{recipe}", lambda f, r=recipe: _read_only(plan, f, r))
         yield Try(f"EACCES-somebody-elses-{recipe}", lambda f, r=recipe: _somebody_elses(plan, f, r))
         yield Try(f"tmpdir-other-device-{recipe}", lambda f, r=recipe: _tmpdir(plan, f, r, "tmpfs"))
+    for recipe in SOUNDS_AND_TEXTS:
+        yield Try(f"ENOSPC-whole-run-{recipe}", lambda f, r=recipe: _whole_run_full(plan, f, r))
+    yield Try("ENOSPC-cache-sound_vqvae", lambda f: _cache_full(plan, f, "sound_vqvae"))
 
 
 def _mount(folder: Path, kilobytes: int) -> None:
@@ -109,10 +113,12 @@ def _freed(plan: Plan, folder: Path, recipe: str) -> str | None:
 
 
 def _whole_run_full(plan: Plan, folder: Path, recipe: str) -> str | None:
-    """Logs, images and status.json lie on the full disk too."""
+    """Logs, images, sounds and status.json lie on the full disk too, and a cache of decoded sounds."""
     own_mounts()
     disk = folder / "disk"
-    _mount(disk, _kilobytes(plan, recipe, 6.3) + 120)
+    cache = plan.straight(recipe).parent / "cache"
+    kept = sum(path.stat().st_size for path in cache.iterdir()) // 1024 if cache.exists() else 0
+    _mount(disk, _kilobytes(plan, recipe, 6.3) + kept + 120)
     ended = ganvas(train_words(recipe), disk)
     run = disk / "run"
     if ended.code == 0:
@@ -123,6 +129,23 @@ def _whole_run_full(plan: Plan, folder: Path, recipe: str) -> str | None:
     if ended.code != 0:
         return f"resumed from {before}: {ended}"
     return difference(plan.straight(recipe), run)
+
+
+def _cache_full(plan: Plan, folder: Path, recipe: str) -> str | None:
+    """There is no room for the decoded sounds: nothing has begun, and nothing is left."""
+    own_mounts()
+    disk = folder / "disk"
+    _mount(disk, 120)
+    ended = ganvas(train_words(recipe), disk)
+    said = ended.err.strip().splitlines()
+    if ended.code != 2 or len(said) != 1 or "16 sound files need 25" not in said[0]:  # kB
+        return f"it was to be refused in a line: {ended}"
+    beside = (".lock", ".err", ".out")  # what the process said
+    if left := [path for path in disk.rglob("*") if path.is_file() and path.suffix not in beside]:
+        return f"{left} are left"
+    _enlarge(disk)
+    ended = ganvas(train_words(recipe), disk)
+    return str(ended) if ended.code != 0 else difference(plan.straight(recipe), disk / "run")
 
 
 def _read_only(plan: Plan, folder: Path, recipe: str) -> str | None:

@@ -96,7 +96,9 @@ def base_run(model: str, callback: str = "none") -> Path:
 
 @functools.cache  # which knows calls by the way they are written, so that there is one
 def _base_run(model: str, callback: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="ganvas-hostile-"))
+    # Workers of pytest end without their atexit, but what lies beside the tests' cache goes with the session.
+    cache = os.environ.get("GANVAS_CACHE")
+    folder = Path(tempfile.mkdtemp(prefix="ganvas-hostile-", dir=Path(cache).parent if cache else None))
     maker = os.getpid()
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == maker else None)
     code, _, err = run(

@@ -198,18 +198,23 @@ class Plan:
 
 def _make_files(folder: Path) -> None:
     """Sounds of a second and texts of 4 kB, so that an epoch of training ends within a run."""
+    make_sounds(folder / "sounds", 16)
+    (folder / "texts").mkdir()
+    for number in range(16):
+        text = "".join(f"{row} sounds of {row * number}\n" for row in range(220))
+        (folder / "texts" / f"{number:02d}.txt").write_text(text)
+
+
+def make_sounds(folder: Path, count: int) -> None:
+    """A second of a tone of its own a file, .wav and .flac in turn."""
     import numpy as np
     import soundfile
 
-    for name in _OWN_FILES.values():
-        (folder / name).mkdir(parents=True)
+    folder.mkdir(parents=True)
     time_of = np.arange(8000) / 8000
-    for number in range(16):
+    for number in range(count):
         wave = np.sin(2 * np.pi * (200 + 50 * number) * time_of) / 2
-        suffix = ("wav", "flac")[number % 2]
-        soundfile.write(folder / "sounds" / f"{number:02d}.{suffix}", wave, 8000)
-        text = "".join(f"{row} sounds of {row * number}\n" for row in range(220))
-        (folder / "texts" / f"{number:02d}.txt").write_text(text)
+        soundfile.write(folder / f"{number:02d}.{('wav', 'flac')[number % 2]}", wave, 8000)
 
 
 CASES = [(recipe, workers) for recipe in RECIPES for workers in (0, 2)]

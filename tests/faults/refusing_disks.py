@@ -49,7 +49,8 @@ _CALLS = [
 _ABSENT = {(SYNC, errno.EINVAL), (LOCK, errno.ENOSYS), (LOCK, errno.ENOLCK)}  # what nobody should notice
 _COMMANDS = (
     *("evaluate", "sample-png", "sample-npz", "sample-folder", "compare-csv", "compare-html", "plot"),
-    *("export", "shards", "runs-rm", "sweep-best", "init"),
+    *("export", "export-torch", "sample-txt", "sample-wav", "encode-wav"),
+    *("shards", "runs-rm", "sweep-best", "init"),
 )
 # On a disk that cannot be written at all: what still works (0), is computed and printed (1), or refused (2).
 _UNWRITABLE = {"evaluate": 1, "sweep-status": 0}

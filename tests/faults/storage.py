@@ -17,7 +17,7 @@ from compare import difference, newest, states
 
 TITLE = "storage faults"
 MINIMUM = 60
-NEEDS = [(recipe, 0) for recipe in RECIPES]
+NEEDS = [(recipe, 0) for recipe in (*RECIPES, *disks.SOUNDS_AND_TEXTS)]
 
 Damage = Callable[[Path], None]
 _NAMES = list(RECIPES)

@@ -33,6 +33,7 @@ from ganvas.errors import OptionError, require
 from ganvas.files.read import open_regular, read_bytes
 from ganvas.files.sealed import checksums_of, seal, unseal
 from ganvas.files.write import WholeFile, make_way
+from ganvas.functional.memory import in_words
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MAX_SIDECAR = 1 << 12, 1 << 12  # bytes of a .json, and more for each file: its name and why it is damaged
@@ -170,14 +171,14 @@ def cached_array(
             checksums = checksums_of(file.fileno(), file.seek(0, os.SEEK_END))
         with WholeFile(place / f"{name}.json") as file:
             file.write(seal({"key_sha256": digest, **about._asdict(), "crc32": checksums}))
-    except OSError as error:
-        reason = f"cannot be written ({error}); name another folder"
-        raise OptionError("cache_dir", str(place), reason) from error
-    except OptionError:
+    except (OSError, OptionError) as error:
         for folder in made:  # for nothing; one that holds a cache of another process by now stays
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        raise
+        if isinstance(error, OptionError):
+            raise
+        reason = f"cannot be written ({error}); name another folder"
+        raise OptionError("cache_dir", str(place), reason) from error
     array = _map(place / name, len(paths), content, about)
     return array._replace(is_new=True, not_believed=tuple(not_believed))
 
@@ -185,8 +186,8 @@ def cached_array(
 def _require_room(place: Path, needed: Size, count: int, kind: FileKind) -> None:
     free = shutil.disk_usage(place).free
     reason = (
-        f"{count} {kind.plural} need {needed.bytes / 1e9:.1f} GB in {place}, which has "
-        f"{free / 1e9:.1f} free; {needed.remedy}, or another cache_dir"
+        f"{count} {kind.plural} need {in_words(needed.bytes)} in {place}, which has "
+        f"{in_words(free)} free; {needed.remedy}, or another cache_dir"
     )
     require(needed.bytes <= free, needed.option, needed.value, reason)
 

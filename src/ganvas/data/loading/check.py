@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganvas.data.loading.stored import Stored
 from ganvas.errors import OptionError, require
+from ganvas.functional.memory import in_words
 from ganvas.modality.guess import modality_of_split
 from ganvas.modality.interface import Modality
 
@@ -149,6 +150,6 @@ def check_memory(images: Sequence[Tensor], image_size: int) -> None:
         needed <= there,
         "image_size",
         image_size,
-        f"needs {needed / 1e9:.0f} GB of memory for the "
-        f"images, this machine has {there / 1e9:.0f} GB; choose a smaller size",
+        f"needs {in_words(needed)} of memory for the "
+        f"images, this machine has {in_words(there)}; choose a smaller size",
     )
