@@ -11,7 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganvas.functional.nearest import nearest_code
+from ganvas.functional import fused_search
+from ganvas.functional.nearest import nearest_code, set_fused
 from runs import Bench, train
 
 # Dense peaks in TFLOP/s, without sparsity, as NVIDIA's data sheets state them: float32 outside tensor cores,
@@ -144,6 +145,12 @@ def check_search(bench: Bench) -> dict[str, Any]:
         for name, search in (("nearest_code", nearest_code), ("cdist+argmin", _by_cdist)):
             key = f"{name}, matmul_precision={precision}"
             found[key], result[key] = _timed(bench, search, rows, codebook)
+    if bench.on_gpu and fused_search.is_there():
+        set_fused(True)
+        found["nearest_code, fused"], result["nearest_code, fused"] = _timed(
+            bench, nearest_code, rows, codebook
+        )
+        set_fused(False)
     reference = found["nearest_code, matmul_precision=highest"]
     for key, indices in found.items():
         if indices is None:

@@ -36,6 +36,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     "precision_64": (["accelerator.precision=64-true"], "accelerator.precision", ["there are: 32-true"]),
     "precision_bf16_true": (["accelerator.precision=bf16-true"], "accelerator.precision", ["bf16-mixed"]),
     "matmul": (["accelerator.matmul_precision=foo"], "accelerator.matmul_precision", ["highest, high"]),
+    "fused_search_of_a_cpu": ([*CPU, "accelerator.fused_search=true"], "accelerator.fused_search", ["a GPU"]),
     "threads_none": (["accelerator.threads=0"], "accelerator.threads", ["must be from 1 to 1024"]),
     "threads_many": (["accelerator.threads=100000"], "accelerator.threads", ["must be from 1 to 1024"]),
     "nodes_none": (["accelerator.num_nodes=0"], "accelerator.num_nodes", ["must be at least 1"]),

@@ -153,7 +153,9 @@ def _draws() -> Iterator[None]:
 def _torch() -> Iterator[None]:
     import torch
 
-    cudnn = torch.backends.cudnn
+    from ganvas.functional.nearest import fused, set_fused
+
+    cudnn, searches = torch.backends.cudnn, fused()
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     precision = torch.get_float32_matmul_precision()
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -168,6 +170,7 @@ def _torch() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
+        set_fused(searches)
         torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         cudnn.benchmark, cudnn.deterministic = flags
         torch.autograd.set_detect_anomaly(*anomaly)

@@ -10,11 +10,14 @@ from torch import Tensor
 from torch.compiler import is_compiling, is_exporting
 from torch.jit import is_tracing
 
+from ganvas.errors import require
 from ganvas.functional import host_search
 
 _CPU_SCORES = 2**20  # rows times codes at a time, of a compiled program on the CPU: 4 MiB of float32
 _ACCELERATOR_SCORES = 2**24  # 64 MiB: fewer kernels
 _CENTRE_SAMPLE = 31  # codes whose median is the centre; all of a large codebook would cost a sort of it
+
+_chosen = {"fused": False}  # of the process
 
 
 def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
@@ -28,7 +31,8 @@ def nearest_code(rows: Tensor, codebook: Tensor) -> Tensor:
     would have to wait, they are not.
     The matrix of rows by codes is made in blocks, and never held whole, but for a program that torch.export
     or torch.jit.trace makes: how many blocks there are would be fixed in it. On the CPU the search needs at
-    most 8 MiB beside its arguments and its result, whatever N and K.
+    most 8 MiB beside its arguments and its result, whatever N and K. On a GPU one kernel can do it all:
+    :func:`fused`.
 
     Args:
         rows: [N, D], any float type.
@@ -57,6 +61,25 @@ def most_similar_code(rows: Tensor, codebook: Tensor) -> Tensor:
     return _best_code(rows, codebook, by_distance=False)
 
 
+def fused() -> bool:
+    """Whether a search in float32 on a GPU is one kernel of Triton; by default it is of torch's operators."""
+    return _chosen["fused"]
+
+
+def set_fused(wanted: bool) -> None:
+    """Sets what :func:`fused` gives, for the whole process, as torch.set_float32_matmul_precision.
+
+    Raises:
+        OptionError: ``fused_search`` where there is no GPU that CUDA knows, or no Triton.
+    """
+    if wanted:
+        from ganvas.functional import fused_search  # which imports Triton
+
+        there = torch.cuda.is_available() and fused_search.is_there()
+        require(there, "fused_search", True, "needs a GPU that CUDA knows, and Triton; choose false")
+    _chosen["fused"] = wanted
+
+
 @torch.no_grad()
 def _best_code(rows: Tensor, codebook: Tensor, *, by_distance: bool) -> Tensor:
     with torch.autocast(rows.device.type, enabled=False), _full_precision(rows.device):
@@ -75,6 +98,11 @@ def _search(rows: Tensor, codes: Tensor, centre: Tensor, by_distance: bool) -> T
     codes = codes - centre
     offset = codes.square().sum(1).mul_(-0.5) if by_distance else torch.zeros_like(codes[:, 0])  # [K]
     origin = centre if by_distance else torch.zeros_like(centre)
+    programmed = is_compiling() or is_exporting() or is_tracing()
+    if fused() and rows.is_cuda and codes.dtype == torch.float32 and not programmed:
+        from ganvas.functional import fused_search
+
+        return fused_search.best_code(rows, codes, offset, origin)
     if is_exporting() or is_tracing():
         chunks: Sequence[Tensor] = (rows,)
     else:

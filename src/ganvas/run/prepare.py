@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ganvas.errors import OptionError, require
+from ganvas.functional.nearest import set_fused
 from ganvas.functional.random import hash64
 from ganvas.model.interface import FromLatents, Reconstructs, Samples
 from ganvas.model.training.mistakes import check_hooks
@@ -38,6 +39,8 @@ def prepare(config: dict[str, Any]) -> tuple[Any, Recipe, TrainerOptions, Accele
     )
     options, machine = _options_of(config)
     torch.set_float32_matmul_precision(machine.matmul_precision)
+    with error_prefix("accelerator"):
+        set_fused(machine.fused_search)
     given = tokenizer_of(config, config.get("allow_imports") or ())
     data = _data_of(config, given)
     with error_prefix("data"):

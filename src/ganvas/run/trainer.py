@@ -134,6 +134,7 @@ class AcceleratorOptions:
     compile: bool
     threads: int | None
     timeout: float = 600.0  # runs of before it have none
+    fused_search: bool = False  # likewise
 
     def __post_init__(self) -> None:
         fits = self.timeout >= 1 and self.timeout < 1e7
