@@ -43,6 +43,9 @@ class Data:
             rows = x[start : start + batch_size]
             yield Batch(rows, (rows[:, 0] >= 4).long())
 
+    def num_samples(self, name: str) -> int:
+        return {"train": 30, "val": 11}[name]
+
     def facts(self) -> DataFacts:
         return DataFacts([1], 2, "abc", "Data")
 
@@ -78,6 +81,8 @@ def cached(recipe: Recipe) -> Path:
 def test_accuracy_and_weights_are_kept(end: Callable[..., Recipe], tmp_path: Path) -> None:
     recipe = end(5.5)  # 4 and 5 are told wrongly
     assert recipe.metrics == {"accuracy": pytest.approx(9 / 11)}
+    about = read_classifier(cached(recipe)).about
+    assert (about["examples_seen"], about["train_samples"]) == (64, 30)
     (row,) = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(row)["evaluation/accuracy"] == pytest.approx(9 / 11)
     for path in (cached(recipe), tmp_path / "run" / "classifier" / "weights.safetensors"):

@@ -69,6 +69,7 @@ class KeepClassifier(RunCallback):
             "accuracy": accuracy,
             "split": self.split,
             "examples_seen": module.examples_seen,
+            "train_samples": data.num_samples("train"),
             "seed": module.seed,
             "data": facts.name,
             "train_sha256": facts.train_sha256,

@@ -53,6 +53,19 @@ def test_features_and_logits_are_the_networks(trained: CNN) -> None:
     assert extractor.protocol["trained_on_sha256"] == "abc"
 
 
+@pytest.mark.parametrize(("seen", "warned"), [(29, True), (30, False)])
+def test_one_that_has_not_seen_all_training_samples_is_told(
+    seen: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = CNN(channels=1, num_classes=3, **SMALL)
+    about = ABOUT | {"examples_seen": seen, "train_samples": 30}
+    write_classifier(place_in_cache(network, FACTS), network, about)
+    make().check(FACTS)
+    said = "saw 29 examples of 30 training samples, and tells 75.0% of val rightly"
+    assert (said in caplog.text) is warned
+    assert ("ganvas train model=classifier data=digits data.image_size=9" in caplog.text) is warned
+
+
 def test_the_protocol_tells_weights_apart(trained: CNN, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     write_classifier(other, CNN(channels=1, num_classes=3, **SMALL), ABOUT)

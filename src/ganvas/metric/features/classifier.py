@@ -7,8 +7,9 @@ compare with others of the same weights alone, which the protocol names.
 from __future__ import annotations
 
 import inspect
+import logging
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from ganvas.files.folders import expanded
 from ganvas.functional.batch import DataFacts
 from ganvas.metric.classifiers import StoredClassifier, place_in_cache, read_classifier
 from ganvas.metric.interface import Features
+
+log = logging.getLogger("ganvas")
 
 _CHUNK_ON_CPU = 64  # images at a time: their activations stay in the cache
 
@@ -66,6 +69,7 @@ class Classifier:
                 f"are of another network than {shape[0]} channels, {facts.num_classes} classes and "
                 f"metric.features.network say ({str(error).splitlines()[-1].strip()}); name another file",
             ) from error
+        self._warn_of_a_trial(kept.about, facts)
         self._network = network.eval().requires_grad_(False)
         self.protocol = {
             "name": "classifier",
@@ -104,6 +108,16 @@ class Classifier:
             found = f"are {value.dtype}" if value.dtype != wanted.dtype else "are not all finite"
             how = self._command(facts) if self.weights is None else "name another file"
             raise OptionError("weights", self.weights or str(cached), f"its values of {name} {found}; {how}")
+
+    def _warn_of_a_trial(self, about: Mapping[str, Any], facts: DataFacts) -> None:
+        seen, whole, accuracy = (about.get(key) for key in ("examples_seen", "train_samples", "accuracy"))
+        if isinstance(seen, int) and isinstance(whole, int) and seen < whole:
+            right = f"{accuracy:.1%} of {about.get('split')}" if isinstance(accuracy, float) else "some"
+            log.warning(
+                "the classifier of %s saw %s examples of %s training samples, and tells %s rightly: figures "
+                "by it say little; %s trains a better one, which takes its place",
+                *(facts.name, f"{seen:,}", f"{whole:,}", right, self._command(facts)),
+            )
 
     def _command(self, facts: DataFacts) -> str:
         """What trains the classifier that is asked for; the network's options where they are not its own."""
