@@ -146,11 +146,12 @@ def check_search(bench: Bench) -> dict[str, Any]:
             key = f"{name}, matmul_precision={precision}"
             found[key], result[key] = _timed(bench, search, rows, codebook)
     if bench.on_gpu and fused_search.is_there():
+        key = "nearest_code, fused"
         set_fused(True)
-        found["nearest_code, fused"], result["nearest_code, fused"] = _timed(
-            bench, nearest_code, rows, codebook
-        )
-        set_fused(False)
+        try:
+            found[key], result[key] = _timed(bench, nearest_code, rows, codebook)
+        finally:
+            set_fused(False)
     reference = found["nearest_code, matmul_precision=highest"]
     for key, indices in found.items():
         if indices is None:

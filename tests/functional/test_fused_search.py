@@ -13,7 +13,6 @@ from ganvas.functional.nearest import fused, nearest_code, set_fused
 CASES = """
 import torch
 from ganvas.functional import fused_search
-from ganvas.functional.nearest import nearest_code
 
 assert fused_search.is_there()
 device = "cuda" if torch.cuda.is_available() else "cpu"

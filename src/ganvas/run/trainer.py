@@ -156,6 +156,8 @@ class AcceleratorOptions:
             )
         if self.accelerator == "mps" and not torch.backends.mps.is_available():
             raise OptionError("accelerator", "mps", "this machine has no MPS device; accelerator=cpu")
+        # a machine that has one may be told to train on its CPU
+        require(not (self.fused_search and self.uses_cpu), "fused_search", True, "needs a GPU; choose false")
         self._check_devices()
 
     def _check_devices(self) -> None:
