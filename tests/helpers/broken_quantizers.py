@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.functional.codes import grid_of, rows_of, straight_through
+from ganvas.functional.codes import grid_of, rows_of
 from ganvas.model.quantizer.fsq import FSQ
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
 from ganvas.model.quantizer.vectorwise import RowsOutput
@@ -254,7 +254,7 @@ class HalfLoss(_VQ):
 class Overflows(_VQ):
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         found, scaled = super().quantize(rows, weight), 1000 * rows
-        return found._replace(quantized=straight_through(quantized=found.quantized.detach(), latent=scaled))
+        return found._replace(quantized=found.quantized.detach() + (scaled - scaled.detach()))
 
 
 class MeansOfTwoKinds(_VQ):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.compiler import is_compiling
 from torch.jit import is_tracing
 from torch.nn import functional as F
@@ -44,13 +46,52 @@ def grid_of(rows: Tensor, shape: Sequence[int]) -> Tensor:
     return rows.view(*shape, rows.shape[1]).movedim(-1, 1)
 
 
-def straight_through(*, quantized: Tensor, latent: Tensor) -> Tensor:
+def straight_through(*, quantized: Tensor, latent: Tensor, slope: Tensor | None = None) -> Tensor:
     """``quantized`` exactly, with the gradient of ``latent`` (Bengio 2013, arXiv:1308.3432, section 4).
 
-    Of the same shape. The usual ``z + (q - z)`` differs from q by rounding; here the term that carries
-    the gradient is an exact zero.
+    The usual ``z + (q - z)`` differs from q by rounding; this does not. The result may lie where
+    ``quantized`` does.
+
+    Args:
+        slope: by which the gradient is multiplied, of a shape that broadcasts to theirs; a constant.
     """
-    return quantized.detach() + (latent - latent.detach())
+    eager = not (is_compiling() or is_tracing())
+    if not (eager and quantized.dtype == latent.dtype and quantized.shape == latent.shape):
+        # the term that carries the gradient is an exact zero
+        return quantized.detach() + (latent - latent.detach()) * (1 if slope is None else slope)
+    passed: Tensor = _StraightThrough.apply(quantized, latent, slope)  # type: ignore[no-untyped-call]
+    return passed
+
+
+class _StraightThrough(Function):
+    """Without it a forward pass has two more passes over memory."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*inputs: Tensor | None) -> Tensor:
+        quantized, *_ = inputs
+        assert quantized is not None
+        return quantized.detach()
+
+    @staticmethod
+    def setup_context(ctx: Any, *given: Any) -> None:
+        (_, _, slope), _ = given
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(slope)
+        ctx.save_for_forward(slope)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor | None, None]:
+        return None, _sloped(gradients[0], *ctx.saved_tensors), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor | None:
+        return _sloped(tangents[1], *ctx.saved_tensors)
+
+
+def _sloped(gradient: Tensor | None, slope: Tensor | None) -> Tensor | None:
+    return gradient if gradient is None or slope is None else gradient * slope
 
 
 def code_sums(rows: Tensor, indices: Tensor, num_codes: int) -> Tensor:

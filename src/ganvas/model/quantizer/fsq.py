@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -152,20 +153,26 @@ class FSQ(NoisyQuantizer):
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
         lines = _lines(rows)  # [N/m, m D]
-        bounded = self._bounded(lines)
-        rounded = self._rounded(bounded.detach())
-        indices = self._index(rounded)[:, None]  # [N, 1]
-        quantized = straight_through(quantized=rounded, latent=bounded)
-        if (keys := self.next_keys(rows, weight)) is not None:
-            drawn = keyed_uniform(keys, "fsq", self.embedding_dim, 2)  # [N, D, 2]
-            shift, chance = (one.reshape(lines.shape) for one in drawn.unbind(-1))
-            quantized = torch.where(chance < self.noise, bounded + shift - 0.5, quantized)
-        quantized = (quantized / self._along(self._width(rows.dtype), lines)).view(rows.shape)
+        line = self._line(lines)
+        activated = self._activated(lines, line)
+        with torch.no_grad():
+            bounded = _bounded(activated, line)
+            rounded = self._rounded(bounded, line)
+            indices = self._index(rounded, line)[:, None]  # [N, 1]
+            if (keys := self.next_keys(rows, weight)) is not None:
+                drawn = keyed_uniform(keys, "fsq", self.embedding_dim, 2)  # [N, D, 2]
+                shift, chance = (one.reshape(lines.shape) for one in drawn.unbind(-1))
+                rounded = torch.where(chance < self.noise, bounded + shift - 0.5, rounded)
+            values = rounded.div_(line.width)  # in its own memory, as much of the time is that of new one
+        quantized = straight_through(quantized=values, latent=activated, slope=line.scale / line.width)
         loss = torch.zeros((), device=rows.device, dtype=quantized.dtype)
-        return RowsOutput(quantized, indices, loss, {}, self.usage_of(indices, weight))
+        return RowsOutput(quantized.view(rows.shape), indices, loss, {}, self.usage_of(indices, weight))
 
     def search(self, rows: Tensor) -> Tensor:
-        return self._index(self._rounded(self._bounded(_lines(rows))))[:, None]
+        lines = _lines(rows)
+        line = self._line(lines)
+        bounded = _bounded(self._activated(lines, line), line)
+        return self._index(self._rounded(bounded, line), line)[:, None]
 
     def look_up(self, indices: Tensor) -> Tensor:
         digits = indices // self.radix % self.levels  # [N, D] in [0, L)
@@ -174,7 +181,8 @@ class FSQ(NoisyQuantizer):
         return codes.to(self.half_width.dtype)
 
     def squash(self, rows: Tensor) -> Tensor:
-        return self._bounded(rows) / self._width(rows.dtype)
+        line = self._line(rows)
+        return _bounded(self._activated(rows, line), line) / line.width
 
     def unsquash(self, values: Tensor) -> Tensor:
         if self.cells != "rounded":
@@ -200,28 +208,31 @@ class FSQ(NoisyQuantizer):
         digits = (rows * self._width(rows.dtype) + self._centre(rows.dtype)).round()
         return self._number(digits).view(codes.shape[0], 1, *codes.shape[2:])
 
-    def _along(self, constant: Tensor, lines: Tensor) -> Tensor:
-        """A constant [D] for each value of a line [m D]."""
-        return (
-            constant if lines.shape[1] == len(constant) else constant.repeat(lines.shape[1] // len(constant))
-        )
+    def _line(self, lines: Tensor) -> _Line:
+        """The constants of lines [N/m, m D], of their type."""
+        columns = torch.stack([one.to(lines.dtype) for one in self._columns(lines.dtype)])  # [5, D]
+        many = lines.shape[1] // self.embedding_dim
+        return _Line(*(columns if many == 1 else columns.repeat(1, many)).unbind(0))
 
-    def _bounded(self, rows: Tensor) -> Tensor:
-        """[N, D], or lines of them, to b, at least float32, in units of a cell."""
-        if self.cells != "rounded":
-            scale = (self.levels - 1 if self.cells == "symmetric" else self.levels).to(rows.dtype) / 2
-            return self._along(scale, rows) * _ACTIVATIONS[self.activation](rows)
-        h, o, s = (self._along(one, rows) for one in self._constants())
-        return h * torch.tanh(rows + s) - o
+    def _columns(self, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        width, centre = self._width(dtype), self._centre(dtype)
+        if self.cells == "rounded":
+            return *self._constants(), width, centre
+        scale = (self.levels - 1 if self.cells == "symmetric" else self.levels).to(dtype) / 2
+        return scale, torch.zeros_like(scale), torch.zeros_like(scale), width, centre
 
-    def _rounded(self, bounded: Tensor) -> Tensor:
-        """b, [N, D] or lines of them, to the level nearest to it, in units of a cell."""
+    def _activated(self, lines: Tensor, line: _Line) -> Tensor:
+        if self.cells == "rounded":
+            return (lines + line.shift).tanh_()
+        return _ACTIVATIONS[self.activation](lines)
+
+    def _rounded(self, bounded: Tensor, line: _Line) -> Tensor:
+        """b of lines to the level nearest to it, in units of a cell."""
         if self.cells == "rounded":
             return bounded.round()
-        centre = self._along(self._centre(bounded.dtype), bounded)
         # at the end of the last cell floor goes beyond it
-        digits = (bounded + centre + 0.5).floor().clamp(min=0).minimum(2 * centre)
-        return digits - centre
+        digits = (bounded + line.centre + 0.5).floor().clamp(min=0).minimum(2 * line.centre)
+        return digits - line.centre
 
     def _constants(self) -> tuple[Tensor, Tensor, Tensor]:
         """h, o and s, at least float32 [D] each."""
@@ -230,10 +241,9 @@ class FSQ(NoisyQuantizer):
         # a cast has rounded them, beyond the outermost levels where there are many
         return _bounds(self.levels, self.margin)
 
-    def _index(self, rounded: Tensor) -> Tensor:
-        """Levels in units of a cell, float [N, D] or lines of them, to int64 [N]."""
-        digits = rounded + self._along(self._centre(rounded.dtype), rounded)
-        return self._number(digits.view(-1, self.embedding_dim))
+    def _index(self, rounded: Tensor, line: _Line) -> Tensor:
+        """Levels in units of a cell, float lines [N/m, m D], to int64 [N]."""
+        return self._number((rounded + line.centre).view(-1, self.embedding_dim))
 
     def _number(self, digits: Tensor) -> Tensor:
         """float [N, D] in [0, L) to int64 [N], by Horner's scheme."""
@@ -255,6 +265,29 @@ class FSQ(NoisyQuantizer):
         if self.cells == "rounded":
             return (self.levels // 2).to(dtype)
         return (self.levels if self.cells == "equal" else self.levels - 1).to(dtype) / 2
+
+
+class _Line(NamedTuple):
+    """Constants of each dimension in turn, [m D], for all the vectors of a line.
+
+    Attributes:
+        scale: b is scale times the activation, less the offset; that is h, of other cells half their number.
+        offset: o.
+        shift: s.
+        width: cells in one unit of a code.
+        centre: the number of the level whose code is 0.
+    """
+
+    scale: Tensor
+    offset: Tensor
+    shift: Tensor
+    width: Tensor
+    centre: Tensor
+
+
+def _bounded(activated: Tensor, line: _Line) -> Tensor:
+    """b, in units of a cell."""
+    return torch.addcmul(-line.offset, activated, line.scale)
 
 
 def _lines(rows: Tensor) -> Tensor:
