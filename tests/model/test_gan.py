@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,7 @@ from ganvas.model.discriminator.mlp import MLPDiscriminator
 from ganvas.model.ema.exponential import ExponentialAverage
 from ganvas.model.gan import GAN
 from ganvas.model.generator.mlp import MLPGenerator
+from ganvas.model.generator.style import StyleGenerator
 from ganvas.model.gradient_penalty.interface import GradientPenalty
 from ganvas.model.gradient_penalty.r1 import R1
 from ganvas.model.gradient_penalty.r1_r2 import R1R2
@@ -32,6 +32,7 @@ from ganvas.model.gradient_penalty.wgan_gp import WGANGP
 from ganvas.model.head.acgan import ACGANHead
 from ganvas.model.head.plain import PlainHead
 from ganvas.model.optimizer.adam import adam
+from ganvas.model.regularizer.zcr import ZCR
 
 
 def make(**options: Any) -> GAN:
@@ -247,15 +248,26 @@ def test_torchs_own_stream_is_a_function_of_seed_and_step() -> None:
     assert not torch.equal(torch.rand(4), drawn[0])
 
 
-def test_warns_of_a_penalty_beside_batch_norm() -> None:
+def test_latents_side_by_side_bring_the_same_draws_along() -> None:
+    """A style generator mixes styles and draws noise by its latents' bits: another latent, others of both."""
+    generator = StyleGenerator(6, 1, 8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8, mixing=1.0)
+    apart = generator(torch.ones(2, 6)).diff(dim=0).square().mean()
+    model = make(generator=generator, regularizer={"zcr": ZCR(generator_weight=1.0, noise=1e-6)})
+    fit(model, 1)
+    assert 0 < -model.report["loss/regularizer/zcr/generator"] < 1e-6
+    other = generator(torch.ones(1, 6), keys=torch.tensor([1])) - generator(torch.ones(1, 6))
+    assert other.square().mean() > 1e-3
+    assert apart == 0
+
+
+def test_a_penalty_beside_batch_norm_is_remarked_on() -> None:
     coupled = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64))
     coupled.feature_dim = 64
-    with pytest.warns(UserWarning, match=r"model\.discriminator\.norm=none"):
-        make(discriminator=coupled, gradient_penalty=R1(gamma=1.0, interval=1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        make(discriminator=coupled)
-        make(gradient_penalty=R1(gamma=1.0, interval=1))
+    (line,) = make(discriminator=coupled, gradient_penalty=R1(gamma=1.0, interval=1)).remarks()
+    assert line.startswith("model.gradient_penalty=R1: ")
+    assert line.endswith("model.discriminator.norm=none or spectral")
+    assert make(discriminator=coupled).remarks() == []
+    assert make(gradient_penalty=R1(gamma=1.0, interval=1)).remarks() == []
 
 
 @pytest.mark.parametrize(("penalty", "passes"), [(R1R2(), 2), (R1(), 2), (WGANGP(), 3), (None, 2)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -96,12 +95,6 @@ class Adversary(Recipe, Scheduled):
         fixes = boundary is not None or augment is None or not augment.adapts
         require(fixes, "augment", type(augment).__name__, rule.format(type(adversarial_loss).__name__))
         self.mean_logits = MeanLogits(boundary or 0.0) if self._observes else None
-        if gradient_penalty is not None and any(_is_batch_norm(m) for m in discriminator.modules()):
-            warnings.warn(
-                "a gradient penalty is per sample, and BatchNorm in the discriminator couples the samples of "
-                "a batch (Gulrajani 2017, section 4); model.discriminator.norm=none or spectral",
-                stacklevel=3,
-            )
 
     def add_discriminator(self, optimizer: Callable[[Any], Optimizer], grad_clip: float | None) -> None:
         """Has the optimizer ``discriminator`` move it."""
@@ -179,6 +172,16 @@ class Adversary(Recipe, Scheduled):
         self.regularizer.observe(real, fake)
         if self.augment is not None and self.augment.adapts:
             self.augment.observe(sign, self.global_batch_size)
+
+    def remarks(self) -> list[str]:
+        """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""
+        found = super().remarks()
+        if self.gradient_penalty is not None and any(map(_is_batch_norm, self.discriminator.modules())):
+            reason = "it is of single samples, and BatchNorm in the discriminator couples those of a"
+            name = type(self.gradient_penalty).__name__
+            mend = "model.discriminator.norm=none or spectral"
+            found.append(f"model.gradient_penalty={name}: {reason} batch (Gulrajani 2017, section 4); {mend}")
+        return found
 
     def out_of_reach(self, batches: int, examples: int) -> list[str]:
         """See :class:`ganvas.model.training.lifecycle.Lifecycle`."""

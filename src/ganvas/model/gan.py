@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from ganvas.errors import require
 from ganvas.functional.batch import Batch
+from ganvas.functional.keyed_random import keys_of
 from ganvas.functional.precision import widened
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule
@@ -183,6 +184,8 @@ class GAN(LatentGenerator, Adversary):
         draws: Draws,
     ) -> Game:
         (real, fake), (real_logits, fake_logits) = shown, logits
+        by_keys = getattr(self.generator, "draws_by_keys", False)
+        drawn = {"keys": keys_of(z)} if by_keys and self.regularizer else {}
         return Game(
             z=z,
             made=made,
@@ -191,7 +194,7 @@ class GAN(LatentGenerator, Adversary):
             real_logits=real_logits,
             fake_logits=fake_logits,
             discriminate=lambda x: self.discriminator(x, label),
-            generate=lambda latents: self.generator(latents, label),
+            generate=lambda latents: self.generator(latents, label, **drawn),
             show=lambda x: self.show(x, draws, "fake/beside"),
             generator=self.generator,
             label=label,

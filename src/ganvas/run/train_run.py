@@ -263,7 +263,8 @@ def _train_once(
                     log.warning(_NOTHING_KEPT)
                 folder.write_status(state="running", error=None, rollbacks=parts.model.rollbacks)
                 if not parts.model.rollbacks:
-                    for line in beyond_budget(parts.model, parts.callbacks, data, options):
+                    late = beyond_budget(parts.model, parts.callbacks, data, options)
+                    for line in [*parts.model.remarks(), *late]:
                         log.warning("%s", line)
             try:
                 _fit(parts, callbacks, state, folder, resume_plan, group)

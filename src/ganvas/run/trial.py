@@ -58,6 +58,7 @@ class Trial:
         report: the scalars of the last batch that reports, by tag.
         weights, gradients, optimizer_state: of all networks, with averages and statistics.
         activations: most that the forward passes of a step kept for its backward passes at one time.
+        remarks: what the parts do badly together, a line each.
         too_short_for: what the options ask for and the run's budget never comes to, a line each.
     """
 
@@ -72,6 +73,7 @@ class Trial:
     gradients: int
     optimizer_state: int
     activations: int
+    remarks: list[str]
     too_short_for: list[str]
 
 
@@ -129,6 +131,7 @@ def try_out(config: dict[str, Any], look: Callable[[Parts], None] | None = None)
         gradients=_bytes(trained),
         optimizer_state=_bytes([value for value in states if isinstance(value, Tensor)]),
         activations=watch.most_kept,
+        remarks=model.remarks(),
         too_short_for=too_short_for,
     )
 

@@ -41,6 +41,23 @@ def test_it_says_what_a_run_is_too_short_for(ganvas) -> None:
     assert "too short" not in ganvas("check", *words[:3]).stdout
 
 
+def test_it_says_what_its_parts_do_badly_together(ganvas) -> None:
+    words = [
+        "check",
+        "model=dcgan",
+        "model/gradient_penalty=wgan_gp",
+        "data.image_size=16",
+        "accelerator=cpu",
+    ]
+    done = ganvas(*words)
+    assert (
+        "\nremark          model.gradient_penalty=WGANGP: it is of single samples, and BatchNorm"
+        in done.stdout
+    )
+    assert not done.stderr
+    assert "remark" not in ganvas(*words, "model.discriminator.norm=none").stdout
+
+
 def test_json_holds_bytes(ganvas) -> None:
     seen = json.loads(ganvas("check", "--json", "accelerator=cpu").stdout)
     assert seen["gradients"] == 4 * (21184 + 8449)

@@ -32,16 +32,29 @@ def test_logits_on_the_far_side_of_the_anchors_are_free() -> None:
 
 
 def test_anchors_are_running_means_and_act_from_the_start_on() -> None:
-    one = LeCam(decay=0.75, start=500)
-    one.observe(torch.tensor(4.0), torch.tensor(-8.0))
-    one.observe(torch.tensor(0.0), torch.tensor(4.0))
-    assert (one.real_anchor.item(), one.fake_anchor.item()) == (0.75, -0.5)
-    assert one.discriminator(play(examples_seen=499)) is None
-    assert one.discriminator(play(examples_seen=500)) is not None
+    """Two steps of decay 3/4 weigh 3 : 4, also while there are few."""
+    one = LeCam(weight=1.0, decay=0.75, start=500)
+    one.observe(torch.tensor(7.0), torch.tensor(-14.0))
+    one.observe(torch.tensor(0.0), torch.tensor(7.0))
+    logits = {"real_logits": torch.tensor([10.0]), "fake_logits": torch.tensor([-9.0])}
+    assert one.discriminator(play(examples_seen=499, **logits)) is None
+    term = one.discriminator(play(examples_seen=500, **logits))
+    assert term is not None
+    real_anchor, fake_anchor = 3.0, -2.0
+    assert term.item() == pytest.approx((10 - fake_anchor) ** 2 + (real_anchor + 9) ** 2)
+
+
+def test_before_anything_was_observed_the_term_is_zero() -> None:
+    term = LeCam(start=0).discriminator(
+        play(real_logits=torch.tensor([3.0]), fake_logits=torch.tensor([-5.0]))
+    )
+    assert term is not None
+    assert term.item() == 0
 
 
 def test_what_it_observes_after_the_term_does_not_change_its_gradient() -> None:
     one = LeCam(decay=0.0, start=0)
+    one.observe(torch.tensor(0.0), torch.tensor(0.0))
     real = torch.tensor([2.0], requires_grad=True)
     term = one.discriminator(play(real_logits=real, fake_logits=torch.tensor([0.0])))
     one.observe(torch.tensor(50.0), torch.tensor(50.0))
@@ -53,6 +66,7 @@ def test_what_it_observes_after_the_term_does_not_change_its_gradient() -> None:
 
 def test_half_precision_is_computed_in_float32() -> None:
     one = LeCam(weight=1.0, start=0)
+    one.observe(torch.tensor(0.0), torch.tensor(0.0))
     half = torch.tensor([300.0], dtype=torch.float16)
     term = one.discriminator(play(real_logits=half, fake_logits=-half))
     assert term is not None

@@ -123,6 +123,7 @@ def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
         ("losses", ", ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items())),
         ("memory", f"{_size(memory)}: " + ", ".join(f"{name} {_size(n)}" for name, n in parts.items())),
         ("time", f"{pace} on this CPU: {whole}"),
+        *(("remark", line) for line in trial.remarks),
         *(("too short", line) for line in trial.too_short_for),
     ]
 

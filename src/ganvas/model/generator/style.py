@@ -50,6 +50,7 @@ class StyleGenerator(nn.Module):
     """
 
     has_truncation = True
+    draws_by_keys = True
     w_avg: Tensor
     w_sum: Tensor  # of the means of the batches since the last step
     w_batches: Tensor  # how many these are
@@ -92,13 +93,21 @@ class StyleGenerator(nn.Module):
         self.register_buffer("w_sum", torch.zeros(w_dim))
         self.register_buffer("w_batches", torch.zeros(()))
 
-    def forward(self, z: Tensor, label: Tensor | None = None, *, truncation: float | None = None) -> Tensor:
+    def forward(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        *,
+        truncation: float | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
         """Latents [B, latent_dim] and classes int64 [B], where there are some, to images [B, C, H, W].
 
         Nothing bounds them in training; in eval mode they are cut to [-1, 1].
 
         Args:
             truncation: psi, by which styles are drawn to their mean: w_avg + psi (w - w_avg), psi at least 0.
+            keys: int64 [B], of which other latents and noise are functions in training; None: those of z.
         """
         require_input(z, self.latent_dim)
         w = self.mapping(z, label)
@@ -111,7 +120,7 @@ class StyleGenerator(nn.Module):
             w = torch.lerp(self.w_avg, w, truncation)
         if not self.training:
             return self.synthesize(self._for_all_layers(w)).clamp(-1, 1)
-        keys = keys_of(z)
+        keys = keys_of(z) if keys is None else keys
         return self.synthesize(self._mixed(w, label, keys), keys)
 
     def styles(self, z: Tensor, label: Tensor | None = None) -> Tensor:

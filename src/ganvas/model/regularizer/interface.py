@@ -26,7 +26,8 @@ class Game:
         real_logits: of ``real``, [B]; None in a generator's step whose loss does not read them.
         fake_logits: of ``fake``, [B].
         discriminate: what the discriminator is shown, [B, ...], to logits; the batch's labels are bound.
-        generate: latents [B, latent_dim] to samples, of the batch's labels.
+        generate: latents [B, latent_dim] in place of ``z`` to samples, of the batch's labels, with what the
+            generator drew for ``z``.
         show: generated samples to what the discriminator is shown of them.
         generator: the network itself, for what reads more of it than samples.
         label: int64 [B], or None.

@@ -16,7 +16,8 @@ class LeCam(Regularizer):
     """weight (E relu(D(x) - a_F)^2 + E relu(a_R - D(G(z)))^2).
 
     The anchors a_R and a_F are running means of the real and the fake logits: a discriminator that is sure of
-    itself, as on few samples, is pulled back to what it said before.
+    itself, as on few samples, is pulled back to what it said before. They are means from the first step on:
+    the n steps so far weigh 1 - decay^n together, by which they are divided. Before it the term is 0.
 
     Args:
         weight: lambda of the paper; on few samples it has 0.3, on many 0.01 and less.
@@ -29,8 +30,9 @@ class LeCam(Regularizer):
 
     observes = True
     weight: float
-    real_anchor: Tensor
-    fake_anchor: Tensor
+    real_sum: Tensor
+    fake_sum: Tensor
+    weight_sum: Tensor
 
     def __init__(self, weight: float | Schedule = 0.3, decay: float = 0.99, start: int = 64_000) -> None:
         super().__init__()
@@ -38,18 +40,19 @@ class LeCam(Regularizer):
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
         require(start >= 0, "start", start, "must be 0 or more examples")
         self.decay, self.start = decay, start
-        self.register_buffer("real_anchor", torch.zeros(()))
-        self.register_buffer("fake_anchor", torch.zeros(()))
+        for name in ("real_sum", "fake_sum", "weight_sum"):
+            self.register_buffer(name, torch.zeros(()))
 
     def discriminator(self, game: Game) -> Tensor | None:
         if game.examples_seen < self.start:
             return None
         assert game.real_logits is not None
         real, fake = at_least_float32(game.real_logits), at_least_float32(game.fake_logits)
-        # As they are now: the step's own means move the buffers before its gradients are asked for.
-        above = relu(real - self.fake_anchor.clone()).square().mean()
-        below = relu(self.real_anchor.clone() - fake).square().mean()
-        return self.weight * (above + below)
+        # new tensors: the step's own means move the buffers before its gradients are asked for
+        observed = self.weight_sum.clamp(min=torch.finfo(self.weight_sum.dtype).tiny)
+        above = relu(real - self.fake_sum / observed).square().mean()
+        below = relu(self.real_sum / observed - fake).square().mean()
+        return self.weight * (self.weight_sum > 0) * (above + below)
 
     def out_of_reach(self, examples: int) -> list[str]:
         if self.start < examples:
@@ -58,5 +61,6 @@ class LeCam(Regularizer):
 
     @torch.no_grad()
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        self.real_anchor.lerp_(real_logits.to(self.real_anchor), 1 - self.decay)
-        self.fake_anchor.lerp_(fake_logits.to(self.fake_anchor), 1 - self.decay)
+        for total, value in ((self.real_sum, real_logits), (self.fake_sum, fake_logits)):
+            total.lerp_(value.to(total), 1 - self.decay)
+        self.weight_sum.lerp_(torch.ones_like(self.weight_sum), 1 - self.decay)

@@ -189,6 +189,10 @@ class Lifecycle(pl.LightningModule):
         """Of each optimizer its name, the batches from one of its steps to the next, and their option."""
         return [(name, one.interval, one.interval_option) for name, one in self._descents.items()]
 
+    def remarks(self) -> list[str]:
+        """What its parts do badly together, a line each; it trains all the same."""
+        return []
+
     def unended(self) -> list[str]:
         """Schedules that never move because nobody says when the run ends, a line each."""
         return beyond_run(all_schedules(self, self._descents.values()), None)
