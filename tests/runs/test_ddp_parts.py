@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from untried import untried
 from worlds import SIZES, close, train_in_worlds
 
 Ended = dict[tuple[str, int, int], dict[str, Any]]  # (case, world, rank) -> what it ended as
@@ -46,8 +47,14 @@ CASES = {
         "model.adversarial_loss.clip=0.05",
         "model/gradient_penalty=dragan",
     ],
-    "acgan": ["model=mlp_gan", "model.conditional=true", "model/head=acgan", _EMA],
-    "contrastive": ["model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA],
+    "acgan": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=acgan", _EMA),
+        "model/adversarial_loss=least_squares",
+    ],
+    "contrastive": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=contrastive", _EMA),
+        "model/adversarial_loss=saturating",
+    ],
     "d2d_ce": ["model=mlp_gan", "model.conditional=true", "model/head=d2d_ce", "model.head.temperature=0.2"],
     "sngan_of_classes": [
         "model=sngan",
@@ -239,6 +246,11 @@ BFLOAT16 = {
     "gan_bf16": [*CASES["gan"], "accelerator.precision=bf16-mixed"],
     "classifier_bf16": [*CASES["classifier"], "accelerator.precision=bf16-mixed"],
 }
+
+
+def test_every_part_is_in_a_case() -> None:
+    groups = ["adversarial_loss", "gradient_penalty", "regularizer", "head", "augment", "quantizer"]
+    assert untried([f"model/{group}" for group in groups], CASES.values()) == []
 
 
 @pytest.fixture(scope="module")

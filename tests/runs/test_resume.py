@@ -13,9 +13,32 @@ from pathlib import Path
 import pytest
 import torch
 from run_files import newest_checkpoint, newest_state, only_run
+from untried import untried
 
 _CASES = {
     "mlp_gan": ["model=mlp_gan", "model/gradient_penalty=r1", "model.d_steps_per_g_step=2"],
+    "regularizers": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=contrastive", "model/augment=apa"),
+        *("model.augment.p=0.2", "model.augment.interval=3", "model.augment.adapt_examples=3000"),
+        *("model/regularizer=[lecam,bcr,zcr,top_k]", "model.regularizer.lecam.start=0"),
+        *("model/adversarial_loss=hinge", "model/gradient_penalty=wgan_gp"),
+    ],
+    "projection": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=projection", "model/regularizer=cr"),
+        *("model/adversarial_loss=rpgan", "model/gradient_penalty=r1_r2", "model/augment=diffaugment"),
+    ],
+    "acgan": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=acgan"),
+        *("model/adversarial_loss=least_squares", "model/gradient_penalty=r2"),
+    ],
+    "d2d_ce": [
+        *("model=mlp_gan", "model.conditional=true", "model/head=d2d_ce"),
+        *("model/adversarial_loss=saturating", "model/gradient_penalty=dragan"),
+    ],
+    "inner_product": [
+        *("model=mlp_gan", "model/head=inner_product", "model.conditional=true"),
+        "model/adversarial_loss=wasserstein",
+    ],
     "dcgan": [
         "model=dcgan",
         "model.generator.base_channels=8",
@@ -63,6 +86,11 @@ _CASES = {
         *("model.encoder.base_channels=8", "model.encoder.blocks=1"),
     ],
 }
+
+
+def test_every_part_of_the_adversarial_game_is_in_a_case() -> None:
+    groups = ["adversarial_loss", "gradient_penalty", "regularizer", "head", "augment"]
+    assert untried([f"model/{group}" for group in groups], _CASES.values()) == []
 
 
 def equal(a: object, b: object) -> bool:
