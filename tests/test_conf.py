@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra.utils import get_class
 
 from ganvas.cli.compose.experiment import compose
 from ganvas.errors import OptionError
@@ -207,3 +209,23 @@ def test_encoders_and_decoders_of_images_go_together(encoder: str, decoder: str)
     words = ["model=vqvae", f"model/encoder={encoder}", f"model/decoder={decoder}", "data=fashion_mnist"]
     model = build(compose(words).config["model"], "model")
     model.check_sample(torch.zeros(2, 1, 28, 28))
+
+
+REGULARIZERS = sorted(
+    path.stem for path in (CONF / "model/regularizer").glob("*.yaml") if path.stem != "none"
+)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_numbers_of_a_regularizer_that_may_move_can_be_asked_to(name: str) -> None:
+    """Each number that its class takes as a schedule has a place for one in its YAML."""
+    part = compose([f"model/regularizer={name}"]).config["model"]["regularizer"][name]
+    hints = inspect.signature(get_class(part["_target_"])).parameters
+    moving = [option for option in part if "Schedule" in str(getattr(hints.get(option), "annotation", ""))]
+    places = [f"model.regularizer.{name}.{option}" for option in moving]
+    chosen = [
+        word for place in places for word in (f"model/schedule@{place}=constant", f"{place}.value=0.25")
+    ]
+    moved = compose([f"model/regularizer={name}", *chosen]).config["model"]["regularizer"][name]
+    assert sorted(build(moved, name).schedules) == sorted(moving)
+    assert moving
