@@ -120,6 +120,14 @@ class VectorwiseQuantizer(Quantizer):
         each = values.flatten(1).mean(1) if values.ndim > 1 else values
         return (each * weight).sum() / number.clamp(min=torch.finfo(number.dtype).tiny)
 
+    def are_any(self, weight: Tensor) -> Tensor:
+        """Whether a row is there, in training on any rank: a bool scalar on the device, which may stay there.
+
+        Where none is, a batch teaches nothing.
+        """
+        number = weight.sum()
+        return (sum_over_ranks(number) if self.training else number) > 0
+
     def mean_square(self, one: Tensor, other: Tensor, weight: Tensor | None) -> Tensor:
         """``mean`` of the squared difference of two tensors [N, D]."""
         if weight is None:

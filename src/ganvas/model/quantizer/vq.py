@@ -119,7 +119,10 @@ class VectorQuantizer(CodebookQuantizer):
                 self.mean_square(rows, codes.detach(), weight),
             )
         if self.orthogonal_cost:
-            terms["orthogonal_loss"] = self.orthogonal_cost, orthogonal_loss(table)
+            orthogonal = orthogonal_loss(table)
+            if weight is not None:  # a batch of which nothing is there teaches nothing
+                orthogonal = orthogonal * self.are_any(weight)
+            terms["orthogonal_loss"] = self.orthogonal_cost, orthogonal
         if self.entropy_cost:
             terms["entropy_loss"] = (
                 self.entropy_cost,
