@@ -99,9 +99,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
             register(hook)  # type: ignore[no-untyped-call]  # torch's
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
-        learns = self.training and not self.is_frozen
-        if learns and weight is not None:  # a batch of which nothing is there teaches nothing
-            learns = bool(sum_over_ranks(weight.sum()) > 0)
+        learns = self.training and not self.is_frozen and len(rows) > 0
+        # a batch of which nothing is there teaches nothing: here it starts no codes, later ``update`` sees it
+        if learns and weight is not None and not self.has_started:
+            learns = bool(self.are_any(weight))
         latents = self.inward(rows)  # [N, d], d the length of a code
         if learns:
             self._start(latents.detach(), weight)
@@ -163,8 +164,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
     ) -> Tensor:
         """Counts a training batch in ``batches`` and moves the codes, the same way on every rank.
 
+        Where ``weight`` leaves out the vectors of all ranks it does neither, and asks that of the device.
+
         Args:
-            rows: this rank's vectors, float32 [N, d], detached.
+            rows: this rank's vectors, float32 [N, d], detached, N > 0.
             codes: theirs, copies, float32 [N, d], detached.
             indices: of the codes, int64 [N].
             counts: how often this rank chose each code, float32 [K].

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.errors import require
-from ganvas.functional.distributed import rank, sum_over_ranks
+from ganvas.functional.distributed import rank
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
 from ganvas.model.quantizer.nested import (
@@ -174,12 +174,10 @@ class ResidualQuantizer(VectorwiseQuantizer):
         """How many levels each of the rows [N, D] has, int64 [N]; None: all."""
         if not (self.training and self.dropout > 0) or self._is_frozen:
             return None
-        if weight is not None and not bool(sum_over_ranks(weight.sum()) > 0):  # nothing is there
-            return None
         number = torch.arange(samples, device=rows.device) + rank() * samples
         keys = number ^ hash_index(self.dropouts, "residual dropout: batch")
         share = (hash_index(keys, "residual dropout: whether") >> 39).float() * 2.0**-24
         depth = 1 + hash_index(keys, "residual dropout: depth") % self.num_levels
         depth = depth.where(share < self.dropout, self.num_levels)
-        self.dropouts += 1
+        self.dropouts += 1 if weight is None else self.are_any(weight)
         return depth.repeat_interleave(len(rows) // max(samples, 1))

@@ -144,11 +144,11 @@ class VectorQuantizer(CodebookQuantizer):
     ) -> Tensor:
         """Restarts codes that idle; no gradient reaches these."""
         counts = sum_over_ranks(counts)
-        self.batches += 1
         vectors = counts.sum().to(torch.int64)  # N of all ranks; whole numbers, exact in any order
+        self.batches += vectors > 0
         self.idle.add_(vectors.clamp(max=self.num_embeddings)).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
-            dead = self.idle >= self.restart_after * self.num_embeddings  # [K]
+            dead = (self.idle >= self.restart_after * self.num_embeddings) & (vectors > 0)  # [K]
             if self.restart(dead, rows, codes, weight) is not None:
                 self.idle.masked_fill_(dead, 0)
         return counts
