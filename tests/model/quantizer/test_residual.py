@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import itertools
 import textwrap
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -333,3 +334,12 @@ def test_it_says_what_its_inner_one_says() -> None:
     for levels in (0, 4):
         with pytest.raises(OptionError, match=f"levels={levels}: must be 1 to 3"):
             quantizer.decode(torch.zeros(2, 3, dtype=torch.int64), levels=levels)
+
+
+def test_large_numbers_in_finer_steps_stay_finite() -> None:
+    """What a program makes of them, in which what is left over is part of what is passed on."""
+    quantizer, z = ResidualQuantizer(lambda: LFQ(embedding_dim=4), levels=3).eval(), torch.full((2, 4), 1e38)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, that tracing is old
+        traced = torch.jit.trace(lambda z: quantizer(z).quantized, z, check_trace=False)
+    torch.testing.assert_close(traced(z), torch.full((2, 4), 1.75))

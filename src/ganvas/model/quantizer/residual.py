@@ -163,7 +163,10 @@ class ResidualQuantizer(VectorwiseQuantizer):
             return rows
         one, left = self._level(level), latent - total.detach()
         fine = one.refinement()
-        return left if fine is None else one.unsquash(left / fine[0] ** level + fine[1])
+        if fine is None:
+            return left
+        largest = torch.finfo(left.dtype).max  # a large number in ever finer steps would be infinite
+        return one.unsquash((left / fine[0] ** level + fine[1]).clamp(-largest, largest))
 
     def _term(self, codes: Tensor, level: int) -> Tensor:
         """What a level's codes [N, D] add."""
