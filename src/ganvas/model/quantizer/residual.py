@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.distributed import rank
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
@@ -67,7 +67,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         embedding_dim: int | None = None,
     ) -> None:
         super().__init__()
-        require(levels >= 1, "levels", levels, "must be at least 1; 8 is usual")
+        require_whole("levels", levels, 1, "8 is usual")
         require(0 <= dropout <= 1, "dropout", dropout, "must be in [0, 1], a probability; 0.5 is usual")
         self.inners = nn.ModuleList(inner_quantizer(inner) for _ in range(1 if shared else levels))
         self.num_levels, self.shared, self.dropout = levels, shared, dropout

@@ -6,6 +6,8 @@ code k in one global batch; N_k and m_k are their running averages, g is ``decay
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -59,7 +61,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, commitment_cost, gradient=gradient, start=start)
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
-        require(epsilon >= 0, "epsilon", epsilon, "must be at least 0; 1e-5 is usual")
+        require(0 <= epsilon < math.inf, "epsilon", epsilon, "must be at least 0 and finite; 1e-5 is usual")
         require(
             0 <= restart_threshold < 1,
             "restart_threshold",
