@@ -149,9 +149,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
             return rotation_trick(quantized=codes, latent=latents)
         return straight_through(quantized=codes, latent=latents)
 
-    def prepare(self, rows: Tensor) -> None:
-        if self.training and not self.is_frozen and not self.has_started:
-            self._start(self.inward(rows).detach(), None)
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
+        if not self.training or self.is_frozen or self.has_started:
+            return
+        if weight is None or bool(self.are_any(weight)):
+            self._start(self.inward(rows).detach(), weight)
             self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
 
     @abstractmethod

@@ -93,9 +93,9 @@ class GroupedQuantizer(VectorwiseQuantizer):
         own = [indices[:, group :: self.groups] for group in range(self.groups)]
         return torch.cat([one.look_up(part) for one, part in zip(self._all(), own, strict=True)], dim=1)
 
-    def prepare(self, rows: Tensor) -> None:
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
         for one, part in zip(self._all(), self._parts(rows), strict=True):
-            one.prepare(part)
+            one.prepare(part, weight)
 
     def squash(self, rows: Tensor) -> Tensor:
         pairs = zip(self._all(), self._parts(rows), strict=True)

@@ -87,8 +87,11 @@ class VectorwiseQuantizer(Quantizer):
     def look_up(self, indices: Tensor) -> Tensor:
         """``decode`` of indices int64 [N, levels], or of the first levels alone: code vectors [N, D]."""
 
-    def prepare(self, rows: Tensor) -> None:
-        """Makes codes of rows [N, D] in training, where they are to be made of data and are not yet."""
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
+        """Makes codes of rows [N, D] in training, where they are to be made of data and are not yet.
+
+        ``weight``: as in ``quantize``; where it leaves all out, none are made.
+        """
 
     def squash(self, rows: Tensor) -> Tensor:
         """What the codes of rows [N, D] are near to: the rows, unless ``quantize`` squashes them."""
