@@ -72,7 +72,7 @@ def is_whole(value: object) -> bool:
 
 def require_whole(option: str, value: int, least: int, usual: str) -> None:
     """Raises :class:`OptionError` unless ``value`` is a whole number of at least ``least``."""
-    rule = f"must be a whole number of at least {least}; {usual}"
+    rule = f"must be at least {least}, a whole number; {usual}"
     require(is_whole(value) and value >= least, option, value, rule)
 
 

@@ -57,7 +57,7 @@ class CosineQuantizer(VectorQuantizer):
             is_whole(length) and length >= 2,
             "code_dim",
             length,
-            "must be whole, at least 2, for length 1 leaves a number its sign",
+            "must be at least 2 and whole, for length 1 leaves a number its sign",
         )
         super().__init__(
             num_embeddings,
