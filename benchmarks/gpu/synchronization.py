@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import traceback
 import warnings
+import wave
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,7 +18,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganvas.files.folders import packaged_conf
-from runs import Bench, train
+from runs import NUM_CLASSES, Bench, train
 
 FIRST, LAST = 3, 5  # the watched batches: what happens once (state, buffers, cuDNN) is over by then
 _MESSAGE = "called a synchronizing CUDA operation"
@@ -33,6 +36,10 @@ def check(bench: Bench) -> dict[str, Any]:
     quantizers = sorted(path.stem for path in (packaged_conf() / "model" / "quantizer").glob("*.yaml"))
     cases = {name: [name] for name in ("mlp_gan", "dcgan", "mlp_vqvae")}
     cases |= {f"vqvae, {name}": ["vqvae", f"model/quantizer={name}"] for name in quantizers}
+    # levels of which some samples have none, and so a weight
+    dropped = "model.quantizer.dropout=0.5"
+    cases["vqvae, residual, dropout"] = ["vqvae", "model/quantizer=residual", dropped]
+    cases["sound_vqvae"] = ["sound_vqvae", f"data.root={_sounds(bench.folder / 'sounds')}"]
     result: dict[str, Any] = {"batches": LAST - FIRST + 1, "how": _how(bench), "recipes": {}}
     if bench.on_gpu:
         watch = Watch(bench.on_gpu)
@@ -62,6 +69,19 @@ def _watched(bench: Bench, name: str, words: list[str]) -> dict[str, Any]:
         for place, count in found["step"].items():
             bench.expect(False, f"{name}: {count:g} waits a step at {place}")
     return found
+
+
+def _sounds(folder: Path) -> Path:
+    """Sounds of noise, 8 kHz, in a folder for each class."""
+    for number in range(160):
+        path = folder / f"class{number % NUM_CLASSES}" / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(8000)
+            sound.writeframes(random.Random(number).randbytes(2 * 4000))
+    return folder
 
 
 def _how(bench: Bench) -> str:

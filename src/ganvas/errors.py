@@ -65,6 +65,17 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
         raise OptionError(option, value, reason)
 
 
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number: an int, and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def require_whole(option: str, value: int, least: int, usual: str) -> None:
+    """Raises :class:`OptionError` unless ``value`` is a whole number of at least ``least``."""
+    rule = f"must be at least {least}, a whole number; {usual}"
+    require(is_whole(value) and value >= least, option, value, rule)
+
+
 def missing_extra(extra: str, package: str, of: tuple[str, object] | None = None) -> OptionError:
     """The error that a package is not installed.
 

@@ -142,3 +142,17 @@ def test_the_ranks_noise_is_that_of_the_joint_batch(two_ranks: Callable[[str], l
     """
     expected = diveq_noise(torch.tensor(3), torch.zeros(12, 2))
     assert torch.equal(torch.cat(two_ranks(source)), expected)
+
+
+@pytest.mark.parametrize("size", [3e19, 1e38])
+def test_diveq_of_latents_whose_squares_are_infinite(size: float) -> None:
+    z = torch.tensor([[size, -0.5 * size], [0.25, 0.5]], requires_grad=True)
+    code = torch.tensor([[1.0, 2.0], [1.0, 2.0]], requires_grad=True)
+    upstream = torch.tensor([[1.0, 3.0], [2.0, -1.0]])
+    wide, wide_code = (one.detach().double().requires_grad_(True) for one in (z, code))
+    noise = torch.tensor([[0.1, -0.2], [0.3, 0.1]])
+    for own in (None, noise):
+        found = torch.autograd.grad((diveq(code=code, latent=z, noise=own) * upstream).sum(), (z, code))
+        shifted = diveq(code=wide_code, latent=wide, noise=None if own is None else own.double())
+        asked = torch.autograd.grad((shifted * upstream).sum(), (wide, wide_code))
+        torch.testing.assert_close(found, tuple(one.float() for one in asked))

@@ -65,11 +65,18 @@ def diveq(*, code: Tensor, latent: Tensor, noise: Tensor | None = None) -> Tenso
         noise: [N, D].
     """
     apart = code - latent
-    distance = torch.linalg.vector_norm(apart, dim=1, keepdim=True)  # [N, 1]; its gradient at 0 is 0
     towards = apart.detach() if noise is None else apart.detach() + noise
-    moved = latent + distance * F.normalize(towards, dim=1)
+    # squares of large numbers are infinite; lengths and directions are of what is divided first
+    largest = _largest(apart.detach())
+    share = torch.linalg.vector_norm(apart / largest, dim=1, keepdim=True)  # [N, 1]; its gradient at 0 is 0
+    moved = latent + largest * (share * F.normalize(towards / _largest(towards), dim=1))
     # without noise exactly the code, as every other quantizer gives it
     return straight_through(quantized=code, latent=moved) if noise is None else moved
+
+
+def _largest(rows: Tensor) -> Tensor:
+    """The largest size of an entry of rows [N, D], [N, 1], and never 0."""
+    return rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
 
 
 def diveq_noise(batch: Tensor, like: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ def kmeans(
     """Centroids of the global batch's rows and how many rows are nearest to each; the same on every rank.
 
     The seeds are drawn as k-means++ draws them (Arthur & Vassilvitskii 2007), by the squared distance to
-    those that are there, but not one at a time: each round doubles their number. A centroid that no row is
-    nearest to moves to a row far from its own; in the last iteration as well, and its count is 0 then.
+    those that are there, but not one at a time: each round adds a quarter of their number. A centroid that no
+    row is nearest to moves to a row far from its own; in the last iteration as well, and its count is 0 then.
 
     Args:
         rows: this rank's [N, D], float32 or float64; N is equal on all ranks.

@@ -44,6 +44,21 @@ BUILD: dict[str, Callable[[], Quantizer]] = {
     "vq_ema": lambda: EMAVectorQuantizer(num_embeddings=11, embedding_dim=3),
     "vq_ema, k-means and rotation": lambda: EMAVectorQuantizer(11, 3, gradient="rotation", start="kmeans"),
 }
+# Options that change what is computed; of these the checks that compile or start processes are not asked.
+VARIANTS: dict[str, Callable[[], Quantizer]] = {
+    "vq, diveq": lambda: VectorQuantizer(11, 3, gradient="diveq"),
+    "vq, orthogonal codes": lambda: VectorQuantizer(11, 3, orthogonal_cost=10.0),
+    "cosine, orthogonal codes": lambda: CosineQuantizer(11, 3, code_dim=2, orthogonal_cost=10.0),
+    "fsq, noise": lambda: FSQ([5, 4, 3], embedding_dim=3, noise=0.5),
+    "fsq, equal cells": lambda: FSQ([5, 4, 3], embedding_dim=3, cells="equal"),
+    "fsq, symmetric cells": lambda: FSQ([5, 4, 3], embedding_dim=3, cells="symmetric"),
+    "gumbel, soft": lambda: GumbelQuantizer(11, embedding_dim=3, hard=False),
+    "residual of lfq, dropout": lambda: ResidualQuantizer(lambda: LFQ(3), levels=3, dropout=0.5),
+    "residual of fsq": lambda: ResidualQuantizer(lambda: FSQ([5, 4, 3], 3), levels=2),
+    "grouped of residual": lambda: GroupedQuantizer(
+        lambda: ResidualQuantizer(lambda: LFQ(embedding_dim=1), levels=2), groups=3
+    ),
+}
 POSITIONS: dict[str, tuple[int, ...]] = {"multiscale": (4, 4)}  # of one that takes maps of one size alone
 OPTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "conf/model/quantizer").glob("*.yaml"))
 
@@ -53,3 +68,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     """Makes new ones, of 3 dimensions."""
     name = request.param
     return Subject(BUILD[name], positions=[POSITIONS[name]] if name in POSITIONS else ANY_POSITIONS)
+
+
+@pytest.fixture(params=sorted(VARIANTS))
+def variant(request: pytest.FixtureRequest) -> Subject:
+    """Makes new ones, of 3 dimensions, with options of ``VARIANTS``."""
+    return Subject(VARIANTS[request.param])

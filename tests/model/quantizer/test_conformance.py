@@ -18,6 +18,18 @@ def _parameter(check: Check) -> object:
 
 @pytest.mark.parametrize("check", [_parameter(check) for check in CHECKS])
 def test_conformance(subject: Subject, check: Check) -> None:
+    _ask(subject, check)
+
+
+FAST = [check for check in CHECKS if not check.is_slow]
+
+
+@pytest.mark.parametrize("check", FAST, ids=[check.name for check in FAST])
+def test_conformance_with_other_options(variant: Subject, check: Check) -> None:
+    _ask(variant, check)
+
+
+def _ask(subject: Subject, check: Check) -> None:
     try:
         check(subject)
     except NotAsked as reason:

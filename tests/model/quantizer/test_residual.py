@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import itertools
 import textwrap
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -333,3 +334,34 @@ def test_it_says_what_its_inner_one_says() -> None:
     for levels in (0, 4):
         with pytest.raises(OptionError, match=f"levels={levels}: must be 1 to 3"):
             quantizer.decode(torch.zeros(2, 3, dtype=torch.int64), levels=levels)
+
+
+def test_large_numbers_in_finer_steps_stay_finite() -> None:
+    """What a program makes of them, in which what is left over is part of what is passed on."""
+    quantizer, z = ResidualQuantizer(lambda: LFQ(embedding_dim=4), levels=3).eval(), torch.full((2, 4), 1e38)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, that tracing is old
+        traced = torch.jit.trace(lambda z: quantizer(z).quantized, z, check_trace=False)
+    torch.testing.assert_close(traced(z), torch.full((2, 4), 1.75))
+
+
+def test_k_means_takes_all_vectors_whatever_dropout_says() -> None:
+    """20 vectors for 20 codes: the second level has one for what each of them leaves over."""
+    torch.manual_seed(0)
+    quantizer = ResidualQuantizer(
+        lambda: EMAVectorQuantizer(20, 2, start="kmeans", restart_threshold=0), levels=2, dropout=1.0
+    )
+    quantizer.inners[0].set_codes(torch.randn(20, 2))
+    z = torch.randn(20, 2)
+    quantizer.require_vectors(20)
+    first, second = quantizer.inners
+    left_over = z - first.look_up(first.search(z))
+    quantizer(z, torch.zeros(20, dtype=torch.bool))  # makes none
+    assert second.batches == 0
+    made: list[Tensor] = []
+    put = second.put
+    second.put = lambda codes, counts=None: (made.append(codes), put(codes, counts))[1]
+    assert (quantizer(z).indices[:, 1] == -1).any()
+    torch.testing.assert_close(made[0].sort(0).values, left_over.sort(0).values)
+    with pytest.raises(OptionError, match="has 19"):
+        quantizer.require_vectors(19)

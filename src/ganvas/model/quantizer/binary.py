@@ -12,7 +12,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 from ganvas.functional.codes import straight_through
 from ganvas.functional.entropy import entropy_of_bits, entropy_of_mean_bits
 from ganvas.functional.precision import at_least_float32
@@ -70,19 +70,37 @@ class BinaryQuantizer(VectorwiseQuantizer):
     ) -> None:
         super().__init__()
         require(
-            isinstance(embedding_dim, int) and 1 <= embedding_dim <= _MOST_BITS,
+            is_whole(embedding_dim) and 1 <= embedding_dim <= _MOST_BITS,
             "embedding_dim",
             embedding_dim,
             f"must be 1 to {_MOST_BITS} bits, which an index counts; 10 make 1,024 codes",
         )
-        require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
-        require(entropy_cost >= 0, "entropy_cost", entropy_cost, "must be at least 0; 0.1 is usual")
         require(
-            entropy_diversity >= 0, "entropy_diversity", entropy_diversity, "must be at least 0; 1 is usual"
+            0 <= commitment_cost < math.inf,
+            "commitment_cost",
+            commitment_cost,
+            "must be at least 0 and finite; 0.25 is usual",
         )
-        require(entropy_temperature > 0, "entropy_temperature", entropy_temperature, "must be positive")
         require(
-            isinstance(group_bits, int) and 1 <= group_bits <= _LARGEST_GROUP,
+            0 <= entropy_cost < math.inf,
+            "entropy_cost",
+            entropy_cost,
+            "must be at least 0 and finite; 0.1 is usual",
+        )
+        require(
+            0 <= entropy_diversity < math.inf,
+            "entropy_diversity",
+            entropy_diversity,
+            "must be at least 0 and finite; 1 is usual",
+        )
+        require(
+            0 < entropy_temperature < math.inf,
+            "entropy_temperature",
+            entropy_temperature,
+            "must be positive and finite",
+        )
+        require(
+            is_whole(group_bits) and 1 <= group_bits <= _LARGEST_GROUP,
             "group_bits",
             group_bits,
             f"must be 1 to {_LARGEST_GROUP} bits; 9 is usual, 1 takes the bits as independent",

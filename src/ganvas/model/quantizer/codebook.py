@@ -5,6 +5,7 @@ Symbols: N vectors z of D dimensions, K codes e of d, which is D where nothing p
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError, require, require_whole
 from ganvas.functional.code_usage import count_codes, usage
 from ganvas.functional.codes import first_codes, spread_rows, straight_through
 from ganvas.functional.distributed import sum_over_ranks, world_size
@@ -71,9 +72,14 @@ class CodebookQuantizer(VectorwiseQuantizer):
         start: str = "batch",
     ) -> None:
         super().__init__()
-        require(num_embeddings >= 2, "num_embeddings", num_embeddings, "must be at least 2; 512 is usual")
-        require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 64 is usual")
-        require(commitment_cost >= 0, "commitment_cost", commitment_cost, "must be at least 0; 0.25 is usual")
+        require_whole("num_embeddings", num_embeddings, 2, "512 is usual")
+        require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
+        require(
+            0 <= commitment_cost < math.inf,
+            "commitment_cost",
+            commitment_cost,
+            "must be at least 0 and finite; 0.25 is usual",
+        )
         require_gradient(gradient, self.gradients)
         require(start in STARTS, "start", start, f"must be one of {', '.join(STARTS)}; batch is usual")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
@@ -99,9 +105,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
             register(hook)  # type: ignore[no-untyped-call]  # torch's
 
     def quantize(self, rows: Tensor, weight: Tensor | None = None) -> RowsOutput:
-        learns = self.training and not self.is_frozen
-        if learns and weight is not None:  # a batch of which nothing is there teaches nothing
-            learns = bool(sum_over_ranks(weight.sum()) > 0)
+        learns = self.training and not self.is_frozen and len(rows) > 0
+        # a batch of which nothing is there teaches nothing: here it starts no codes, later ``update`` sees it
+        if learns and weight is not None and not self.has_started:
+            learns = bool(self.are_any(weight))
         latents = self.inward(rows)  # [N, d], d the length of a code
         if learns:
             self._start(latents.detach(), weight)
@@ -142,9 +149,11 @@ class CodebookQuantizer(VectorwiseQuantizer):
             return rotation_trick(quantized=codes, latent=latents)
         return straight_through(quantized=codes, latent=latents)
 
-    def prepare(self, rows: Tensor) -> None:
-        if self.training and not self.is_frozen and not self.has_started:
-            self._start(self.inward(rows).detach(), None)
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
+        if not self.training or self.is_frozen or self.has_started:
+            return
+        if weight is None or bool(self.are_any(weight)):
+            self._start(self.inward(rows).detach(), weight)
             self.batches.clamp_(min=1)  # this batch's ``quantize`` leaves them alone
 
     @abstractmethod
@@ -163,8 +172,10 @@ class CodebookQuantizer(VectorwiseQuantizer):
     ) -> Tensor:
         """Counts a training batch in ``batches`` and moves the codes, the same way on every rank.
 
+        Where ``weight`` leaves out the vectors of all ranks it does neither, and asks that of the device.
+
         Args:
-            rows: this rank's vectors, float32 [N, d], detached.
+            rows: this rank's vectors, float32 [N, d], detached, N > 0.
             codes: theirs, copies, float32 [N, d], detached.
             indices: of the codes, int64 [N].
             counts: how often this rank chose each code, float32 [K].

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require, require_whole
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.quantizer.vq import VectorQuantizer
 
@@ -51,9 +51,14 @@ class CosineQuantizer(VectorQuantizer):
         entropy_temperature: float = 0.01,
         entropy_diversity: float = 1.0,
     ) -> None:
-        require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 64 is usual")
+        require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
         length = embedding_dim if code_dim is None else code_dim
-        require(length >= 2, "code_dim", length, "must be at least 2, for length 1 leaves a number its sign")
+        require(
+            is_whole(length) and length >= 2,
+            "code_dim",
+            length,
+            "must be at least 2 and whole, for length 1 leaves a number its sign",
+        )
         super().__init__(
             num_embeddings,
             length,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 from ganvas.functional.codes import rows_of, straight_through
 from ganvas.functional.keyed_random import keyed_uniform
 from ganvas.functional.precision import WIDE, at_least_float32, widened
@@ -97,8 +97,8 @@ class FSQ(NoisyQuantizer):
     ) -> None:
         super().__init__()
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
-        is_whole = all(isinstance(level, int) for level in levels)
-        require(is_whole, "levels", levels, "must be whole numbers; [8, 5, 5, 5] is usual")
+        whole = all(is_whole(level) for level in levels)
+        require(whole, "levels", levels, "must be whole numbers; [8, 5, 5, 5] is usual")
         require(cells in _FITTING, "cells", cells, f"must be one of {', '.join(_FITTING)}")
         if cells == "rounded":
             rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its"
@@ -113,7 +113,7 @@ class FSQ(NoisyQuantizer):
             f"make {math.prod(levels)} codes, more than an index counts (2^62); name fewer or smaller levels",
         )
         require(
-            embedding_dim == len(levels),
+            is_whole(embedding_dim) and embedding_dim == len(levels),
             "embedding_dim",
             embedding_dim,
             f"must be the number of levels, {len(levels)}; the YAML computes it",

@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require_whole
 from ganvas.model.quantizer.nested import check_length, inner_quantizer, mean_losses
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
@@ -39,7 +39,7 @@ class GroupedQuantizer(VectorwiseQuantizer):
         self, inner: Callable[[], VectorwiseQuantizer], groups: int = 2, embedding_dim: int | None = None
     ) -> None:
         super().__init__()
-        require(groups >= 1, "groups", groups, "must be at least 1; 2 is usual")
+        require_whole("groups", groups, 1, "2 is usual")
         self.inners = nn.ModuleList(inner_quantizer(inner) for _ in range(groups))
         self.groups, one = groups, self._all()[0]
         self.embedding_dim, self.losses = groups * one.embedding_dim, one.losses
@@ -93,9 +93,9 @@ class GroupedQuantizer(VectorwiseQuantizer):
         own = [indices[:, group :: self.groups] for group in range(self.groups)]
         return torch.cat([one.look_up(part) for one, part in zip(self._all(), own, strict=True)], dim=1)
 
-    def prepare(self, rows: Tensor) -> None:
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
         for one, part in zip(self._all(), self._parts(rows), strict=True):
-            one.prepare(part)
+            one.prepare(part, weight)
 
     def squash(self, rows: Tensor) -> Tensor:
         pairs = zip(self._all(), self._parts(rows), strict=True)

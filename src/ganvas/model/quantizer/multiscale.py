@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError, is_whole, require, require_whole
 from ganvas.functional.code_usage import of_all_levels
 from ganvas.functional.codes import grid_of, rows_of, straight_through
 from ganvas.functional.precision import at_least_float32
@@ -64,12 +64,12 @@ class MultiscaleQuantizer(Quantizer):
         shown = list(sides)
         grows = all(one < other for one, other in itertools.pairwise(shown))
         require(
-            bool(shown) and shown[0] >= 1 and grows,
+            bool(shown) and all(map(is_whole, shown)) and shown[0] >= 1 and grows,
             "sides",
             shown,
             "must grow from 1 or more on; [1, 2, 3, 4, 5, 6, 7] is usual for maps of side 7",
         )
-        require(convolutions >= 0, "convolutions", convolutions, "must be at least 0; 4 is usual")
+        require_whole("convolutions", convolutions, 0, "4 is usual")
         require(
             0 <= convolution_share <= 1,
             "convolution_share",

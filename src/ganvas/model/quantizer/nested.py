@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError, is_whole, require
 from ganvas.model.quantizer.interface import Quantizer
 from ganvas.model.quantizer.vectorwise import RowsOutput, VectorwiseQuantizer
 
@@ -48,7 +48,8 @@ def refuse_untaken(inner: nn.Module, reason: str, **taken: tuple[object, ...]) -
 
 def check_length(given: int | None, own: int, says: str) -> None:
     """Raises OptionError where ``embedding_dim`` is given and is not what the inner quantizers make it."""
-    require(given in (None, own), "embedding_dim", given, f"must be {own}, {says}; the YAML computes it")
+    fits = given is None or (is_whole(given) and given == own)
+    require(fits, "embedding_dim", given, f"must be {own}, {says}; the YAML computes it")
 
 
 def mean_losses(found: Sequence[RowsOutput]) -> dict[str, Tensor]:

@@ -11,8 +11,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
-from ganvas.functional.distributed import rank, sum_over_ranks
+from ganvas.errors import require, require_whole
+from ganvas.functional.distributed import rank
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.random import hash_index
 from ganvas.model.quantizer.nested import (
@@ -46,7 +46,8 @@ class ResidualQuantizer(VectorwiseQuantizer):
         dropout: probability with which a sample has in training its first n levels alone, n uniform in
             1, ..., levels, so that the first levels learn to do without the others. The index of a dropped
             level is -1, and the sample takes no part in its loss and statistics. A function of the number of
-            batches so far and of the sample's number in the global batch.
+            batches so far and of the sample's number in the global batch. Codes that start by k-means do so
+            by what all samples leave over.
         embedding_dim: D, where it is known; it is the inner quantizer's.
 
     Raises:
@@ -67,7 +68,7 @@ class ResidualQuantizer(VectorwiseQuantizer):
         embedding_dim: int | None = None,
     ) -> None:
         super().__init__()
-        require(levels >= 1, "levels", levels, "must be at least 1; 8 is usual")
+        require_whole("levels", levels, 1, "8 is usual")
         require(0 <= dropout <= 1, "dropout", dropout, "must be in [0, 1], a probability; 0.5 is usual")
         self.inners = nn.ModuleList(inner_quantizer(inner) for _ in range(1 if shared else levels))
         self.num_levels, self.shared, self.dropout = levels, shared, dropout
@@ -82,6 +83,8 @@ class ResidualQuantizer(VectorwiseQuantizer):
         self.draws_codes, self.compares_vectors = dropout > 0 or one.draws_codes, one.compares_vectors
         check_length(embedding_dim, one.embedding_dim, "the inner quantizer's")
         self.codebook_sizes, self._width = one.codebook_sizes * levels, len(one.codebook_sizes)
+        # k-means needs as many vectors as codes: of a sample that dropout cuts short too
+        self._starts_of_all = any(getattr(part, "start", None) == "kmeans" for part in one.modules())
         self._is_frozen = False
         self.register_buffer("dropouts", torch.zeros((), dtype=torch.int64))
 
@@ -105,19 +108,22 @@ class ResidualQuantizer(VectorwiseQuantizer):
     def quantize_batch(self, rows: Tensor, weight: Tensor | None, samples: int) -> RowsOutput:
         depth = self._depths(rows, weight, samples)  # [N]
         latent = self._level(0).squash(rows)
-        total = torch.zeros_like(latent)
+        total = whole = torch.zeros_like(latent)  # whole: as if no level were dropped
         found: list[RowsOutput] = []
         for level in range(self.num_levels):
             there = weight
             if depth is not None and level > 0:
                 kept = (depth > level).to(rows.dtype)
                 there = kept if weight is None else weight * kept
-            inner = self._level(level)
-            one = inner.quantize_batch(self._left_over(rows, latent, total, level), there, samples)
+            inner, left_over = self._level(level), self._left_over(rows, latent, whole, level)
+            if there is not weight and self._starts_of_all:
+                inner.prepare(left_over, weight)
+            one = inner.quantize_batch(left_over, there, samples)
             term = self._term(one.quantized.detach(), level)
             if inner.learns_from_quantized and torch.is_grad_enabled():
                 codes = self._term(inner.look_up(one.indices).to(term.dtype), level)
                 term = term + (codes - codes.detach())  # a zero with the gradient of the sum to the codes
+            whole = whole + term.detach()
             if depth is not None:
                 term = term.masked_fill((depth <= level)[:, None], 0)
                 one = one._replace(indices=one.indices.masked_fill((depth <= level)[:, None], -1))
@@ -163,7 +169,10 @@ class ResidualQuantizer(VectorwiseQuantizer):
             return rows
         one, left = self._level(level), latent - total.detach()
         fine = one.refinement()
-        return left if fine is None else one.unsquash(left / fine[0] ** level + fine[1])
+        if fine is None:
+            return left
+        largest = torch.finfo(left.dtype).max  # a large number in ever finer steps would be infinite
+        return one.unsquash((left / fine[0] ** level + fine[1]).clamp(-largest, largest))
 
     def _term(self, codes: Tensor, level: int) -> Tensor:
         """What a level's codes [N, D] add."""
@@ -174,12 +183,10 @@ class ResidualQuantizer(VectorwiseQuantizer):
         """How many levels each of the rows [N, D] has, int64 [N]; None: all."""
         if not (self.training and self.dropout > 0) or self._is_frozen:
             return None
-        if weight is not None and not bool(sum_over_ranks(weight.sum()) > 0):  # nothing is there
-            return None
         number = torch.arange(samples, device=rows.device) + rank() * samples
         keys = number ^ hash_index(self.dropouts, "residual dropout: batch")
         share = (hash_index(keys, "residual dropout: whether") >> 39).float() * 2.0**-24
         depth = 1 + hash_index(keys, "residual dropout: depth") % self.num_levels
         depth = depth.where(share < self.dropout, self.num_levels)
-        self.dropouts += 1
+        self.dropouts += 1 if weight is None else self.are_any(weight)
         return depth.repeat_interleave(len(rows) // max(samples, 1))

@@ -87,8 +87,11 @@ class VectorwiseQuantizer(Quantizer):
     def look_up(self, indices: Tensor) -> Tensor:
         """``decode`` of indices int64 [N, levels], or of the first levels alone: code vectors [N, D]."""
 
-    def prepare(self, rows: Tensor) -> None:
-        """Makes codes of rows [N, D] in training, where they are to be made of data and are not yet."""
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
+        """Makes codes of rows [N, D] in training, where they are to be made of data and are not yet.
+
+        ``weight``: as in ``quantize``; where it leaves all out, none are made.
+        """
 
     def squash(self, rows: Tensor) -> Tensor:
         """What the codes of rows [N, D] are near to: the rows, unless ``quantize`` squashes them."""
@@ -119,6 +122,14 @@ class VectorwiseQuantizer(Quantizer):
             number = sum_over_ranks(number) / world_size()
         each = values.flatten(1).mean(1) if values.ndim > 1 else values
         return (each * weight).sum() / number.clamp(min=torch.finfo(number.dtype).tiny)
+
+    def are_any(self, weight: Tensor) -> Tensor:
+        """Whether a row is there, in training on any rank: a bool scalar on the device, which may stay there.
+
+        Where none is, a batch teaches nothing.
+        """
+        number = weight.sum()
+        return (sum_over_ranks(number) if self.training else number) > 0
 
     def mean_square(self, one: Tensor, other: Tensor, weight: Tensor | None) -> Tensor:
         """``mean`` of the squared difference of two tensors [N, D]."""

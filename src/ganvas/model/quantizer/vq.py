@@ -5,6 +5,8 @@ Symbols: N vectors z of D dimensions, K codes e; sg is stop-gradient; means are 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -71,19 +73,27 @@ class VectorQuantizer(CodebookQuantizer):
         if commitment_cost is None:
             commitment_cost = 0.0 if gradient == "diveq" else 0.25
         super().__init__(num_embeddings, embedding_dim, commitment_cost, gradient=gradient, start=start)
-        require(restart_after >= 0, "restart_after", restart_after, "must be at least 0; 0 never restarts")
-        usual = "must be at least 0; 10 is usual, 0 leaves the term out"
-        require(orthogonal_cost >= 0, "orthogonal_cost", orthogonal_cost, usual)
-        usual = "must be at least 0; 0.1 is usual, 0 leaves the term out"
-        require(entropy_cost >= 0, "entropy_cost", entropy_cost, usual)
         require(
-            entropy_temperature > 0,
+            0 <= restart_after < math.inf,
+            "restart_after",
+            restart_after,
+            "must be at least 0 and finite; 0 never restarts",
+        )
+        usual = "must be at least 0 and finite; 10 is usual, 0 leaves the term out"
+        require(0 <= orthogonal_cost < math.inf, "orthogonal_cost", orthogonal_cost, usual)
+        usual = "must be at least 0 and finite; 0.1 is usual, 0 leaves the term out"
+        require(0 <= entropy_cost < math.inf, "entropy_cost", entropy_cost, usual)
+        require(
+            0 < entropy_temperature < math.inf,
             "entropy_temperature",
             entropy_temperature,
-            "must be above 0; 0.01 is usual",
+            "must be above 0 and finite; 0.01 is usual",
         )
         require(
-            entropy_diversity >= 0, "entropy_diversity", entropy_diversity, "must be at least 0; 1 is usual"
+            0 <= entropy_diversity < math.inf,
+            "entropy_diversity",
+            entropy_diversity,
+            "must be at least 0 and finite; 1 is usual",
         )
         self.restart_after, self.orthogonal_cost = restart_after, orthogonal_cost
         self.entropy_cost, self.compares_vectors = entropy_cost, entropy_cost > 0
@@ -119,7 +129,10 @@ class VectorQuantizer(CodebookQuantizer):
                 self.mean_square(rows, codes.detach(), weight),
             )
         if self.orthogonal_cost:
-            terms["orthogonal_loss"] = self.orthogonal_cost, orthogonal_loss(table)
+            orthogonal = orthogonal_loss(table)
+            if weight is not None:  # a batch of which nothing is there teaches nothing
+                orthogonal = orthogonal * self.are_any(weight)
+            terms["orthogonal_loss"] = self.orthogonal_cost, orthogonal
         if self.entropy_cost:
             terms["entropy_loss"] = (
                 self.entropy_cost,
@@ -141,11 +154,11 @@ class VectorQuantizer(CodebookQuantizer):
     ) -> Tensor:
         """Restarts codes that idle; no gradient reaches these."""
         counts = sum_over_ranks(counts)
-        self.batches += 1
         vectors = counts.sum().to(torch.int64)  # N of all ranks; whole numbers, exact in any order
+        self.batches += vectors > 0
         self.idle.add_(vectors.clamp(max=self.num_embeddings)).masked_fill_(counts > 0, 0)
         if self.restart_after > 0:
-            dead = self.idle >= self.restart_after * self.num_embeddings  # [K]
+            dead = (self.idle >= self.restart_after * self.num_embeddings) & (vectors > 0)  # [K]
             if self.restart(dead, rows, codes, weight) is not None:
                 self.idle.masked_fill_(dead, 0)
         return counts

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.spectra import FLOOR, log_mel, mel_filterbank
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
@@ -43,7 +43,7 @@ class Mel(ReconstructionLoss):
     ) -> None:
         super().__init__(weight)
         require(
-            rate is not None and rate > 0,
+            is_whole(rate) and rate is not None and rate > 0,
             "rate",
             rate,
             "must be known; data.rate=8000, or other data than sounds without this loss",

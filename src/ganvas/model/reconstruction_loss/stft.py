@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.spectra import stft_magnitude
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
@@ -40,7 +40,12 @@ class STFT(ReconstructionLoss):
     ) -> None:
         super().__init__(weight)
         self.windows = require_windows(windows)
-        require(log_weight >= 0, "log_weight", log_weight, "must be 0 or more; 1 is the paper's")
+        require(
+            0 <= log_weight < math.inf,
+            "log_weight",
+            log_weight,
+            "must be 0 or more and finite; 1 is the paper's",
+        )
         require(0 < floor < math.inf, "floor", floor, "must be positive; 1.0e-4 is 80 dB below full scale")
         self.log_weight, self.floor = log_weight, floor
 
@@ -62,7 +67,7 @@ class STFT(ReconstructionLoss):
 
 def require_windows(windows: Sequence[int]) -> tuple[int, ...]:
     """The windows; raises OptionError unless there is one, and each is of at least 4 samples."""
-    fits = len(windows) > 0 and all(window >= 4 for window in windows)
+    fits = len(windows) > 0 and all(is_whole(window) and window >= 4 for window in windows)
     require(fits, "windows", list(windows), "must name at least one window, each of at least 4 samples")
     return tuple(windows)
 

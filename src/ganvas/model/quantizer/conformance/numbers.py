@@ -121,8 +121,14 @@ def _one_bad_number(subject: Subject, bad: float, training: bool) -> None:
 
 
 def large_numbers_are_finite(subject: Subject) -> None:
-    """Latents of 1e38, whose sum is infinite in float32, have codes and are quantized to finite numbers."""
+    """Latents of 1e38, whose sum is infinite in float32, have codes and are quantized to finite numbers, in
+    training and in eval mode; their gradient of what is quantized is finite as well."""
     for dtype in (torch.float32, torch.float64):
-        quantizer, z = subject.trained(), torch.full_like(subject.latents(2), 1e38, dtype=dtype)
-        expect(quantizer.encode(z).shape[0] == 2, "encode of large numbers")
-        expect(quantizer(z).quantized.isfinite().all(), f"quantized of 1e38 in {dtype} is not finite")
+        for training in (False, True):
+            quantizer, z = subject.trained(training), torch.full_like(subject.latents(2), 1e38, dtype=dtype)
+            expect(quantizer.encode(z).shape[0] == 2, "encode of large numbers")
+            quantized = quantizer(z.requires_grad_(True)).quantized
+            name = f"of 1e38 in {dtype}, {'in training' if training else 'in eval mode'},"
+            expect(quantized.isfinite().all(), f"quantized {name} is not finite")
+            quantized.sum().backward()
+            expect(z.grad is not None and z.grad.isfinite().all(), f"the gradient {name} is not finite")
