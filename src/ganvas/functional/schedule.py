@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 
 
 class Schedule(ABC):
@@ -39,15 +40,15 @@ class Scheduled:
         """Makes ``value`` the attribute ``name``; of a schedule the value at its start, until it is moved.
 
         Raises:
-            OptionError: it is not ``valid``, of a schedule any of its extremes.
+            OptionError: it is not finite or not ``valid``, of a schedule any of its extremes.
         """
         self.schedules = {**vars(self).get("schedules", {})}
         if isinstance(value, Schedule):
             for extreme in value.extremes:
-                require(valid(extreme), name, extreme, rule)
+                require(math.isfinite(extreme) and valid(extreme), name, extreme, rule)
             self.schedules[name], value = value, value(0)
         else:
-            require(valid(value), name, value, rule)
+            require(math.isfinite(value) and valid(value), name, value, rule)
         setattr(self, name, value)
 
     def set_strength(self, name: str, value: float | Schedule, rule: str) -> None:
@@ -67,6 +68,12 @@ class Scheduled:
 
 
 def require_examples(option: str, value: int | None) -> None:
-    """Raises OptionError unless a span of training is at least 1 example, or None."""
-    rule = "must be at least 1 training example; null: it never moves"
-    require(value is None or value >= 1, option, value, rule)
+    """Raises OptionError unless a span of training is a whole number of examples, at least 1, or None."""
+    rule = "must be a whole number of training examples, at least 1; null: it never moves"
+    require(value is None or (is_whole(value) and value >= 1), option, value, rule)
+
+
+def require_finite(**numbers: float) -> None:
+    """Raises OptionError unless each of the options is a finite number."""
+    for option, value in numbers.items():
+        require(math.isfinite(value), option, value, "must be a finite number")

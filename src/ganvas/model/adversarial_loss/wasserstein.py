@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ class Wasserstein(AdversarialLoss):
 
     def __init__(self, clip: float | None = None) -> None:
         rule = "must be positive; null leaves the critic to a gradient penalty"
-        require(clip is None or clip > 0, "clip", clip, rule)
+        require(clip is None or 0 < clip < math.inf, "clip", clip, rule)
         self.clip = clip
         if clip is not None:
             self.constrain = self._clip

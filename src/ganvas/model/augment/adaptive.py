@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.augment.interface import Augment
 
@@ -57,9 +57,9 @@ class Adaptive(Augment, Scheduled):
         rule = "p follows the discriminator, and has a schedule; adapt=false, or a number for p"
         require(not adapt or not self.schedules, "adapt", adapt, rule)
         require(-1 < target < 1, "target", target, "must lie between -1 and 1; 0.6 is the paper's")
-        require(interval >= 1, "interval", interval, "must be at least 1; 4 steps are usual")
-        rule = "must be at least 1; 500000 is usual, 100000 where a trained model is tuned"
-        require(adapt_examples >= 1, "adapt_examples", adapt_examples, rule)
+        require_whole("interval", interval, 1, "4 steps are usual")
+        usual = "500000 is usual, 100000 where a trained model is tuned"
+        require_whole("adapt_examples", adapt_examples, 1, usual)
         self.adapts = adapt
         self.target, self.interval, self.adapt_examples = target, interval, adapt_examples
         if adapt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,12 @@ class ExponentialAverage(WeightAverage, Scheduled):
     def __init__(self, half_life: float | Schedule = 10_000.0, ramp: float | None = None) -> None:
         super().__init__()
         self.set_strength("half_life", half_life, "must be positive; model/ema=none switches it off")
-        require(ramp is None or ramp > 0, "ramp", ramp, "must be positive; null: the half-life alone")
+        require(
+            ramp is None or 0 < ramp < math.inf,
+            "ramp",
+            ramp,
+            "must be positive; null: the half-life alone",
+        )
         self.ramp = ramp
         self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])
 

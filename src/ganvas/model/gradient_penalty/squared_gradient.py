@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require_whole
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule
 from ganvas.model.gradient_penalty.interface import POSITIVE, GradientPenalty
@@ -28,7 +28,7 @@ class SquaredGradientPenalty(GradientPenalty):
 
     def __init__(self, gamma: float | Schedule = 1.0, interval: int = 1) -> None:
         self.set_strength("gamma", gamma, POSITIVE)
-        require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
+        require_whole("interval", interval, 1, "1 penalizes every step")
         self.interval = interval
 
     def __call__(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require_whole
 from ganvas.functional.gradients import input_gradient
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule
@@ -31,7 +31,7 @@ class WGANGP(GradientPenalty):
 
     def __init__(self, weight: float | Schedule = 10.0, interval: int = 1) -> None:
         self.set_strength("weight", weight, POSITIVE)
-        require(interval >= 1, "interval", interval, "must be at least 1; 1 penalizes every step")
+        require_whole("interval", interval, 1, "1 penalizes every step")
         self.interval = interval
 
     def __call__(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.schedule import Schedule
 from ganvas.model.regularizer.interface import Game, Regularizer
@@ -38,7 +38,7 @@ class LeCam(Regularizer):
         super().__init__()
         self.set_strength("weight", weight, "must be positive; leave lecam out")
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
-        require(start >= 0, "start", start, "must be 0 or more examples")
+        require_whole("start", start, 0, "64000 is usual")
         self.decay, self.start = decay, start
         for name in ("real_sum", "fake_sum", "weight_sum"):
             self.register_buffer(name, torch.zeros(()))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.keyed_random import keys_of
 from ganvas.functional.precision import at_least_float32
 from ganvas.functional.schedule import Schedule
@@ -48,7 +48,7 @@ class PathLength(Regularizer):
         super().__init__()
         rule = "must be positive; leave path_length out"
         self.set_strength("weight", weight, rule)
-        require(interval >= 1, "interval", interval, "must be at least 1; 1 acts at every step")
+        require_whole("interval", interval, 1, "1 acts at every step")
         self.interval = interval
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("next_mean", torch.zeros(()))

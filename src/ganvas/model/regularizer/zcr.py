@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,7 +41,7 @@ class ZCR(Regularizer):
         rule = "must be 0 or more"
         self.set_number("discriminator_weight", discriminator_weight, lambda value: value >= 0, rule)
         self.set_number("generator_weight", generator_weight, lambda value: value >= 0, rule)
-        require(noise > 0, "noise", noise, "must be positive; leave zcr out")
+        require(0 < noise < math.inf, "noise", noise, "must be positive and finite; leave zcr out")
         self.noise = noise
 
     def discriminator(self, game: Game) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganvas.functional.schedule import Schedule
+from ganvas.functional.schedule import Schedule, require_finite
 
 
 class Constant(Schedule):
@@ -15,6 +15,7 @@ class Constant(Schedule):
     end = None
 
     def __init__(self, value: float) -> None:
+        require_finite(value=value)
         self.value, self.extremes = value, (value,)
 
     def __call__(self, examples_seen: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ganvas.functional.schedule import Schedule, require_examples
+from ganvas.functional.schedule import Schedule, require_examples, require_finite
 
 
 class Cosine(Schedule):
@@ -23,6 +23,7 @@ class Cosine(Schedule):
     """
 
     def __init__(self, first: float, last: float, examples: int | None) -> None:
+        require_finite(first=first, last=last)
         require_examples("examples", examples)
         self.first, self.last, self.end = first, last, examples
         self.extremes = first, last

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganvas.errors import require
-from ganvas.functional.schedule import Schedule, require_examples
+from ganvas.errors import is_whole, require
+from ganvas.functional.schedule import Schedule, require_examples, require_finite
 
 
 class Linear(Schedule):
@@ -23,10 +23,11 @@ class Linear(Schedule):
     """
 
     def __init__(self, first: float, last: float, examples: int | None, start: int = 0) -> None:
+        require_finite(first=first, last=last)
         require_examples("examples", examples)
         self.first, self.last, self.end = first, last, examples
-        fits = start >= 0 and (examples is None or start < examples)
-        require(fits, "start", start, f"must be at least 0 and below examples={examples}")
+        fits = is_whole(start) and start >= 0 and (examples is None or start < examples)
+        require(fits, "start", start, f"must be a whole number of at least 0 and below examples={examples}")
         self.start, self.extremes = start, (first, last)
 
     def __call__(self, examples_seen: int) -> float:

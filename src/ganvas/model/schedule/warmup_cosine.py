@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ganvas.errors import require
-from ganvas.functional.schedule import Schedule, require_examples
+from ganvas.functional.schedule import Schedule, require_examples, require_finite
 
 
 class WarmupCosine(Schedule):
@@ -24,6 +24,7 @@ class WarmupCosine(Schedule):
 
     def __init__(self, first: float, peak: float, last: float, warmup: int, examples: int | None) -> None:
         self.first, self.peak, self.last = first, peak, last
+        require_finite(first=first, peak=peak, last=last)
         require_examples("warmup", warmup)
         require_examples("examples", examples)
         self.warmup, self.end = warmup, examples
