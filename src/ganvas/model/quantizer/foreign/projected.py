@@ -71,8 +71,8 @@ class ProjectedQuantizer(VectorwiseQuantizer):
         codes = self.inner.look_up(indices)
         return affine(self.project_out, at_least_float32(codes)).to(codes.dtype)
 
-    def prepare(self, rows: Tensor) -> None:
-        self.inner.prepare(affine(self.project_in, rows))
+    def prepare(self, rows: Tensor, weight: Tensor | None = None) -> None:
+        self.inner.prepare(affine(self.project_in, rows), weight)
 
 
 def projected(
