@@ -3,11 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/quantizers.py
     OMP_NUM_THREADS=1 python benchmarks/quantizers.py --only search --rounds 15
 
-The other side is taken where Python finds it; a folder of its own keeps it away from this environment:
-
-    pip install --no-deps --target DIR vector-quantize-pytorch torch-einops-utils einops einx \
-        frozendict loguru
-    PYTHONPATH=DIR OMP_NUM_THREADS=1 python benchmarks/quantizers.py
+The other side comes with the extra ganvas[dev]; without it ours is timed alone.
 
 A step is forward, backward (of a given gradient and of the loss) and the update of the codes, of N vectors of
 D dimensions, both sides in float32 from the same codes and in turns in one process; the other side without
@@ -270,7 +266,7 @@ def main() -> None:
     if arguments.memory_of:
         print_memory(*arguments.memory_of)
         return
-    version = "not there; see the top of this file"
+    version = "not there (the extra ganvas[dev] brings it)"
     if other_package() is not None:
         version = importlib.metadata.version("vector-quantize-pytorch")
     print(
