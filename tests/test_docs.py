@@ -45,6 +45,8 @@ CONFIGS = [
         "model=dcgan model/augment=ada",
         "metric/perceptual=lpips",
         "model=sound_vqvae data=sound_folder metric/perceptual=stoi",
+        "model/regularizer=top_k model/schedule@model.regularizer.top_k.share=linear "
+        "model.regularizer.top_k.share.first=1",
         "model/gradient_penalty=r1 model/schedule@model.gradient_penalty.gamma=cosine "
         "model.gradient_penalty.gamma.first=1",
         "model/regularizer=[lecam,cr,bcr,zcr,top_k]",

@@ -51,7 +51,7 @@ CASES: list[tuple[list[str], str, str, str]] = [
     (["model/quantizer=vq_ema", *VQ], "model.quantizer.decay", "2", "must be in [0, 1)"),
     # Augmentation of the adversarial game.
     (ADA, "model.augment.p", "1.5", "must be in [0, 1]"),
-    (ADA, "model.augment.adapt_examples", "0", "must be at least 1; 500000 is usual"),
+    (ADA, "model.augment.adapt_examples", "0", "must be at least 1, a whole number; 500000 is usual"),
     (ADA, "model.augment.pipeline", "bcg", "must be one of b, bg, bgc, "),
     (ADA, "model.augment.multipliers.hue", "2", "must be in [0, 1], a share of p"),
     (["model/augment=apa"], "model.augment.target", "1", "must lie between -1 and 1"),

@@ -83,15 +83,13 @@ class _StraightThrough(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor | None, None]:
-        return None, _sloped(gradients[0], *ctx.saved_tensors), None
+        (gradient,), (slope,) = gradients, ctx.saved_tensors
+        return None, gradient if gradient is None or slope is None else gradient * slope, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor | None:
-        return _sloped(tangents[1], *ctx.saved_tensors)
-
-
-def _sloped(gradient: Tensor | None, slope: Tensor | None) -> Tensor | None:
-    return gradient if gradient is None or slope is None else gradient * slope
+        (_, tangent, _), (slope,) = tangents, ctx.saved_tensors
+        return tangent if tangent is None or slope is None else tangent * slope
 
 
 def code_sums(rows: Tensor, indices: Tensor, num_codes: int) -> Tensor:

@@ -78,7 +78,12 @@ class Autoencoder(Recipe):
 
     def note_codes(self, output: QuantizerOutput) -> None:
         """Notes the quantizer's own numbers for the logs: its losses before weights, its codes' usage."""
-        self.note({_tag(name): value for name, value in output.metrics.items()})
+        noted = {}
+        for name, value in output.metrics.items():
+            is_loss = name.endswith("_loss")
+            tag = f"loss/{name.removesuffix('_loss')}" if is_loss else f"codes/{name}"
+            noted[tag.replace("codes/codes_used", "codes/used")] = value
+        self.note(noted)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Reconstruction:
@@ -206,10 +211,3 @@ def _option(module: str, name: str) -> str:
     """The key of an option of one of the quantizer's modules, e.g. ``model.quantizer.inner.decay``."""
     inner = sum(part.startswith("inner") for part in module.split("."))
     return f"model.quantizer{'.inner' * inner}.{name}"
-
-
-def _tag(name: str) -> str:
-    """Where a quantizer's number is logged: its losses, among losses, and its usage."""
-    if name.endswith("_loss"):
-        return f"loss/{name.removesuffix('_loss')}"
-    return f"codes/{name.replace('codes_used', 'used')}"

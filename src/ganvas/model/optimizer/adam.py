@@ -29,7 +29,7 @@ def adam(
     require(0 < lr < math.inf, "lr", lr, "must be positive; 2e-4 is usual for GANs, 3e-4 for VQ-VAEs")
     require(0 <= beta1 < 1, "beta1", beta1, "must be in [0, 1); 0.5 or 0 is usual for GANs")
     require(0 <= beta2 < 1, "beta2", beta2, "must be in [0, 1); 0.999 is usual, 0.9 or 0.99 for GANs")
-    require(0 < eps < math.inf, "eps", eps, "must be positive and finite; 1e-8 is usual")
+    require(0 < eps < math.inf, "eps", eps, "must be positive; 1e-8 is usual")
     require(
         0 <= weight_decay < math.inf,
         "weight_decay",
