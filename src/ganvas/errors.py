@@ -8,6 +8,8 @@ and prints it as one line. It imports nothing, so that every room may use it.
 
 from __future__ import annotations
 
+import math
+import numbers
 import re
 
 _SECRET = {"key", "token", "password", "secret"}
@@ -66,14 +68,21 @@ def require(condition: bool, option: str, value: object, reason: str) -> None:
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number: an int, and no bool."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether it is a whole number, Python's or numpy's, and no bool."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def require_whole(option: str, value: int, least: int, usual: str) -> None:
     """Raises :class:`OptionError` unless ``value`` is a whole number of at least ``least``."""
     rule = f"must be at least {least}, a whole number; {usual}"
     require(is_whole(value) and value >= least, option, value, rule)
+
+
+def require_number(option: str, value: float, usual: str, *, positive: bool = False) -> None:
+    """Raises :class:`OptionError` unless ``value`` is finite and at least 0, or where asked above it."""
+    require(math.isfinite(value), option, value, f"must be a finite number; {usual}")
+    rule = f"must be {'positive' if positive else 'at least 0'}; {usual}"
+    require(value > 0 if positive else value >= 0, option, value, rule)
 
 
 def missing_extra(extra: str, package: str, of: tuple[str, object] | None = None) -> OptionError:

@@ -25,9 +25,9 @@ def untried(groups: Iterable[str], cases: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _choices(words: Sequence[str]) -> Iterator[str]:
-    written = {}
+    written = set()
     for group, options in (match.groups() for word in words if (match := _CHOICE.fullmatch(word))):
-        written[group] = True
+        written.add(group)
         yield from (f"{group}={option}" for option in options.split(","))
     (model,) = (word.removeprefix("model=") for word in words if word.startswith("model="))
     for default in yaml.safe_load((_CONF / f"model/{model}.yaml").read_text())["defaults"]:

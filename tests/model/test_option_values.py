@@ -17,21 +17,21 @@ from ganvas.model.quantizer.vq_ema import EMAVectorQuantizer
 
 _CONF = Path(__file__).parents[2] / "conf/model"
 _GROUPS = ["quantizer", "reconstruction_loss", "adversarial_loss", "gradient_penalty", "regularizer"]
-_GROUPS += ["augment", "ema", "schedule"]
+_GROUPS += ["augment", "ema", "head", "schedule"]
 _INNER = {"inner": lambda: EMAVectorQuantizer(8, 3)}
+_HEAD = {"feature_dim": 8, "num_classes": 3}
 _REQUIRED: dict[str, dict[str, Any]] = {
-    "fsq": {"levels": [5, 4], "embedding_dim": 2},
-    "grouped": _INNER,
-    "multiscale": _INNER,
-    "residual": _INNER,
-    "mel": {"rate": 8000},
-    "perceptual": {"features": None},
-    "constant": {"value": 1.0},
-    "linear": {"first": 1.0, "last": 0.0, "examples": 100},
-    "cosine": {"first": 1.0, "last": 0.0, "examples": 100},
-    "warmup_cosine": {"first": 0.0, "peak": 1.0, "last": 0.0, "warmup": 10, "examples": 100},
+    "quantizer/fsq": {"levels": [5, 4], "embedding_dim": 2},
+    "quantizer/grouped": _INNER,
+    "quantizer/multiscale": _INNER,
+    "quantizer/residual": _INNER,
+    "reconstruction_loss/mel": {"rate": 8000},
+    "reconstruction_loss/perceptual": {"features": None},
+    "schedule/constant": {"value": 1.0},
+    "schedule/linear": {"first": 1.0, "last": 0.0, "examples": 100},
+    "schedule/cosine": {"first": 1.0, "last": 0.0, "examples": 100},
+    "schedule/warmup_cosine": {"first": 0.0, "peak": 1.0, "last": 0.0, "warmup": 10, "examples": 100},
 }
-_PLAIN = {"quantizer/cosine"}  # needs nothing, as a schedule of its name does
 _FLOATS = (math.inf, -math.inf, math.nan)
 _SIZES = (2.5, 4.0, True)
 
@@ -52,7 +52,7 @@ def _cases() -> Iterator[Any]:
             taken = str(parameter.annotation).split(" | ")
             values = _FLOATS if "float" in taken else _SIZES if "int" in taken else ()
             for value in values:
-                required = _REQUIRED.get(part.partition("/")[2], {}) if part not in _PLAIN else {}
+                required = _REQUIRED.get(part, _HEAD if part.startswith("head/") else {})
                 yield pytest.param(kind, required, name, value, id=f"{part}, {name}={value}")
 
 

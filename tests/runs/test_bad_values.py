@@ -45,7 +45,7 @@ CASES: list[tuple[list[str], str, str, str]] = [
     ([], f"{D}.beta2", "1", "must be in [0, 1)"),
     ([], f"{D}.beta1", "[0.5]", "a number"),
     ([], f"{D}.eps", "0", "must be positive; 1e-8 is usual"),
-    ([], f"{D}.weight_decay", "-1", "must be 0 or more; 0 switches it off"),
+    ([], f"{D}.weight_decay", "-1", "must be at least 0; 0 switches it off"),
     (R1, "model.gradient_penalty.gamma", "-1", "model/gradient_penalty=none switches it off"),
     (R1, "model.gradient_penalty.interval", "0", "must be at least 1"),
     (["model/quantizer=vq_ema", *VQ], "model.quantizer.decay", "2", "must be in [0, 1)"),

@@ -80,9 +80,8 @@ class Autoencoder(Recipe):
         """Notes the quantizer's own numbers for the logs: its losses before weights, its codes' usage."""
         noted = {}
         for name, value in output.metrics.items():
-            is_loss = name.endswith("_loss")
-            tag = f"loss/{name.removesuffix('_loss')}" if is_loss else f"codes/{name}"
-            noted[tag.replace("codes/codes_used", "codes/used")] = value
+            loss = name.removesuffix("_loss")
+            noted[f"codes/{name.removeprefix('codes_')}" if loss == name else f"loss/{loss}"] = value
         self.note(noted)
 
     @torch.no_grad()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.batch import Batch
 from ganvas.functional.keyed_random import keys_of
 from ganvas.functional.precision import widened
@@ -101,7 +101,7 @@ class GAN(LatentGenerator, Adversary):
         freeze_discriminator_layers: int = 0,
     ) -> None:
         super().__init__(latent_dim=latent_dim, generator=generator, ema=ema, seed=seed)
-        require(d_steps_per_g_step > 0, "d_steps_per_g_step", d_steps_per_g_step, "must be at least 1")
+        require_whole("d_steps_per_g_step", d_steps_per_g_step, 1, "5 is usual for critics")
         self.conditional = conditional
         rule = "asks for classes, and data.num_classes is null; say how many there are: data.num_classes=10"
         require(not conditional or num_classes is not None, "conditional", conditional, rule)
@@ -184,8 +184,12 @@ class GAN(LatentGenerator, Adversary):
         draws: Draws,
     ) -> Game:
         (real, fake), (real_logits, fake_logits) = shown, logits
-        by_keys = getattr(self.generator, "draws_by_keys", False)
-        drawn = {"keys": keys_of(z)} if by_keys and self.regularizer else {}
+
+        def generate(latents: Tensor) -> Tensor:
+            by_keys = getattr(self.generator, "draws_by_keys", False)
+            made: Tensor = self.generator(latents, label, **({"keys": keys_of(z)} if by_keys else {}))
+            return made
+
         return Game(
             z=z,
             made=made,
@@ -194,7 +198,7 @@ class GAN(LatentGenerator, Adversary):
             real_logits=real_logits,
             fake_logits=fake_logits,
             discriminate=lambda x: self.discriminator(x, label),
-            generate=lambda latents: self.generator(latents, label, **drawn),
+            generate=generate,
             show=lambda x: self.show(x, draws, "fake/beside"),
             generator=self.generator,
             label=label,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganvas.errors import require
+from ganvas.errors import require_whole
 from ganvas.functional.latents import drawn_labels, latent
 from ganvas.functional.modes import eval_mode
 from ganvas.functional.random import hash64
@@ -42,7 +42,7 @@ class LatentGenerator(Recipe):
         self, *, latent_dim: int, generator: nn.Module, ema: WeightAverage | None, seed: int
     ) -> None:
         super().__init__(seed=seed)
-        require(latent_dim > 0, "latent_dim", latent_dim, "must be at least 1; 100 is usual")
+        require_whole("latent_dim", latent_dim, 1, "100 is usual")
         self.latent_dim, self.generator, self.ema = latent_dim, generator, ema
         self._fitted: tuple[object, dict[str, Tensor]] = (None, {})
         self.space = None

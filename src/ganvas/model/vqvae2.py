@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError, require, require_whole
 from ganvas.functional.code_usage import of_all_levels
 from ganvas.functional.modes import eval_mode
 from ganvas.model.quantizer.interface import Quantizer, QuantizerOutput
@@ -186,7 +186,7 @@ class VQVAE2(VQVAE):
         seed: int,
     ) -> None:
         require(levels >= 2, "levels", levels, "must be at least 2; model=vqvae has one")
-        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "must be at least 1; 128 is usual")
+        require_whole("hidden_dim", hidden_dim, 1, "128 is usual")
         above = [_made(upper_encoder, "upper_encoder") for _ in range(levels - 1)]
         quantizers = [_made(quantizer, "quantizer") for _ in range(levels)]
         for one in quantizers:

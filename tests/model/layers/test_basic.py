@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,6 +11,8 @@ from ganvas.errors import OptionError
 from ganvas.model.layers.basic import (
     ResidualBlock,
     require_channels,
+    require_classes,
+    require_positive,
     require_power_of_two_size,
     require_shape,
     residual_stack,
@@ -43,3 +48,18 @@ def test_checks_give_back_what_they_checked() -> None:
     ):
         with pytest.raises(OptionError):
             call()
+
+
+@pytest.mark.parametrize("size", [2.5, 4.0, True, 0, -1])
+def test_sizes_are_whole_numbers(size: int) -> None:
+    for check in (partial(require_positive, "width"), require_channels, require_classes):
+        with pytest.raises(OptionError, match=f"={size}: must be at least"):
+            check(size)
+    with pytest.raises(OptionError, match="sample_shape="):
+        require_shape([1, size, 8])
+
+
+def test_sizes_of_numpy_are_whole_numbers_too() -> None:
+    require_positive("width", np.int64(3))
+    require_classes(np.int32(2))
+    require_shape([np.int64(1), 8, 8])

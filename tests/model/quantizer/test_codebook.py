@@ -287,7 +287,7 @@ def test_two_ranks_are_one_process_on_the_joint_batch(two_ranks: Callable[[str],
         (VectorQuantizer, {"gradient": "diveq", "commitment_cost": 0.25}, r"^commitment_cost=0.25: diveq"),
         (VectorQuantizer, {"orthogonal_cost": -1.0}, r"^orthogonal_cost=-1.0: "),
         (VectorQuantizer, {"entropy_cost": -1.0}, r"^entropy_cost=-1.0: "),
-        (VectorQuantizer, {"entropy_temperature": 0.0}, r"^entropy_temperature=0.0: must be above 0"),
+        (VectorQuantizer, {"entropy_temperature": 0.0}, r"^entropy_temperature=0.0: must be positive"),
         (VectorQuantizer, {"entropy_diversity": -0.5}, r"^entropy_diversity=-0.5: "),
     ],
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require_number
 from ganvas.model.adversarial_loss.interface import AdversarialLoss
 
 
@@ -27,10 +25,9 @@ class Wasserstein(AdversarialLoss):
     boundary = None
 
     def __init__(self, clip: float | None = None) -> None:
-        rule = "must be positive; null leaves the critic to a gradient penalty"
-        require(clip is None or 0 < clip < math.inf, "clip", clip, rule)
         self.clip = clip
         if clip is not None:
+            require_number("clip", clip, "null leaves the critic to a gradient penalty", positive=True)
             self.constrain = self._clip
 
     def discriminator(self, *, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.model.layers.basic import require_channels, require_input, require_positive, residual_stack
 from ganvas.model.layers.image_grid import ImageGrid, output_layers
 
@@ -52,7 +52,7 @@ class ConvDecoder(nn.Module):
         self.embedding_dim = embedding_dim
         require(hidden_channels >= 2, "hidden_channels", hidden_channels, "must be at least 2; 128 is usual")
         require_positive("residual_channels", residual_channels)
-        require(residual_blocks >= 0, "residual_blocks", residual_blocks, "must be at least 0; 2 is usual")
+        require_whole("residual_blocks", residual_blocks, 0, "2 is usual")
         require_positive("upsamplings", upsamplings)
         self.grid = None if sample_shape is None else ImageGrid(sample_shape, 2**upsamplings)
         rule = "must be those of sample_shape; give both alike"

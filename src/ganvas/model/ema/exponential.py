@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require_number
 from ganvas.functional.schedule import Schedule, Scheduled
 from ganvas.model.ema.interface import WeightAverage
 
@@ -41,12 +40,8 @@ class ExponentialAverage(WeightAverage, Scheduled):
     def __init__(self, half_life: float | Schedule = 10_000.0, ramp: float | None = None) -> None:
         super().__init__()
         self.set_strength("half_life", half_life, "must be positive; model/ema=none switches it off")
-        require(
-            ramp is None or 0 < ramp < math.inf,
-            "ramp",
-            ramp,
-            "must be positive; null: the half-life alone",
-        )
+        if ramp is not None:
+            require_number("ramp", ramp, "null: the half-life alone", positive=True)
         self.ramp = ramp
         self._pairs: tuple[nn.Module | None, list[Tensor], list[Tensor]] = (None, [], [])
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.functional.padding import pad_to_multiple
 from ganvas.model.layers.basic import require_channels, require_input, require_positive, residual_stack
 
@@ -41,7 +41,7 @@ class ConvEncoder(nn.Module):
         require_positive("embedding_dim", embedding_dim)
         require(hidden_channels >= 2, "hidden_channels", hidden_channels, "must be at least 2; 128 is usual")
         require_positive("residual_channels", residual_channels)
-        require(residual_blocks >= 0, "residual_blocks", residual_blocks, "must be at least 0; 2 is usual")
+        require_whole("residual_blocks", residual_blocks, 0, "2 is usual")
         require_positive("downsamplings", downsamplings)
         self.multiple = 2**downsamplings
         widths = [channels, hidden_channels // 2, *[hidden_channels] * (downsamplings - 1)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ganvas.errors import require, require_whole
+from ganvas.errors import require_number, require_whole
 from ganvas.functional.gradients import input_gradient
 from ganvas.functional.random import Draws
 from ganvas.functional.schedule import Schedule
@@ -35,12 +34,7 @@ class DRAGAN(GradientPenalty):
 
     def __init__(self, weight: float | Schedule = 10.0, spread: float = 0.3, interval: int = 1) -> None:
         self.set_strength("weight", weight, POSITIVE)
-        require(
-            0 < spread < math.inf,
-            "spread",
-            spread,
-            "must be positive; 0.3 is half of usual images' deviation",
-        )
+        require_number("spread", spread, "0.3 is half of usual images' deviation", positive=True)
         require_whole("interval", interval, 1, "1 penalizes every step")
         self.spread, self.interval = spread, interval
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ganvas.errors import require
+from ganvas.errors import require_number
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.head.interface import Head, initialize_head
 from ganvas.model.layers.basic import require_input, require_labels
@@ -36,7 +36,7 @@ class ACGANHead(Head):
         init_std: float | None = None,
     ) -> None:
         super().__init__(feature_dim, num_classes)
-        require(weight > 0, "weight", weight, "must be positive; model/head=plain knows no classes")
+        require_number("weight", weight, "model/head=plain knows no classes", positive=True)
         self.weight = weight
         self.linear = nn.Linear(feature_dim, 1)
         self.classes = None if num_classes is None else nn.Linear(feature_dim, num_classes)

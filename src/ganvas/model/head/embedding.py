@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganvas.errors import require
+from ganvas.errors import require_number, require_whole
 from ganvas.functional.distributed import all_rows, joint_rows, mean_of_global_batch
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.head.interface import Head, initialize_head
@@ -47,9 +47,9 @@ class EmbeddingHead(Head):
         init_std: float | None = None,
     ) -> None:
         super().__init__(feature_dim, num_classes)
-        require(weight > 0, "weight", weight, "must be positive; model/head=plain knows no classes")
-        require(temperature > 0, "temperature", temperature, "must be positive; 1 leaves cosines as they are")
-        require(embedding_dim >= 1, "embedding_dim", embedding_dim, "must be at least 1; 512 is usual")
+        require_number("weight", weight, "model/head=plain knows no classes", positive=True)
+        require_number("temperature", temperature, "1 leaves cosines as they are", positive=True)
+        require_whole("embedding_dim", embedding_dim, 1, "512 is usual")
         self.weight, self.temperature = weight, temperature
         self.linear = nn.Linear(feature_dim, 1)
         self.embed = None if num_classes is None else nn.Linear(feature_dim, embedding_dim)

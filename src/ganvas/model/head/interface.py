@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ganvas.errors import require
+from ganvas.errors import require_number, require_whole
 from ganvas.model.layers.basic import require_classes, require_input
 
 
@@ -33,7 +33,7 @@ class Head(nn.Module, ABC):
 
     def __init__(self, feature_dim: int, num_classes: int | None) -> None:
         super().__init__()
-        require(feature_dim >= 1, "feature_dim", feature_dim, "must be at least 1")
+        require_whole("feature_dim", feature_dim, 1, "the discriminator says how many")
         require_classes(num_classes)
         self.feature_dim, self.num_classes = feature_dim, num_classes
 
@@ -94,7 +94,7 @@ def initialize_head(head: nn.Module, std: float | None) -> None:
     """
     if std is None:
         return
-    require(std > 0, "init_std", std, "must be positive; null is torch's own initialization")
+    require_number("init_std", std, "null is torch's own initialization", positive=True)
     for module in head.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, 0.0, std)

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require_number, require_whole
 from ganvas.model.head.interface import Head
 from ganvas.model.layers.basic import require_input, require_labels
 from ganvas.model.layers.style import EqualizedLinear, Mapping
@@ -31,8 +31,8 @@ class MappedHead(Head):
         self, feature_dim: int, num_classes: int | None = None, mapping_layers: int = 8, rate: float = 0.01
     ) -> None:
         super().__init__(feature_dim, num_classes)
-        require(mapping_layers >= 1, "mapping_layers", mapping_layers, "must be at least 1; 8 in the paper")
-        require(rate > 0, "rate", rate, "must be positive; 0.01 in the paper")
+        require_whole("mapping_layers", mapping_layers, 1, "8 in the paper")
+        require_number("rate", rate, "0.01 in the paper", positive=True)
         self.reads_labels = num_classes is not None
         self.linear = EqualizedLinear(feature_dim, 1 if num_classes is None else feature_dim)
         self.mapping = (

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ganvas.errors import require
+from ganvas.errors import is_whole, require
 
 IMAGE_SIZES = (16, 32, 64, 128)  # pixels; what the DCGAN's doublings from 4x4 reach
 
 
 def require_positive(option: str, value: int) -> None:
-    """Raises OptionError unless ``value`` is at least 1."""
-    require(value >= 1, option, value, "must be at least 1; set a positive whole number")
+    """Raises OptionError unless ``value`` is a whole number of at least 1."""
+    require(is_whole(value) and value >= 1, option, value, "must be at least 1; set a positive whole number")
 
 
 def require_shape(sample_shape: Sequence[int]) -> None:
     """Raises OptionError unless every size of a sample is at least 1."""
     require(
-        len(sample_shape) > 0 and all(size >= 1 for size in sample_shape),
+        len(sample_shape) > 0 and all(is_whole(size) and size >= 1 for size in sample_shape),
         "sample_shape",
         list(sample_shape),
         "must name at least one size, each at least 1; e.g. [1, 28, 28]",
@@ -58,7 +58,8 @@ def require_power_of_two_size(image_size: int | None) -> int:
 def require_classes(num_classes: int | None) -> None:
     """Raises OptionError unless there are at least 2 classes, or None."""
     rule = "must be at least 2 classes; null where the model is not conditional"
-    require(num_classes is None or num_classes >= 2, "num_classes", num_classes, rule)
+    fits = num_classes is None or (is_whole(num_classes) and num_classes >= 2)
+    require(fits, "num_classes", num_classes, rule)
 
 
 def require_labels(label: Tensor | None) -> Tensor:

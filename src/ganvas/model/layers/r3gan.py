@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 
 # Channels of the stages from 4x4 on, by image size: the paper's for CIFAR-10, FFHQ-64 and FFHQ-256.
 WIDTHS = {32: (768,) * 4, 64: (*(768,) * 4, 384), 256: (*(768,) * 4, 384, 192, 96)}
@@ -80,5 +80,5 @@ class Block(nn.Module):
 
 def check_blocks(blocks: int, expansion: int) -> None:
     """Raises OptionError unless both are at least 1."""
-    require(blocks >= 1, "blocks", blocks, "must be at least 1 a stage; 2 in the paper")
-    require(expansion >= 1, "expansion", expansion, "must be at least 1; 2 in the paper")
+    require_whole("blocks", blocks, 1, "2 a stage in the paper")
+    require_whole("expansion", expansion, 1, "2 in the paper")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.model.layers.basic import require_positive, require_shape
 
 ENDS = 7  # samples that the first and the last convolution see
@@ -119,4 +119,4 @@ def require_widths(embedding_dim: int, base_channels: int, units: int) -> None:
     """Raises OptionError unless the sizes that both networks share are positive."""
     require_positive("embedding_dim", embedding_dim)
     require_positive("base_channels", base_channels)
-    require(units >= 0, "residual_units", units, "must be at least 0; 1 is EnCodec's, 3 SoundStream's")
+    require_whole("residual_units", units, 0, "1 is EnCodec's, 3 SoundStream's")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear, one_hot
 
-from ganvas.errors import require
+from ganvas.errors import require, require_number, require_whole
 from ganvas.functional.precision import at_least_float32
 from ganvas.model.layers.basic import require_labels
 from ganvas.model.layers.resampling import Resampling
@@ -152,7 +152,7 @@ class Mapping(nn.Module):
         self, latent_dim: int, num_classes: int | None, w_dim: int, layers: int, rate: float = 0.01
     ) -> None:
         super().__init__()
-        require(rate > 0, "rate", rate, "must be positive; 0.01 in the paper")
+        require_number("rate", rate, "0.01 in the paper", positive=True)
         self.num_classes = num_classes
         self.classes = None if num_classes is None else EqualizedLinear(num_classes, w_dim)
         widths = [latent_dim + (0 if num_classes is None else w_dim)] + [w_dim] * layers
@@ -197,7 +197,7 @@ def channels_at(sides: list[int], channel_base: int, channel_max: int) -> list[i
     Raises:
         OptionError: a map would have none.
     """
-    require(channel_max >= 1, "channel_max", channel_max, "must be at least 1; 512 in the paper")
+    require_whole("channel_max", channel_max, 1, "512 in the paper")
     rule = f"must be at least {sides[-1]}, the image's side, so that every map has a channel; 16384 is usual"
     require(channel_base >= sides[-1], "channel_base", channel_base, rule)
     return [min(channel_base // side, channel_max) for side in sides]

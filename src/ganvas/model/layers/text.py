@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.model.layers.basic import require_positive
 from ganvas.model.layers.transformer import Transformer, learned_vectors
 
@@ -22,7 +22,7 @@ def require_text(sample_shape: Sequence[int], vocabulary: int) -> int:
 
 def num_positions(length: int, downsamplings: int) -> int:
     """Positions of T symbols whose number was halved so often, the last one filled up."""
-    require(downsamplings >= 0, "downsamplings", downsamplings, "must be 0 or more; 2 is usual")
+    require_whole("downsamplings", downsamplings, 0, "2 is usual")
     rule = f"leaves less than a position of {length} symbols; fewer, or longer texts"
     require(2**downsamplings <= length, "downsamplings", downsamplings, rule)
     return -(-length // 2**downsamplings)
@@ -54,7 +54,7 @@ class RowAttention(nn.Module):
 
     def __init__(self, positions: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        require(depth >= 0, "depth", depth, "must be 0 or more blocks; 0 is without attention")
+        require_whole("depth", depth, 0, "0 is without attention")
         self.transformer = Transformer(width, depth, heads) if depth else None
         self.places = learned_vectors(positions, width) if depth else None
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv_transpose1d, gelu
 
-from ganvas.errors import require
+from ganvas.errors import require, require_whole
 from ganvas.model.layers.basic import require_positive
 from ganvas.model.layers.seanet import require_sound_shape
 
@@ -130,5 +130,5 @@ def require_vocos(
     for option, value in (("embedding_dim", embedding_dim), ("width", width), ("stride", stride)):
         require_positive(option, value)
     for option, value in (("blocks", blocks), ("deep_blocks", deep_blocks)):
-        require(value >= 0, option, value, "must be at least 0; 2 is usual")
+        require_whole(option, value, 0, "2 is usual")
     return require_sound_shape(sample_shape)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import torch
 from torch.nn import Parameter
 
-from ganvas.errors import require
+from ganvas.errors import require, require_number
 
 
 def adam(
@@ -26,15 +25,10 @@ def adam(
     Raises:
         OptionError: a rate or ``eps`` that is not positive, a beta outside [0, 1), a negative decay.
     """
-    require(0 < lr < math.inf, "lr", lr, "must be positive; 2e-4 is usual for GANs, 3e-4 for VQ-VAEs")
+    require_number("lr", lr, "2e-4 is usual for GANs, 3e-4 for VQ-VAEs", positive=True)
     require(0 <= beta1 < 1, "beta1", beta1, "must be in [0, 1); 0.5 or 0 is usual for GANs")
     require(0 <= beta2 < 1, "beta2", beta2, "must be in [0, 1); 0.999 is usual, 0.9 or 0.99 for GANs")
-    require(0 < eps < math.inf, "eps", eps, "must be positive; 1e-8 is usual")
-    require(
-        0 <= weight_decay < math.inf,
-        "weight_decay",
-        weight_decay,
-        "must be 0 or more; 0 switches it off",
-    )
+    require_number("eps", eps, "1e-8 is usual", positive=True)
+    require_number("weight_decay", weight_decay, "0 switches it off")
     betas = beta1, beta2
     return torch.optim.Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)

@@ -12,7 +12,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from ganvas.errors import is_whole, require
+from ganvas.errors import is_whole, require, require_number
 from ganvas.functional.codes import straight_through
 from ganvas.functional.entropy import entropy_of_bits, entropy_of_mean_bits
 from ganvas.functional.precision import at_least_float32
@@ -75,30 +75,10 @@ class BinaryQuantizer(VectorwiseQuantizer):
             embedding_dim,
             f"must be 1 to {_MOST_BITS} bits, which an index counts; 10 make 1,024 codes",
         )
-        require(
-            0 <= commitment_cost < math.inf,
-            "commitment_cost",
-            commitment_cost,
-            "must be at least 0 and finite; 0.25 is usual",
-        )
-        require(
-            0 <= entropy_cost < math.inf,
-            "entropy_cost",
-            entropy_cost,
-            "must be at least 0 and finite; 0.1 is usual",
-        )
-        require(
-            0 <= entropy_diversity < math.inf,
-            "entropy_diversity",
-            entropy_diversity,
-            "must be at least 0 and finite; 1 is usual",
-        )
-        require(
-            0 < entropy_temperature < math.inf,
-            "entropy_temperature",
-            entropy_temperature,
-            "must be positive and finite",
-        )
+        require_number("commitment_cost", commitment_cost, "0.25 is usual")
+        require_number("entropy_cost", entropy_cost, "0.1 is usual")
+        require_number("entropy_diversity", entropy_diversity, "1 is usual")
+        require_number("entropy_temperature", entropy_temperature, "bsq has 0.01, lfq 1", positive=True)
         require(
             is_whole(group_bits) and 1 <= group_bits <= _LARGEST_GROUP,
             "group_bits",

@@ -5,7 +5,6 @@ Symbols: N vectors z of D dimensions, K codes e of d, which is D where nothing p
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import OptionError, require, require_whole
+from ganvas.errors import OptionError, require, require_number, require_whole
 from ganvas.functional.code_usage import count_codes, usage
 from ganvas.functional.codes import first_codes, spread_rows, straight_through
 from ganvas.functional.distributed import sum_over_ranks, world_size
@@ -74,12 +73,7 @@ class CodebookQuantizer(VectorwiseQuantizer):
         super().__init__()
         require_whole("num_embeddings", num_embeddings, 2, "512 is usual")
         require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
-        require(
-            0 <= commitment_cost < math.inf,
-            "commitment_cost",
-            commitment_cost,
-            "must be at least 0 and finite; 0.25 is usual",
-        )
+        require_number("commitment_cost", commitment_cost, "0.25 is usual")
         require_gradient(gradient, self.gradients)
         require(start in STARTS, "start", start, f"must be one of {', '.join(STARTS)}; batch is usual")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim

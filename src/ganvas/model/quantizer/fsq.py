@@ -99,6 +99,7 @@ class FSQ(NoisyQuantizer):
         require(len(levels) > 0, "levels", levels, "must name at least one level; [8, 5, 5, 5] is usual")
         whole = all(is_whole(level) for level in levels)
         require(whole, "levels", levels, "must be whole numbers; [8, 5, 5, 5] is usual")
+        levels = [int(level) for level in levels]  # whose product is as large as it is
         require(cells in _FITTING, "cells", cells, f"must be one of {', '.join(_FITTING)}")
         if cells == "rounded":
             rule = "each must be at least 3, for two levels leave tanh no room for the offset; take 3 in its"

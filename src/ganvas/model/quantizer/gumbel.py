@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import require, require_whole
+from ganvas.errors import require_number, require_whole
 from ganvas.functional.chunks import Parts, in_chunks
 from ganvas.functional.keyed_random import keyed_uniform
 from ganvas.functional.precision import for_products
@@ -60,9 +60,9 @@ class GumbelQuantizer(NoisyQuantizer, Scheduled):
         super().__init__()
         require_whole("num_embeddings", num_embeddings, 2, "512 is usual")
         require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
-        rule = "must be positive and finite; 1 is usual, 0.5 where it falls"
-        self.set_number("temperature", temperature, lambda value: 0 < value < math.inf, rule)
-        require(0 <= kl_cost < math.inf, "kl_cost", kl_cost, "must be at least 0 and finite; 0.0005 is usual")
+        rule = "must be positive; 1 is usual, 0.5 where it falls"
+        self.set_number("temperature", temperature, lambda value: value > 0, rule)
+        require_number("kl_cost", kl_cost, "0.0005 is usual")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.codebook_sizes = (num_embeddings,)
         self.hard, self.kl_cost = hard, kl_cost

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import require, require_whole
+from ganvas.errors import require_number, require_whole
 from ganvas.functional.chunks import Parts, in_chunks
 from ganvas.functional.entropy import entropies_of_softmax, entropy_of_mean
 from ganvas.functional.precision import for_products
@@ -56,20 +56,9 @@ class IBQ(VectorwiseQuantizer):
         super().__init__()
         require_whole("num_embeddings", num_embeddings, 2, "512 is usual")
         require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
-        require(
-            0 <= codebook_cost < math.inf,
-            "codebook_cost",
-            codebook_cost,
-            "must be at least 0 and finite; 0.25 is usual",
-        )
-        require(
-            0 <= entropy_cost < math.inf,
-            "entropy_cost",
-            entropy_cost,
-            "must be at least 0 and finite; 0.05 is usual",
-        )
-        rule = "must be positive and finite; 0.01 is usual"
-        require(0 < entropy_temperature < math.inf, "entropy_temperature", entropy_temperature, rule)
+        require_number("codebook_cost", codebook_cost, "0.25 is usual")
+        require_number("entropy_cost", entropy_cost, "0.05 is usual")
+        require_number("entropy_temperature", entropy_temperature, "0.01 is usual", positive=True)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.codebook_sizes = (num_embeddings,)
         self.codebook_cost, self.entropy_cost = codebook_cost, entropy_cost

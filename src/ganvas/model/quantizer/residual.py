@@ -123,12 +123,13 @@ class ResidualQuantizer(VectorwiseQuantizer):
             if inner.learns_from_quantized and torch.is_grad_enabled():
                 codes = self._term(inner.look_up(one.indices).to(term.dtype), level)
                 term = term + (codes - codes.detach())  # a zero with the gradient of the sum to the codes
-            whole = whole + term.detach()
-            if depth is not None:
-                term = term.masked_fill((depth <= level)[:, None], 0)
-                one = one._replace(indices=one.indices.masked_fill((depth <= level)[:, None], -1))
+            if depth is None:
+                total = whole = total + term
+            else:
+                is_dropped = (depth <= level)[:, None]
+                total, whole = total + term.masked_fill(is_dropped, 0), whole + term.detach()
+                one = one._replace(indices=one.indices.masked_fill(is_dropped, -1))
             found.append(one)
-            total = total + term
         return RowsOutput(
             total + (latent - latent.detach()),  # straight-through
             torch.cat([one.indices for one in found], dim=1),

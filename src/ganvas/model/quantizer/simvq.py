@@ -5,13 +5,11 @@ Symbols: N vectors z of D dimensions, K codes e = C W; C is frozen, W is D x D; 
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import require, require_whole
+from ganvas.errors import require_number, require_whole
 from ganvas.functional.codes import straight_through
 from ganvas.functional.estimators import rotation_trick
 from ganvas.functional.nearest import nearest_code
@@ -55,12 +53,7 @@ class SimVQ(VectorwiseQuantizer):
         super().__init__()
         require_whole("num_embeddings", num_embeddings, 2, "512 is usual")
         require_whole("embedding_dim", embedding_dim, 1, "64 is usual")
-        require(
-            0 <= commitment_cost < math.inf,
-            "commitment_cost",
-            commitment_cost,
-            "must be at least 0 and finite; 0.25 is usual",
-        )
+        require_number("commitment_cost", commitment_cost, "0.25 is usual")
         require_gradient(gradient, GRADIENTS)
         self.codebook_sizes, self.embedding_dim = (num_embeddings,), embedding_dim
         self.commitment_cost, self.gradient = commitment_cost, gradient

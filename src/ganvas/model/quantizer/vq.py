@@ -5,12 +5,10 @@ Symbols: N vectors z of D dimensions, K codes e; sg is stop-gradient; means are 
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import OptionError, require
+from ganvas.errors import OptionError, require_number
 from ganvas.functional.code_losses import entropy_loss, orthogonal_loss
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.functional.estimators import diveq, diveq_noise
@@ -73,28 +71,11 @@ class VectorQuantizer(CodebookQuantizer):
         if commitment_cost is None:
             commitment_cost = 0.0 if gradient == "diveq" else 0.25
         super().__init__(num_embeddings, embedding_dim, commitment_cost, gradient=gradient, start=start)
-        require(
-            0 <= restart_after < math.inf,
-            "restart_after",
-            restart_after,
-            "must be at least 0 and finite; 0 never restarts",
-        )
-        usual = "must be at least 0 and finite; 10 is usual, 0 leaves the term out"
-        require(0 <= orthogonal_cost < math.inf, "orthogonal_cost", orthogonal_cost, usual)
-        usual = "must be at least 0 and finite; 0.1 is usual, 0 leaves the term out"
-        require(0 <= entropy_cost < math.inf, "entropy_cost", entropy_cost, usual)
-        require(
-            0 < entropy_temperature < math.inf,
-            "entropy_temperature",
-            entropy_temperature,
-            "must be above 0 and finite; 0.01 is usual",
-        )
-        require(
-            0 <= entropy_diversity < math.inf,
-            "entropy_diversity",
-            entropy_diversity,
-            "must be at least 0 and finite; 1 is usual",
-        )
+        require_number("restart_after", restart_after, "0 never restarts")
+        require_number("orthogonal_cost", orthogonal_cost, "10 is usual, 0 leaves the term out")
+        require_number("entropy_cost", entropy_cost, "0.1 is usual, 0 leaves the term out")
+        require_number("entropy_temperature", entropy_temperature, "0.01 is usual", positive=True)
+        require_number("entropy_diversity", entropy_diversity, "1 is usual")
         self.restart_after, self.orthogonal_cost = restart_after, orthogonal_cost
         self.entropy_cost, self.compares_vectors = entropy_cost, entropy_cost > 0
         self.draws_codes = gradient == "diveq"

@@ -6,12 +6,10 @@ code k in one global batch; N_k and m_k are their running averages, g is ``decay
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require, require_number
 from ganvas.functional.codes import code_sums
 from ganvas.functional.distributed import sum_over_ranks
 from ganvas.model.quantizer.codebook import CodebookQuantizer
@@ -61,7 +59,7 @@ class EMAVectorQuantizer(CodebookQuantizer):
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, commitment_cost, gradient=gradient, start=start)
         require(0 <= decay < 1, "decay", decay, "must be in [0, 1); 0.99 is usual")
-        require(0 <= epsilon < math.inf, "epsilon", epsilon, "must be at least 0 and finite; 1e-5 is usual")
+        require_number("epsilon", epsilon, "1e-5 is usual")
         require(
             0 <= restart_threshold < 1,
             "restart_threshold",
@@ -100,15 +98,15 @@ class EMAVectorQuantizer(CodebookQuantizer):
         sums = code_sums(seen.to(total.dtype), indices, self.num_embeddings)
         both = sum_over_ranks(torch.cat([sums, counts[:, None]], dim=1))  # [K, D + 1]
         sums, counts = both[:, :-1], both[:, -1]
-        is_any = counts.sum() > 0
-        before = self.codebook.to(kind), count, total
+        is_any: Tensor | bool = True
         count, total = count.lerp(counts.to(count.dtype), 1 - self.decay), total.lerp(sums, 1 - self.decay)
         vectors = count.sum()
         smoothed = (count + self.epsilon) / (vectors + self.num_embeddings * self.epsilon) * vectors
         moved = total / smoothed[:, None]
         if weight is not None:
-            pairs = zip((moved, count, total), before, strict=True)
-            moved, count, total = (torch.where(is_any, now, old) for now, old in pairs)
+            is_any = there = counts.sum() > 0
+            kept = zip((moved, count, total), (self.codebook, self.count, self.total), strict=True)
+            moved, count, total = (torch.where(there, now, old.to(kind)) for now, old in kept)
         self.codebook.copy_(moved)
         self.batches += is_any
         if self.restart_threshold > 0:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganvas.errors import require
+from ganvas.errors import require_number
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
 
 
@@ -24,7 +22,7 @@ class Huber(ReconstructionLoss):
 
     def __init__(self, delta: float = 0.1, weight: float = 1.0) -> None:
         super().__init__(weight)
-        require(0 < delta < math.inf, "delta", delta, "must be positive; errors of samples are at most 2")
+        require_number("delta", delta, "errors of samples are at most 2", positive=True)
         self.delta = delta
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:

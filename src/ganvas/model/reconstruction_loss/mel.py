@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from ganvas.errors import is_whole, require
+from ganvas.errors import is_whole, require, require_number
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.spectra import FLOOR, log_mel, mel_filterbank
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
@@ -61,7 +60,7 @@ class Mel(ReconstructionLoss):
                 )
                 require(False, "bands", own, rule)
                 raise AssertionError from error
-        require(0 < floor < math.inf, "floor", floor, "must be positive; 1.0e-4 is 80 dB below full scale")
+        require_number("floor", floor, "1.0e-4 is 80 dB below full scale", positive=True)
         self.floor = floor
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from ganvas.errors import is_whole, require
+from ganvas.errors import is_whole, require, require_number
 from ganvas.functional.batch import DataFacts
 from ganvas.functional.spectra import stft_magnitude
 from ganvas.model.reconstruction_loss.interface import ReconstructionLoss
@@ -40,13 +39,8 @@ class STFT(ReconstructionLoss):
     ) -> None:
         super().__init__(weight)
         self.windows = require_windows(windows)
-        require(
-            0 <= log_weight < math.inf,
-            "log_weight",
-            log_weight,
-            "must be 0 or more and finite; 1 is the paper's",
-        )
-        require(0 < floor < math.inf, "floor", floor, "must be positive; 1.0e-4 is 80 dB below full scale")
+        require_number("log_weight", log_weight, "1 is the paper's")
+        require_number("floor", floor, "1.0e-4 is 80 dB below full scale", positive=True)
         self.log_weight, self.floor = log_weight, floor
 
     def __call__(self, *, reconstruction: Tensor, target: Tensor) -> Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from ganvas.errors import require
+from ganvas.errors import require_number
 from ganvas.functional.schedule import Schedule
 from ganvas.model.regularizer.consistency import mean_square
 from ganvas.model.regularizer.interface import Game, Regularizer
@@ -41,7 +39,7 @@ class ZCR(Regularizer):
         rule = "must be 0 or more"
         self.set_number("discriminator_weight", discriminator_weight, lambda value: value >= 0, rule)
         self.set_number("generator_weight", generator_weight, lambda value: value >= 0, rule)
-        require(0 < noise < math.inf, "noise", noise, "must be positive and finite; leave zcr out")
+        require_number("noise", noise, "leave zcr out", positive=True)
         self.noise = noise
 
     def discriminator(self, game: Game) -> Tensor | None:
