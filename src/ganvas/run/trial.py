@@ -54,6 +54,7 @@ class Trial:
         sample_shape: sizes of one sample.
         batch_size: samples of one process's batch.
         batches: batches until the run ends; None where a clock alone ends it.
+        steps: steps of each optimizer in these batches, by network; none where a clock alone ends the run.
         seconds_per_batch: on this CPU, the mean over all that a step may do.
         report: the scalars of the last batch that reports, by tag.
         weights, gradients, optimizer_state: of all networks, with averages and statistics.
@@ -67,6 +68,7 @@ class Trial:
     sample_shape: tuple[int, ...]
     batch_size: int
     batches: int | None
+    steps: dict[str, int]
     seconds_per_batch: float
     report: dict[str, float]
     weights: int
@@ -125,6 +127,7 @@ def try_out(config: dict[str, Any], look: Callable[[Parts], None] | None = None)
         sample_shape=tuple(data.sample_shape),
         batch_size=data.batch_size,
         batches=batches,
+        steps={name: batches // every for name, every, _ in model.step_intervals()} if batches else {},
         seconds_per_batch=watch.seconds_per_batch(),
         report=watch.report,
         weights=_bytes(weights),

@@ -58,8 +58,16 @@ def test_it_says_what_its_parts_do_badly_together(ganvas) -> None:
     assert "remark" not in ganvas(*words, "model.discriminator.norm=none").stdout
 
 
+def test_it_says_how_often_each_network_steps(ganvas) -> None:
+    words = ["check", "accelerator=cpu", "trainer.max_examples=64000"]
+    text = ganvas(*words, "model.d_steps_per_g_step=3").stdout
+    assert "\nsteps           generator 333, discriminator 1,000\n" in text
+    assert "\nsteps" not in ganvas(*words).stdout  # as often as there are batches
+
+
 def test_json_holds_bytes(ganvas) -> None:
     seen = json.loads(ganvas("check", "--json", "accelerator=cpu").stdout)
+    assert seen["steps"] == dict.fromkeys(("generator", "discriminator"), seen["batches"])
     assert seen["gradients"] == 4 * (21184 + 8449)
 
 

@@ -116,6 +116,7 @@ def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
     else:
         whole = f"{trial.batches:,} batches in {format_duration(trial.batches * trial.seconds_per_batch)}"
         whole += ", without what happens beside training"
+    steps = ", ".join(f"{name} {count:,}" for name, count in trial.steps.items())
     return [
         ("model", str(choices.get("model"))),
         ("data", f"{choices.get('data')}: {held}; {shape}"),
@@ -123,6 +124,8 @@ def _lines(choices: dict[str, Any], trial: Trial) -> list[tuple[str, str]]:
         ("losses", ", ".join(f"{tag.removeprefix('loss/')} {value:.4g}" for tag, value in losses.items())),
         ("memory", f"{_size(memory)}: " + ", ".join(f"{name} {_size(n)}" for name, n in parts.items())),
         ("time", f"{pace} on this CPU: {whole}"),
+        # Batches hide how seldom a generator steps: five steps of D to one of its own leave it a fifth.
+        *([("steps", steps)] if len(set(trial.steps.values())) > 1 else []),
         *(("remark", line) for line in trial.remarks),
         *(("too short", line) for line in trial.too_short_for),
     ]
