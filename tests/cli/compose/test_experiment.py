@@ -171,3 +171,77 @@ def test_what_a_recipe_sets_of_its_part_goes_with_that_part() -> None:
     assert "init_std" not in compose(["model=dcgan", "model/head=mapped"]).config["model"]["head"]
     written = compose([*words, "model.gradient_penalty.gamma=0.01"]).config["model"]["gradient_penalty"]
     assert written["gamma"] == 0.01  # the user's own, for the part to refuse
+
+
+def test_what_an_experiment_sets_of_its_part_goes_with_that_part() -> None:
+    place = "model.generator_optimizer.lr"
+    other = ["experiment=lsgan", f"model/schedule@{place}=constant", f"{place}.value=0.001"]
+    model = compose(other).config["model"]
+    assert model["generator_optimizer"]["lr"]["value"] == 0.001
+    assert "first" not in model["generator_optimizer"]["lr"]
+    assert model["discriminator_optimizer"]["lr"]["first"] == 8e-4
+    assert compose(["experiment=lsgan", f"model/schedule@{place}=cosine"]).config["model"][
+        "generator_optimizer"
+    ]["lr"] == {
+        "_target_": "ganvas.model.schedule.cosine.Cosine",
+        "first": 8e-4,  # which a cosine begins with too
+        "last": 0.0,
+        "examples": 600_000,
+    }
+    network = compose(["experiment=sngan", "model/discriminator=dcgan"]).config["model"]["discriminator"]
+    assert "widths" not in network
+    assert "base_channels" in network
+    kept = compose(["experiment=sngan", "model/discriminator=dcgan", "model.discriminator.widths=[8]"])
+    assert kept.config["model"]["discriminator"]["widths"] == [8]  # the user's own, for the part to refuse
+    with pytest.raises(OptionError, match="has no value yet"):
+        compose(other[:2])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["experiment=biggan", "model/schedule@model.ema.half_life=linear"],
+            "model/schedule@model.ema.half_life=linear: model.ema.half_life=10000.0 stands in its place; "
+            "write 'model.ema.half_life={_target_: ganvas.model.schedule.linear.Linear, first: 10000.0, "
+            "last: 0.0, examples: ${trainer.max_examples}, start: 0}'",
+        ),
+        (
+            ["experiment=biggan", "model/schedule@model.ema.half_life=linear", "model.ema.half_life.first=5"],
+            "model/schedule@model.ema.half_life=linear: model.ema.half_life=10000.0 stands in its place;",
+        ),
+        (
+            ["model=dcgan", "model/schedule@model.ema.half_life=linear", "model.ema.half_life=5"],
+            "model/schedule@model.ema.half_life=linear: model.ema.half_life=5 stands in its place; "
+            "write model.ema.half_life.first=5",
+        ),
+        (
+            ["model=dcgan", "model/schedule@model.ema.half_life=linear", "model.ema.half_life.frist=5"],
+            "model.ema.half_life.frist=5: there is no such key or group; did you mean "
+            "model.ema.half_life.first?",
+        ),
+    ],
+)
+def test_a_schedule_that_a_number_would_take_the_place_of(words: list[str], said: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        compose(words)
+    assert str(refused.value).startswith(said)
+
+
+def test_the_section_that_is_told_instead_of_a_number_acts() -> None:
+    with pytest.raises(OptionError) as refused:
+        compose(["experiment=biggan", "model/schedule@model.ema.half_life=linear"])
+    section = str(refused.value).partition("write ")[2].strip("'")
+    half_life = compose(["experiment=biggan", section]).config["model"]["ema"]["half_life"]
+    assert half_life == {
+        "_target_": "ganvas.model.schedule.linear.Linear",
+        "first": 10_000.0,
+        "last": 0.0,
+        "examples": compose(["experiment=biggan"]).config["trainer"]["max_examples"],
+        "start": 0,
+    }
+
+
+def test_a_number_of_the_users_takes_the_place_of_an_experiments_schedule() -> None:
+    composed = compose(["experiment=lsgan", "model.generator_optimizer.lr=0.001"])
+    assert composed.config["model"]["generator_optimizer"]["lr"] == 0.001

@@ -20,7 +20,7 @@ from ganvas.cli.compose.explain import composition_errors, unresolved, values_wr
 from ganvas.cli.compose.hydra_internals import compose_config
 from ganvas.cli.compose.secrets import remember_environment
 from ganvas.cli.compose.session import hydra_session, kept_base, on_base
-from ganvas.cli.compose.unread import check_lists, recipes_own, value_at
+from ganvas.cli.compose.unread import check_laid_aside, check_lists, recipes_own, value_at
 from ganvas.errors import OptionError, require
 from ganvas.files.folders import current_folder, expanded
 from ganvas.files.plain import too_large
@@ -135,6 +135,7 @@ def composed(
     unresolved_config: Any = OmegaConf.to_container(config, resolve=False)
     _check_groups(unresolved_config, choices, written)
     check_lists(unresolved_config, written)
+    check_laid_aside(unresolved_config, written)
     origins = _origins(unresolved_config)
     remember_environment(unresolved_config)
     try:

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganvas.cli.compose.hydra_internals import compose_config, config_folders, parse_overrides
 from ganvas.cli.compose.nearest import in_the_fields_words, near
-from ganvas.cli.compose.unread import options_with, value_at
+from ganvas.cli.compose.unread import check_laid_aside, options_with, value_at
 from ganvas.errors import OptionError
 from ganvas.run.folder.redact import redacted_override
 
@@ -140,6 +140,11 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
         return OptionError(key, value, "is there already; write it without the +")
     key = key.partition("@")[0] if "@" in key and key not in written else key
     groups = [o for o in overrides if _is_group(hydra, key_of(o)) and key_of(o) != key]
+    for group in map(key_of, groups):
+        place = group.partition("@")[2]
+        if place and key.startswith(f"{place}."):
+            tree: Any = OmegaConf.to_container(compose_config(hydra, "train", groups))
+            check_laid_aside(tree, {group: written[group]})
     known = [name for name in known_keys(hydra, groups) if name != key]
     meant = in_the_fields_words(key) or options_with(key) or near(key, known)
     return OptionError(key, value, f"there is no such key or group{meant}")

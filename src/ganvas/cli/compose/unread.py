@@ -3,8 +3,8 @@
 A key is read where it reaches a constructor (it lies in a section with a ``_target_`` and is not listed
 under ``_shared_``), where ganvas itself reads it (:data:`OWN`, :data:`SECTIONS`), or where the interpolation
 of a key that is read names it. What a constructor does with its arguments is the part's affair. Of options of
-groups: of a list each must act (:func:`check_lists`), and what a recipe sets of its part goes with that part
-(:func:`recipes_own`).
+groups: of a list each must act (:func:`check_lists`), nothing else stands in the place of one
+(:func:`check_laid_aside`), and what a recipe sets of its part goes with that part (:func:`recipes_own`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ganvas.errors import require
+from ganvas.errors import OptionError, require
 from ganvas.files.folders import packaged_conf
 from ganvas.files.plain import load_yaml
 from ganvas.run.config.allowed import RESERVED
@@ -194,25 +194,75 @@ def check_lists(tree: Mapping[str, Any], written: Mapping[str, str]) -> None:
         require(is_sum or not is_part, key, value, rule)
 
 
+def check_laid_aside(tree: dict[str, Any], written: Mapping[str, str]) -> None:
+    """Raises OptionError where a number stands in the place of an option that was chosen for it.
+
+    A file of the experiment comes after the groups: ``lr: 1e-4`` there would pass over
+    ``model/schedule@model.generator_optimizer.lr=linear``.
+
+    Args:
+        tree: the composed config.
+        written: key -> value of each override.
+    """
+    for group, option in written.items():
+        kind, _, place = group.partition("@")
+        value = value_at(tree, place)
+        if place and option != "null" and value is not None and not isinstance(value, (dict, str)):
+            raise laid_aside(kind, option, place, written.get(place, value), written)
+
+
+def laid_aside(kind: str, option: str, place: str, value: Any, written: Mapping[str, str]) -> OptionError:
+    """The error for ``kind@place=option``, in whose place ``value`` stands."""
+    settings = _option(kind, option) or {}
+    needed = [name for name, usual in settings.items() if usual == "???"]
+    if not needed:
+        how = "leave one of them out"
+    elif place in written:
+        how = f"write {place}.{needed[0]}={value}"
+    else:
+        given = {name: name.upper() for name in needed} | {needed[0]: value}
+        section = ", ".join(f"{name}: {given.get(name, usual)}" for name, usual in settings.items())
+        how = f"write '{place}={{{section}}}'"
+    return OptionError(f"{kind}@{place}", option, f"{place}={value} stands in its place; {how}")
+
+
 def recipes_own(choices: Mapping[str, str]) -> dict[str, Any]:
-    """Settings of one of ganvas's recipes that are about other parts than the chosen ones: key -> value.
+    """Settings of one of ganvas's recipes or experiments about other parts than the chosen: key -> value.
 
     ``model=dcgan`` sets ``head.init_std``, which ``model/head=mapped`` has not: it goes with the part that it
-    was written for. What the recipe sets and the chosen part has, stays.
+    was written for. What it sets and the chosen part has, stays. So do ``experiment=lsgan``'s schedules.
     """
     recipe = _option("model", choices.get("model", "")) or {}
-    usual: dict[str, str] = {}
-    for entry in recipe.get("defaults", ()):
-        usual |= entry if isinstance(entry, dict) else {}
+    found = _of_others({"model": recipe}, _usual(recipe, "model"), choices)
+    experiment = _option("experiment", choices.get("experiment", "")) or {}
+    chosen = _usual(experiment, "")
+    usual = _usual(_option("model", chosen.get("model", "")) or {}, "model") | chosen
+    return found | _of_others(experiment, usual, choices)
+
+
+def _usual(layer: Mapping[str, Any], around: str) -> dict[str, str]:
+    """Group -> option of a defaults list, of those below the group that it lies in."""
+    found: dict[str, str] = {}
+    for entry in layer.get("defaults", ()):
+        for key, option in entry.items() if isinstance(entry, dict) else ():
+            group = key.removeprefix("override ")
+            found[group.lstrip("/") if not around else f"{around}/{group}"] = option
+    return found
+
+
+def _of_others(layer: dict[str, Any], usual: Mapping[str, str], choices: Mapping[str, str]) -> dict[str, Any]:
+    """What a YAML sets of its usual parts that the chosen ones have not: key -> value."""
     found: dict[str, Any] = {}
-    for part, settings in recipe.items():
-        chosen = choices.get(f"model/{part}")
-        if not isinstance(settings, dict) or chosen is None or chosen == usual.get(part):
+    for group, chosen in choices.items():
+        kind, _, place = group.partition("@")
+        place = place or kind.replace("/", ".")
+        settings = value_at(layer, place)
+        if group == "model" or not isinstance(settings, dict) or chosen == usual.get(group, chosen):
             continue
-        option = _option(f"model/{part}", chosen)
-        own = [(key, value) for key, value in settings.items() if key not in {*(option or ()), *RESERVED}]
+        option = _option(kind, chosen)
         if option and option.get("_target_") is not None:
-            found |= {f"model.{part}.{key}": value for key, value in own}
+            there = {*option, *RESERVED}
+            found |= {f"{place}.{key}": value for key, value in settings.items() if key not in there}
     return found
 
 
