@@ -86,7 +86,7 @@ def test_what_cannot_be_taken(gan, vqvae):
     x = torch.zeros(2, *vqvae.data.sample_shape)
     for call, line in (
         (lambda: gan.sample(0), r"^num=0: must be at least 1"),
-        (lambda: gan.sample(1, truncation=-1.0), r"^truncation=-1.0: must be above 0"),
+        (lambda: gan.sample(1, truncation=-1.0), r"^truncation=-1.0: must be 0 or more"),
         (lambda: gan.sample(2, label=1), r"^label=1: the run's model has no classes"),
         (lambda: gan.encode(x), r"^RUN=.*cannot encode; it must be the run of a VQ-VAE"),
         (lambda: vqvae.sample(1), r"^RUN=.*makes no samples from nothing"),

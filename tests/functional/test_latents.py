@@ -22,6 +22,10 @@ def test_truncated_latents_follow_the_truncated_normal(t: float) -> None:
     assert float(z.std()) == pytest.approx(reference.std(), rel=0.03)
 
 
+def test_at_a_truncation_of_0_all_latents_are_the_mean() -> None:
+    assert torch.equal(latent(5, 3, 0.0), torch.zeros(5))
+
+
 def test_it_is_a_function_of_the_number() -> None:
     assert torch.equal(latent(4, 1, 0.5), latent(4, 1, 0.5))
     assert not torch.equal(latent(4, 1, 0.5), latent(4, 2, 0.5))

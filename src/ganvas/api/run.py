@@ -187,7 +187,7 @@ class Run:
             seed: of the latents.
             label: class of all samples, or of each [num]; None lets a generator with classes draw them.
             truncation: largest latent value; of a StyleGAN2 the share of the way from its mean style;
-                None does not cut.
+                at 0 all samples of a class are one; None does not cut.
             batch_size: samples made at a time.
             drawing: of a prior ``temperature``, ``top_k``, ``top_p``, ``guidance``, ``steps``
                 (:class:`ganvas.functional.next_code.Drawing`); the run's own where they are not given.
@@ -204,7 +204,7 @@ class Run:
 
         for name, value in (("num", num), ("batch_size", batch_size)):
             require(value >= 1, name, value, "must be at least 1")
-        require(truncation is None or truncation > 0, "truncation", truncation, "must be above 0")
+        require(truncation is None or truncation >= 0, "truncation", truncation, "must be 0 or more")
         model, average = self.model, self.weights == "average"
         if not isinstance(model, Samples):
             raise OptionError("RUN", self.path, "makes no samples from nothing; reconstruct takes VQ-VAEs")

@@ -16,7 +16,7 @@ def latent(dim: int, number: int, truncation: float | None = None) -> Tensor:
     Args:
         dim: its length.
         number: seed of its own generator.
-        truncation: None draws from N(0, 1); t > 0 from N(0, 1) cut to [-t, t] (the truncation trick, Brock
+        truncation: None draws from N(0, 1); t >= 0 from N(0, 1) cut to [-t, t] (the truncation trick, Brock
             2018, arXiv:1809.11096, section 3.1), by the inverse of its distribution function.
     """
     generator = torch.Generator().manual_seed(number)

@@ -35,8 +35,10 @@ def test_truncation_cuts_the_latents(ganvas, outputs: Path) -> None:
     assert not numpy.array_equal(cut, images(ganvas, outputs, "--num", "6"))
     words = ("--num", "6", "--truncation", "0.5", "--batch-size", "4")
     assert numpy.abs(images(ganvas, outputs, *words).astype(int) - cut).max() <= 1
+    mean = images(ganvas, outputs, "--num", "3", "--truncation", "0")
+    assert numpy.abs(mean.astype(int) - mean[0]).max() <= 1
     words = ["sample", "a_gan", "--output-dir", str(outputs), "--truncation", "-1"]
-    assert ganvas(*words, code=2).stderr.startswith("--truncation=-1.0: must be above 0; ")
+    assert ganvas(*words, code=2).stderr.startswith("--truncation=-1.0: must be 0 or more; ")
 
 
 def test_columns_of_the_grid(ganvas, outputs: Path, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_neighbours_are_those_of_the_command(desk: GANDesk, run: Path, tmp_path:
         (Asked(num=0), "num=0: must be from 1 to 256"),
         (Asked(num=257), "num=257: "),
         (Asked(seed=-1), "seed=-1: "),
-        (Asked(truncation=0.0), "truncation=0.0: must be above 0"),
+        (Asked(truncation=-0.1), "truncation=-0.1: must be 0 or more"),
         (Asked(truncation=float("nan")), "truncation=nan: "),
         (Asked(label=10), "label=10: is no class"),
     ],

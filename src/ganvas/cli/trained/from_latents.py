@@ -32,7 +32,7 @@ def generator_parser(command: str, description: str | None, num: int, what: str)
         "--truncation",
         type=float,
         help="latents from N(0, 1) cut to [-T, T], or (StyleGAN2) T times the way from the mean style: fewer "
-        "kinds, more typical ones",
+        "kinds, more typical ones; 0: the mean itself",
     )
     parser.add_argument("--batch-size", type=int, default=256, help="samples made at a time (256)")
     return parser
@@ -43,8 +43,8 @@ def check_common(arguments: argparse.Namespace) -> None:
     check_num(arguments.num)
     check_num(arguments.batch_size, "--batch-size")
     t = arguments.truncation
-    fits = t is None or (t > 0 and math.isfinite(t))
-    require(fits, "--truncation", t, "must be above 0; 0.7 is usual, and without the option nothing is cut")
+    fits = t is None or (t >= 0 and math.isfinite(t))
+    require(fits, "--truncation", t, "must be 0 or more; 0.7 is usual, and without the option nothing is cut")
 
 
 def load_generator(folder: RunFolder, allow: list[str], command: str) -> tuple[Any, Any]:

@@ -86,8 +86,8 @@ class GANDesk:
         fits = type(asked.seed) is int and 0 <= asked.seed < 2**63
         require(fits, "seed", asked.seed, "must be a whole number from 0")
         t = asked.truncation
-        fits = t is None or (t > 0 and math.isfinite(t))
-        require(fits, "truncation", t, "must be above 0; 0.7 is usual, and without it nothing is cut")
+        fits = t is None or (t >= 0 and math.isfinite(t))
+        require(fits, "truncation", t, "must be 0 or more; 0.7 is usual, and without it nothing is cut")
         count = self.model.num_classes
         fits = asked.label is None or (count is not None and 0 <= asked.label < count)
         require(fits, "label", asked.label, "is no class of this run; leave it out for any")
