@@ -43,6 +43,7 @@ CONFIGS = [
         "model/reconstruction_loss=perceptual",
         "model=mlp_vqvae model/quantizer=vq",
         "model=dcgan model/augment=ada",
+        "model=dcgan model/augment=diffaugment",
         "metric/perceptual=lpips",
         "model=sound_vqvae data=sound_folder metric/perceptual=stoi",
         "model/regularizer=top_k model/schedule@model.regularizer.top_k.share=linear "
