@@ -257,7 +257,7 @@ def test_latents_side_by_side_bring_the_same_draws_along() -> None:
     assert 0 < -model.report["loss/regularizer/zcr/generator"] < 1e-6
     other = generator(torch.ones(1, 6), keys=torch.tensor([1])) - generator(torch.ones(1, 6))
     assert other.square().mean() > 1e-3
-    assert apart == 0
+    assert apart < 1e-12  # but for the place in a batch, by which some CPUs round otherwise
 
 
 def test_a_penalty_beside_batch_norm_is_remarked_on() -> None:

@@ -137,7 +137,12 @@ CASES = {
     ],
     "r2_toy": ["model=mlp_gan", "data=toy", "model/gradient_penalty=r2"],
     "dcgan": [*_DCGAN, _EMA],
-    "dcgan_r1": [*_DCGAN, "model/gradient_penalty=r1"],
+    "dcgan_r1": [
+        *_DCGAN,
+        "model/gradient_penalty=r1",
+        *("model.generator_optimizer.eps=0.01", "model.generator_optimizer.lr=0.002"),  # as sngan's
+        *("model.discriminator_optimizer.eps=0.01", "model.discriminator_optimizer.lr=0.002"),
+    ],
     "dcgan_frozen": [*_DCGAN, "model.freeze_discriminator_layers=2", _EMA],
     "dcgan_spectral": [*_DCGAN, "model.discriminator.norm=spectral"],
     "vq": [*_CONV, "model/quantizer=vq", "model.num_embeddings=32", "model/reconstruction_loss=l1"],

@@ -62,7 +62,7 @@ def test_samples(ganvas, run: Path, tmp_path: Path) -> None:
     assert (raw - cut).abs().max() > 5
     sampled = load(run).sample(2, 1, label=7, truncation=0.4)
     assert (to_uint8(sampled).int() - of_class).abs().max() <= 1
-    refused(ganvas, run, ["sample", "latest", "--truncation", "-0.5"], "--truncation", "must be above 0")
+    refused(ganvas, run, ["sample", "latest", "--truncation", "-0.5"], "--truncation", "must be 0 or more")
     ganvas("walk", "latest", "--num", "1", "--stops", "2", "--frames", "4", "--truncation", "0.4")
 
 

@@ -65,7 +65,7 @@ def test_points_are_paths(ganvas, toy: Path, tmp_path: Path) -> None:
         ("b_vqvae", "RUN", "has no latents to interpolate; it must be the run of a GAN"),
         ("a_gan --steps 1", "--steps", "must be at least 2"),
         ("a_gan --num 0", "--num", "must be at least 1"),
-        ("a_gan --truncation 0", "--truncation", "must be above 0"),
+        ("a_gan --truncation=-0.1", "--truncation", "must be 0 or more"),
         ("a_gan --truncation nan", "--truncation", "=nan: must be a finite number"),
         ("a_gan --batch-size 0", "--batch-size", "must be at least 1"),
         ("a_gan --out x.gif", "--out", "must end in .png, .webp, .jpg, .jpeg or .npz"),

@@ -55,7 +55,7 @@ def test_a_gan_makes_what_its_command_makes(page: Any, runs: Path, tmp_path: Pat
     arrays, images = numpy.load(io.BytesIO(saved(page, "save-npz"))), numpy.load(tmp_path / "x.npz")
     assert numpy.array_equal(arrays["images"], images["images"])
     page.type("truncation", "-1")
-    page.refuses("must be above 0")
+    page.refuses("must be 0 or more")
     page.says("command", "--truncation 0.5")  # what is shown is what was made last
     page.check()
 
