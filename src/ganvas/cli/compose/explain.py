@@ -143,7 +143,7 @@ def explain(error: Exception, hydra: Any, overrides: Sequence[str]) -> OptionErr
     for group in map(key_of, groups):
         place = group.partition("@")[2]
         if place and key.startswith(f"{place}."):
-            tree: Any = OmegaConf.to_container(compose_config(hydra, "train", groups))
+            tree: Any = OmegaConf.to_container(_of_choices(hydra, groups))
             check_laid_aside(tree, {group: written[group]})
     known = [name for name in known_keys(hydra, groups) if name != key]
     meant = in_the_fields_words(key) or options_with(key) or near(key, known)
@@ -236,13 +236,18 @@ def _no_word(value: str) -> bool:
 
 def known_keys(hydra: Any, groups: Sequence[str]) -> list[str]:
     """Every key and group of the experiment with the options that were chosen."""
-    try:
-        config = compose_config(hydra, "train", groups)
-    except HydraException:
-        config = compose_config(hydra, "train", [])
+    config = _of_choices(hydra, groups)
     chosen = [key for key in config.hydra.runtime.choices if not key.startswith("hydra/")]
     keys = every_key(OmegaConf.to_container(config, resolve=False))
     return [key for key in keys if not key.startswith("hydra.")] + chosen
+
+
+def _of_choices(hydra: Any, groups: Sequence[str]) -> Any:
+    """Hydra's config of these choices; of none where they are of another config than ``train``."""
+    try:
+        return compose_config(hydra, "train", groups)
+    except HydraException:
+        return compose_config(hydra, "train", [])
 
 
 def every_key(tree: Any, path: str = "") -> Iterator[str]:

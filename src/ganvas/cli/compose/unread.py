@@ -208,10 +208,10 @@ def check_laid_aside(tree: dict[str, Any], written: Mapping[str, str]) -> None:
         kind, _, place = group.partition("@")
         value = value_at(tree, place)
         if place and option != "null" and value is not None and not isinstance(value, (dict, str)):
-            raise laid_aside(kind, option, place, written.get(place, value), written)
+            raise _laid_aside(kind, option, place, written.get(place, value), written)
 
 
-def laid_aside(kind: str, option: str, place: str, value: Any, written: Mapping[str, str]) -> OptionError:
+def _laid_aside(kind: str, option: str, place: str, value: Any, written: Mapping[str, str]) -> OptionError:
     """The error for ``kind@place=option``, in whose place ``value`` stands."""
     settings = _option(kind, option) or {}
     needed = [name for name, usual in settings.items() if usual == "???"]
