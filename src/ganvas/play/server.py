@@ -20,7 +20,7 @@ from ganvas.play.guard import Guard
 if TYPE_CHECKING:
     from fastapi import FastAPI, Response
 
-_PATIENCE = 10.0  # seconds that a page which does not answer is kept
+_PATIENCE = 60.0  # seconds that a page which does not answer is kept
 
 
 def require_nicegui() -> None:
@@ -71,7 +71,7 @@ def serve(catalogue: Catalogue, listening: socket.socket, *, token: str | None) 
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     work = mount(catalogue, pages)
     app.on_startup(lambda: asyncio.ensure_future(work(_warm_up)))
-    # A busy machine answers late; a page that was given up is loaded anew, and forgets what was done.
+    # A busy or suspended machine answers late; of a page that was given up what is typed meanwhile is lost.
     ui.run_with(pages, title="ganvas", show_welcome_message=False, reconnect_timeout=_PATIENCE)
     logging.getLogger("nicegui").setLevel(logging.ERROR)
     config = uvicorn.Config(Guard(pages, token), log_level="error", lifespan="on")

@@ -94,19 +94,25 @@ def heard_and_read(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(runs: Path) -> Iterator[str]:
+def address(runs: Path) -> Iterator[Address]:
     with served(runs) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def other_address(heard_and_read: Path) -> Iterator[str]:
+def other_address(heard_and_read: Path) -> Iterator[Address]:
     with served(heard_and_read) as found:
         yield found
 
 
+class Address(str):
+    """Where a server is reached, with the number of its process."""
+
+    process: int
+
+
 @contextmanager
-def served(runs: Path) -> Iterator[str]:
+def served(runs: Path) -> Iterator[Address]:
     """The address of the command, in a process of its own."""
     # NiceGUI wants to be told by a test of its own kind where it finds this variable
     environment = {name: x for name, x in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
@@ -117,7 +123,9 @@ def served(runs: Path) -> Iterator[str]:
             assert process.stdout is not None
             said = process.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", said), said
-            yield said.rstrip("/")
+            found = Address(said.rstrip("/"))
+            found.process = process.pid
+            yield found
         finally:
             process.send_signal(signal.SIGTERM)
 

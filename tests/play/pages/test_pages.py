@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -227,5 +229,18 @@ def test_a_comparison_says_what_the_command_says(
     page.click("compare")
     page.says("command", "--protocol features.name=pixels --no-rank")
     page.type("runs", "nothing 'here")
-    page.refuses("RUN=")
+    page.refuses("RUN=nothing")
+    page.check()
+
+
+def test_what_is_typed_while_the_server_sleeps_is_done_when_it_wakes(page: Any, address: Any) -> None:
+    page.page.goto(f"{address}/compare")
+    expect(page.at("compare")).to_be_visible()
+    os.kill(address.process, signal.SIGSTOP)
+    try:
+        page.type("runs", "nothing here")
+        page.page.wait_for_timeout(14_000)  # longer than a page was kept once
+    finally:
+        os.kill(address.process, signal.SIGCONT)
+    page.refuses("RUN=nothing")
     page.check()

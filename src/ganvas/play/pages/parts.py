@@ -16,6 +16,7 @@ from ganvas.play.work.shown_samples import Seen
 from ganvas.play.work.source import Source
 from ganvas.play.work.uri import EMPTY, uri_of_grid
 
+_NOTICE = 15_000  # milliseconds that a word of what is wrong stays
 _LONGEST_ROW = 24  # cells beside each other as wide as they are tall
 _HEARD_OR_READ = {"audio": "sound", "pre": "text"}  # by its element
 
@@ -53,7 +54,12 @@ def told() -> Iterator[None]:
     try:
         yield
     except OptionError as error:
-        ui.notify(one_line(str(error), 500), type="negative", multi_line=True, close_button="Close")
+        _refuse(one_line(str(error), 500))
+
+
+def _refuse(text: str) -> None:
+    """Says what is wrong, for long enough to be read by who looked away; it can be closed."""
+    ui.notify(text, type="negative", multi_line=True, timeout=_NOTICE, close_button="Close")
 
 
 def card() -> Any:
@@ -185,7 +191,7 @@ def upload_of(source: Source, on_upload: Callable[..., Any], mark: str) -> Any:
         max_files=1,
         max_file_size=MAX_UPLOAD,
         on_upload=on_upload,
-        on_rejected=lambda: ui.notify(limit, type="negative"),
+        on_rejected=lambda: _refuse(limit),
     )
     upload.classes("upload").props(f"data-mark={mark}")
     upload.set_visibility(bool(source.endings))
